@@ -1,0 +1,186 @@
+/** What is known about the row of an event when an error reaches the caller. */
+export type RowFate = 'stored' | 'not-stored' | 'unknown'
+
+interface CatalogueEntry {
+  /** What is known about the row. */
+  readonly row: RowFate
+  /** What it means, in one sentence. */
+  readonly meaning: string
+  /** What to do about it. */
+  readonly remedy: string
+}
+
+/**
+ * Every error this library raises. The closed set of codes; `docs/errors.md` is held against it.
+ */
+export const ERROR_CATALOGUE = Object.freeze({
+  AUDIT_INVALID_EVENT: {
+    row: 'not-stored',
+    meaning:
+      'The call describes an event that cannot exist: a wrong type, an unknown key, an empty credential.',
+    remedy: 'Correct the call. The message names the field.',
+  },
+  AUDIT_INVALID_OPTION: {
+    row: 'not-stored',
+    meaning: 'An option, or an environment variable that sets one, cannot be understood.',
+    remedy: 'Correct the option. The message names it, and what it accepts.',
+  },
+  AUDIT_NO_PIPELINE: {
+    row: 'not-stored',
+    meaning: 'A strict record was made in a process where no audit pipeline has been started.',
+    remedy:
+      'Start the process with `--import otel-audit/register`, or call `createAudit(...).start()` first.',
+  },
+  AUDIT_UNAVAILABLE: {
+    row: 'not-stored',
+    meaning:
+      'The event could not be written before its deadline, and nothing of it was sent or all of it was refused.',
+    remedy:
+      'Look at the cause: the database is down, or it refuses this role. `otel-audit migrate` repairs a missing schema.',
+  },
+  AUDIT_TIMEOUT: {
+    row: 'unknown',
+    meaning: 'The row was sent, and the database did not answer before the deadline. It may be stored later.',
+    remedy:
+      'Withhold the secret. The writer goes on until the fate of the row is known; look it up by its audit id.',
+  },
+  AUDIT_UNCONFIRMED: {
+    row: 'unknown',
+    meaning:
+      'The database committed locally, and warned that the commit may not have reached its synchronous standby.',
+    remedy: 'Withhold the secret. Look at the synchronous standby: `pg_stat_replication` on the primary.',
+  },
+  AUDIT_REJECTED: {
+    row: 'not-stored',
+    meaning:
+      'The database refused this very row (a data error or a constraint). Its batch mates are not affected.',
+    remedy:
+      'Look at the SQLSTATE of the cause, and compare the schema version with `otel-audit migrate --dry-run`.',
+  },
+  AUDIT_QUEUE_FULL: {
+    row: 'not-stored',
+    meaning:
+      'More events are waiting than the queue may hold: the database is slower than the service, or away.',
+    remedy: 'Look at the database first; then at `queueRows` and `queueBytes`.',
+  },
+  AUDIT_CLOSED: {
+    row: 'not-stored',
+    meaning: 'The pipeline has been closed, or it was closed before this event could be written.',
+    remedy: 'Record before `close()`; give `close` a longer deadline if events were abandoned.',
+  },
+  AUDIT_SCHEMA: {
+    row: 'not-stored',
+    meaning:
+      'The tables are missing, older than this version needs, or changed by a newer version in a breaking way.',
+    remedy: 'Run `otel-audit migrate` as the owner of the schema, or install the newer version.',
+  },
+  AUDIT_MIGRATION: {
+    row: 'not-stored',
+    meaning: 'A migration could not be applied. The database is as it was before that step.',
+    remedy: 'The message says which step and why. Correct the cause, and run `otel-audit migrate` again.',
+  },
+  AUDIT_SELF_TEST: {
+    row: 'not-stored',
+    meaning: 'The start-up self-test found that records would not be durable, and strict mode is on.',
+    remedy: 'Each finding of the message says what to change.',
+  },
+  AUDIT_MISSING_PACKAGE: {
+    row: 'not-stored',
+    meaning: 'An optional package that this feature needs is not installed.',
+    remedy: 'Install the package that the message names.',
+  },
+  AUDIT_SDK_CONFIG: {
+    row: 'not-stored',
+    meaning: 'The OpenTelemetry SDK is configured in a way that would silently ignore the audit pipeline.',
+    remedy: 'The message says which setting, and what to use in its place.',
+  },
+} satisfies Record<string, CatalogueEntry>)
+
+/** The closed set of error codes. */
+export type AuditErrorCode = keyof typeof ERROR_CATALOGUE
+
+/** What an error may say about the event it concerns. Never its notes or attributes. */
+export interface AuditErrorSubject {
+  readonly auditId?: bigint
+  readonly credential?: string
+  readonly operation?: string
+  readonly outcome?: string
+}
+
+export interface AuditErrorOptions {
+  readonly cause?: unknown
+  readonly event?: AuditErrorSubject | undefined
+  /** The field or option at fault. */
+  readonly field?: string
+}
+
+/**
+ * The only error class of this library.
+ *
+ * `code` is from a closed set, `row` says what is known about the row. The message names the audit id,
+ * credential, operation and outcome where there are any, and never notes, attributes or text of the database
+ * beyond SQLSTATE and its primary message.
+ */
+export class AuditError extends Error {
+  override readonly name = 'AuditError'
+  readonly code: AuditErrorCode
+  readonly row: RowFate
+  readonly remedy: string
+  readonly field: string | undefined
+  readonly auditId: bigint | undefined
+  readonly credential: string | undefined
+  readonly operation: string | undefined
+  readonly outcome: string | undefined
+
+  constructor(code: AuditErrorCode, message: string, options: AuditErrorOptions = {}) {
+    const { event } = options
+    super(
+      `${code}: ${message}${event ? describe(event) : ''}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
+    this.code = code
+    this.row = ERROR_CATALOGUE[code].row
+    this.remedy = ERROR_CATALOGUE[code].remedy
+    this.field = options.field
+    this.auditId = event?.auditId
+    this.credential = event?.credential
+    this.operation = event?.operation
+    this.outcome = event?.outcome
+  }
+}
+
+function describe({ auditId, credential, operation, outcome }: AuditErrorSubject): string {
+  const parts: string[] = []
+  if (auditId !== undefined) parts.push(`audit id ${auditId}`)
+  if (operation !== undefined) parts.push(`operation ${operation}`)
+  if (outcome !== undefined) parts.push(`outcome ${outcome}`)
+  if (credential !== undefined) parts.push(`credential ${JSON.stringify(credential)}`)
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`
+}
+
+/** The known name nearest to a misspelt one, or undefined when nothing is near. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (distance < least) {
+      least = distance
+      best = candidate
+    }
+  }
+  return best
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      current.push(Math.min(substituted, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[b.length] ?? 0
+}
