@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { inject } from 'vitest'
+
+/** A database for one test file. Databases are separate, but roles are not: they are the whole server's. */
+export interface TestDatabase {
+  readonly name: string
+  /** The superuser's connection string. */
+  readonly url: string
+  /** Ends all sessions and removes the database. Idempotent. */
+  drop(): Promise<void>
+}
+
+interface Migrations {
+  migrate(options: { databaseUrl: string; roles?: boolean }): Promise<unknown>
+}
+
+/** Guards the template against being made by two test files at once. Arbitrary, and not used by the library. */
+const TEMPLATE_LOCK = 7_203_155
+
+/** A database with nothing in it. */
+export function emptyDatabase(): Promise<TestDatabase> {
+  return createDatabase('template0')
+}
+
+/**
+ * A database with the library's schema and roles in their newest version: a copy of a template, which the first caller
+ * of the run migrates.
+ */
+export async function migratedDatabase(): Promise<TestDatabase> {
+  const { prefix } = inject('postgres')
+  const template = `${prefix}template`
+  await withServer(async (server) => {
+    await server.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]) // Held until the connection ends.
+    const found = await server.query('select from pg_database where datname = $1', [template])
+    if (found.rowCount === 0) await createTemplate(server, template)
+  })
+  return createDatabase(template)
+}
+
+/** A connected client. That its server goes away is told by its queries, and does not end the test process. */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+/** It has its final name only when it is complete. */
+async function createTemplate(server: pg.Client, template: string): Promise<void> {
+  const draft = `${template}_draft`
+  await server.query(`drop database if exists ${draft} with (force)`)
+  await server.query(`create database ${draft} template template0`)
+  const { migrate } = await migrations()
+  await migrate({ databaseUrl: databaseUrl(draft), roles: true })
+  await server.query(`alter database ${draft} rename to ${template}`)
+  // Nobody may change it, and no open connection may be in the way of copying it.
+  await server.query(`alter database ${template} with is_template true allow_connections false`)
+}
+
+/** Found at run time: a test of the launcher alone needs none of the library. */
+async function migrations(): Promise<Migrations> {
+  const source = new URL('../../src/sink/postgres/migrate.ts', import.meta.url)
+  return (await import(source.href)) as Migrations
+}
+
+async function createDatabase(template: string): Promise<TestDatabase> {
+  const name = `${inject('postgres').prefix}${randomBytes(6).toString('hex')}`
+  await withServer((server) => server.query(`create database ${name} template ${template}`))
+  return {
+    name,
+    url: databaseUrl(name),
+    async drop() {
+      await withServer((server) => server.query(`drop database if exists ${name} with (force)`))
+    },
+  }
+}
+
+function databaseUrl(name: string): string {
+  const url = new URL(inject('postgres').url)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+async function withServer(work: (server: pg.Client) => Promise<unknown>): Promise<void> {
+  const server = await connect(inject('postgres').url)
+  try {
+    await work(server)
+  } finally {
+    await server.end()
+  }
+}

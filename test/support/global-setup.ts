@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import type { TestProject } from 'vitest/node'
+import { startPostgres } from './postgres/server.js'
+
+/** Where a test run finds its Postgres. Handed by the global set-up to the test files. */
+export interface TestPostgres {
+  /** A superuser's connection string, to a database that is nobody's. */
+  readonly url: string
+  /** Begins the name of each database of this run: a server of the user's own may serve several runs at once. */
+  readonly prefix: string
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    postgres: TestPostgres
+  }
+}
+
+/** One server for the whole run: `TEST_DATABASE_URL` if given, which then must be a superuser's, else one of our own. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const prefix = `otel_audit_${randomBytes(4).toString('hex')}_`
+  const given = process.env['TEST_DATABASE_URL']
+  if (given !== undefined && given !== '') {
+    project.provide('postgres', { url: given, prefix })
+    return () => dropDatabases(given, prefix)
+  }
+  const server = await startPostgres({ settings: { max_connections: '300' } })
+  project.provide('postgres', { url: server.url(), prefix })
+  return () => server.close()
+}
+
+async function dropDatabases(url: string, prefix: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const found = await client.query<{ name: string }>(
+      'select datname as name from pg_database where starts_with(datname, $1)',
+      [prefix],
+    )
+    for (const { name } of found.rows) {
+      await client.query(`alter database ${pg.escapeIdentifier(name)} is_template false`)
+      await client.query(`drop database ${pg.escapeIdentifier(name)} with (force)`)
+    }
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process'
+import { randomBytes, randomInt } from 'node:crypto'
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Account, serverAccount, temporaryDirectory } from './account.js'
+import { runnableBinaries } from './binaries.js'
+import { guard, release } from './guard.js'
+
+const run = promisify(execFile)
+
+/** A database cluster on disk, not running. */
+export interface Cluster {
+  /** Unique on this machine; the `cluster_name`, and the name of its directory. */
+  readonly name: string
+  /** Holds everything: `data`, `log`, and the copied binaries if there had to be any. */
+  readonly directory: string
+  readonly dataDirectory: string
+  readonly logFile: string
+  readonly binaries: string
+  readonly account: Account
+  readonly password: string
+}
+
+/** The environment of the server's processes: none of ours (PGDATA, PGPORT and PGOPTIONS would be heeded). */
+export const SERVER_ENVIRONMENT = Object.freeze({ PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' })
+
+/**
+ * The superuser needs a password, since a superuser can run programs: a test server must not open this account to
+ * everybody on the machine. All other roles are trusted, so that a test can log in as any role it made.
+ */
+const HOST_BASED_AUTHENTICATION = `\
+host all,replication postgres 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+`
+
+/**
+ * Makes a cluster in a new temporary directory, which is the watchdog's business from before it exists.
+ *
+ * @throws Error with what `initdb` said.
+ */
+export async function createCluster(settings: Readonly<Record<string, string>>): Promise<Cluster> {
+  const account = serverAccount()
+  const name = `otel-audit-postgres-${randomBytes(6).toString('hex')}`
+  const directory = join(temporaryDirectory(account), name)
+  await guard(directory)
+  try {
+    await makeDirectory(directory, account)
+    const cluster: Cluster = {
+      name,
+      directory,
+      dataDirectory: join(directory, 'data'),
+      logFile: join(directory, 'log'),
+      binaries: await runnableBinaries(account, join(directory, 'postgres')),
+      account,
+      password: randomBytes(16).toString('hex'),
+    }
+    await initialize(cluster)
+    await writeFile(join(cluster.dataDirectory, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
+    await configure(cluster, settings)
+    return cluster
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    await release(directory)
+    throw error
+  }
+}
+
+/** Ours alone; or, if we are root, the server's account's, and open to us by being root. */
+async function makeDirectory(directory: string, account: Account): Promise<void> {
+  await mkdir(directory, { mode: 0o700 })
+  if (account.uid !== undefined) await chown(directory, account.uid, account.gid)
+}
+
+async function initialize(cluster: Cluster): Promise<void> {
+  const { account, binaries, dataDirectory, directory, password } = cluster
+  const passwordFile = join(directory, 'password')
+  await writeFile(passwordFile, password, { mode: 0o600 })
+  if (account.uid !== undefined) await chown(passwordFile, account.uid, account.gid)
+  const layout = ['--encoding=UTF8', '--locale=C', '--username=postgres', `--pwfile=${passwordFile}`]
+  // A random password is not guessed, so it needs no stretching; logging in costs next to nothing.
+  const haste = ['--no-sync', '--no-instructions', '--set=scram_iterations=1']
+  await run(join(binaries, 'bin', 'initdb'), ['-D', dataDirectory, ...layout, ...haste], {
+    ...account,
+    cwd: directory,
+    env: SERVER_ENVIRONMENT,
+  })
+  await rm(passwordFile)
+}
+
+/** Appends to postgresql.conf: what makes the server a guest on this machine, then the caller's settings. */
+async function configure(cluster: Cluster, settings: Readonly<Record<string, string>>): Promise<void> {
+  const all = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    cluster_name: cluster.name,
+    // In the data directory, not in /dev/shm, where a killed server would leave it.
+    dynamic_shared_memory_type: 'mmap',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    ...settings,
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
+  await writeFile(join(cluster.dataDirectory, 'postgresql.conf'), lines.join(''), { flag: 'a' })
+}
+
+/**
+ * A port nobody listens on, below the range from which systems give ports to outgoing connections: there, a
+ * connection could take the port while the server is stopped, and it could not be started again.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(15_000, 32_000)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+}

@@ -1,0 +1,14 @@
+// Outlives the process that started it, by just long enough to clear up after it.
+//
+// Each line on standard input is a JSON array: the directories of all clusters the parent has now. End of input
+// means that the parent is gone, in whatever manner; what it still had is then ended and removed.
+
+import { createInterface } from 'node:readline'
+import { removeCluster } from './processes.mjs'
+
+let directories = []
+try {
+  for await (const line of createInterface({ input: process.stdin })) directories = JSON.parse(line)
+} finally {
+  await Promise.allSettled(directories.map((directory) => removeCluster(directory)))
+}
