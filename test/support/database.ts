@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import { Client } from 'pg'
 import { inject } from 'vitest'
 
 /** A database for one test file. Databases are separate, but roles are not: they are the whole server's. */
@@ -12,15 +12,18 @@ export interface TestDatabase {
 }
 
 interface Migrations {
-  migrate(options: { databaseUrl: string; roles?: boolean }): Promise<unknown>
+  readonly migrate: (options: { databaseUrl: string; roles?: boolean }) => Promise<unknown>
 }
 
 /** Guards the template against being made by two test files at once. Arbitrary, and not used by the library. */
 const TEMPLATE_LOCK = 7_203_155
 
+/** What the cluster was made with does not matter: text sorts by its bytes, on whatever server. */
+const EMPTY = `template0 encoding 'UTF8' locale 'C'`
+
 /** A database with nothing in it. */
 export function emptyDatabase(): Promise<TestDatabase> {
-  return createDatabase('template0')
+  return createDatabase(EMPTY)
 }
 
 /**
@@ -39,18 +42,18 @@ export async function migratedDatabase(): Promise<TestDatabase> {
 }
 
 /** A connected client. That its server goes away is told by its queries, and does not end the test process. */
-export async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url })
+export async function connect(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url })
   client.on('error', () => {})
   await client.connect()
   return client
 }
 
 /** It has its final name only when it is complete. */
-async function createTemplate(server: pg.Client, template: string): Promise<void> {
+async function createTemplate(server: Client, template: string): Promise<void> {
   const draft = `${template}_draft`
   await server.query(`drop database if exists ${draft} with (force)`)
-  await server.query(`create database ${draft} template template0`)
+  await server.query(`create database ${draft} template ${EMPTY}`)
   const { migrate } = await migrations()
   await migrate({ databaseUrl: databaseUrl(draft), roles: true })
   await server.query(`alter database ${draft} rename to ${template}`)
@@ -82,7 +85,7 @@ function databaseUrl(name: string): string {
   return url.href
 }
 
-async function withServer(work: (server: pg.Client) => Promise<unknown>): Promise<void> {
+async function withServer(work: (server: Client) => Promise<unknown>): Promise<void> {
   const server = await connect(inject('postgres').url)
   try {
     await work(server)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import { Client, escapeIdentifier } from 'pg'
 import type { TestProject } from 'vitest/node'
 import { startPostgres } from './postgres/server.js'
 
@@ -31,7 +31,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 async function dropDatabases(url: string, prefix: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new Client({ connectionString: url })
   await client.connect()
   try {
     const found = await client.query<{ name: string }>(
@@ -39,8 +39,8 @@ async function dropDatabases(url: string, prefix: string): Promise<void> {
       [prefix],
     )
     for (const { name } of found.rows) {
-      await client.query(`alter database ${pg.escapeIdentifier(name)} is_template false`)
-      await client.query(`drop database ${pg.escapeIdentifier(name)} with (force)`)
+      await client.query(`alter database ${escapeIdentifier(name)} is_template false`)
+      await client.query(`drop database ${escapeIdentifier(name)} with (force)`)
     }
   } finally {
     await client.end()

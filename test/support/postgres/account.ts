@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 
@@ -7,12 +7,17 @@ export type Account =
   | { readonly uid: number; readonly gid: number }
   | { readonly uid?: never; readonly gid?: never }
 
-/** `nobody`. Postgres refuses to run as root. */
-const UNPRIVILEGED = { uid: 65_534, gid: 65_534 } as const
-
 export function serverAccount(): Account {
   if (process.getuid === undefined) throw new Error('the Postgres launcher needs POSIX signals and accounts')
-  return process.getuid() === 0 ? UNPRIVILEGED : {}
+  return process.getuid() === 0 ? nobody() : {}
+}
+
+/** Postgres refuses to run as root; and initdb, as an account without an entry in the list of accounts. */
+function nobody(): Account {
+  const entry = /^nobody:[^:]*:(-?\d+):(-?\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))
+  if (entry === null) throw new Error('there is no account "nobody" to run Postgres as')
+  // Written as -2 on some systems.
+  return { uid: Number(entry[1]) >>> 0, gid: Number(entry[2]) >>> 0 }
 }
 
 /**

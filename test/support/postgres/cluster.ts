@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Account, serverAccount, temporaryDirectory } from './account.js'
-import { runnableBinaries } from './binaries.js'
+import { installedBinaries, runnableBinaries } from './binaries.js'
 import { guard, release } from './guard.js'
 
 const run = promisify(execFile)
@@ -52,7 +52,7 @@ export async function createCluster(settings: Readonly<Record<string, string>>):
       directory,
       dataDirectory: join(directory, 'data'),
       logFile: join(directory, 'log'),
-      binaries: await runnableBinaries(account, join(directory, 'postgres')),
+      binaries: await runnableBinaries(installedBinaries(), account, join(directory, 'postgres')),
       account,
       password: randomBytes(16).toString('hex'),
     }

@@ -13,6 +13,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const POSTGRES = /^postgres: |(^|\/)(postgres|initdb)( |$)/
 const POLL_MILLISECONDS = 10
 
+/** A safety net: a signal takes effect within milliseconds, unless the kernel is waiting for a disk. */
+const SIGNAL_DEADLINE_MILLISECONDS = 30_000
+
 /** The living processes of a cluster, each with whether it is stopped by a signal. Zombies are not listed. */
 export function clusterProcesses(cluster) {
   const all = existsSync('/proc/self/stat') ? fromProc() : fromPs()
@@ -61,7 +64,9 @@ function signal(processes, name) {
  * while it is being looked at, so one look that found all of them stopped is followed by a second one.
  */
 export async function freeze(cluster) {
+  const deadline = performance.now() + SIGNAL_DEADLINE_MILLISECONDS
   for (let quietLooks = 0; quietLooks < 2; ) {
+    if (performance.now() > deadline) throw new Error(`processes of ${cluster} do not heed SIGSTOP`)
     const running = clusterProcesses(cluster).filter(({ stopped }) => !stopped)
     signal(running, 'SIGSTOP')
     quietLooks = running.length === 0 ? quietLooks + 1 : 0
@@ -86,9 +91,11 @@ async function gone(cluster, graceMilliseconds) {
 /** Kills every process of the cluster at one instant (SIGKILL): no client hears a word, no file is written. */
 export async function crash(directory) {
   const cluster = basename(directory)
+  // Else a postmaster that is killed after its first backend tells the others, and these their clients.
   await freeze(cluster)
   signal(clusterProcesses(cluster), 'SIGKILL')
-  if (!(await gone(cluster, 30_000))) throw new Error(`processes of ${cluster} outlive SIGKILL`)
+  if (!(await gone(cluster, SIGNAL_DEADLINE_MILLISECONDS)))
+    throw new Error(`processes of ${cluster} outlive SIGKILL`)
   removeSharedMemory(directory)
 }
 

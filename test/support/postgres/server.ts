@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import pg from 'pg'
+import { Client, type QueryResult, type QueryResultRow } from 'pg'
 import { type Cluster, createCluster, freePort, SERVER_ENVIRONMENT } from './cluster.js'
 import { release } from './guard.js'
 import { supportScript } from './package-root.js'
@@ -62,6 +62,7 @@ export class PostgresServer {
   readonly #processes: Processes
   /** The postmaster, from its start until its exit has been seen. */
   #postmaster: ChildProcess | undefined
+  #closed = false
 
   constructor(cluster: Cluster, port: number, processes: Processes) {
     this.#cluster = cluster
@@ -87,6 +88,7 @@ export class PostgresServer {
 
   /** Starts the stopped server again, with the same data, on the same port. Resolves when it accepts connections. */
   async start(): Promise<void> {
+    if (this.#closed) throw new Error('this Postgres was removed by close()')
     if (this.#postmaster !== undefined) throw new Error('Postgres is already running')
     const { account, binaries, dataDirectory, directory, logFile } = this.#cluster
     const log = openSync(logFile, 'a', 0o600)
@@ -146,12 +148,12 @@ export class PostgresServer {
   }
 
   /** Runs one statement as superuser, on a connection of its own. */
-  async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+  async query<Row extends QueryResultRow = QueryResultRow>(
     sql: string,
     params: readonly unknown[] = [],
     database = 'postgres',
-  ): Promise<pg.QueryResult<Row>> {
-    const client = new pg.Client({ connectionString: this.url(database) })
+  ): Promise<QueryResult<Row>> {
+    const client = new Client({ connectionString: this.url(database) })
     client.on('error', () => {}) // The pending query tells it too.
     await client.connect()
     try {
@@ -172,6 +174,7 @@ export class PostgresServer {
 
   /** Ends the server in whatever state it is, and removes its directory. Idempotent. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#processes.removeCluster(this.#cluster.directory)
     await release(this.#cluster.directory)
   }

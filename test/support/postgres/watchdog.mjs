@@ -6,6 +6,9 @@
 import { createInterface } from 'node:readline'
 import { removeCluster } from './processes.mjs'
 
+// Whoever ends the parent by signalling every Node process, or a whole session, must not prevent the clearing up.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
+
 let directories = []
 try {
   for await (const line of createInterface({ input: process.stdin })) directories = JSON.parse(line)

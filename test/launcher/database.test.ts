@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { connect, emptyDatabase } from './support/database.js'
+import { connect, emptyDatabase } from '../support/database.js'
 
 test('an empty database is there until it is dropped, also with sessions open', async () => {
   const database = await emptyDatabase()
