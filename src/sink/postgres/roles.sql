@@ -1,0 +1,21 @@
+-- What the two group roles may do. Applied as a whole each time, so that it also takes away what is too much:
+-- revoking from a table revokes from its columns.
+-- To insert, the writer needs no right on a partition; the parent's suffice.
+
+revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_migration from :WRITER, :READER, public;
+
+-- Not recorded_at and recorded_xid: those are the database's to say.
+grant insert (
+  audit_id, occurred_at, credential, operation, outcome, worker_id, execution_id, parent_execution_id, server_region,
+  broker_region, kek_version, notes, actor_id, actor_type, source_address, service_name, service_instance_id, trace_id,
+  span_id, attributes, original_audit_id, event_digest, chain_id, block_no, block_index
+) on :SCHEMA.secret_audit to :WRITER;
+grant select (audit_id, event_digest, chain_id, block_no, block_index) on :SCHEMA.secret_audit to :WRITER;
+grant select on :SCHEMA.secret_audit to :READER;
+grant select on :SCHEMA.secret_audit_migration to :WRITER, :READER;
+
+grant execute on function
+  :SCHEMA.secret_audit_ensure_partitions(int),
+  :SCHEMA.secret_audit_ensure_partition_for(bigint)
+to :WRITER;
+grant execute on function :SCHEMA.secret_audit_partitions() to :WRITER, :READER;
