@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import { type Fixture, makeFixture } from './fixture.js'
+import { OtlpReceiver } from './otlp-receiver.js'
+import { freePorts } from './ports.js'
+import { Service, type ServiceOptions } from './service.js'
+
+export interface StageOptions {
+  /** What the services connect with. */
+  readonly databaseUrl: string
+  /** Variables for the services, beyond those of every run. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Where exported spans are passed on to, besides being kept. */
+  readonly forwardTo?: string | undefined
+  readonly log: (line: string) => void
+}
+
+/** The services of one run: the wallet in two regions, and the provider. */
+export interface Stage {
+  readonly fixture: Fixture
+  readonly receiver: OtlpReceiver
+  readonly euCentral: Service
+  readonly usEast: Service
+  readonly provider: Service
+  readonly services: readonly Service[]
+  /** The service instance ids of the run. */
+  readonly instances: readonly string[]
+  close(): Promise<void>
+}
+
+export async function startStage({ databaseUrl, env = {}, forwardTo, log }: StageOptions): Promise<Stage> {
+  const run = randomBytes(4).toString('hex')
+  const ports = await freePorts(7)
+  const port = (i: number) => ports[i] ?? 0
+  const at = (i: number) => `http://127.0.0.1:${port(i)}`
+  const fixture = makeFixture({ euCentral: at(0), usEast: at(1), provider: at(2), nowhere: at(6) })
+  const { configs } = fixture
+  const receiver = await OtlpReceiver.start(forwardTo)
+  const start = (name: string, i: number, script: string, config: unknown) => {
+    const options: ServiceOptions = {
+      name,
+      instance: `${name}-${run}`,
+      script,
+      config,
+      port: port(i),
+      metricsPort: port(i + 3),
+      otlp: receiver.url,
+      databaseUrl,
+      env,
+      log: (line) => log(`${name}: ${line}`),
+    }
+    return Service.start(options)
+  }
+  const outcomes = await Promise.allSettled([
+    start('wallet-eu-central', 0, 'main.js', configs.euCentral),
+    start('wallet-us-east', 1, 'main.js', configs.usEast),
+    start('secret-provider', 2, 'provider.js', configs.provider),
+  ])
+  const services = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const close = async () => {
+    await Promise.all(services.map((service) => service.stop()))
+    await receiver.close()
+  }
+  const [euCentral, usEast, provider] = services
+  if (euCentral === undefined || usEast === undefined || provider === undefined) {
+    await close()
+    throw outcomes.find((outcome) => outcome.status === 'rejected')?.reason
+  }
+  const instances = services.map(({ instance }) => instance)
+  return { fixture, receiver, euCentral, usEast, provider, services, instances, close }
+}

@@ -1,0 +1,86 @@
+import { formIn } from './canary.js'
+import { auditIdOf, type Evidence, rootOf } from './evidence.js'
+import { writesCounted } from './exposition.js'
+import { SERVER_KIND } from './otlp-receiver.js'
+import type { Taken } from './traffic.js'
+import { ofExecution, type TrailRow } from './trail.js'
+
+/** One thing that the run shows; `faults` says where it does not. */
+export interface Finding {
+  readonly claim: string
+  readonly faults: readonly string[]
+}
+
+/** Compares what was sent with what is stored, traced and counted. */
+export function verify(taken: readonly Taken[], evidence: Evidence, canary: string): Finding[] {
+  return [
+    { claim: 'every request was answered as its branch says', faults: taken.flatMap(answerFaults(canary)) },
+    {
+      claim: 'every branch left exactly its events in the trail',
+      faults: taken.flatMap(rowFaults(evidence)),
+    },
+    { claim: 'every event hangs in the trace of its request', faults: traceFaults(evidence) },
+    { claim: 'every row was counted as written, and nothing else was', faults: countFaults(evidence) },
+    { claim: 'the secret is in no row, no metric and no span', faults: canaryFaults(evidence, canary) },
+  ]
+}
+
+const answerFaults =
+  (canary: string) =>
+  ({ branch, reply }: Taken): string[] => {
+    const what = `${branch.surface}, ${branch.when}:`
+    if (reply.status !== branch.status) return [`${what} ${reply.status} in place of ${branch.status}`]
+    if (branch.status === 200 && reply.secret !== canary)
+      return [`${what} another secret than the one stored`]
+    return []
+  }
+
+const rowFaults =
+  ({ rows }: Evidence) =>
+  ({ branch, executionId }: Taken): string[] => {
+    const found = ofExecution(rows, executionId).map(fate).sort()
+    const expected = branch.events
+      .map((event) =>
+        fate({ server_region: event.serverRegion, operation: event.operation, outcome: event.outcome }),
+      )
+      .sort()
+    const same = found.join() === expected.join()
+    return same
+      ? []
+      : [`${branch.surface}, ${branch.when}: [${found.join(', ')}] in place of [${expected.join(', ')}]`]
+  }
+
+function fate(row: Pick<TrailRow, 'server_region' | 'operation' | 'outcome'>): string {
+  return `${row.server_region} ${row.operation} ${row.outcome}`
+}
+
+function traceFaults({ rows, spans }: Evidence): string[] {
+  return rows
+    .filter((row) => row.execution_id !== null)
+    .flatMap((row) => {
+      const what = `audit id ${row.audit_id}:`
+      const own = spans.filter((span) => auditIdOf(span) === row.audit_id)
+      const [span] = own
+      if (span === undefined || own.length > 1) return [`${what} ${own.length} audit spans`]
+      if (span.traceId !== row.trace_id || span.spanId !== row.span_id)
+        return [`${what} the row names another span`]
+      const events = span.events.filter(({ name }) => name === 'secret.access')
+      if (events.length !== 1) return [`${what} ${events.length} span events`]
+      return rootOf(span, spans)?.kind === SERVER_KIND
+        ? []
+        : [`${what} its trace begins with no HTTP server span`]
+    })
+}
+
+function countFaults({ rows, metrics }: Evidence): string[] {
+  const written = writesCounted(metrics, 'written')
+  const other = writesCounted(metrics, 'dropped_async') + writesCounted(metrics, 'failed_strict')
+  if (written === rows.length && other === 0) return []
+  return [`${rows.length} rows, ${written} counted as written, ${other} as something else`]
+}
+
+function canaryFaults(evidence: Evidence, canary: string): string[] {
+  return Object.entries(evidence).flatMap(([place, content]) => {
+    return formIn(JSON.stringify(content), canary) === undefined ? [] : [`it is in the ${place}`]
+  })
+}
