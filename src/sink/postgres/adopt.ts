@@ -9,8 +9,8 @@ import type { MigrationStep } from './migration-step.js'
 import { quotedSchema } from './schema-name.js'
 import { readSql, renderSql } from './sql-text.js'
 
-/** The migrations that make the partitioned trail and its functions. With a table to adopt they run in the step that attaches it. */
-export const ADOPTING_MIGRATIONS: ReadonlySet<number> = new Set([2, 3])
+/** The migration that makes the trail. While it is pending, a table of that name is somebody else's. */
+export const TRAIL_MIGRATION = 2
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const ID_SHIFT = 22n
@@ -21,7 +21,7 @@ export interface Adoption {
   readonly schema: string
   /** ms since the Unix epoch. */
   readonly nowMs: number
-  /** Those of `ADOPTING_MIGRATIONS`. */
+  /** Those that make the trail and its partitions: they run in the step that attaches the table. */
   readonly migrations: readonly Migration[]
 }
 

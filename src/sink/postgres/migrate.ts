@@ -5,7 +5,6 @@ import { releaseBoundStep } from './adopt.js'
 import { lockMigrations } from './migration-lock.js'
 import { type MigrationPlan, planMigration } from './migration-plan.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
-import { listPartitions } from './partitions.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from './schema-name.js'
 
 export interface MigrateOptions {
@@ -135,13 +134,14 @@ async function execute(
   return (await partitionNames(client, schema)).filter((name) => !before.has(name))
 }
 
+/** Their names sort by age. An adopted table that is the first partition is among them. */
 async function partitionNames(client: Client, schema: string): Promise<string[]> {
-  const listed = `${quotedSchema(schema)}.secret_audit_partitions()`
-  const { rows } = await client.query<{ exists: boolean }>(
-    'select to_regprocedure($1) is not null as exists',
-    [listed],
+  const { rows } = await client.query<{ name: string }>(
+    `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = to_regclass($1) order by 1`,
+    [`${quotedSchema(schema)}.secret_audit`],
   )
-  return rows[0]?.exists === true ? (await listPartitions(client, schema)).map(({ name }) => name) : []
+  return rows.map(({ name }) => name)
 }
 
 /** A table whose adoption failed must go on as it was. */

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
-import { ADOPTING_MIGRATIONS, planAdoption } from './adopt.js'
+import { planAdoption, TRAIL_MIGRATION } from './adopt.js'
 import { withheldGrants } from './adopt-grants.js'
 import { type ExistingTable, inspectTable } from './adopt-table.js'
 import { loadMigrations, type Migration, migrationSql } from './migration-files.js'
@@ -19,6 +19,9 @@ export interface MigrationPlan {
   /** What the operator should know besides. */
   readonly remarks: readonly string[]
 }
+
+/** Those that run in the step that attaches an adopted table: the trail, and the functions of its partitions. */
+const ADOPTING_MIGRATIONS: ReadonlySet<number> = new Set([TRAIL_MIGRATION, TRAIL_MIGRATION + 1])
 
 interface Recorded extends Applied {
   readonly name: string
@@ -43,19 +46,15 @@ export async function planMigration(
   const table = await inspectTable(client, schema)
   const session = await readSession(client, schema)
   const owner = table?.owner ?? session.user
-  const adopts = table !== undefined && pending.some(({ number }) => ADOPTING_MIGRATIONS.has(number))
-  const changes: MigrationStep[] = pending
+  const adopts = table !== undefined && pending.some(({ number }) => number === TRAIL_MIGRATION)
+  const changes = pending
     .filter(({ number }) => !(adopts && ADOPTING_MIGRATIONS.has(number)))
     .map((migration) => migrationStep(migration, schema))
   if (adopts) {
     const adopting = pending.filter(({ number }) => ADOPTING_MIGRATIONS.has(number))
     const nowMs = options.now?.getTime() ?? session.nowMs
     const adoption = await planAdoption(client, { table, schema, nowMs, migrations: adopting })
-    changes.splice(
-      pending.findIndex(({ number }) => ADOPTING_MIGRATIONS.has(number)),
-      0,
-      ...adoption,
-    )
+    changes.splice(pending.findIndex(({ number }) => number === TRAIL_MIGRATION), 0, ...adoption)
   }
   const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
   const owned = [...changes, ...roles.asOwner]

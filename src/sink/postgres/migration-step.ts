@@ -91,9 +91,8 @@ async function oldest(client: ClientBase): Promise<string> {
  */
 export function migrationError(step: string, error: unknown): AuditError {
   if (error instanceof AuditError) return error
-  const { code, message } = error as { code?: string; message?: string }
-  const problem = [code, message].filter(Boolean).join(' ')
-  return new AuditError('AUDIT_MIGRATION', `${step}: ${problem}`, {
+  const { code = '', message = '' } = error as { code?: string; message?: string }
+  return new AuditError('AUDIT_MIGRATION', `${step}: ${code} ${message}`.trimEnd(), {
     cause: Object.assign(new Error(message), { code }),
   })
 }

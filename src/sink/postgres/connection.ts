@@ -1,0 +1,129 @@
+import { diag } from '@opentelemetry/api'
+import type { Client, ClientBase } from 'pg'
+import { untraced } from '../../otel/suppress.js'
+
+export interface ConnectionOptions {
+  readonly databaseUrl: string
+  /** `on`, or `remote_apply` where a synchronous standby must have applied the row. */
+  readonly synchronousCommit: 'on' | 'remote_apply'
+  /** How long connecting, and any one answer, may take, in ms. */
+  readonly answerTimeoutMs: number
+  readonly applicationName: string
+}
+
+/** The server did not answer in time. What was sent may still be carried out. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer'
+}
+
+/**
+ * One connection of the sink's own, never the application's pool.
+ *
+ * Every use is bounded by a timer of ours (a server that hangs answers nothing, and `statement_timeout` does not cover
+ * a commit that waits for a standby), is not traced, and keeps the process alive only while it lasts. After a
+ * {@link NoAnswer} or a lost socket the connection is of no use any more.
+ */
+export class Connection {
+  readonly #client: Client
+  readonly #timeoutMs: number
+  readonly #warnings: string[] = []
+  #broken: Error | undefined
+
+  private constructor(client: Client, timeoutMs: number) {
+    this.#client = client
+    this.#timeoutMs = timeoutMs
+    client.on('error', (error) => {
+      this.#broken ??= error
+    })
+    client.on('end', () => {
+      this.#broken ??= new Error('the connection was closed')
+    })
+    client.on('notice', ({ severity, message }) => {
+      if (severity === 'WARNING') this.#warnings.push(message ?? '')
+    })
+  }
+
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const { default: pg } = await import('pg')
+    const client = new pg.Client({
+      connectionString: options.databaseUrl,
+      application_name: options.applicationName,
+      keepAlive: true,
+    })
+    const connection = new Connection(client, options.answerTimeoutMs)
+    await connection.#bounded(() => client.connect())
+    await connection.#bounded(() => client.query(sessionSettings(options)))
+    client.unref()
+    return connection
+  }
+
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
+  /** Warnings of the server since the last call. */
+  takeWarnings(): string[] {
+    return this.#warnings.splice(0)
+  }
+
+  /** Runs `work` on the connection, within the answer time. */
+  async run<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
+    if (this.#broken !== undefined) throw this.#broken
+    this.#client.ref()
+    try {
+      return await this.#bounded(() => work(this.#client))
+    } finally {
+      this.#client.unref()
+    }
+  }
+
+  /** Cuts the socket. What was sent may still be carried out. */
+  destroy(): void {
+    this.#broken ??= new Error('the connection was given up')
+    // `end` would wait for a server that may hang; node-postgres has no other way to let go of the socket.
+    const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } }
+    connection.stream.destroy()
+  }
+
+  /** Says good-bye, and cuts the socket if that takes too long. */
+  async close(): Promise<void> {
+    if (this.isBroken) return this.destroy()
+    try {
+      await this.#bounded(() => this.#client.end())
+    } catch (error) {
+      diag.debug('otel-audit: closing the connection failed', error)
+      this.destroy()
+    }
+  }
+
+  async #bounded<T>(work: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new NoAnswer(`no answer within ${this.#timeoutMs} ms`))
+        this.destroy()
+      }, this.#timeoutMs)
+    })
+    try {
+      return await Promise.race([untraced(work), timeUp])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/**
+ * Settings that a role, a database or the server may have set otherwise. `synchronous_commit` below `on` would make
+ * "committed" untrue; `statement_timeout` below our own timer gives most failures a known fate.
+ */
+function sessionSettings({ synchronousCommit, answerTimeoutMs }: ConnectionOptions): string {
+  const statementTimeoutMs = Math.max(1, Math.floor(answerTimeoutMs * 0.8))
+  return [
+    `set synchronous_commit = ${synchronousCommit}`,
+    "set default_transaction_isolation = 'read committed'",
+    'set default_transaction_read_only = off',
+    `set statement_timeout = ${statementTimeoutMs}`,
+    "set client_encoding = 'UTF8'",
+    "set timezone = 'UTC'",
+  ].join(';')
+}
