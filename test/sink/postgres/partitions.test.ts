@@ -1,7 +1,11 @@
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/sink/postgres/migrate.js'
-import { ensurePartitionFor, ensurePartitions, listPartitions } from '../../../src/sink/postgres/partitions.js'
+import {
+  ensurePartitionFor,
+  ensurePartitions,
+  listPartitions,
+} from '../../../src/sink/postgres/partitions.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, originalValues } from './original-table.js'
 
@@ -46,7 +50,8 @@ async function retire(ahead: number): Promise<void> {
   await owner.query(`drop table noetl.${nameOf(ahead)}`)
 }
 
-const insert = (client: pg.Client, id: bigint): Promise<unknown> => client.query(ORIGINAL_INSERT, originalValues(id))
+const insert = (client: pg.Client, id: bigint): Promise<unknown> =>
+  client.query(ORIGINAL_INSERT, originalValues(id))
 
 describe('the partitions', () => {
   test('are the months from the previous one to twelve ahead, without a gap', async () => {
@@ -190,7 +195,9 @@ describe('an id without a partition', () => {
 
   test('thirteen months ahead is the last month that can be made', async () => {
     expect(await ensurePartitionFor(writer, 'noetl', idAt(month(14)) - 1n)).toBe(nameOf(13))
-    await expect(ensurePartitionFor(writer, 'noetl', idAt(month(14)))).rejects.toMatchObject({ code: '22023' })
+    await expect(ensurePartitionFor(writer, 'noetl', idAt(month(14)))).rejects.toMatchObject({
+      code: '22023',
+    })
   })
 
   test.each([
@@ -207,7 +214,9 @@ describe('an id without a partition', () => {
     await retire(2)
     const clients = await Promise.all([asWriter(), asWriter(), asWriter()])
     others.push(...clients)
-    const made = await Promise.all(clients.map((client) => ensurePartitionFor(client, 'noetl', idAt(month(2)))))
+    const made = await Promise.all(
+      clients.map((client) => ensurePartitionFor(client, 'noetl', idAt(month(2)))),
+    )
     expect(made.filter((name) => name !== undefined)).toEqual([nameOf(2)])
   })
 })

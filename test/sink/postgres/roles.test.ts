@@ -1,7 +1,11 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/sink/postgres/migrate.js'
-import { ensurePartitionFor, ensurePartitions, listPartitions } from '../../../src/sink/postgres/partitions.js'
+import {
+  ensurePartitionFor,
+  ensurePartitions,
+  listPartitions,
+} from '../../../src/sink/postgres/partitions.js'
 import { checkSchema } from '../../../src/sink/postgres/schema-version.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, originalValues } from './original-table.js'
@@ -24,7 +28,8 @@ beforeAll(async () => {
   owner = await connect(database.url)
   const id = nextId++
   await owner.query(ORIGINAL_INSERT, originalValues(id, 'canary-credential-61c0'))
-  partition = (await owner.query(`select tableoid::regclass::text as name from noetl.secret_audit`)).rows[0].name
+  partition = (await owner.query(`select tableoid::regclass::text as name from noetl.secret_audit`)).rows[0]
+    .name
 })
 
 afterAll(async () => {
@@ -43,7 +48,12 @@ async function as<T>(role: string, work: (client: pg.Client) => Promise<T>): Pro
 }
 
 async function outcome(role: string, sql: string, values: unknown[] = []): Promise<unknown> {
-  return as(role, (client) => client.query(sql, values).then((result) => result.rows, (error: unknown) => error))
+  return as(role, (client) =>
+    client.query(sql, values).then(
+      (result) => result.rows,
+      (error: unknown) => error,
+    ),
+  )
 }
 
 describe('the writer', () => {
@@ -161,7 +171,11 @@ describe('the owner', () => {
     const partitions = await listPartitions(owner, 'noetl')
     expect(partitions.length).toBeGreaterThanOrEqual(14)
     for (const { name } of partitions) {
-      for (const sql of [`truncate noetl.${name}`, `delete from noetl.${name}`, `update noetl.${name} set notes = ''`]) {
+      for (const sql of [
+        `truncate noetl.${name}`,
+        `delete from noetl.${name}`,
+        `update noetl.${name} set notes = ''`,
+      ]) {
         expect(await outcome(OWNER, sql)).toMatchObject(APPEND_ONLY)
       }
     }
@@ -194,7 +208,9 @@ test('neither role owns anything, logs in, or is more than an ordinary role', as
 })
 
 test('what was granted beyond their rights is taken away by the next migrate --roles', async () => {
-  await owner.query(`grant all on noetl.secret_audit to ${WRITER}, public; grant update (notes) on noetl.secret_audit to ${READER}`)
+  await owner.query(
+    `grant all on noetl.secret_audit to ${WRITER}, public; grant update (notes) on noetl.secret_audit to ${READER}`,
+  )
   expect(await outcome(WRITER, 'select notes from noetl.secret_audit limit 1')).toHaveLength(1)
   await migrate({ databaseUrl: database.url, roles: true })
   expect(await outcome(WRITER, 'select notes from noetl.secret_audit limit 1')).toMatchObject(DENIED)
@@ -249,7 +265,9 @@ describe('the schema check', () => {
   })
 
   test('a newer schema is fine unless it is marked as breaking', async () => {
-    await owner.query(`insert into noetl.secret_audit_migration values (99, 'future', '', false, now(), '9.0.0')`)
+    await owner.query(
+      `insert into noetl.secret_audit_migration values (99, 'future', '', false, now(), '9.0.0')`,
+    )
     await as(WRITER, (client) => checkSchema(client, 'noetl'))
     await owner.query('update noetl.secret_audit_migration set breaking = true where number = 99')
     await expect(as(WRITER, (client) => checkSchema(client, 'noetl'))).rejects.toMatchObject({
