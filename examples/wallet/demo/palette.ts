@@ -1,5 +1,3 @@
-import { styleText } from 'node:util'
-
 export interface Palette {
   readonly good: (text: string) => string
   readonly bad: (text: string) => string
@@ -8,9 +6,9 @@ export interface Palette {
 }
 
 /** Colours on a terminal only, and not when NO_COLOR (no-color.org) is set. */
-export function paletteFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Palette {
+export function paletteFor(stream: Pick<NodeJS.WriteStream, 'isTTY'>, env: NodeJS.ProcessEnv): Palette {
   const coloured = stream.isTTY && !env.NO_COLOR
-  const paint = (format: Parameters<typeof styleText>[0]) => (text: string) =>
-    coloured ? styleText(format, text) : text
-  return { good: paint('green'), bad: paint('yellow'), faint: paint('dim'), strong: paint('bold') }
+  const paint = (on: number, off: number) => (text: string) =>
+    coloured ? `\u001b[${on}m${text}\u001b[${off}m` : text
+  return { good: paint(32, 39), bad: paint(33, 39), faint: paint(2, 22), strong: paint(1, 22) }
 }
