@@ -30,14 +30,21 @@ export async function checkStore(client: ClientBase, schema: string): Promise<re
   const [state] = rows
   if (state === undefined) return findings
   for (const setting of MUST_BE_ON) {
-    if (state[setting] !== 'on') findings.push(error(setting, `${setting} is ${state[setting]}: a crash of the server loses committed rows`))
+    if (state[setting] !== 'on')
+      findings.push(
+        error(setting, `${setting} is ${state[setting]}: a crash of the server loses committed rows`),
+      )
   }
   if (WEAK_COMMIT.has(state.synchronous_commit)) {
-    findings.push(error('synchronous_commit', `synchronous_commit is ${state.synchronous_commit} in spite of ours`))
+    findings.push(
+      error('synchronous_commit', `synchronous_commit is ${state.synchronous_commit} in spite of ours`),
+    )
   }
   const skew = Math.max(before - Number(state.now_ms), Number(state.now_ms) - after, 0)
   if (skew > MAX_CLOCK_SKEW_MS) {
-    findings.push(error('clock', `the clock is ${(skew / 1000).toFixed(1)} s away from the database's; synchronise both`))
+    findings.push(
+      error('clock', `the clock is ${(skew / 1000).toFixed(1)} s away from the database's; synchronise both`),
+    )
   }
   if (state.standby) {
     findings.push(error('primary', 'the database is a standby; connect to the primary'))
@@ -59,7 +66,12 @@ async function tryWrite(client: ClientBase, schema: string): Promise<readonly Si
     return []
   } catch (cause) {
     const code = (cause as { code?: string }).code ?? 'unknown'
-    return [error('write', `a write was refused (SQLSTATE ${code}); run \`otel-audit migrate --roles\` as the owner, and grant the writer role`)]
+    return [
+      error(
+        'write',
+        `a write was refused (SQLSTATE ${code}); run \`otel-audit migrate --roles\` as the owner, and grant the writer role`,
+      ),
+    ]
   } finally {
     await client.query('rollback')
   }

@@ -11,6 +11,12 @@ export interface ConnectionOptions {
   readonly applicationName: string
 }
 
+/** What node-postgres has, and its types lack. */
+interface Referencing {
+  ref(): void
+  unref(): void
+}
+
 /** The server did not answer in time. What was sent may still be carried out. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
@@ -24,12 +30,12 @@ export class NoAnswer extends Error {
  * {@link NoAnswer} or a lost socket the connection is of no use any more.
  */
 export class Connection {
-  readonly #client: Client
+  readonly #client: Client & Referencing
   readonly #timeoutMs: number
   readonly #warnings: string[] = []
   #broken: Error | undefined
 
-  private constructor(client: Client, timeoutMs: number) {
+  private constructor(client: Client & Referencing, timeoutMs: number) {
     this.#client = client
     this.#timeoutMs = timeoutMs
     client.on('error', (error) => {
@@ -38,8 +44,9 @@ export class Connection {
     client.on('end', () => {
       this.#broken ??= new Error('the connection was closed')
     })
-    client.on('notice', ({ severity, message }) => {
-      if (severity === 'WARNING') this.#warnings.push(message ?? '')
+    // By SQLSTATE, since the severity's name depends on the server's language: a NOTICE has 00000.
+    client.on('notice', ({ code, message }) => {
+      if (code !== '00000') this.#warnings.push(message ?? '')
     })
   }
 
@@ -49,7 +56,7 @@ export class Connection {
       connectionString: options.databaseUrl,
       application_name: options.applicationName,
       keepAlive: true,
-    })
+    }) as Client & Referencing
     const connection = new Connection(client, options.answerTimeoutMs)
     await connection.#bounded(() => client.connect())
     await connection.#bounded(() => client.query(sessionSettings(options)))

@@ -16,9 +16,12 @@ export function isServerError(error: unknown): error is ServerError {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && typeof severity === 'string'
 }
 
+// Shut down, crashed, not yet up, idle or transaction time-out: always FATAL. The word itself may be translated.
+const ENDS_SESSION = new Set(['57P01', '57P02', '57P03', '57P05', '25P03', '25P04'])
+
 /** FATAL and PANIC end the session, possibly after a commit: they say nothing about the statement. */
 export function endsSession(error: ServerError): boolean {
-  return error.severity === 'FATAL' || error.severity === 'PANIC'
+  return error.severity === 'FATAL' || error.severity === 'PANIC' || ENDS_SESSION.has(error.code)
 }
 
 /** A row without a partition is 23514 without a constraint's name. */

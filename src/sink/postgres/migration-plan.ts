@@ -54,7 +54,11 @@ export async function planMigration(
     const adopting = pending.filter(({ number }) => ADOPTING_MIGRATIONS.has(number))
     const nowMs = options.now?.getTime() ?? session.nowMs
     const adoption = await planAdoption(client, { table, schema, nowMs, migrations: adopting })
-    changes.splice(pending.findIndex(({ number }) => number === TRAIL_MIGRATION), 0, ...adoption)
+    changes.splice(
+      pending.findIndex(({ number }) => number === TRAIL_MIGRATION),
+      0,
+      ...adoption,
+    )
   }
   const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
   const owned = [...changes, ...roles.asOwner]

@@ -4,7 +4,7 @@ import { serverVerdict } from '../../exporter/retry.js'
 import type { AuditBatch, AuditSink, SinkFinding, WriteResult } from '../sink.js'
 import { AppendStatements } from './append.js'
 import { checkStore } from './check.js'
-import { Connection, NoAnswer } from './connection.js'
+import { Connection, type ConnectionOptions, NoAnswer } from './connection.js'
 import { endsSession, fault, isLasting, isMissingPartition, isServerError } from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from './schema-name.js'
@@ -37,7 +37,7 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60 * 1000
  */
 export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
-  readonly #options: Required<PostgresAuditSinkOptions>
+  readonly #options: ConnectionOptions & { readonly schema: string }
   #connection: Connection | undefined
   #statements: AppendStatements | undefined
   #partitionsCheckedAt = -Infinity
@@ -66,15 +66,23 @@ export class PostgresAuditSink implements AuditSink {
     return result
   }
 
-  /** @returns findings about the server's durability; none when all is well */
+  /**
+   * On a connection of its own: its trial write is rolled back, and no row of a batch may ever be in that transaction.
+   *
+   * @returns findings about the server's durability; none when all is well
+   */
   async check(): Promise<readonly SinkFinding[]> {
+    const { schema } = this.#options
+    let connection: Connection | undefined
     try {
-      const connection = await this.#connected()
-      return await connection.run((client) => checkStore(client, this.#options.schema))
+      connection = await this.#open()
+      return await connection.run((client) => checkStore(client, schema))
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
       throw new AuditError(code, message, { cause })
+    } finally {
+      await connection?.close()
     }
   }
 
@@ -108,7 +116,11 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   /** The server answered ERROR, so nothing of this send is stored. */
-  async #refusal(connection: Connection, batch: AuditBatch, error: Error & { code: string }): Promise<WriteResult> {
+  async #refusal(
+    connection: Connection,
+    batch: AuditBatch,
+    error: Error & { code: string },
+  ): Promise<WriteResult> {
     const verdict = serverVerdict(error.code)
     if (verdict === 'data') {
       return { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
@@ -120,7 +132,10 @@ export class PostgresAuditSink implements AuditSink {
         return { status: 'conflict', held }
       } catch (lookupError) {
         // Whose rows those are is not known: perhaps this batch's own, from an earlier send.
-        return { status: 'unknown', fault: fault('AUDIT_TIMEOUT', 'ids are taken, and by what is not known', lookupError) }
+        return {
+          status: 'unknown',
+          fault: fault('AUDIT_TIMEOUT', 'ids are taken, and by what is not known', lookupError),
+        }
       }
     }
     return {
@@ -141,7 +156,10 @@ export class PostgresAuditSink implements AuditSink {
       })
       return true
     } catch (error) {
-      diag.error('otel-audit: a partition is missing and cannot be made', fault('AUDIT_REJECTED', 'ensure', error).message)
+      diag.error(
+        'otel-audit: a partition is missing and cannot be made',
+        fault('AUDIT_REJECTED', 'ensure', error).message,
+      )
       return false
     }
   }
@@ -153,22 +171,26 @@ export class PostgresAuditSink implements AuditSink {
 
   async #connected(): Promise<Connection> {
     if (this.#connection?.isBroken === false) return this.#keepAhead(this.#connection)
-    if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
-    const { schema } = this.#options
-    this.#statements ??= await AppendStatements.load(schema)
-    const connection = await Connection.open(this.#options)
-    try {
-      await connection.run((client) => checkSchema(client, schema))
-    } catch (error) {
-      connection.destroy()
-      throw error
-    }
+    this.#statements ??= await AppendStatements.load(this.#options.schema)
+    const connection = await this.#open()
     if (this.#closed) {
       connection.destroy()
       throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
     }
     this.#connection = connection
     return this.#keepAhead(connection)
+  }
+
+  async #open(): Promise<Connection> {
+    if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
+    const connection = await Connection.open(this.#options)
+    try {
+      await connection.run((client) => checkSchema(client, this.#options.schema))
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+    return connection
   }
 
   /** Once a day: partitions for the coming months. What goes wrong here must not stop today's rows. */
@@ -178,7 +200,10 @@ export class PostgresAuditSink implements AuditSink {
     try {
       await connection.run((client) => ensurePartitions(client, this.#options.schema))
     } catch (error) {
-      diag.error('otel-audit: partitions for the coming months could not be made', fault('AUDIT_UNAVAILABLE', 'ensure', error).message)
+      diag.error(
+        'otel-audit: partitions for the coming months could not be made',
+        fault('AUDIT_UNAVAILABLE', 'ensure', error).message,
+      )
       if (connection.isBroken) throw error
     }
     return connection

@@ -1,0 +1,120 @@
+import { AuditError } from '../errors.js'
+import { cut, isStorable, sha256OfText, storableText } from './text.js'
+
+/** Largest number of keys a caller may give. */
+export const ATTRIBUTES_MAX_KEYS = 32
+/** Largest size of the stored JSON text, in UTF-8 bytes. */
+export const ATTRIBUTES_MAX_BYTES = 4096
+/** Keys with this prefix carry the SHA-256 of text that had to be changed. They are this library's own. */
+export const SANITIZED_PREFIX = 'sanitized.'
+
+export type AttributeValue = string | boolean | number
+/** A flat record: strings, booleans, safe integers. */
+export type AuditAttributes = Readonly<Record<string, AttributeValue>>
+
+/** 1 to 64 characters, so that 32 keys without any text in their values stay below 4 KiB. */
+const KEY = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}$/
+
+/** An event's attributes as they are hashed, sent and stored: one JSON text, never serialised again. */
+export interface EncodedAttributes {
+  readonly attributes: AuditAttributes
+  /** Keys in the order of RFC 8785. */
+  readonly json: string
+  /** Whether a value had to be changed. */
+  readonly sanitized: boolean
+}
+
+/**
+ * Checks and encodes. Wrong types and keys are the programmer's and throw; text too long or unsafe is the outside
+ * world's, and is escaped and cut, with the SHA-256 of the original JSON under `sanitized.attributes`.
+ *
+ * @param markers `sanitized.*` entries of other fields, stored along
+ * @throws AuditError `AUDIT_INVALID_EVENT`
+ */
+export function encodeAttributes(given: unknown, markers: AuditAttributes): EncodedAttributes | undefined {
+  if (given === undefined || given === null) {
+    return isEmpty(markers) ? undefined : encoded(markers, false)
+  }
+  const checked = checkAttributes(given)
+  const limit = ATTRIBUTES_MAX_BYTES
+  const complete = { ...checked, ...markers }
+  if (isEmpty(complete)) return undefined
+  if (Object.values(checked).every((value) => typeof value !== 'string' || isStorable(value, limit))) {
+    const result = encoded(complete, false)
+    if (Buffer.byteLength(result.json) <= limit) return result
+  }
+  const marker = { [`${SANITIZED_PREFIX}attributes`]: sha256OfText(canonicalJson(checked)) }
+  const escaped = Object.fromEntries(
+    Object.entries(checked).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? storableText(value, limit).text : value,
+    ]),
+  )
+  return encoded(shrink(escaped, { ...markers, ...marker }), true)
+}
+
+/** JSON with keys in UTF-16 code unit order (RFC 8785; the value types need no further rule of it). */
+export function canonicalJson(attributes: AuditAttributes): string {
+  const sorted = Object.keys(attributes).sort()
+  return `{${sorted.map((key) => `${JSON.stringify(key)}:${JSON.stringify(attributes[key])}`).join(',')}}`
+}
+
+function encoded(attributes: AuditAttributes, sanitized: boolean): EncodedAttributes {
+  return { attributes: Object.freeze({ ...attributes }), json: canonicalJson(attributes), sanitized }
+}
+
+function isEmpty(record: object): boolean {
+  for (const _ in record) return false
+  return true
+}
+
+function checkAttributes(given: unknown): Record<string, AttributeValue> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalid(`attributes must be a flat object, got ${Array.isArray(given) ? 'an array' : typeof given}`)
+  }
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
+  if (entries.length > ATTRIBUTES_MAX_KEYS) {
+    throw invalid(`attributes may have at most ${ATTRIBUTES_MAX_KEYS} keys, got ${entries.length}`)
+  }
+  const checked: Record<string, AttributeValue> = {}
+  for (const [key, value] of entries) {
+    if (!KEY.test(key) || key.startsWith(SANITIZED_PREFIX)) {
+      throw invalid(
+        `attribute key ${JSON.stringify(cut(key, 80))} must be 1 to 64 of A-Z a-z 0-9 _ . : / - and not begin with "${SANITIZED_PREFIX}"`,
+      )
+    }
+    checked[key] = checkValue(key, value)
+  }
+  return checked
+}
+
+function checkValue(key: string, value: unknown): AttributeValue {
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value === 0 ? 0 : value
+  const got = typeof value === 'number' ? String(value) : typeof value
+  const hint = typeof value === 'bigint' || typeof value === 'number' ? '; give other numbers as strings' : ''
+  throw invalid(`attribute "${key}" must be a string, boolean or safe integer, got ${got}${hint}`)
+}
+
+/** Halves the longest text until everything fits. Ends: without any text 32 keys and all markers fit. */
+function shrink(own: AuditAttributes, markers: AuditAttributes): AuditAttributes {
+  const values: Record<string, AttributeValue> = { ...own }
+  for (;;) {
+    const complete = { ...values, ...markers }
+    if (Buffer.byteLength(canonicalJson(complete)) <= ATTRIBUTES_MAX_BYTES) return complete
+    let longest = ''
+    let length = 0
+    for (const [key, value] of Object.entries(values)) {
+      if (typeof value === 'string' && value.length > length) {
+        longest = key
+        length = value.length
+      }
+    }
+    if (length === 0) return complete
+    values[longest] = cut(String(values[longest]), Math.floor(length / 2))
+  }
+}
+
+function invalid(message: string): AuditError {
+  return new AuditError('AUDIT_INVALID_EVENT', message, { field: 'attributes' })
+}

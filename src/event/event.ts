@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto'
+import { AuditError, nearest } from '../errors.js'
+import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attributes.js'
+import { eventDigest } from './digest.js'
+import { withLowerBits } from './snowflake.js'
+import { storableText } from './text.js'
+import { isVocabularyName, type Operation, type Outcome } from './vocabulary.js'
+
+export type ActorType = 'user' | 'service' | 'system'
+const ACTOR_TYPES: readonly unknown[] = ['user', 'service', 'system']
+
+/** What a caller says about one attempt to resolve, release or use a credential. Never the secret itself. */
+export interface AuditFields {
+  /** Identifier or alias that was asked for, 1 to 512 characters. */
+  readonly credential: string
+  readonly operation: Operation
+  readonly outcome: Outcome
+  /** When it happened: a `Date`, or integer µs since the Unix epoch. Default: now. At most 24 h ahead. */
+  readonly occurredAt?: Date | number | undefined
+  /** Worker that asked, up to 256 characters. */
+  readonly workerId?: string | undefined
+  readonly executionId?: bigint | number | undefined
+  readonly parentExecutionId?: bigint | number | undefined
+  /** Region that served, up to 128 characters. */
+  readonly serverRegion?: string | undefined
+  /** Region the broker served from, up to 128 characters. */
+  readonly brokerRegion?: string | undefined
+  /** Version of the key-encryption key at access time, up to 128 characters. */
+  readonly kekVersion?: string | undefined
+  /** Short note for the operator, up to 1,024 characters. Never the secret, nor what it could be derived from. */
+  readonly notes?: string | undefined
+  /** Who: a user or a workload identity, up to 256 characters. */
+  readonly actorId?: string | undefined
+  readonly actorType?: ActorType | undefined
+  /** Where from, up to 128 characters. */
+  readonly sourceAddress?: string | undefined
+  /** Anything else: up to 32 keys, up to 4 KiB as JSON. */
+  readonly attributes?: AuditAttributes | undefined
+}
+
+/** What the pipeline, not the caller, says of an event. */
+export interface EventIdentity {
+  readonly auditId: bigint
+  /** µs since the Unix epoch. */
+  readonly occurredAt: number
+  readonly serviceName?: string | undefined
+  readonly serviceInstanceId?: string | undefined
+  /** 32 lower-case hex digits. */
+  readonly traceId?: string | undefined
+  /** 16 lower-case hex digits. */
+  readonly spanId?: string | undefined
+}
+
+/** One audit event: frozen once, never changed. What is not known is `null`. */
+export interface AuditEvent {
+  readonly auditId: bigint
+  /** µs since the Unix epoch; a safe integer until the year 2255. */
+  readonly occurredAt: number
+  readonly credential: string
+  readonly operation: string
+  readonly outcome: string
+  readonly workerId: string | null
+  readonly executionId: bigint | null
+  readonly parentExecutionId: bigint | null
+  readonly serverRegion: string | null
+  readonly brokerRegion: string | null
+  readonly kekVersion: string | null
+  readonly notes: string | null
+  readonly actorId: string | null
+  readonly actorType: ActorType | null
+  readonly sourceAddress: string | null
+  readonly serviceName: string | null
+  readonly serviceInstanceId: string | null
+  readonly traceId: string | null
+  readonly spanId: string | null
+  /** The attributes as the one JSON text that is hashed, sent and stored. */
+  readonly attributesJson: string | null
+  /** The id this event had before it was re-keyed, because another event held it. */
+  readonly originalAuditId: bigint | null
+}
+
+/** Limits of the text fields, in UTF-16 code units. */
+export const TEXT_LIMITS = Object.freeze({
+  credential: 512,
+  workerId: 256,
+  serverRegion: 128,
+  brokerRegion: 128,
+  kekVersion: 128,
+  notes: 1024,
+  actorId: 256,
+  sourceAddress: 128,
+  serviceName: 256,
+  serviceInstanceId: 256,
+})
+type TextField = keyof typeof TEXT_LIMITS
+
+const CALLER_FIELDS: ReadonlySet<string> = new Set<keyof AuditFields>([
+  'credential',
+  'operation',
+  'outcome',
+  'occurredAt',
+  'workerId',
+  'executionId',
+  'parentExecutionId',
+  'serverRegion',
+  'brokerRegion',
+  'kekVersion',
+  'notes',
+  'actorId',
+  'actorType',
+  'sourceAddress',
+  'attributes',
+])
+
+/** An event but for its identity: checked, and made storable. */
+export type EventDraft = Omit<AuditEvent, keyof EventIdentity | 'originalAuditId'>
+
+/**
+ * Checks what a caller says, and makes its text storable. The first half of {@link buildEvent}.
+ *
+ * @param known `sanitized.*` markers that the text already has, when it is read back
+ * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field
+ */
+export function draftEvent(fields: AuditFields, known: Readonly<Record<string, string>> = {}): EventDraft {
+  checkKeys(fields)
+  const markers: Record<string, string> = { ...known }
+  const text = (field: TextField, value: unknown): string | null => {
+    if (value === undefined || value === null) return null
+    if (typeof value !== 'string') throw invalid(field, `must be a string, got ${typeName(value)}`)
+    const storable = storableText(value, TEXT_LIMITS[field])
+    if (storable.originalSha256 !== undefined)
+      markers[`${SANITIZED_PREFIX}${field}`] = storable.originalSha256
+    return storable.text
+  }
+  const credential = text('credential', fields.credential)
+  if (credential === null || credential === '') throw invalid('credential', 'must not be empty')
+  return {
+    credential,
+    operation: vocabulary('operation', fields.operation),
+    outcome: vocabulary('outcome', fields.outcome),
+    workerId: text('workerId', fields.workerId),
+    executionId: int64('executionId', fields.executionId),
+    parentExecutionId: int64('parentExecutionId', fields.parentExecutionId),
+    serverRegion: text('serverRegion', fields.serverRegion),
+    brokerRegion: text('brokerRegion', fields.brokerRegion),
+    kekVersion: text('kekVersion', fields.kekVersion),
+    notes: text('notes', fields.notes),
+    actorId: text('actorId', fields.actorId),
+    actorType: actorType(fields.actorType),
+    sourceAddress: text('sourceAddress', fields.sourceAddress),
+    // Last: by now all markers are known.
+    attributesJson: encodeAttributes(fields.attributes, markers)?.json ?? null,
+  }
+}
+
+/** Gives a draft its identity, and freezes it. The second half of {@link buildEvent}. */
+export function completeEvent(draft: EventDraft, identity: EventIdentity): AuditEvent {
+  return Object.freeze({
+    auditId: identity.auditId,
+    occurredAt: identity.occurredAt,
+    ...draft,
+    serviceName: identityText('serviceName', identity.serviceName),
+    serviceInstanceId: identityText('serviceInstanceId', identity.serviceInstanceId),
+    traceId: identity.traceId ?? null,
+    spanId: identity.spanId ?? null,
+    originalAuditId: null,
+  })
+}
+
+/**
+ * Builds, checks and freezes an event. Pure: no clock, no random, no context.
+ *
+ * Programmer errors throw. Text of the outside world never does: what cannot be stored as it is, is escaped and cut
+ * to its limit, with the SHA-256 of the original under the attribute `sanitized.<field>`.
+ *
+ * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field: an unknown key, a wrong type, a number that is not an
+ *   integer, an unknown actor type, an empty credential.
+ */
+export function buildEvent(fields: AuditFields, identity: EventIdentity): AuditEvent {
+  return completeEvent(draftEvent(fields), identity)
+}
+
+/**
+ * The same event under another id, because a different event holds its id: the millisecond stays, the lower 22 bits
+ * come from SHA-256 of the event's digest. Deterministic, so a replay of the event finds its first copy.
+ */
+export function rekeyEvent(event: AuditEvent): AuditEvent {
+  const lower = createHash('sha256').update(eventDigest(event)).digest().readUInt32BE(0)
+  return Object.freeze({
+    ...event,
+    auditId: withLowerBits(event.auditId, lower),
+    originalAuditId: event.originalAuditId ?? event.auditId,
+  })
+}
+
+/** A key, not a value that looks like one: inside a JSON string the quotation mark is escaped. */
+const SANITIZED_KEY = /[{,]"sanitized\./
+
+/** Whether some text of the event had to be changed to be stored. */
+export function isSanitized(event: AuditEvent): boolean {
+  return event.attributesJson !== null && SANITIZED_KEY.test(event.attributesJson)
+}
+
+function identityText(field: 'serviceName' | 'serviceInstanceId', value: string | undefined): string | null {
+  return value === undefined ? null : storableText(value, TEXT_LIMITS[field]).text
+}
+
+function checkKeys(fields: AuditFields): void {
+  for (const key in fields) {
+    if (CALLER_FIELDS.has(key)) continue
+    const hint = nearest(key, CALLER_FIELDS)
+    throw invalid(key, `is not a field of an audit event${hint ? `; did you mean "${hint}"?` : ''}`)
+  }
+}
+
+function vocabulary(field: 'operation' | 'outcome', value: unknown): string {
+  if (isVocabularyName(value)) return value
+  const maker = field === 'operation' ? 'Operation.define' : 'Outcome.other'
+  throw invalid(field, `must be lower snake case of 1 to 64 characters (${maker}), got ${typeName(value)}`)
+}
+
+function actorType(value: unknown): ActorType | null {
+  if (value === undefined || value === null) return null
+  if (ACTOR_TYPES.includes(value)) return value as ActorType
+  throw invalid('actorType', `must be one of ${ACTOR_TYPES.join(', ')}`)
+}
+
+function int64(field: string, value: unknown): bigint | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) throw invalid(field, 'must be a bigint or a safe integer')
+    return BigInt(value)
+  }
+  if (typeof value !== 'bigint') {
+    const hint = typeof value === 'string' ? '; convert it with BigInt(...) after checking it' : ''
+    throw invalid(field, `must be a bigint or a safe integer, got ${typeName(value)}${hint}`)
+  }
+  if (BigInt.asIntN(64, value) !== value) throw invalid(field, 'must fit into 64 bits')
+  return value
+}
+
+function invalid(field: string, message: string): AuditError {
+  return new AuditError('AUDIT_INVALID_EVENT', `${field} ${message}`, { field })
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}

@@ -1,0 +1,29 @@
+import { AuditError } from '../errors.js'
+import { SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LAST_MS } from './snowflake.js'
+
+/** How far ahead of the clock an event's time may be. */
+export const MAX_AHEAD_MS = 24 * 60 * 60 * 1000
+
+/**
+ * The time of an event in µs since the Unix epoch, from what the caller gave.
+ *
+ * @param nowMs the wall clock, ms since the Unix epoch
+ * @throws AuditError `AUDIT_INVALID_EVENT` for another type, an invalid date, a time before 2024 (ids cannot
+ *   express it) or more than 24 h ahead
+ */
+export function eventTime(given: unknown, nowMs: number): number {
+  const micros = given instanceof Date ? given.getTime() * 1000 : given
+  if (typeof micros !== 'number' || !Number.isSafeInteger(micros)) {
+    throw invalid('must be a Date or an integer number of microseconds since the Unix epoch')
+  }
+  const ms = Math.floor(micros / 1000)
+  if (ms < SNOWFLAKE_EPOCH_MS || ms > SNOWFLAKE_LAST_MS) {
+    throw invalid(`must be between 2024 and 2093; ${micros} µs is not (were milliseconds given?)`)
+  }
+  if (ms > nowMs + MAX_AHEAD_MS) throw invalid('must not be more than 24 h ahead of the clock')
+  return micros
+}
+
+function invalid(message: string): AuditError {
+  return new AuditError('AUDIT_INVALID_EVENT', `occurredAt ${message}`, { field: 'occurredAt' })
+}

@@ -1,0 +1,118 @@
+import { AuditError } from '../errors.js'
+
+const OPERATIONS = [
+  'get_sealed',
+  'cross_region_broker_serve',
+  'resolve_keychain',
+  'get_credential',
+  'audit_lifecycle',
+  'audit_gap',
+  'query_trail',
+  'export_trail',
+] as const
+
+const OUTCOMES = [
+  'ok',
+  'residency_violation',
+  'broker_unreachable',
+  'credential_not_found',
+  'no_pubkey',
+  'wrong_region',
+  'provider_fetch_error',
+  'template_error',
+  'started',
+  'stopped',
+  'mode_changed',
+  'lost',
+  'withheld',
+  'other',
+] as const
+
+declare const extension: unique symbol
+type Extended<Kind extends string> = string & { readonly [extension]: Kind }
+
+/** What was attempted: one of the closed set, or a name made by {@link Operation.define}. */
+export type Operation = (typeof OPERATIONS)[number] | Extended<'operation'>
+
+/** How the attempt ended: one of the closed set, or a name made by {@link Outcome.other}. */
+export type Outcome = (typeof OUTCOMES)[number] | Extended<'outcome'>
+
+/** The closed set of operations. Each always has metric series of its own. */
+export const KNOWN_OPERATIONS: readonly string[] = Object.freeze([...OPERATIONS])
+/** The closed set of outcomes. Each always has metric series of its own. */
+export const KNOWN_OUTCOMES: readonly string[] = Object.freeze([...OUTCOMES])
+
+/** Lower snake case, 1 to 64 characters. */
+const NAME = /^[a-z][a-z0-9_]{0,63}$/
+
+export function isVocabularyName(value: unknown): value is string {
+  return typeof value === 'string' && NAME.test(value)
+}
+
+function vocabularyName(kind: 'operation' | 'outcome', name: string): string {
+  if (isVocabularyName(name)) return name
+  throw new AuditError(
+    'AUDIT_INVALID_EVENT',
+    `${kind} must be lower snake case of 1 to 64 characters, beginning with a letter; got ${JSON.stringify(name)}`,
+    { field: kind },
+  )
+}
+
+export const Operation = Object.freeze({
+  /** Sealed delivery of a credential to a worker's public key. */
+  GetSealed: 'get_sealed',
+  /** A region serves another region's request. */
+  CrossRegionBrokerServe: 'cross_region_broker_serve',
+  /** A keychain entry is resolved through its provider. */
+  ResolveKeychain: 'resolve_keychain',
+  /** A credential is fetched in plain form by its bearer. */
+  GetCredential: 'get_credential',
+  /** The trail's own pipeline started, stopped or changed its mode. */
+  AuditLifecycle: 'audit_lifecycle',
+  /** Events that are known to be missing from the trail. */
+  AuditGap: 'audit_gap',
+  /** The trail was read. */
+  QueryTrail: 'query_trail',
+  /** The trail was exported. */
+  ExportTrail: 'export_trail',
+  /**
+   * An operation of the application's own. At most 16 operations of a process become metric labels (the closed
+   * set included); the row always keeps the exact name.
+   *
+   * @throws AuditError `AUDIT_INVALID_EVENT` unless `name` is lower snake case of 1 to 64 characters.
+   */
+  define: (name: string): Operation => vocabularyName('operation', name) as Operation,
+})
+
+export const Outcome = Object.freeze({
+  /** Release was authorised and recorded. */
+  Ok: 'ok',
+  /** Policy forbids the credential to leave its region. */
+  ResidencyViolation: 'residency_violation',
+  /** The region that holds the credential could not be reached. */
+  BrokerUnreachable: 'broker_unreachable',
+  CredentialNotFound: 'credential_not_found',
+  /** The worker has no public key to seal for. */
+  NoPubkey: 'no_pubkey',
+  /** This region does not hold the credential. */
+  WrongRegion: 'wrong_region',
+  /** The provider behind a keychain entry failed. */
+  ProviderFetchError: 'provider_fetch_error',
+  /** The keychain entry's template could not be rendered. */
+  TemplateError: 'template_error',
+  Started: 'started',
+  Stopped: 'stopped',
+  ModeChanged: 'mode_changed',
+  Lost: 'lost',
+  /** The row of an earlier strict event turned out to be stored after its caller had been refused. */
+  Withheld: 'withheld',
+  /** Failed in a way that has no name of its own. */
+  Other: 'other',
+  /**
+   * An outcome of the application's own. At most 32 outcomes of a process become metric labels (the closed set
+   * included); the row always keeps the exact name.
+   *
+   * @throws AuditError `AUDIT_INVALID_EVENT` unless `name` is lower snake case of 1 to 64 characters.
+   */
+  other: (name: string): Outcome => vocabularyName('outcome', name) as Outcome,
+})

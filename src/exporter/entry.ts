@@ -1,0 +1,56 @@
+import { type AuditEvent, rekeyEvent } from '../event/event.js'
+import { eventDigest } from '../event/digest.js'
+import type { Ticket } from '../service/ticket.js'
+import type { BatchEntry } from '../sink/sink.js'
+
+/** How an event ended. */
+export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
+
+/** Bytes of an event beyond its text: ids, times, digest, and what the arrays around them cost. */
+const FIXED_BYTES = 256
+
+/**
+ * One event inside the exporter, from acceptance to its fate.
+ *
+ * `queued` → `sent` → `settled`; back from `sent` to `queued` only when it is *known* that nothing was stored.
+ * Owned by the queue while queued, by the group commit while sent.
+ */
+export class Entry implements BatchEntry {
+  readonly ticket: Ticket
+  /** `performance.now()` at acceptance. */
+  readonly acceptedAt = performance.now()
+  readonly bytes: number
+  /** The lane it waits in: a strict event whose caller is gone waits as async. */
+  lane: 'strict' | 'async'
+  phase: 'queued' | 'sent' | 'settled' = 'queued'
+  deadline: NodeJS.Timeout | undefined
+  /** Told once, when the fate is known. */
+  onFate: ((fate: Fate) => void) | undefined
+  #rekeyed: { event: AuditEvent; digest: Buffer } | undefined
+
+  constructor(ticket: Ticket) {
+    this.ticket = ticket
+    this.lane = ticket.mode
+    this.bytes = sizeOf(ticket.event)
+  }
+
+  get event(): AuditEvent {
+    return this.#rekeyed?.event ?? this.ticket.event
+  }
+
+  get digest(): Buffer {
+    return this.#rekeyed?.digest ?? this.ticket.digest
+  }
+
+  /** Gives the event another id, because a different event holds its own. */
+  rekey(): void {
+    const event = rekeyEvent(this.event)
+    this.#rekeyed = { event, digest: eventDigest(event) }
+  }
+}
+
+function sizeOf(event: AuditEvent): number {
+  let characters = 0
+  for (const value of Object.values(event)) if (typeof value === 'string') characters += value.length
+  return FIXED_BYTES + characters
+}

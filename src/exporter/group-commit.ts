@@ -1,0 +1,299 @@
+import { diag } from '@opentelemetry/api'
+import type { AuditMetrics } from '../otel/metrics.js'
+import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
+import type { Entry } from './entry.js'
+import type { AuditQueue, BatchBounds } from './queue.js'
+import { backoffMs } from './retry.js'
+import type { Settlement } from './settlement.js'
+
+export interface GroupCommitBounds extends BatchBounds {
+  /** How long an async event may wait for company, in ms. */
+  readonly lingerMs: number
+}
+
+/** A unique violation although no id of the batch is taken: somebody added a unique index of their own. */
+const FOREIGN_CONFLICT: SinkFault = {
+  code: 'AUDIT_REJECTED',
+  message: 'the row violates a unique constraint that is not of this library',
+}
+
+/**
+ * Sends what waits, one batch at a time.
+ *
+ * ```
+ *   idle ──submit──► lingering (async only) ──► sending ──► … ──► idle
+ *                                                 │  ▲
+ *                            failed, unknown ──► pausing
+ * ```
+ *
+ * While a batch is on its way the next one fills, so all who wait share the next commit: that is the whole of the
+ * batching, there is no timer in the way of a strict event.
+ *
+ * What a batch's result means is decided here and nowhere else:
+ * `committed` → stored · `conflict` → same digest: stored; other digest: re-keyed, and written again with the rest ·
+ * `refused` → halved until the row at fault stands alone · `failed` → back to the queue, then a pause ·
+ * `unknown` → the *same* batch again, before anything else, until one of the others comes of it.
+ */
+export class GroupCommit {
+  readonly #sink: AuditSink
+  readonly #queue: AuditQueue
+  readonly #settlement: Settlement
+  readonly #metrics: AuditMetrics
+  readonly #bounds: GroupCommitBounds
+  #running = false
+  #whenIdle: (() => void)[] = []
+  #stopped = false
+  #hurried = false
+  #held = false
+  #attempt = 0
+  #linger: NodeJS.Timeout | undefined
+  #endPause: (() => void) | undefined
+  #lastFault: SinkFault | undefined
+
+  constructor(
+    sink: AuditSink,
+    queue: AuditQueue,
+    settlement: Settlement,
+    metrics: AuditMetrics,
+    bounds: GroupCommitBounds,
+  ) {
+    this.#sink = sink
+    this.#queue = queue
+    this.#settlement = settlement
+    this.#metrics = metrics
+    this.#bounds = bounds
+  }
+
+  /** Why the last write did not succeed; undefined after one that did. */
+  get lastFault(): SinkFault | undefined {
+    return this.#lastFault
+  }
+
+  /** Something new waits. */
+  wake(): void {
+    if (this.#running || this.#stopped) return
+    const wait = this.#dueIn()
+    if (wait === undefined) return
+    clearTimeout(this.#linger)
+    if (wait > 0) {
+      this.#linger = setTimeout(() => this.#start(), wait)
+    } else {
+      this.#running = true
+      // After the caller's turn: what else it records in this turn goes along.
+      queueMicrotask(() => void this.#run())
+    }
+  }
+
+  /** Sends without lingering from now on. */
+  hurry(): void {
+    this.#hurried = true
+    this.wake()
+  }
+
+  relax(): void {
+    this.#hurried = false
+  }
+
+  /** Sends nothing before {@link release}. */
+  hold(): void {
+    this.#held = true
+  }
+
+  release(): void {
+    this.#held = false
+    this.wake()
+  }
+
+  /** Ends for good. A batch in flight is given up when its write answers. */
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#linger)
+    this.#endPause?.()
+  }
+
+  /** Resolves when no batch is being written. */
+  idle(): Promise<void> {
+    return this.#running ? new Promise((resolve) => this.#whenIdle.push(resolve)) : Promise.resolve()
+  }
+
+  #start(): void {
+    if (this.#running || this.#stopped) return
+    this.#running = true
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#stopped && this.#dueIn() === 0) {
+        await this.#commit(this.#queue.take(this.#bounds))
+        // One turn of the event loop: callers who were just answered, and record again, join the next batch.
+        await new Promise(setImmediate)
+      }
+    } finally {
+      this.#running = false
+      for (const resolve of this.#whenIdle.splice(0)) resolve()
+    }
+    this.wake()
+  }
+
+  /** In how many ms the next batch is due; undefined when nothing waits. */
+  #dueIn(): number | undefined {
+    if (this.#held) return undefined
+    if (this.#queue.hasStrict) return 0
+    const oldest = this.#queue.oldestAsync
+    if (oldest === undefined) return undefined
+    if (this.#hurried || this.#queue.fillsBatch(this.#bounds)) return 0
+    return Math.max(0, Math.ceil(oldest.acceptedAt + this.#bounds.lingerMs - performance.now()))
+  }
+
+  /** Takes these events to their fates, or puts them back. */
+  async #commit(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) entry.phase = 'sent'
+    const parts: (readonly Entry[])[] = [entries]
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      if (part.length === 0) continue
+      const result = await this.#write(part)
+      switch (result.status) {
+        case 'committed':
+          for (const entry of part) this.#settlement.stored(entry, result.committedAt)
+          break
+        case 'conflict':
+          parts.unshift(...this.#resolveConflict(part, result.held))
+          break
+        case 'refused':
+          this.#lastFault = result.fault
+          parts.unshift(...this.#narrowDown(part, result.fault))
+          break
+        case 'failed':
+          this.#requeue([...part, ...parts.flat()], result.fault, result.lasting)
+          await this.#pause()
+          return
+        case 'unknown':
+          // Only when stopped: nobody will ever learn it here.
+          this.#giveUp(part, result.fault)
+          this.#requeue(parts.flat(), result.fault, false)
+          return
+      }
+    }
+  }
+
+  /** Writes one batch until its fate is decided, or `unknown` when stopped before. */
+  async #write(entries: readonly Entry[]): Promise<WriteResult> {
+    const batch: AuditBatch = {
+      entries: [...entries]
+        .sort((a, b) => (a.event.auditId < b.event.auditId ? -1 : 1))
+        .map(({ event, digest }) => ({ event, digest })),
+    }
+    const began = performance.now()
+    let inDoubt: WriteResult | undefined
+    for (;;) {
+      const result = await this.#guardedWrite(batch)
+      if (result.status === 'committed') {
+        this.#metrics.recordCommit((performance.now() - began) / 1000, entries.length)
+      }
+      if (result.status === 'committed' || result.status === 'conflict') {
+        this.#attempt = 0
+        this.#lastFault = undefined
+        return result
+      }
+      this.#lastFault = result.fault
+      if (result.status === 'refused') return result
+      if (result.status === 'failed' && inDoubt === undefined) return result
+      if (result.status === 'unknown') inDoubt = result
+      // Stored here, perhaps not on the standby: writing it again cannot find out more.
+      if (result.fault.code === 'AUDIT_UNCONFIRMED') {
+        for (const entry of entries) this.#settlement.deny(entry, result.fault)
+      }
+      if (this.#stopped) return inDoubt ?? result
+      // An earlier send of it may still commit: nothing about this batch may change, and nothing may overtake it.
+      diag.warn(
+        `otel-audit: the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
+      )
+      await this.#pause()
+    }
+  }
+
+  async #guardedWrite(batch: AuditBatch): Promise<WriteResult> {
+    try {
+      return await this.#sink.write(batch)
+    } catch (cause) {
+      const message = `the sink ${this.#sink.sinkId} broke its contract: it threw`
+      return { status: 'unknown', fault: { code: 'AUDIT_TIMEOUT', message, cause } }
+    }
+  }
+
+  /** Stored ones are done, colliding ones get another id. @returns what is still to be written */
+  #resolveConflict(
+    entries: readonly Entry[],
+    held: ReadonlyMap<bigint, Buffer | null>,
+  ): (readonly Entry[])[] {
+    if (held.size === 0) return this.#narrowDown(entries, FOREIGN_CONFLICT)
+    const rest: Entry[] = []
+    for (const entry of entries) {
+      const digest = held.get(entry.event.auditId)
+      if (digest?.equals(entry.digest)) {
+        this.#settlement.stored(entry, Date.now() * 1000)
+        continue
+      }
+      if (digest !== undefined) {
+        entry.rekey()
+        this.#metrics.count('records.rekeyed')
+      }
+      rest.push(entry)
+    }
+    return [rest]
+  }
+
+  #narrowDown(entries: readonly Entry[], fault: SinkFault): (readonly Entry[])[] {
+    const [only] = entries
+    if (entries.length === 1 && only !== undefined) {
+      this.#settlement.refused(only, fault)
+      return []
+    }
+    const middle = entries.length >> 1
+    return [entries.slice(0, middle), entries.slice(middle)]
+  }
+
+  /** None of these is stored. They wait again, but for strict ones whose caller is gone or need not wait. */
+  #requeue(entries: readonly Entry[], fault: SinkFault, lasting: boolean): void {
+    const back: Entry[] = []
+    for (const entry of entries) {
+      if (entry.lane === 'strict') {
+        if (lasting) this.#settlement.deny(entry, fault)
+        if (!entry.ticket.isWaiting) {
+          if (entry.event.outcome === 'ok') {
+            this.#settlement.dropped(entry, 'its strict caller was refused, and it is not stored')
+            continue
+          }
+          entry.lane = 'async'
+        }
+      }
+      entry.phase = 'queued'
+      back.push(entry)
+    }
+    this.#queue.putBack(back)
+    if (back.length > 0)
+      diag.warn(`otel-audit: ${back.length} audit events wait for the database: ${fault.message}`)
+  }
+
+  #giveUp(entries: readonly Entry[], fault: SinkFault): void {
+    for (const entry of entries) {
+      this.#settlement.deny(entry, fault)
+      this.#metrics.count('shutdown.abandoned')
+      this.#settlement.dropped(entry, `closed before its fate was known: ${fault.message}`)
+    }
+  }
+
+  /** Keeps the process alive only while a strict caller waits: its deadline timer does that. */
+  async #pause(): Promise<void> {
+    if (this.#stopped) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, backoffMs(this.#attempt++)).unref()
+      this.#endPause = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#endPause = undefined
+  }
+}

@@ -1,0 +1,176 @@
+import type { Entry } from './entry.js'
+
+export interface QueueBounds {
+  /** Most events that are held, waiting and in flight together. */
+  readonly queueRows: number
+  /** Most bytes that are held, waiting and in flight together. */
+  readonly queueBytes: number
+}
+
+export interface BatchBounds {
+  readonly batchRows: number
+  readonly batchBytes: number
+}
+
+/** A FIFO whose removals at the head cost nothing on average. */
+class Lane {
+  #entries: Entry[] = []
+  #head = 0
+
+  get length(): number {
+    return this.#entries.length - this.#head
+  }
+
+  get first(): Entry | undefined {
+    return this.#entries[this.#head]
+  }
+
+  push(entry: Entry): void {
+    this.#entries.push(entry)
+  }
+
+  unshift(entries: readonly Entry[]): void {
+    this.#entries = [...entries, ...this.#entries.slice(this.#head)]
+    this.#head = 0
+  }
+
+  shift(): Entry | undefined {
+    const entry = this.#entries[this.#head]
+    if (entry === undefined) return undefined
+    this.#head++
+    if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head)
+      this.#head = 0
+    }
+    return entry
+  }
+
+  remove(entry: Entry): void {
+    const index = this.#entries.indexOf(entry, this.#head)
+    if (index !== -1) this.#entries.splice(index, 1)
+  }
+
+  drain(): Entry[] {
+    const rest = this.#entries.slice(this.#head)
+    this.#entries = []
+    this.#head = 0
+    return rest
+  }
+}
+
+/**
+ * The bounded queue of events that wait to be sent: strict before async, each in order of arrival.
+ *
+ * The bounds count everything that is held, so an event in flight still takes its place: it may come back.
+ */
+export class AuditQueue {
+  readonly #bounds: QueueBounds
+  readonly #strict = new Lane()
+  readonly #async = new Lane()
+  #heldRows = 0
+  #heldBytes = 0
+  #waitingAsyncBytes = 0
+
+  constructor(bounds: QueueBounds) {
+    this.#bounds = bounds
+  }
+
+  /** Events held: waiting and in flight. */
+  get held(): number {
+    return this.#heldRows
+  }
+
+  get waiting(): number {
+    return this.#strict.length + this.#async.length
+  }
+
+  get hasStrict(): boolean {
+    return this.#strict.length > 0
+  }
+
+  get oldestAsync(): Entry | undefined {
+    return this.#async.first
+  }
+
+  /** Whether enough async events wait to fill a batch. */
+  fillsBatch({ batchRows, batchBytes }: BatchBounds): boolean {
+    return this.#async.length >= batchRows || this.#waitingAsyncBytes >= batchBytes
+  }
+
+  /** Takes a new event in. @returns false when that would go over the bounds */
+  accept(entry: Entry): boolean {
+    const { queueRows, queueBytes } = this.#bounds
+    if (this.#heldRows + 1 > queueRows || this.#heldBytes + entry.bytes > queueBytes) return false
+    this.#heldRows++
+    this.#heldBytes += entry.bytes
+    this.#push(entry)
+    return true
+  }
+
+  /** Gives up an event's place: its fate is known. It must not be waiting. */
+  release(entry: Entry): void {
+    this.#heldRows--
+    this.#heldBytes -= entry.bytes
+  }
+
+  /** The next events to send, at least one if any waits. An id that is taken already waits for the next batch. */
+  take({ batchRows, batchBytes }: BatchBounds): Entry[] {
+    const taken: Entry[] = []
+    const ids = new Set<bigint>()
+    const twins: Entry[] = []
+    let bytes = 0
+    for (const lane of [this.#strict, this.#async]) {
+      for (let entry = lane.first; entry !== undefined; entry = lane.first) {
+        if (taken.length >= batchRows || (taken.length > 0 && bytes + entry.bytes > batchBytes)) break
+        lane.shift()
+        if (lane === this.#async) this.#waitingAsyncBytes -= entry.bytes
+        if (ids.has(entry.event.auditId)) {
+          twins.push(entry)
+          continue
+        }
+        ids.add(entry.event.auditId)
+        taken.push(entry)
+        bytes += entry.bytes
+      }
+    }
+    this.putBack(twins)
+    return taken
+  }
+
+  /** Puts events that were taken, and are known not to be stored, back to the front of their lanes. */
+  putBack(entries: readonly Entry[]): void {
+    if (entries.length === 0) return
+    this.#strict.unshift(entries.filter(({ lane }) => lane === 'strict'))
+    const async = entries.filter(({ lane }) => lane === 'async')
+    this.#async.unshift(async)
+    for (const { bytes } of async) this.#waitingAsyncBytes += bytes
+  }
+
+  /** A strict event that nobody waits for any more goes on as an async one. */
+  demote(entry: Entry): void {
+    this.#strict.remove(entry)
+    entry.lane = 'async'
+    this.#push(entry)
+  }
+
+  /** Takes a waiting event out. */
+  remove(entry: Entry): void {
+    if (entry.lane === 'async') this.#waitingAsyncBytes -= entry.bytes
+    ;(entry.lane === 'strict' ? this.#strict : this.#async).remove(entry)
+  }
+
+  /** Takes everything out that waits. */
+  drain(): Entry[] {
+    this.#waitingAsyncBytes = 0
+    return [...this.#strict.drain(), ...this.#async.drain()]
+  }
+
+  #push(entry: Entry): void {
+    if (entry.lane === 'strict') {
+      this.#strict.push(entry)
+    } else {
+      this.#async.push(entry)
+      this.#waitingAsyncBytes += entry.bytes
+    }
+  }
+}

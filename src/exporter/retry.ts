@@ -1,0 +1,48 @@
+/**
+ * What an answer of the server says about a statement that it refused.
+ *
+ * * `retry`: nothing is stored; the same again may succeed.
+ * * `lasting`: nothing is stored, and only a person can mend it.
+ * * `data`: nothing is stored; a row can never be stored as it is.
+ * * `duplicate`: nothing is stored; an id is already there.
+ */
+export type ServerVerdict = 'retry' | 'lasting' | 'data' | 'duplicate'
+
+/** The one table of SQLSTATEs: a whole code, else its class of two characters, else `retry`. */
+const VERDICTS: Readonly<Record<string, ServerVerdict>> = Object.freeze({
+  '0A': 'retry', // "cached plan must not change result type", after a migration
+  '21': 'data',
+  '22': 'data',
+  '23': 'data',
+  '23505': 'duplicate',
+  '25': 'retry',
+  '25006': 'lasting', // read-only transaction: a standby, or default_transaction_read_only
+  '26': 'retry', // the prepared statement is gone
+  '28': 'lasting', // authentication
+  '3D': 'lasting', // no such database
+  '3F': 'lasting', // no such schema
+  '40': 'retry', // serialization failure, deadlock
+  '42': 'lasting', // missing table, column, privilege
+  '44': 'data',
+  '53': 'retry', // out of disk, memory, connections
+  '54': 'data', // a program limit, such as a row too wide for an index
+  '55': 'retry', // object in use, lock not available
+  '57': 'retry', // cancelled, shutting down, starting up
+  '58': 'retry', // I/O error of the server
+  P0: 'data', // raised by a trigger of the owner's
+  XX: 'retry',
+})
+
+export function serverVerdict(sqlState: string): ServerVerdict {
+  return VERDICTS[sqlState] ?? VERDICTS[sqlState.slice(0, 2)] ?? 'retry'
+}
+
+/** First and longest pause between attempts, in ms. */
+export const BACKOFF_FIRST_MS = 50
+export const BACKOFF_LONGEST_MS = 2000
+
+/** The pause before the next attempt: exponential, with full jitter over its upper half. */
+export function backoffMs(attempt: number, random: () => number = Math.random): number {
+  const ceiling = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 16))
+  return ceiling / 2 + random() * (ceiling / 2)
+}

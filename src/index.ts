@@ -1,0 +1,57 @@
+export { Audit, type CloseOptions, createAudit } from './audit.js'
+export {
+  AuditError,
+  type AuditErrorCode,
+  type AuditErrorOptions,
+  type AuditErrorSubject,
+  ERROR_CATALOGUE,
+  type RowFate,
+} from './errors.js'
+export type { AttributeValue, AuditAttributes } from './event/attributes.js'
+export { encodeEvent, eventDigest } from './event/digest.js'
+export {
+  type ActorType,
+  type AuditEvent,
+  type AuditFields,
+  buildEvent,
+  type EventIdentity,
+  rekeyEvent,
+} from './event/event.js'
+export { SnowflakeGenerator, type SnowflakeSource, snowflakeTime } from './event/snowflake.js'
+export { Operation, Outcome } from './event/vocabulary.js'
+export type { Fate } from './exporter/entry.js'
+export {
+  type AuditStats,
+  DurableAuditExporter,
+  type DurableAuditExporterOptions,
+  EXPORTER_DEFAULTS,
+  type SpanExportResult,
+} from './exporter/exporter.js'
+export type { GroupCommitBounds } from './exporter/group-commit.js'
+export type { BatchBounds, QueueBounds } from './exporter/queue.js'
+export type { SettledListener } from './exporter/settlement.js'
+export type { AuditOptions, AuditSettings } from './options.js'
+export {
+  AuditSpanProcessor,
+  type AuditSpanProcessorOptions,
+  type SpanPipeline,
+} from './otel/processor.js'
+export type { EndedSpan } from './otel/read-span.js'
+export { AuditSampler, type AuditSamplingResult, type SamplerLike } from './otel/sampler.js'
+export type { SelfTestReport } from './otel/self-test.js'
+export type { SdkConfiguration } from './otel/with-sdk.js'
+export type { GuardedAccess, GuardFields, GuardOptions } from './service/guard.js'
+export type { StrictPolicy } from './service/mode.js'
+export type { AuditPipeline, ServiceIdentity, TicketRoute } from './service/pipeline.js'
+export {
+  type DeadlinePolicy,
+  type RecordOptions,
+  SecretAuditService,
+  type SecretAuditServiceOptions,
+} from './service/service.js'
+export type { AuditMode, Receipt, Ticket, TicketAnswer } from './service/ticket.js'
+export { NoopAuditSink } from './sink/noop.js'
+export { PostgresAuditSink, type PostgresAuditSinkOptions } from './sink/postgres/sink.js'
+export { RecordingAuditSink, type ScriptedWrite } from './sink/recording.js'
+export type { AuditBatch, AuditSink, BatchEntry, SinkFault, SinkFinding, WriteResult } from './sink/sink.js'
+export { VERSION } from './version.js'

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto'
+import type { ServiceIdentity } from '../service/pipeline.js'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+// Once per process, whatever the number of pipelines: it names the process.
+let instanceId: string | undefined
+
+/** Who the rows say they are from: what is given, else the environment's resource, else NULL and a UUID. */
+export function serviceIdentity(given: ServiceIdentity, env: Environment): ServiceIdentity {
+  const resource = resourceAttributes(env.OTEL_RESOURCE_ATTRIBUTES)
+  return {
+    serviceName: given.serviceName ?? env.OTEL_SERVICE_NAME ?? resource.get('service.name'),
+    serviceInstanceId:
+      given.serviceInstanceId ?? resource.get('service.instance.id') ?? (instanceId ??= randomUUID()),
+  }
+}
+
+/** `key=value,key=value`, percent-encoded, as OpenTelemetry defines `OTEL_RESOURCE_ATTRIBUTES`. */
+function resourceAttributes(text: string | undefined): ReadonlyMap<string, string> {
+  const attributes = new Map<string, string>()
+  for (const pair of (text ?? '').split(',')) {
+    const at = pair.indexOf('=')
+    if (at > 0) attributes.set(pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim()))
+  }
+  return attributes
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

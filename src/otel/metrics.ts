@@ -1,0 +1,192 @@
+import {
+  type BatchObservableCallback,
+  diag,
+  type Histogram,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  type Observable,
+} from '@opentelemetry/api'
+import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
+import { VERSION } from '../version.js'
+import { operationLabels, outcomeLabels } from './labels.js'
+
+const PREFIX = 'noetl.secret_audit.'
+
+/** How the write of an event ended; the label `status` of `noetl.secret_audit.writes`. */
+export type WriteStatus = 'written' | 'dropped_async' | 'failed_strict'
+export const WRITE_STATUSES: readonly WriteStatus[] = ['written', 'dropped_async', 'failed_strict']
+
+/** Counters without labels: name → what it counts. */
+export const COUNTERS = Object.freeze({
+  'records.emitted': 'Audit events that entered the pipeline',
+  'records.direct': 'Audit events that entered it past the trace, because no span processor claimed them',
+  'records.sanitized': 'Audit events with text that had to be escaped or cut',
+  'records.redacted': 'Texts replaced because they contained the returned secret',
+  'records.rekeyed': 'Audit events that got another id, because a different event held theirs',
+  'records.quarantined': 'Audit events that were set aside, because the database refuses them',
+  'strict.denied': 'Strict callers that got an error, whatever became of the row',
+  'shutdown.abandoned': 'Audit events given up because the deadline of close() passed',
+  'spans.unreadable': 'secret.access span events by others that lack what an audit event needs',
+  'spans.dropped_events': 'Span events that the SDK dropped before they could be read',
+})
+export type CounterName = keyof typeof COUNTERS
+
+/** Current values, read when metrics are collected. */
+export interface GaugeSource {
+  /** Events waiting or in flight. */
+  readonly queueDepth: number
+  /** Age of the oldest event whose fate is not known, in s; 0 when there is none. */
+  readonly oldestPendingAge: number
+}
+
+/** Boundaries in seconds: a local commit takes a millisecond, a strict deadline is five seconds. */
+const COMMIT_BOUNDARIES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+const BATCH_BOUNDARIES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+
+interface Instruments {
+  readonly provider: MeterProvider
+  readonly commitDuration: Histogram
+  readonly batchSize: Histogram
+  /** Takes the callback off the meter again. */
+  detach(): void
+}
+
+/**
+ * The metrics of one pipeline.
+ *
+ * The totals are kept here and *observed* by the SDK. So every series of the closed label set is there at 0 from the
+ * first collection, nothing counted before a MeterProvider is registered is lost, and a provider that comes later
+ * (an instrument made before it would stay dead for ever) gets instruments of its own at the next {@link refresh}.
+ */
+export class AuditMetrics {
+  readonly #writes = new Map<string, Map<string, Map<WriteStatus, number>>>()
+  readonly #counters = new Map<CounterName, number>()
+  readonly #operations = operationLabels()
+  readonly #outcomes = outcomeLabels()
+  #gauges: GaugeSource = { queueDepth: 0, oldestPendingAge: 0 }
+  #instruments: Instruments | undefined
+
+  constructor() {
+    for (const operation of KNOWN_OPERATIONS) {
+      for (const outcome of KNOWN_OUTCOMES) this.#series(operation, outcome)
+    }
+  }
+
+  countWrite(event: { operation: string; outcome: string }, status: WriteStatus, by = 1): void {
+    const series = this.#series(this.#operations.label(event.operation), this.#outcomes.label(event.outcome))
+    series.set(status, (series.get(status) ?? 0) + by)
+  }
+
+  count(name: CounterName, by = 1): void {
+    this.#counters.set(name, (this.#counters.get(name) ?? 0) + by)
+  }
+
+  /** A counter's total so far. */
+  total(name: CounterName): number {
+    return this.#counters.get(name) ?? 0
+  }
+
+  /** Events with that status so far, over all operations and outcomes. */
+  writes(status: WriteStatus): number {
+    let sum = 0
+    for (const outcomes of this.#writes.values()) {
+      for (const statuses of outcomes.values()) sum += statuses.get(status) ?? 0
+    }
+    return sum
+  }
+
+  /** A batch was committed. @param seconds from its first send */
+  recordCommit(seconds: number, rows: number): void {
+    guarded('record', () => {
+      this.#instruments?.commitDuration.record(seconds)
+      this.#instruments?.batchSize.record(rows)
+    })
+  }
+
+  watch(gauges: GaugeSource): void {
+    this.#gauges = gauges
+  }
+
+  /** Makes instruments when a MeterProvider is there that has none of ours yet. Cheap when nothing changed. */
+  refresh(): void {
+    guarded('refresh', () => {
+      const provider = metrics.getMeterProvider()
+      if (provider === this.#instruments?.provider) return
+      this.#instruments?.detach()
+      this.#instruments = this.#attach(provider)
+    })
+  }
+
+  #attach(provider: MeterProvider): Instruments {
+    const meter = provider.getMeter('otel-audit', VERSION)
+    const writes = meter.createObservableCounter(`${PREFIX}writes`, {
+      description: 'Audit events by operation, outcome and how their write ended',
+    })
+    const counters = (Object.keys(COUNTERS) as CounterName[]).map((name) => ({
+      name,
+      instrument: meter.createObservableCounter(`${PREFIX}${name}`, { description: COUNTERS[name] }),
+    }))
+    const { depth, age, info } = gaugesOf(meter)
+    const observables: Observable[] = [writes, ...counters.map((c) => c.instrument), depth, age, info]
+    const callback: BatchObservableCallback = (result) => {
+      for (const [operation, outcomes] of this.#writes) {
+        for (const [outcome, statuses] of outcomes) {
+          for (const status of WRITE_STATUSES) {
+            result.observe(writes, statuses.get(status) ?? 0, { operation, outcome, status })
+          }
+        }
+      }
+      for (const { name, instrument } of counters) result.observe(instrument, this.total(name))
+      result.observe(depth, this.#gauges.queueDepth)
+      result.observe(age, this.#gauges.oldestPendingAge)
+      result.observe(info, 1, { version: VERSION })
+    }
+    meter.addBatchObservableCallback(callback, observables)
+    return {
+      provider,
+      commitDuration: meter.createHistogram(`${PREFIX}commit.duration`, {
+        description: 'From sending a batch to its commit',
+        unit: 's',
+        advice: { explicitBucketBoundaries: COMMIT_BOUNDARIES },
+      }),
+      batchSize: meter.createHistogram(`${PREFIX}batch.size`, {
+        description: 'Rows of a committed batch',
+        advice: { explicitBucketBoundaries: BATCH_BOUNDARIES },
+      }),
+      detach: () => meter.removeBatchObservableCallback(callback, observables),
+    }
+  }
+
+  #series(operation: string, outcome: string): Map<WriteStatus, number> {
+    let outcomes = this.#writes.get(operation)
+    if (outcomes === undefined) this.#writes.set(operation, (outcomes = new Map()))
+    let statuses = outcomes.get(outcome)
+    if (statuses === undefined) outcomes.set(outcome, (statuses = new Map()))
+    return statuses
+  }
+}
+
+function gaugesOf(meter: Meter) {
+  return {
+    depth: meter.createObservableGauge(`${PREFIX}queue.depth`, {
+      description: 'Audit events waiting or in flight',
+    }),
+    age: meter.createObservableGauge(`${PREFIX}oldest_pending_age`, {
+      description: 'Age of the oldest audit event whose fate is not known',
+      unit: 's',
+    }),
+    info: meter.createObservableGauge(`${PREFIX}build_info`, {
+      description: '1, with the version as a label',
+    }),
+  }
+}
+
+/** A meter of the user's that throws changes nothing about a record. */
+function guarded(what: string, call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    diag.warn(`otel-audit: the meter threw in ${what}; records are not affected`, error)
+  }
+}

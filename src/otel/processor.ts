@@ -1,0 +1,71 @@
+import { type Context, diag } from '@opentelemetry/api'
+import { ticketOf } from '../service/audit-span.js'
+import type { AuditPipeline } from '../service/pipeline.js'
+import type { AuditMetrics } from './metrics.js'
+import { type EndedSpan, readAuditEvents } from './read-span.js'
+
+/** How long a flush asked for by the SDK may take when nothing else is said, in ms. */
+export const DEFAULT_FLUSH_TIMEOUT_MS = 5000
+
+/** What the processor needs of the pipeline it claims for. `DurableAuditExporter` is one. */
+export interface SpanPipeline extends AuditPipeline {
+  readonly metrics: AuditMetrics
+  forceFlush(): Promise<void>
+}
+
+export interface AuditSpanProcessorOptions {
+  /** How long `forceFlush` and `shutdown` may take, in ms. Default 5,000. */
+  readonly flushTimeoutMs?: number | undefined
+}
+
+/**
+ * A `SpanProcessor` of either SDK line. At a span's start it claims the ticket in its Context for its pipeline; at its
+ * end it picks up `secret.access` events that somebody else put on it. It never throws: an exception would escape
+ * from the application's `startSpan` or `end`, and skip the processors behind it.
+ */
+export class AuditSpanProcessor {
+  readonly #pipeline: SpanPipeline
+  readonly #flushTimeoutMs: number
+  #stopped = false
+
+  constructor(pipeline: SpanPipeline, options: AuditSpanProcessorOptions = {}) {
+    this.#pipeline = pipeline
+    this.#flushTimeoutMs = options.flushTimeoutMs ?? DEFAULT_FLUSH_TIMEOUT_MS
+  }
+
+  onStart(_span: unknown, parentContext: Context): void {
+    try {
+      if (!this.#stopped) ticketOf(parentContext)?.claim(this.#pipeline)
+    } catch (error) {
+      diag.error('otel-audit: a ticket could not be claimed; its event takes the direct path', error)
+    }
+  }
+
+  onEnd(span: EndedSpan): void {
+    try {
+      if (this.#stopped) return
+      for (const ticket of readAuditEvents(span, this.#pipeline)) this.#pipeline.submit(ticket, 'trace')
+    } catch (error) {
+      diag.error('otel-audit: an ended span could not be read', error)
+    }
+  }
+
+  /** Resolves when all events accepted so far have their fate, or the time is up. */
+  async forceFlush(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#flushTimeoutMs)
+    })
+    await Promise.race([this.#pipeline.forceFlush(), timeUp])
+    clearTimeout(timer)
+  }
+
+  /**
+   * Stops claiming, and flushes. The pipeline lives on: what is recorded after the SDK's end takes the direct path,
+   * until the pipeline itself is closed.
+   */
+  shutdown(): Promise<void> {
+    this.#stopped = true
+    return this.forceFlush()
+  }
+}

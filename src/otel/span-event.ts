@@ -1,0 +1,173 @@
+import type { Attributes } from '@opentelemetry/api'
+import {
+  type AttributeValue,
+  type AuditAttributes,
+  canonicalJson,
+  SANITIZED_PREFIX,
+} from '../event/attributes.js'
+import type { ActorType, AuditEvent, AuditFields } from '../event/event.js'
+import type { Operation, Outcome } from '../event/vocabulary.js'
+
+/** Name of the span event that is an audit event. */
+export const SPAN_EVENT_NAME = 'secret.access'
+/** Span attribute on every audit span, so that collectors can route on it. */
+export const RECORD_ID_ATTRIBUTE = 'audit.record.id'
+/** Version of the `secret_audit.*` attributes. */
+export const SPAN_EVENT_SCHEMA = '1'
+
+export function auditSpanName(operation: string): string {
+  return `secret_audit ${operation}`
+}
+
+/**
+ * The audit event as attributes of a span event: simple values only, since others are dropped by the SDK.
+ * Ids are decimal strings, because 64-bit integers do not survive JSON.
+ *
+ * @param digest of a strict event, so that the trace can be held against the row
+ */
+export function toSpanEvent(event: AuditEvent, digest?: Buffer): Attributes {
+  const attributes: Attributes = {
+    'secret_audit.schema': SPAN_EVENT_SCHEMA,
+    'secret_audit.audit_id': String(event.auditId),
+    'secret_audit.occurred_at': String(event.occurredAt),
+    'secret_audit.credential': event.credential,
+    'secret_audit.operation': event.operation,
+    'secret_audit.outcome': event.outcome,
+  }
+  const set = (name: string, value: string | bigint | null): void => {
+    if (value !== null) attributes[`secret_audit.${name}`] = String(value)
+  }
+  set('worker_id', event.workerId)
+  set('execution_id', event.executionId)
+  set('parent_execution_id', event.parentExecutionId)
+  set('server_region', event.serverRegion)
+  set('broker_region', event.brokerRegion)
+  set('kek_version', event.kekVersion)
+  set('notes', event.notes)
+  set('actor_id', event.actorId)
+  set('actor_type', event.actorType)
+  set('source_address', event.sourceAddress)
+  set('attributes', event.attributesJson)
+  if (digest !== undefined) attributes['secret_audit.digest'] = digest.toString('hex')
+  projectOntoAuditLogDraft(event, attributes)
+  return attributes
+}
+
+/** Operations that only read a credential. */
+const READS: ReadonlySet<string> = new Set<Operation>([
+  'get_sealed',
+  'cross_region_broker_serve',
+  'resolve_keychain',
+  'get_credential',
+  'query_trail',
+  'export_trail',
+])
+
+/**
+ * The draft OpenTelemetry audit-log conventions, as of OTEP 0267. They are not merged and have been renamed before:
+ * this function is the only place that knows them, and no conformance is claimed.
+ */
+function projectOntoAuditLogDraft(event: AuditEvent, attributes: Attributes): void {
+  attributes[RECORD_ID_ATTRIBUTE] = String(event.auditId)
+  attributes['audit.actor.id'] = event.actorId ?? 'unknown'
+  if (event.actorType !== null) attributes['audit.actor.type'] = event.actorType
+  attributes['audit.action'] = READS.has(event.operation) ? 'READ' : event.operation.toUpperCase()
+  attributes['audit.outcome'] = event.outcome === 'ok' ? 'success' : 'failure'
+  attributes['audit.target.id'] = event.credential
+  attributes['audit.target.type'] = 'credential'
+  if (event.sourceAddress !== null) attributes['audit.source.id'] = event.sourceAddress
+}
+
+/** What a span event says, read back. `auditId` and `occurredAt` are absent when somebody else's code made it. */
+export interface ReadBack {
+  readonly fields: AuditFields
+  /** `sanitized.*` entries, which are not the caller's to give. */
+  readonly markers: Readonly<Record<string, string>>
+  readonly auditId: bigint | undefined
+  /** µs since the Unix epoch */
+  readonly occurredAt: number | undefined
+}
+
+/**
+ * Reads the attributes of a `secret.access` event. They may come from anybody: nothing is believed about types.
+ *
+ * @returns undefined when credential, operation or outcome is missing
+ */
+export function fromSpanEvent(attributes: Attributes): ReadBack | undefined {
+  const text = (name: string): string | undefined => {
+    const value = attributes[`secret_audit.${name}`]
+    return typeof value === 'string' && value !== '' ? value : undefined
+  }
+  const credential = text('credential')
+  const operation = text('operation')
+  const outcome = text('outcome')
+  if (credential === undefined || operation === undefined || outcome === undefined) return undefined
+  const { attributes: own, markers } = parsedAttributes(text('attributes'))
+  return {
+    auditId: integer(text('audit_id')),
+    occurredAt: microseconds(text('occurred_at')),
+    markers,
+    fields: {
+      credential,
+      operation: operation as Operation,
+      outcome: outcome as Outcome,
+      workerId: text('worker_id'),
+      executionId: integer(text('execution_id')),
+      parentExecutionId: integer(text('parent_execution_id')),
+      serverRegion: text('server_region'),
+      brokerRegion: text('broker_region'),
+      kekVersion: text('kek_version'),
+      notes: text('notes'),
+      actorId: text('actor_id'),
+      actorType: actorType(text('actor_type')),
+      sourceAddress: text('source_address'),
+      attributes: own,
+    },
+  }
+}
+
+function integer(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^-?\d{1,19}$/.test(text)) return undefined
+  const value = BigInt(text)
+  return BigInt.asIntN(64, value) === value ? value : undefined
+}
+
+function microseconds(text: string | undefined): number | undefined {
+  const value = integer(text)
+  return value !== undefined && Number.isSafeInteger(Number(value)) ? Number(value) : undefined
+}
+
+function actorType(text: string | undefined): ActorType | undefined {
+  return text === 'user' || text === 'service' || text === 'system' ? text : undefined
+}
+
+interface ParsedAttributes {
+  readonly attributes: AuditAttributes | undefined
+  readonly markers: Readonly<Record<string, string>>
+}
+
+/** A text that is not the canonical JSON of a flat object is kept, whole, under the key `unparsed`. */
+function parsedAttributes(json: string | undefined): ParsedAttributes {
+  if (json === undefined) return { attributes: undefined, markers: {} }
+  const parsed = parsedObject(json)
+  if (parsed === undefined || canonicalJson(parsed) !== json) {
+    return { attributes: { unparsed: json }, markers: {} }
+  }
+  const attributes: Record<string, AttributeValue> = {}
+  const markers: Record<string, string> = {}
+  for (const [key, value] of Object.entries(parsed)) {
+    if (key.startsWith(SANITIZED_PREFIX) && typeof value === 'string') markers[key] = value
+    else attributes[key] = value
+  }
+  return { attributes: Object.keys(attributes).length === 0 ? undefined : attributes, markers }
+}
+
+function parsedObject(json: string): AuditAttributes | undefined {
+  try {
+    const value: unknown = JSON.parse(json)
+    const flat = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return flat ? (value as AuditAttributes) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * `node --import otel-audit/register app.js`: the OpenTelemetry SDK and the audit pipeline from the environment alone.
+ * The application is loaded after the self-test.
+ */
+import { startZeroCode } from './zero-code.js'
+
+await startZeroCode().ready

@@ -1,0 +1,124 @@
+import {
+  type Context,
+  context,
+  createContextKey,
+  diag,
+  isSpanContextValid,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
+import type { AuditError } from '../errors.js'
+import { auditSpanName, RECORD_ID_ATTRIBUTE, SPAN_EVENT_NAME, toSpanEvent } from '../otel/span-event.js'
+import { VERSION } from '../version.js'
+import type { Claimable, Ticket } from './ticket.js'
+
+// `createContextKey` is `Symbol.for`: two copies of this package in one process share the key.
+const TICKET = createContextKey('otel-audit ticket v1')
+
+/** The ticket that travels in a Context, if any. */
+export function ticketOf(ctx: Context): Claimable | undefined {
+  return ctx.getValue(TICKET) as Claimable | undefined
+}
+
+export function withTicket(ctx: Context, ticket: Claimable): Context {
+  return ctx.setValue(TICKET, ticket)
+}
+
+// The SDK gives processors and exporters the very object that `startSpan` returned.
+const submitted = new WeakSet<object>()
+
+/** Whether the event of this span already went to a pipeline, with its ticket. */
+export function wasSubmitted(span: object): boolean {
+  return submitted.has(span)
+}
+
+/**
+ * The span of one audit event. Every call into OpenTelemetry is guarded here: a processor or exporter of the user's
+ * that throws (it does escape from `startSpan` and `end`) changes nothing about the record.
+ */
+export class AuditSpan {
+  readonly #span: Span | undefined
+  /** Of the audit span when it is real, else of the active span; undefined when there is neither. */
+  readonly spanContext: SpanContext | undefined
+
+  private constructor(span: Span | undefined, spanContext: SpanContext | undefined) {
+    this.#span = span
+    this.spanContext = spanContext
+  }
+
+  /** Starts the span with the ticket in its Context, where the sampler and the processor find it. */
+  static start(ticket: Ticket, operation: string, auditId: bigint): AuditSpan {
+    let parent: Context | undefined
+    let span: Span | undefined
+    try {
+      parent = context.active()
+      span = trace
+        .getTracer('otel-audit', VERSION)
+        .startSpan(
+          auditSpanName(operation),
+          { kind: SpanKind.INTERNAL, attributes: { [RECORD_ID_ATTRIBUTE]: String(auditId) } },
+          withTicket(parent, ticket),
+        )
+    } catch (error) {
+      warn('start', error)
+    }
+    return new AuditSpan(span, validContext(span) ?? validContext(parent && trace.getSpan(parent)))
+  }
+
+  /** No span at all: nothing is traced. */
+  static none(): AuditSpan {
+    return new AuditSpan(undefined, undefined)
+  }
+
+  /** The ticket goes to a pipeline: whoever reads the span must not take its event a second time. */
+  markSubmitted(): void {
+    if (this.#span !== undefined) submitted.add(this.#span)
+  }
+
+  /** Adds the event of a sealed ticket; a strict one with its digest. */
+  addEvent(ticket: Ticket): void {
+    this.#guarded('addEvent', (span) => {
+      if (!span.isRecording()) return
+      const digest = ticket.mode === 'strict' ? ticket.digest : undefined
+      span.addEvent(SPAN_EVENT_NAME, toSpanEvent(ticket.event, digest))
+    })
+  }
+
+  /** @param error the answer of a strict record that failed */
+  end(error?: AuditError): void {
+    this.#guarded('end', (span) => {
+      if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
+      span.end()
+    })
+  }
+
+  #guarded(what: string, call: (span: Span) => void): void {
+    if (this.#span === undefined) return
+    try {
+      call(this.#span)
+    } catch (error) {
+      warn(what, error)
+    }
+  }
+}
+
+function validContext(span: Span | undefined): SpanContext | undefined {
+  try {
+    const spanContext = span?.spanContext()
+    return spanContext && isSpanContextValid(spanContext) ? spanContext : undefined
+  } catch (error) {
+    warn('spanContext', error)
+    return undefined
+  }
+}
+
+function warn(what: string, error: unknown): void {
+  try {
+    diag.warn(`otel-audit: the tracer threw in ${what}; the record is not affected`, error)
+  } catch {
+    // A diagnostics logger that throws must not reach the caller either.
+  }
+}

@@ -1,0 +1,230 @@
+import { diag } from '@opentelemetry/api'
+import { AuditError } from '../errors.js'
+import { type AuditFields, completeEvent, draftEvent } from '../event/event.js'
+import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
+import { eventTime } from '../event/time.js'
+import type { Operation } from '../event/vocabulary.js'
+import { AuditSpan } from './audit-span.js'
+import { type GuardedAccess, type GuardFields, type GuardOptions, runGuarded } from './guard.js'
+import { isStrictBy, parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './mode.js'
+import { NoopPipeline } from './noop-pipeline.js'
+import { type AuditPipeline, noteUnclaimed, registeredPipeline } from './pipeline.js'
+import { type AuditMode, type Receipt, Ticket } from './ticket.js'
+
+/** How long a strict caller waits for the commit when nothing else is said, in ms. */
+export const DEFAULT_DEADLINE_MS = 5000
+
+/** How long strict callers wait, in ms: for all, or by credential and operation. */
+export type DeadlinePolicy = number | ((credential: string, operation: string) => number)
+
+export interface SecretAuditServiceOptions {
+  /** Where records go. Default: the pipeline that is registered in this process when a record is made. */
+  readonly pipeline?: AuditPipeline | undefined
+  /** Which records are strict when the call does not say so. Default: none. */
+  readonly strict?: boolean | StrictPolicy | undefined
+  /** How long strict callers wait, in ms. Default 5,000. */
+  readonly deadlineMs?: DeadlinePolicy | undefined
+}
+
+export interface RecordOptions {
+  /** Overrides the policy and `NOETL_SECRET_AUDIT_REQUIRED` for this record. */
+  readonly mode?: AuditMode | undefined
+  /** Overrides the deadline for this record, in ms. */
+  readonly deadlineMs?: number | undefined
+  /** Ends the caller's wait. Never the write. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Records accesses to secrets. One per service is enough; making one costs nothing.
+ *
+ * Without a pipeline of its own it uses the one registered in this process (`otel-audit/register`, or
+ * `createAudit(...).start()`), looked up at each record, so a library may make its service at import.
+ */
+export class SecretAuditService {
+  readonly #pipeline: AuditPipeline | undefined
+  readonly #strict: boolean | StrictPolicy
+  readonly #deadlineMs: DeadlinePolicy
+  #ownIds: SnowflakeGenerator | undefined
+
+  constructor(options: SecretAuditServiceOptions = {}) {
+    this.#pipeline = options.pipeline
+    this.#strict = options.strict ?? false
+    this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS
+  }
+
+  /**
+   * A service whose mode comes from `NOETL_SECRET_AUDIT_REQUIRED`.
+   *
+   * @throws AuditError `AUDIT_INVALID_OPTION` when the variable is neither a yes nor a no
+   */
+  static fromEnv(
+    options: Omit<SecretAuditServiceOptions, 'strict'> = {},
+    env: Readonly<Record<string, string | undefined>> = process.env,
+  ): SecretAuditService {
+    return new SecretAuditService({
+      ...options,
+      strict: parseSwitch(REQUIRED_VARIABLE, env[REQUIRED_VARIABLE]),
+    })
+  }
+
+  /** A service that checks its calls, accepts every record, and keeps none. For tests and where audit is switched off. */
+  static noop(): SecretAuditService {
+    return new SecretAuditService({ pipeline: new NoopPipeline() })
+  }
+
+  /** Whether such an access is strict when the call does not say so. */
+  isStrict(credential = '', operation: Operation | '' = ''): boolean {
+    return isStrictBy(this.#strict, credential, operation)
+  }
+
+  /**
+   * Records without waiting.
+   *
+   * @returns the audit id, at once. Whatever becomes of the write shows in metrics and `onSettled`, never here.
+   * @throws AuditError `AUDIT_INVALID_EVENT` when the call itself is wrong
+   */
+  recordAsync(fields: AuditFields): bigint {
+    return this.#recordAsync(fields, 0)
+  }
+
+  /**
+   * Records, and waits for the commit.
+   *
+   * @returns when the row is committed
+   * @throws AuditError whose `row` says what is known; the secret must not be released
+   */
+  recordStrict(fields: AuditFields, options: Omit<RecordOptions, 'mode'> = {}): Promise<Receipt> {
+    return this.#recordStrict(fields, options, 0)
+  }
+
+  /** {@link recordStrict} or {@link recordAsync}, as the mode says. @returns a receipt only in strict mode */
+  record(fields: AuditFields, options: RecordOptions = {}): Promise<Receipt | undefined> {
+    return this.#record(fields, options, 0)
+  }
+
+  /**
+   * Runs `fn`, which fetches a secret, records how it ended, and returns the secret only when the record allows it.
+   *
+   * * `fn` returns: outcome `ok`. In strict mode the value is returned after the commit; when that fails the value is
+   *   dropped and the `AuditError` is thrown.
+   * * `fn` throws: the outcome is that of `outcomeOf`, else the error's `auditOutcome`, else `other`. The original
+   *   error is what the caller sees; a failed audit write is attached to it as `auditError`.
+   * * Notes and attribute values that contain the returned value are replaced by `[redacted]`.
+   *
+   * @throws AuditError `AUDIT_INVALID_EVENT` before `fn` runs, when the fields are wrong
+   */
+  guard<T>(
+    fields: GuardFields,
+    fn: (access: GuardedAccess) => T | Promise<T>,
+    options: GuardOptions = {},
+  ): Promise<T> {
+    return runGuarded(fields, fn, options, {
+      record: (final, redacted) => this.#record(final, options, redacted),
+    })
+  }
+
+  async #record(fields: AuditFields, options: RecordOptions, redacted: number): Promise<Receipt | undefined> {
+    const strict =
+      options.mode === undefined
+        ? this.isStrict(fields.credential, fields.operation)
+        : options.mode === 'strict'
+    if (strict) return this.#recordStrict(fields, options, redacted)
+    this.#recordAsync(fields, redacted)
+    return undefined
+  }
+
+  #recordAsync(fields: AuditFields, redacted: number): bigint {
+    const ticket = new Ticket('async', 0, redacted)
+    const opened = this.#open(fields, ticket)
+    this.#handOver(opened)
+    opened.span.end()
+    return ticket.event.auditId
+  }
+
+  async #recordStrict(
+    fields: AuditFields,
+    options: Omit<RecordOptions, 'mode'>,
+    redacted: number,
+  ): Promise<Receipt> {
+    const deadlineMs = options.deadlineMs ?? this.#deadlineFor(fields)
+    const ticket = new Ticket('strict', deadlineMs, redacted)
+    const opened = this.#open(fields, ticket)
+    const answered = new Promise<Receipt>((resolve, reject) => {
+      ticket.onAnswer((error, receipt) => {
+        opened.span.end(error)
+        if (receipt !== undefined) resolve(receipt)
+        else reject(error)
+      })
+    })
+    this.#handOver(opened)
+    return options.signal === undefined ? answered : abandonable(answered, options.signal)
+  }
+
+  #deadlineFor({ credential, operation }: AuditFields): number {
+    const deadline = this.#deadlineMs
+    return typeof deadline === 'number' ? deadline : deadline(credential, operation)
+  }
+
+  /** The order of becoming an event: check, id and time, span, trace ids, freeze, span event. */
+  #open(fields: AuditFields, ticket: Ticket): OpenRecord {
+    const draft = draftEvent(fields)
+    const own = this.#pipeline ?? registeredPipeline()
+    const now = Date.now()
+    const occurredAt = fields.occurredAt === undefined ? now * 1000 : eventTime(fields.occurredAt, now)
+    const ids = own?.ids ?? this.#fallbackIds()
+    const auditId = fields.occurredAt === undefined ? ids.next(now) : ids.at(occurredAt / 1000)
+
+    const span = own?.tracing === false ? AuditSpan.none() : AuditSpan.start(ticket, draft.operation, auditId)
+    const pipeline = ticket.claimedBy ?? own
+    const { serviceName, serviceInstanceId } = pipeline?.identity ?? {}
+    const { traceId, spanId } = span.spanContext ?? {}
+    ticket.seal(
+      completeEvent(draft, { auditId, occurredAt, serviceName, serviceInstanceId, traceId, spanId }),
+    )
+    span.addEvent(ticket)
+    return { ticket, span, pipeline }
+  }
+
+  #handOver({ ticket, span, pipeline }: OpenRecord): void {
+    if (pipeline !== undefined) {
+      span.markSubmitted()
+      pipeline.submit(ticket, ticket.claimedBy === undefined ? 'direct' : 'trace')
+      return
+    }
+    const { event } = ticket
+    if (ticket.mode === 'strict') {
+      ticket.deny(
+        new AuditError('AUDIT_NO_PIPELINE', 'no audit pipeline is started in this process', { event }),
+      )
+    } else if (noteUnclaimed(event.operation, event.outcome)) {
+      diag.warn(
+        `otel-audit: no audit pipeline is started in this process; audit id ${event.auditId} (${event.operation}, ` +
+          `${event.outcome}) was dropped, and so will be all that follow. Start with --import otel-audit/register, ` +
+          'or call createAudit(...).start().',
+      )
+    }
+  }
+
+  #fallbackIds(): SnowflakeGenerator {
+    this.#ownIds ??= new SnowflakeGenerator(randomMachineId())
+    return this.#ownIds
+  }
+}
+
+/** A record on its way: everything is decided but the handing over. */
+interface OpenRecord {
+  readonly ticket: Ticket
+  readonly span: AuditSpan
+  readonly pipeline: AuditPipeline | undefined
+}
+
+/** Lets a caller stop waiting. What it waited for goes on. */
+function abandonable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abandon = (): void => reject(signal.reason)
+    if (signal.aborted) abandon()
+    else signal.addEventListener('abort', abandon, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon))
+  })
+}

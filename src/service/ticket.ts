@@ -1,0 +1,102 @@
+import type { AuditError } from '../errors.js'
+import { eventDigest } from '../event/digest.js'
+import type { AuditEvent } from '../event/event.js'
+import type { AuditPipeline } from './pipeline.js'
+
+/** What a strict caller is told: exactly one of the two. */
+export type TicketAnswer = (error: AuditError | undefined, receipt: Receipt | undefined) => void
+
+export type AuditMode = 'strict' | 'async'
+
+/** Proof for the caller of a strict record that its row is committed. */
+export interface Receipt {
+  /** The id of the stored row. Differs from the id of the record only when the event had to be re-keyed. */
+  readonly auditId: bigint
+  /** When the database wrote the row: µs since the Unix epoch, by the database's clock. */
+  readonly committedAt: number
+}
+
+/** What a span processor needs of a ticket: to say that its pipeline takes it. */
+export interface Claimable {
+  /** A probe only asks whether a processor is there; its span must not be exported. */
+  readonly isProbe: boolean
+  /** @returns false when another pipeline was first */
+  claim(pipeline: AuditPipeline): boolean
+}
+
+/**
+ * Carries one event from the helper to the pipeline that stores it.
+ *
+ * The helper owns it until it is submitted: it makes the ticket, puts it into the Context of the audit span, and
+ * seals it with the finished event. A span processor may claim it in between (the first claim wins). From
+ * submission on it belongs to the pipeline, which answers it exactly once.
+ *
+ * An answer is what the *caller* is told. The fate of the *event* may be known later, and is the pipeline's to count.
+ */
+export class Ticket implements Claimable {
+  readonly isProbe = false
+  readonly mode: AuditMode
+  /** How long the caller waits, in ms. Strict only. */
+  readonly deadlineMs: number
+  /** Fields that were redacted before the event was made. */
+  readonly redacted: number
+  #claimedBy: AuditPipeline | undefined
+  #event: AuditEvent | undefined
+  #digest: Buffer | undefined
+  #answer: TicketAnswer | undefined
+
+  constructor(mode: AuditMode, deadlineMs: number, redacted: number) {
+    this.mode = mode
+    this.deadlineMs = deadlineMs
+    this.redacted = redacted
+  }
+
+  /** The finished event. Only after {@link seal}. */
+  get event(): AuditEvent {
+    if (this.#event === undefined) throw new TypeError('the ticket has not been sealed with its event')
+    return this.#event
+  }
+
+  /** SHA-256 of the event, computed when first asked for: off the caller's path except in strict mode. */
+  get digest(): Buffer {
+    this.#digest ??= eventDigest(this.event)
+    return this.#digest
+  }
+
+  get claimedBy(): AuditPipeline | undefined {
+    return this.#claimedBy
+  }
+
+  claim(pipeline: AuditPipeline): boolean {
+    this.#claimedBy ??= pipeline
+    return this.#claimedBy === pipeline
+  }
+
+  seal(event: AuditEvent): void {
+    this.#event = event
+  }
+
+  /** Whom to tell. Before the ticket is submitted. */
+  onAnswer(answer: TicketAnswer): void {
+    this.#answer = answer
+  }
+
+  /** Whether somebody still waits for the answer. */
+  get isWaiting(): boolean {
+    return this.#answer !== undefined
+  }
+
+  grant(receipt: Receipt): void {
+    this.#take()?.(undefined, receipt)
+  }
+
+  deny(error: AuditError): void {
+    this.#take()?.(error, undefined)
+  }
+
+  #take() {
+    const answer = this.#answer
+    this.#answer = undefined
+    return answer
+  }
+}

@@ -1,0 +1,71 @@
+import type { AuditErrorCode } from '../errors.js'
+import type { AuditEvent } from '../event/event.js'
+
+/** One event as it is to be stored. */
+export interface BatchEntry {
+  readonly event: AuditEvent
+  /** SHA-256 of the event: 32 bytes. */
+  readonly digest: Buffer
+}
+
+/**
+ * Events that are stored together or not at all: at least one, in ascending order of their ids, no id twice.
+ * A batch never changes. To send other events, or other bytes, make another batch.
+ */
+export interface AuditBatch {
+  readonly entries: readonly BatchEntry[]
+}
+
+/** Why a write did not succeed. Names no notes, attributes or other row contents. */
+export interface SinkFault {
+  readonly code: Extract<
+    AuditErrorCode,
+    'AUDIT_UNAVAILABLE' | 'AUDIT_TIMEOUT' | 'AUDIT_UNCONFIRMED' | 'AUDIT_REJECTED'
+  >
+  readonly message: string
+  readonly cause?: unknown
+}
+
+/**
+ * What became of a batch.
+ *
+ * * `committed`: all of it is durably stored.
+ * * `conflict`: nothing of *this* write is stored, because ids of the batch are already taken. `held` has all of those
+ *   that are stored, with the digest stored beside each (`null`: a row that has none).
+ * * `refused`: nothing is stored; one row or more can never be stored as it is.
+ * * `failed`: nothing is stored, for a reason that lies outside the batch. `lasting` when only a person can mend it.
+ * * `unknown`: it was sent, and may be stored now or *later*. The same batch MUST be written again before any other.
+ */
+export type WriteResult =
+  | { readonly status: 'committed'; readonly committedAt: number }
+  | { readonly status: 'conflict'; readonly held: ReadonlyMap<bigint, Buffer | null> }
+  | { readonly status: 'refused'; readonly fault: SinkFault }
+  | { readonly status: 'failed'; readonly lasting: boolean; readonly fault: SinkFault }
+  | { readonly status: 'unknown'; readonly fault: SinkFault }
+
+/** One finding of a sink about its own fitness. */
+export interface SinkFinding {
+  /** `error`: records would not be durable. `warning`: worth knowing. */
+  readonly level: 'error' | 'warning'
+  readonly check: string
+  readonly message: string
+}
+
+/**
+ * Where rows go.
+ *
+ * * {@link write} MUST NOT be called again before it has answered, MUST NOT reject, and MUST answer in bounded time.
+ * * A sink MUST answer `failed`, `refused` or `conflict` only when it knows that nothing of the batch is stored by
+ *   this or any earlier write of it; when in doubt it answers `unknown`.
+ * * A sink MUST answer `committed` only when the rows survive a crash of the process, and of the machine as far as the
+ *   store promises it.
+ */
+export interface AuditSink {
+  /** Names the sink in errors and attributes: `db`, `noop`, … */
+  readonly sinkId: string
+  write(batch: AuditBatch): Promise<WriteResult>
+  /** Findings about the store; none when all is well. Rejects with an AuditError when it cannot be reached. */
+  check?(): Promise<readonly SinkFinding[]>
+  /** Ends all work. A write in progress answers `unknown` or as it really ended. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,100 @@
+import { createRequire, register } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
+import { type Audit, createAudit } from './audit.js'
+import { locateSdkNode, resolveOptional } from './otel/sdk-packages.js'
+
+interface NodeSdk {
+  start(): void
+  shutdown(): Promise<void>
+}
+
+export interface ZeroCode {
+  readonly audit: Audit
+  /** Rejects when strict mode forbids the start-up. */
+  readonly ready: Promise<unknown>
+}
+
+/**
+ * Starts the SDK as the environment configures it plus the audit pipeline, and sees to a clean end.
+ *
+ * @throws AuditError for options that cannot be understood, and for missing packages: the process must not run on
+ *   without the audit that it was started with
+ */
+export function startZeroCode(): ZeroCode {
+  logToStderr()
+  const audit = createAudit()
+  const load = createRequire(locateSdkNode())
+  registerLoaderHook(load)
+  const { NodeSDK } = load('@opentelemetry/sdk-node') as { NodeSDK: new (config: object) => NodeSdk }
+  const sdk = new NodeSDK(audit.withSdk({ instrumentations: autoInstrumentations() }))
+  sdk.start()
+  endCleanly(audit, sdk)
+  return { audit, ready: audit.start() }
+}
+
+/** Lost records are said on stderr. `OTEL_LOG_LEVEL`, which `NodeSDK` looks at, decides otherwise. */
+function logToStderr(): void {
+  if (process.env.OTEL_LOG_LEVEL) return
+  diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+}
+
+/** Without the hook nothing that is `import`ed is instrumented, and an ESM application has no server spans. */
+function registerLoaderHook(load: NodeJS.Require): void {
+  try {
+    register(pathToFileURL(load.resolve('@opentelemetry/instrumentation/hook.mjs')))
+  } catch (error) {
+    diag.warn('otel-audit: the loader hook is not available: ES modules are not instrumented', error)
+  }
+}
+
+function autoInstrumentations(): unknown[] {
+  const found = resolveOptional('@opentelemetry/auto-instrumentations-node')
+  if (found === undefined) {
+    diag.warn(
+      'otel-audit: @opentelemetry/auto-instrumentations-node is not installed: audit spans have no server span above them',
+    )
+    return []
+  }
+  const { getNodeAutoInstrumentations } = createRequire(found)(found) as {
+    getNodeAutoInstrumentations(): unknown[]
+  }
+  return getNodeAutoInstrumentations()
+}
+
+/**
+ * On SIGTERM and SIGINT: what waits is stored. When nobody else listens, pipeline and SDK are closed and the signal
+ * does what it would have done. When the application listens too, it has its own way to end, and may still answer
+ * requests on it: then both are closed when its work is done.
+ */
+function endCleanly(audit: Audit, sdk: NodeSdk): void {
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= closeBoth(audit, sdk))
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const onSignal = (): void => {
+      if (process.listenerCount(signal) > 1) {
+        void said('flush', audit.flush())
+        return
+      }
+      void close().finally(() => {
+        process.off(signal, onSignal)
+        process.kill(process.pid, signal)
+      })
+    }
+    process.on(signal, onSignal)
+  }
+  process.once('beforeExit', () => void close())
+}
+
+async function closeBoth(audit: Audit, sdk: NodeSdk): Promise<void> {
+  await said('close', audit.close())
+  await said('shutdown', sdk.shutdown())
+}
+
+async function said(what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    diag.error(`otel-audit: ${what} failed`, error)
+  }
+}
