@@ -110,6 +110,10 @@ const stored: readonly Resolution[] = [
     brokerRegion: 'ap-south',
     notes: 'no connection to the home region',
   }),
+  resolution('the peer does not answer', 'tanker-feed', 502, 'broker_unreachable', {
+    brokerRegion: 'me-north',
+    notes: 'the home region did not answer in time',
+  }),
   resolution('the peer answers something else', 'port-feed', 502, 'broker_unreachable', {
     brokerRegion: 'sa-west',
     notes: 'the home region answered 404',

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { newRecipient, type RecipientKeys, rawPublicKey } from '../sealing.js'
 
-/** Where the services of one run listen. Nobody listens at `nowhere`. */
+/** Where the services of one run listen. Nobody listens at `nowhere`; whoever does at `silent` never answers. */
 export interface Addresses {
   readonly euCentral: string
   readonly usEast: string
   readonly provider: string
   readonly nowhere: string
+  readonly silent: string
 }
 
 /** What one run of the demo is about: three configurations that fit together, and what a client needs. */
@@ -54,6 +55,7 @@ export function makeFixture(addresses: Addresses): Fixture {
       { region: 'us-east', url: addresses.usEast, token: usToken },
       { region: 'ap-south', url: addresses.nowhere, token: token() },
       { region: 'sa-west', url: addresses.provider, token: token() },
+      { region: 'me-north', url: addresses.silent, token: token() },
     ],
     credentials: [
       here('payments-db', 'eu-central'),
@@ -68,6 +70,7 @@ export function makeFixture(addresses: Addresses): Fixture {
       there('retired-key', 'us-east'),
       there('sensor-feed', 'ap-south'),
       there('port-feed', 'sa-west'),
+      there('tanker-feed', 'me-north'),
       there('relay-key', 'af-north'),
     ],
     keychain: [

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type Fixture, makeFixture } from './fixture.js'
 import { OtlpReceiver } from './otlp-receiver.js'
 import { freePorts } from './ports.js'
@@ -30,9 +32,16 @@ export interface Stage {
 export async function startStage({ databaseUrl, env = {}, forwardTo, log }: StageOptions): Promise<Stage> {
   const run = randomBytes(4).toString('hex')
   const ports = await freePorts(7)
+  const silent = await listenSilently()
   const port = (i: number) => ports[i] ?? 0
   const at = (i: number) => `http://127.0.0.1:${port(i)}`
-  const fixture = makeFixture({ euCentral: at(0), usEast: at(1), provider: at(2), nowhere: at(6) })
+  const fixture = makeFixture({
+    euCentral: at(0),
+    usEast: at(1),
+    provider: at(2),
+    nowhere: at(6),
+    silent: silent.url,
+  })
   const { configs } = fixture
   const receiver = await OtlpReceiver.start(forwardTo)
   const start = (name: string, i: number, script: string, config: unknown) => {
@@ -58,6 +67,7 @@ export async function startStage({ databaseUrl, env = {}, forwardTo, log }: Stag
   const services = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   const close = async () => {
     await Promise.all(services.map((service) => service.stop()))
+    silent.close()
     await receiver.close()
   }
   const [euCentral, usEast, provider] = services
@@ -67,4 +77,20 @@ export async function startStage({ databaseUrl, env = {}, forwardTo, log }: Stag
   }
   const instances = services.map(({ instance }) => instance)
   return { fixture, receiver, euCentral, usEast, provider, services, instances, close }
+}
+
+/** A server that accepts connections, and never says a word. */
+async function listenSilently(): Promise<{ url: string; close(): void }> {
+  const held = new Set<Socket>()
+  const server = createServer((socket) => {
+    held.add(socket)
+    socket.on('error', () => {}).on('close', () => held.delete(socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = () => {
+    server.close()
+    for (const socket of held) socket.destroy()
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close }
 }

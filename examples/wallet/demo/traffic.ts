@@ -13,7 +13,7 @@ export interface Taken {
 const FIRST_EXECUTION = 2n ** 60n
 
 /** Not the ones that wait for a time-out. */
-const quick = branches.filter(({ credential }) => credential !== 'silent-token')
+const quick = branches.filter(({ credential }) => !['silent-token', 'tanker-feed'].includes(credential))
 const everyday = quick.filter(({ status }) => status === 200)
 
 /** How many requests are under way at one time. */
