@@ -57,7 +57,7 @@ function autoInstrumentations(): unknown[] {
     return []
   }
   const { getNodeAutoInstrumentations } = createRequire(found)(found) as {
-    getNodeAutoInstrumentations(): unknown[]
+    getNodeAutoInstrumentations: () => unknown[]
   }
   return getNodeAutoInstrumentations()
 }

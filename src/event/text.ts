@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 // C0, DEL, C1. NUL is refused by Postgres; the others forge lines in terminals and logs.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/* oxlint-disable no-control-regex -- they are what is looked for */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const UNSAFE =
   /[\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
