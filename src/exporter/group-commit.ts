@@ -74,10 +74,11 @@ export class GroupCommit {
     if (this.#running || this.#stopped) return
     const wait = this.#dueIn()
     if (wait === undefined) return
-    clearTimeout(this.#linger)
     if (wait > 0) {
-      this.#linger = setTimeout(() => this.#start(), wait)
+      // The timer of the oldest serves all that come after it.
+      this.#linger ??= setTimeout(() => this.#start(), wait)
     } else {
+      this.#endLinger()
       this.#running = true
       // After the caller's turn: what else it records in this turn goes along.
       queueMicrotask(() => void this.#run())
@@ -107,7 +108,7 @@ export class GroupCommit {
   /** Ends for good. A batch in flight is given up when its write answers. */
   stop(): void {
     this.#stopped = true
-    clearTimeout(this.#linger)
+    this.#endLinger()
     this.#endPause?.()
   }
 
@@ -116,7 +117,13 @@ export class GroupCommit {
     return this.#running ? new Promise((resolve) => this.#whenIdle.push(resolve)) : Promise.resolve()
   }
 
+  #endLinger(): void {
+    clearTimeout(this.#linger)
+    this.#linger = undefined
+  }
+
   #start(): void {
+    this.#linger = undefined
     if (this.#running || this.#stopped) return
     this.#running = true
     void this.#run()

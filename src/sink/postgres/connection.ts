@@ -58,8 +58,13 @@ export class Connection {
       keepAlive: true,
     }) as Client & Referencing
     const connection = new Connection(client, options.answerTimeoutMs)
-    await connection.#bounded(() => client.connect())
-    await connection.#bounded(() => client.query(sessionSettings(options)))
+    try {
+      await connection.#bounded(() => client.connect())
+      await connection.#bounded(() => client.query(sessionSettings(options)))
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
     client.unref()
     return connection
   }

@@ -41,6 +41,7 @@ export class PostgresAuditSink implements AuditSink {
   #connection: Connection | undefined
   #statements: AppendStatements | undefined
   #partitionsCheckedAt = -Infinity
+  #writing = false
   #closed = false
 
   constructor(options: PostgresAuditSinkOptions) {
@@ -61,7 +62,9 @@ export class PostgresAuditSink implements AuditSink {
       const lasting = error instanceof AuditError || isLasting(error)
       return { status: 'failed', lasting, fault: fault('AUDIT_UNAVAILABLE', 'no connection', error) }
     }
+    this.#writing = true
     const result = await this.#append(connection, batch, true)
+    this.#writing = false
     if (result.status === 'failed' || result.status === 'unknown') this.#letGo(connection)
     return result
   }
@@ -90,8 +93,9 @@ export class PostgresAuditSink implements AuditSink {
     this.#closed = true
     const connection = this.#connection
     this.#connection = undefined
-    // A write in progress loses its socket, and answers `unknown`.
-    if (connection !== undefined) await connection.close()
+    // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
+    if (this.#writing) connection?.destroy()
+    else await connection?.close()
   }
 
   async #append(connection: Connection, batch: AuditBatch, mayAddPartition: boolean): Promise<WriteResult> {
