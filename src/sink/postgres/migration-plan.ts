@@ -46,28 +46,23 @@ export async function planMigration(
   const table = await inspectTable(client, schema)
   const session = await readSession(client, schema)
   const owner = table?.owner ?? session.user
-  const adopts = table !== undefined && pending.some(({ number }) => number === TRAIL_MIGRATION)
-  const changes = pending
-    .filter(({ number }) => !(adopts && ADOPTING_MIGRATIONS.has(number)))
-    .map((migration) => migrationStep(migration, schema))
-  if (adopts) {
-    const adopting = pending.filter(({ number }) => ADOPTING_MIGRATIONS.has(number))
-    const nowMs = options.now?.getTime() ?? session.nowMs
-    const adoption = await planAdoption(client, { table, schema, nowMs, migrations: adopting })
-    changes.splice(
-      pending.findIndex(({ number }) => number === TRAIL_MIGRATION),
-      0,
-      ...adoption,
-    )
-  }
-  const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
-  const owned = [...changes, ...roles.asOwner]
-  if (owned.length > 0 && !session.memberOfOwner) {
+  if ((pending.length > 0 || options.roles) && !session.memberOfOwner) {
     throw new AuditError(
       'AUDIT_MIGRATION',
       `${schema}.secret_audit belongs to ${owner}: run this as ${owner}`,
     )
   }
+  const adopts = table !== undefined && pending.some(({ number }) => number === TRAIL_MIGRATION)
+  const changes: MigrationStep[] = []
+  for (const migration of pending) {
+    if (!adopts || !ADOPTING_MIGRATIONS.has(migration.number)) changes.push(migrationStep(migration, schema))
+    else if (migration.number === TRAIL_MIGRATION) {
+      const migrations = pending.filter(({ number }) => ADOPTING_MIGRATIONS.has(number))
+      const nowMs = options.now?.getTime() ?? session.nowMs
+      changes.push(...(await planAdoption(client, { table, schema, nowMs, migrations })))
+    }
+  }
+  const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
   const steps = [
     ...(session.schemaExists ? [] : [schemaStep(schema)]),
     ...asOwner(changes, owner, session.user),

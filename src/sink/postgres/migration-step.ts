@@ -92,7 +92,8 @@ async function oldest(client: ClientBase): Promise<string> {
 export function migrationError(step: string, error: unknown): AuditError {
   if (error instanceof AuditError) return error
   const { code = '', message = '' } = error as { code?: string; message?: string }
-  return new AuditError('AUDIT_MIGRATION', `${step}: ${code} ${message}`.trimEnd(), {
+  const problem = message !== '' && message.includes(code) ? message : `${code} ${message}`
+  return new AuditError('AUDIT_MIGRATION', `${step}: ${problem}`, {
     cause: Object.assign(new Error(message), { code }),
   })
 }

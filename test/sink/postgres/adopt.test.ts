@@ -22,6 +22,7 @@ afterEach(async () => {
 })
 
 async function originalTable(rows: number): Promise<void> {
+  await client.query(`set maintenance_work_mem = '256MB'`)
   const [table = '', ...indexes] = ORIGINAL_START_UP
   await client.query(table)
   await client.query(
@@ -260,6 +261,14 @@ test('an empty table is adopted, and the original starts up on it again', async 
   for (const statement of ORIGINAL_START_UP) await client.query(statement)
   await client.query(ORIGINAL_INSERT, originalValues(idAt(Date.now())))
   expect(await migrate({ databaseUrl: database.url })).toMatchObject({ adopted: false, applied: [] })
+})
+
+test('eight processes that start at once adopt the table once', async () => {
+  await originalTable(1000)
+  const runs = Array.from({ length: 8 }, () => migrate({ databaseUrl: database.url, roles: true }))
+  const reports = await Promise.all(runs)
+  expect(reports.filter(({ adopted }) => adopted)).toHaveLength(1)
+  expect(await one('select count(*)::int from noetl.secret_audit')).toBe(1000)
 })
 
 test('the SQL of a dry run, run by hand, adopts the table', async () => {

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { addMigrateCommand } from './migrate.js'
+
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
+
+// Everything but the parser is loaded by the command that needs it: help and usage errors answer at once.
+void run(process.argv).then((exitCode) => {
+  process.exitCode = exitCode
+})
+
+async function run(argv: readonly string[]): Promise<number> {
+  const { VERSION } = await import('../version.js')
+  const program = new Command('otel-audit')
+    .description('The audit trail of secret access: its tables, its rows, its proofs.')
+    .version(VERSION)
+    .helpCommand(false)
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride()
+  addMigrateCommand(program)
+  try {
+    await program.parseAsync(argv)
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+    return report(error)
+  }
+}
+
+/** Code, message and remedy. Never the stack, and never a cause: it may quote the database URL. */
+async function report(error: unknown): Promise<number> {
+  const { AuditError } = await import('../errors.js')
+  if (!(error instanceof AuditError)) {
+    process.stderr.write(`otel-audit failed: ${error instanceof Error ? error.message : String(error)}\n`)
+    return EXIT_FAILED
+  }
+  process.stderr.write(`${error.message}\n${error.remedy}\n`)
+  return error.code === 'AUDIT_INVALID_OPTION' ? EXIT_USAGE : EXIT_FAILED
+}
