@@ -162,7 +162,7 @@ const brokered: readonly Resolution[] = [
     kekVersion: 'kek-0',
     notes: destroyed,
   }),
-  resolution('lives elsewhere', 'sensor-feed', 421, 'wrong_region', { notes: 'its home region is ap-south' }),
+  resolution('lives elsewhere', 'sensor-feed', 409, 'wrong_region', { notes: 'its home region is ap-south' }),
   resolution('unknown here', 'no-such-key', 404, 'credential_not_found'),
 ]
 

@@ -19,7 +19,7 @@ const parsers = new Map<number, (text: string) => unknown>([
   [17, (bytea) => bytea.slice(2)], // \x and then hex digits
   [23, Number], // int4; an int8 does not fit a JavaScript number
   [114, (json) => JSON.parse(json)],
-  [1184, (timestamptz) => `${timestamptz.replace(' ', 'T').replace(/[+]00$/, '')}Z`], // a Date would lose the µs
+  [1184, isoTime], // a Date would lose the microseconds
 ])
 
 /** What the services with these instance ids have recorded, in the order of the audit ids. */
@@ -46,4 +46,10 @@ export async function readTrail(url: string, instances: readonly string[]): Prom
 /** The rows of one execution. */
 export function ofExecution(rows: readonly TrailRow[], executionId: bigint): TrailRow[] {
   return rows.filter((row) => row.execution_id === executionId.toString())
+}
+
+/** Postgres leaves out zeros at the end. */
+function isoTime(timestamptz: string): string {
+  const [, date, time, fraction = ''] = /^(\S+) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00$/.exec(timestamptz) ?? []
+  return `${date}T${time}.${fraction.padEnd(6, '0')}Z`
 }

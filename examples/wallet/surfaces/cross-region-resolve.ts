@@ -38,7 +38,7 @@ export function crossRegionResolve(wallet: Wallet) {
       const credential = wallet.store.find(id)
       if (credential === undefined) throw denied.notFound()
       const { record, residency } = credential
-      if (record === undefined) throw denied.wrongRegion(421, `its home region is ${credential.home}`)
+      if (record === undefined) throw denied.wrongRegion(409, `its home region is ${credential.home}`)
       if (!mayBeReleasedIn(region, residency)) throw denied.residency('refused by the home region')
       kekVersion = record.kekVersion
       const secret = decrypt(wallet, id, record, amend)
