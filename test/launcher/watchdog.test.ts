@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { serverAccount, temporaryDirectory } from '../support/postgres/account.js'
 import { packageRoot } from '../support/postgres/package-root.js'
 import { clusterProcesses } from '../support/postgres/processes.mjs'
 
@@ -18,7 +18,7 @@ let parent: ChildProcess | undefined
 
 beforeEach(async () => {
   if (!existsSync(launcher)) throw new Error('`npm run build` makes what this test runs')
-  temporary = await mkdtemp(join(tmpdir(), 'otel-audit watchdog '))
+  temporary = await mkdtemp(join(temporaryDirectory(serverAccount()), 'otel-audit watchdog '))
   await chmod(temporary, 0o755)
 })
 

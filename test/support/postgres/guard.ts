@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Writable } from 'node:stream'
 import { supportScript } from './package-root.js'
 
 /** The directories of the clusters which this process has, and must not leave behind. */
 const guarded = new Set<string>()
 
-/** One per process, started with the first cluster. Holds the reading end of a pipe whose only writer is this process. */
-let watchdog: ChildProcess | undefined
+/** The pipe to the watchdog, one per process. This process holds its only writing end, and never closes it. */
+let watchdog: Promise<Writable> | undefined
 
 /**
  * Hands a cluster's directory to the watchdog: when this process ends, also by SIGKILL, the cluster is stopped and the
@@ -24,16 +25,14 @@ export async function release(directory: string): Promise<void> {
 }
 
 async function tell(): Promise<void> {
-  if (watchdog === undefined || watchdog.exitCode !== null || watchdog.signalCode !== null) {
-    watchdog = await startWatchdog()
-  }
-  const { stdin } = watchdog
+  watchdog ??= startWatchdog()
+  const pipe = await watchdog
   await new Promise<void>((resolve, reject) => {
-    stdin?.write(`${JSON.stringify([...guarded])}\n`, (error) => (error ? reject(error) : resolve()))
+    pipe.write(`${JSON.stringify([...guarded])}\n`, (error) => (error ? reject(error) : resolve()))
   })
 }
 
-async function startWatchdog(): Promise<ChildProcess> {
+async function startWatchdog(): Promise<Writable> {
   const child = spawn(process.execPath, [supportScript('watchdog.mjs')], {
     // A session of its own, so that Ctrl-C on the terminal reaches the parent only.
     detached: true,
@@ -41,10 +40,9 @@ async function startWatchdog(): Promise<ChildProcess> {
     env: { PATH: process.env['PATH'] ?? '' },
     stdio: ['pipe', 'ignore', 'ignore'],
   })
-  await once(child, 'spawn')
-  child.stdin?.on('error', () => {})
   child.unref()
-  const { stdin } = child
-  if (stdin !== null && 'unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
-  return child
+  // The write that fails tells it too.
+  child.stdin.on('error', () => {})
+  await once(child, 'spawn')
+  return child.stdin
 }
