@@ -5,11 +5,13 @@ import { addMigrateCommand } from './migrate.js'
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 
-// Everything but the parser is loaded by the command that needs it: help and usage errors answer at once.
-void run(process.argv).then((exitCode) => {
-  process.exitCode = exitCode
-})
+void main()
 
+async function main(): Promise<void> {
+  process.exitCode = await run(process.argv)
+}
+
+/** Everything but the parser is loaded by the command that needs it: help and usage errors answer at once. */
 async function run(argv: readonly string[]): Promise<number> {
   const { VERSION } = await import('../version.js')
   const program = new Command('otel-audit')

@@ -30,7 +30,7 @@ async function originalTable(rows: number): Promise<void> {
      select (((extract(epoch from at) * 1000)::bigint - 1704067200000) << 22) | (n & 4095), at, 'credential-' || n % 500,
        'get_credential', case when n % 1000 = 0 then 'wrong_region' else 'ok' end, 'worker', case when n % 3 = 0 then n end,
        null, 'eu-1', null, 'kek-1', 'note ' || n
-     from (select n, now() - ($1::int - n + 1) * interval '30 seconds' as at from generate_series(1, $1::int) n) made`,
+     from (select n, now() - ($1::int - n + 1) * interval '10 seconds' as at from generate_series(1, $1::int) n) made`,
     [rows],
   )
   for (const index of indexes) await client.query(index)
@@ -70,8 +70,9 @@ class Original {
   }
 
   async #insertAll(statement: { name?: string }): Promise<void> {
-    for (let n = 0; this.#going; n++) {
-      const id = idAt(Date.now(), (this.#machine << 12) | (n & 4095))
+    let n = 0
+    while (this.#going) {
+      const id = idAt(Date.now(), (this.#machine << 12) | (n++ & 4095))
       const started = performance.now()
       try {
         await this.#connection.query({
@@ -88,7 +89,9 @@ class Original {
   }
 }
 
-test('two million rows are adopted while the original inserts all the while: no row lost or moved, no insert fails', async () => {
+test('two million rows are adopted while the original inserts all the while: no row lost or moved, no insert fails', async ({
+  annotate,
+}) => {
   await originalTable(ROWS)
   const storage = `select pg_relation_filenode(c.oid) || ' ' || (
       select string_agg(pg_relation_filenode(indexrelid)::text, ' ' order by indexrelid) from pg_index
@@ -108,7 +111,19 @@ test('two million rows are adopted while the original inserts all the while: no 
     Original.start(database.url, 2, true),
     Original.start(database.url, 3, false),
   ])
-  const report = await migrate({ databaseUrl: database.url, roles: true })
+  const steps: string[] = []
+  let started = performance.now()
+  const report = await migrate({
+    databaseUrl: database.url,
+    roles: true,
+    onProgress(line) {
+      const now = performance.now()
+      steps.push(`${Math.round(now - started)} ms, then: ${line}`)
+      started = now
+    },
+  })
+  const longest = Math.max(...originals.map(({ longestMs }) => longestMs))
+  await annotate(`longest insert meanwhile: ${Math.round(longest)} ms\n${steps.join('\n')}`)
   const during = originals.map(({ inserted }) => inserted.length)
   await Promise.all(originals.map((original) => original.stop()))
 
