@@ -1,0 +1,143 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { AuditError } from '../../src/errors.js'
+import { SnowflakeGenerator, snowflakeTime } from '../../src/event/snowflake.js'
+
+const EPOCH = Date.UTC(2024, 0, 1)
+const NOW = EPOCH + 1_000_000_000
+
+const machineOf = (id: bigint): number => Number((id >> 12n) & 1023n)
+const sequenceOf = (id: bigint): number => Number(id & 4095n)
+
+/** A clock that stands still, runs, jumps ahead and steps back, and how many ids are made at each reading. */
+const clock = fc.array(
+  fc.record({
+    step: fc.oneof(fc.constant(0), fc.integer({ min: -5000, max: 5000 }), fc.constantFrom(1, -1)),
+    ids: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constant(5000)),
+  }),
+  { minLength: 1, maxLength: 30 },
+)
+
+function run(generator: SnowflakeGenerator, readings: readonly { step: number; ids: number }[]): bigint[] {
+  let now = NOW
+  return readings.flatMap(({ step, ids }) => {
+    now += step
+    return Array.from({ length: ids }, () => generator.next(now))
+  })
+}
+
+describe('ids', () => {
+  it('are strictly increasing, unique and 63 bits whatever the clock does', () => {
+    fc.assert(
+      fc.property(clock, fc.integer({ min: 0, max: 1023 }), (readings, machine) => {
+        const ids = run(new SnowflakeGenerator(machine), readings)
+        expect(ids.findIndex((id, i) => i > 0 && id <= (ids[i - 1] ?? id))).toBe(-1)
+        expect(ids.findIndex((id) => id < 0n || id >= 2n ** 63n || machineOf(id) !== machine)).toBe(-1)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('never meet those of another machine id', () => {
+    fc.assert(
+      fc.property(clock, clock, (one, other) => {
+        const ids = [...run(new SnowflakeGenerator(1), one), ...run(new SnowflakeGenerator(2), other)]
+        expect(new Set(ids).size).toBe(ids.length)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  it('hold the millisecond they were made in, while the clock runs ahead', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 1e9 }), { minLength: 1 }), (steps) => {
+        const generator = new SnowflakeGenerator(7)
+        let now = NOW
+        for (const step of steps) {
+          now += step
+          expect(snowflakeTime(generator.next(now + 0.9))).toBe(now)
+        }
+      }),
+    )
+  })
+
+  it('count on from the highest millisecond used after the clock stepped back', () => {
+    const generator = new SnowflakeGenerator(7)
+    const before = generator.next(NOW)
+    const after = generator.next(NOW - 60_000)
+    expect(snowflakeTime(after)).toBe(NOW)
+    expect(after).toBe(before + 1n)
+  })
+
+  it('go on in the next millisecond when the sequence of one is used up', () => {
+    const generator = new SnowflakeGenerator(7, { random: () => 2000 })
+    const ids = Array.from({ length: 4096 - 2000 + 1 }, () => generator.next(NOW))
+    expect(snowflakeTime(ids.at(-2) ?? 0n)).toBe(NOW)
+    expect(sequenceOf(ids.at(-2) ?? 0n)).toBe(4095)
+    expect(snowflakeTime(ids.at(-1) ?? 0n)).toBe(NOW + 1)
+    expect(sequenceOf(ids.at(-1) ?? 0n)).toBe(2000)
+  })
+
+  it('are never negative, even by a clock before 2024', () => {
+    const generator = new SnowflakeGenerator(1023)
+    const ids = [generator.next(0), generator.next(EPOCH - 1), generator.next(-1)]
+    expect(ids.every((id) => id >= 0n && snowflakeTime(id) === EPOCH)).toBe(true)
+    expect(new Set(ids).size).toBe(3)
+  })
+
+  it('fit 63 bits up to the last millisecond of 41 bits', () => {
+    const id = new SnowflakeGenerator(1023, { random: () => 2047 }).next(EPOCH + 2 ** 41 - 1)
+    expect(id).toBeLessThan(2n ** 63n)
+    expect(snowflakeTime(id)).toBe(Date.parse('2093-09-06T15:47:35.551Z'))
+  })
+})
+
+describe('the sequence of a millisecond', () => {
+  it('begins at a random value in 0…2047, which leaves half of it for counting', () => {
+    const bounds: number[] = []
+    const generator = new SnowflakeGenerator(0, { random: (bound) => bounds.push(bound) && bound - 1 })
+    expect(sequenceOf(generator.next(NOW))).toBe(2047)
+    expect(sequenceOf(generator.next(NOW))).toBe(2048)
+    expect(sequenceOf(generator.next(NOW + 1))).toBe(2047)
+    expect(bounds.slice(1)).toEqual([2048, 2048])
+  })
+
+  it('is spread over all of these', () => {
+    const generator = new SnowflakeGenerator(0)
+    const first = Array.from({ length: 2000 }, (_, i) => sequenceOf(generator.next(NOW + i)))
+    expect(Math.max(...first)).toBeLessThan(2048)
+    for (const quarter of [0, 1, 2, 3]) {
+      const found = first.filter((sequence) => Math.floor(sequence / 512) === quarter)
+      // 500 are expected; fewer than 300 or more than 700 are ten standard deviations away.
+      expect(found.length).toBeGreaterThan(300)
+      expect(found.length).toBeLessThan(700)
+    }
+  })
+})
+
+describe('the id of an event whose time is given', () => {
+  it('has exactly that millisecond, and leaves the counting of the others alone', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: EPOCH, max: EPOCH + 2 ** 41 - 1 }), (given) => {
+        const generator = new SnowflakeGenerator(5)
+        const before = generator.next(NOW)
+        const backdated = generator.at(given)
+        expect(snowflakeTime(backdated)).toBe(given)
+        expect(machineOf(backdated)).toBe(5)
+        expect(generator.next(NOW)).toBe(before + 1n)
+      }),
+    )
+  })
+
+  it('is another one for each of 4,096 events of one millisecond', () => {
+    const generator = new SnowflakeGenerator(5)
+    expect(new Set(Array.from({ length: 4096 }, () => generator.at(NOW))).size).toBe(4096)
+  })
+})
+
+describe('a machine id', () => {
+  it.each([-1, 1024, 1.5, Number.NaN, '1' as never])('%s is refused', (machine) => {
+    expect(() => new SnowflakeGenerator(machine)).toThrow(AuditError)
+    expect(() => new SnowflakeGenerator(machine)).toThrow('0 to 1023')
+  })
+})
