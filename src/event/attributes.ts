@@ -69,29 +69,32 @@ function isEmpty(record: object): boolean {
 }
 
 function checkAttributes(given: unknown): Record<string, AttributeValue> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalid(`attributes must be a flat object, got ${Array.isArray(given) ? 'an array' : typeof given}`)
+  // The tag tells plain objects and instances of classes from Map, Date and others that keep nothing in properties.
+  const tag = Object.prototype.toString.call(given).slice(8, -1)
+  if (tag !== 'Object' || typeof given !== 'object' || given === null) {
+    throw invalid(`attributes must be a flat object, got ${tag}`)
   }
+  if (Object.getOwnPropertySymbols(given).length > 0)
+    throw invalid('attributes must not have a symbol as a key')
   const entries = Object.entries(given).filter(([, value]) => value !== undefined)
   if (entries.length > ATTRIBUTES_MAX_KEYS) {
     throw invalid(`attributes may have at most ${ATTRIBUTES_MAX_KEYS} keys, got ${entries.length}`)
   }
-  const checked: Record<string, AttributeValue> = {}
-  for (const [key, value] of entries) {
+  for (const [key] of entries) {
     if (!KEY.test(key) || key.startsWith(SANITIZED_PREFIX)) {
       throw invalid(
         `attribute key ${JSON.stringify(cut(key, 80))} must be 1 to 64 of A-Z a-z 0-9 _ . : / - and not begin with "${SANITIZED_PREFIX}"`,
       )
     }
-    checked[key] = checkValue(key, value)
   }
-  return checked
+  // Unlike an assignment this keeps `__proto__`.
+  return Object.fromEntries(entries.map(([key, value]) => [key, checkValue(key, value)]))
 }
 
 function checkValue(key: string, value: unknown): AttributeValue {
   if (typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value === 0 ? 0 : value
-  const got = typeof value === 'number' ? String(value) : typeof value
+  const got = typeof value === 'number' || value === null ? String(value) : typeof value
   const hint = typeof value === 'bigint' || typeof value === 'number' ? '; give other numbers as strings' : ''
   throw invalid(`attribute "${key}" must be a string, boolean or safe integer, got ${got}${hint}`)
 }

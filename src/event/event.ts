@@ -4,6 +4,7 @@ import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attr
 import { eventDigest } from './digest.js'
 import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
+import { microseconds } from './time.js'
 import { isVocabularyName, type Operation, type Outcome } from './vocabulary.js'
 
 export type ActorType = 'user' | 'service' | 'system'
@@ -168,7 +169,8 @@ export function completeEvent(draft: EventDraft, identity: EventIdentity): Audit
 }
 
 /**
- * Builds, checks and freezes an event. Pure: no clock, no random, no context.
+ * Builds, checks and freezes an event. Pure: no clock, no random, no context. Its time is that of the identity; one
+ * among the fields must say the same.
  *
  * Programmer errors throw. Text of the outside world never does: what cannot be stored as it is, is escaped and cut
  * to its limit, with the SHA-256 of the original under the attribute `sanitized.<field>`.
@@ -177,7 +179,12 @@ export function completeEvent(draft: EventDraft, identity: EventIdentity): Audit
  *   integer, an unknown actor type, an empty credential.
  */
 export function buildEvent(fields: AuditFields, identity: EventIdentity): AuditEvent {
-  return completeEvent(draftEvent(fields), identity)
+  const draft = draftEvent(fields)
+  checkIdentity(identity)
+  if (fields.occurredAt !== undefined && microseconds(fields.occurredAt) !== identity.occurredAt) {
+    throw invalid('occurredAt', 'must be that of the identity')
+  }
+  return completeEvent(draft, identity)
 }
 
 /**
@@ -205,7 +212,35 @@ function identityText(field: 'serviceName' | 'serviceInstanceId', value: string 
   return value === undefined ? null : storableText(value, TEXT_LIMITS[field]).text
 }
 
+/** The pipeline's own identities need no check: this is for those who call {@link buildEvent}. */
+function checkIdentity(identity: EventIdentity): void {
+  if (typeof identity !== 'object' || identity === null) throw invalid('identity', 'must be an object')
+  const { auditId, occurredAt, serviceName, serviceInstanceId, traceId, spanId } = identity
+  if (typeof auditId !== 'bigint' || auditId < 0n || BigInt.asIntN(64, auditId) !== auditId) {
+    throw invalid('auditId', 'must be a bigint of 63 bits')
+  }
+  if (!Number.isSafeInteger(occurredAt)) {
+    throw invalid('occurredAt', 'must be an integer number of microseconds since the Unix epoch')
+  }
+  for (const [field, value] of Object.entries({ serviceName, serviceInstanceId })) {
+    if (value !== undefined && typeof value !== 'string') {
+      throw invalid(field, `must be a string, got ${typeName(value)}`)
+    }
+  }
+  if (traceId !== undefined && !/^[0-9a-f]{32}$/.test(traceId)) {
+    throw invalid('traceId', 'must be 32 lower-case hex digits')
+  }
+  if (spanId !== undefined && !/^[0-9a-f]{16}$/.test(spanId)) {
+    throw invalid('spanId', 'must be 16 lower-case hex digits')
+  }
+}
+
 function checkKeys(fields: AuditFields): void {
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw invalid('fields', `must be an object, got ${typeName(fields)}`)
+  }
+  const [symbol] = Object.getOwnPropertySymbols(fields)
+  if (symbol !== undefined) throw invalid(String(symbol), 'is not a field of an audit event')
   for (const key in fields) {
     if (CALLER_FIELDS.has(key)) continue
     const hint = nearest(key, CALLER_FIELDS)

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
+import { AuditError } from '../errors.js'
 
 /** 2024-01-01T00:00:00Z in milliseconds since the Unix epoch: the zero of the ids' time. */
 export const SNOWFLAKE_EPOCH_MS = 1_704_067_200_000
@@ -61,10 +62,17 @@ export class SnowflakeGenerator {
   #sequence = 0
   #backdated: number
 
-  /** @param machineId 0…1023 */
+  /**
+   * @param machineId 0…1023
+   * @throws AuditError `AUDIT_INVALID_OPTION` for anything else
+   */
   constructor(machineId: number, source: SnowflakeSource = {}) {
     if (!Number.isInteger(machineId) || machineId < 0 || machineId > MACHINE_ID_MAX) {
-      throw new RangeError(`machine id must be an integer from 0 to ${MACHINE_ID_MAX}, got ${machineId}`)
+      throw new AuditError(
+        'AUDIT_INVALID_OPTION',
+        `machineId must be an integer from 0 to ${MACHINE_ID_MAX}, got ${String(machineId)}`,
+        { field: 'machineId' },
+      )
     }
     this.#machine = BigInt(machineId) << SEQUENCE_BITS
     this.#random = source.random ?? ((bound) => randomInt(bound))

@@ -12,16 +12,20 @@ export const MAX_AHEAD_MS = 24 * 60 * 60 * 1000
  *   express it) or more than 24 h ahead
  */
 export function eventTime(given: unknown, nowMs: number): number {
-  const micros = given instanceof Date ? given.getTime() * 1000 : given
-  if (typeof micros !== 'number' || !Number.isSafeInteger(micros)) {
-    throw invalid('must be a Date or an integer number of microseconds since the Unix epoch')
-  }
+  const micros = microseconds(given)
   const ms = Math.floor(micros / 1000)
   if (ms < SNOWFLAKE_EPOCH_MS || ms > SNOWFLAKE_LAST_MS) {
     throw invalid(`must be between 2024 and 2093; ${micros} µs is not (were milliseconds given?)`)
   }
   if (ms > nowMs + MAX_AHEAD_MS) throw invalid('must not be more than 24 h ahead of the clock')
   return micros
+}
+
+/** A `Date`, or integer µs since the Unix epoch, in µs. @throws AuditError `AUDIT_INVALID_EVENT` for anything else */
+export function microseconds(given: unknown): number {
+  const micros = given instanceof Date ? given.getTime() * 1000 : given
+  if (typeof micros === 'number' && Number.isSafeInteger(micros)) return micros
+  throw invalid('must be a Date or an integer number of microseconds since the Unix epoch')
 }
 
 function invalid(message: string): AuditError {

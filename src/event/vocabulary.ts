@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.js'
+import { cut } from './text.js'
 
 const OPERATIONS = [
   'get_sealed',
@@ -51,9 +52,10 @@ export function isVocabularyName(value: unknown): value is string {
 
 function vocabularyName(kind: 'operation' | 'outcome', name: string): string {
   if (isVocabularyName(name)) return name
+  const got = typeof name === 'string' ? JSON.stringify(cut(name, 80)) : typeof name
   throw new AuditError(
     'AUDIT_INVALID_EVENT',
-    `${kind} must be lower snake case of 1 to 64 characters, beginning with a letter; got ${JSON.stringify(name)}`,
+    `${kind} must be lower snake case of 1 to 64 characters, beginning with a letter; got ${got}`,
     { field: kind },
   )
 }
