@@ -34,11 +34,11 @@ export async function access<T>(
   fields: GuardFields,
   attempt: (amend: Amend) => Promise<T>,
 ): Promise<T> {
-  return await audit.guard(fields, async ({ amend }) => {
+  return await audit.guard(fields, async (guarded) => {
     try {
-      return await attempt(amend)
+      return await attempt((more) => guarded.amend(more))
     } catch (error) {
-      if (error instanceof Denial && error.note !== undefined) amend({ notes: error.note })
+      if (error instanceof Denial && error.note !== undefined) guarded.amend({ notes: error.note })
       throw error
     }
   })

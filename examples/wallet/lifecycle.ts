@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** Milliseconds that requests under way, and the flush of the audit trail, have after a signal. */
-const GRACE = 10_000
+const GRACE = 15_000
 
 /**
  * Listens, says where, and stops on SIGTERM or SIGINT: no new connection is accepted, requests under way are

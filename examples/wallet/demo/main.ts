@@ -1,17 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isSupported, NEEDED } from './node-version.js'
 
-// Nothing but what every Node has is imported before its version is known.
-
-const NEEDED = 'Node 20.19, or 22.12 and later'
-
-function supported(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  return (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22
-}
+// Whatever needs more than an old Node has is imported when the version is known.
 
 async function main(): Promise<void> {
-  if (!supported(process.versions.node))
+  if (!isSupported(process.versions.node))
     throw new Error(`${NEEDED} is needed; this is ${process.versions.node}`)
   const root = join(import.meta.dirname, '..', '..', '..', '..')
   for (const built of ['dist/cli/main.js', 'dist/register.js', 'build/examples/wallet/main.js']) {

@@ -37,7 +37,8 @@ export class Service {
   readonly url: string
   readonly metricsUrl: string
   readonly #child: ChildProcess
-  readonly #exit: Promise<unknown>
+  /** Resolves with exit code and signal. */
+  readonly exited: Promise<unknown>
 
   private constructor(options: ServiceOptions, child: ChildProcess) {
     this.name = options.name
@@ -45,7 +46,7 @@ export class Service {
     this.url = `http://127.0.0.1:${options.port}`
     this.metricsUrl = `http://127.0.0.1:${options.metricsPort}/metrics`
     this.#child = child
-    this.#exit = once(child, 'exit')
+    this.exited = once(child, 'exit')
   }
 
   /** Resolves when the service listens. Throws with the end of what it said when it does not come to that. */
@@ -93,12 +94,12 @@ export class Service {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.kill('SIGTERM')
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_DEADLINE)
-    await this.#exit
+    await this.exited
     clearTimeout(timer)
   }
 
   async #listening(): Promise<void> {
-    const ended = this.#exit.then(() => {
+    const ended = this.exited.then(() => {
       throw new Error('it ended')
     })
     const late = new Promise<never>((_, reject) => {

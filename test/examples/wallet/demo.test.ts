@@ -58,6 +58,11 @@ class RunningDemo {
     return this.#offspring.size
   }
 
+  /** How many processes the demo itself has started, without theirs. */
+  children(): number {
+    return descendants(this.child.pid ?? 0).filter(({ parent }) => parent === this.child.pid).length
+  }
+
   async ended(): Promise<{ code: unknown; signal: unknown; stdout: string; stderr: string }> {
     const timer = setInterval(() => this.look(), 50)
     const [code, signal] = await this.#exit
@@ -191,7 +196,8 @@ describe('the demo', () => {
   it('SIGKILL while it starts: nothing is left', async () => {
     const demo = new RunningDemo(['--once'])
     const ended = demo.ended()
-    await waitUntil('the services', () => demo.look() > 4)
+    // The watchdog, the postmaster, and the three services.
+    await waitUntil('the services', () => demo.look() > 4 && demo.children() > 4)
     demo.child.kill('SIGKILL')
     await ended
     await nothingIsLeft(demo)

@@ -197,15 +197,22 @@ describe('strict mode while a commit is held', () => {
 
   it('a client that goes away does not take its record along', async () => {
     const release = await holdCommits()
-    const { wire, executionId } = ask(CLEAR)
+    const first = ask(CLEAR)
+    let second: Asked
     try {
       await waitUntil('the commit', async () => (await sessionsWaitingFor('SyncRep')) > 0)
-      wire.socket.destroy()
+      // Behind the commit that is held: this record is still in the service when its client goes.
+      second = ask(CLEAR)
+      await fetch(new URL('/healthz', stage.euCentral.url))
+      second.wire.socket.destroy()
+      await fetch(new URL('/healthz', stage.euCentral.url))
+      expect(await rowsOf(second.executionId)).toEqual([])
     } finally {
       await release()
     }
+    expect((await first.wire.answer()).status).toBe(200)
     const rows = await waitUntil('the row', async () => {
-      const found = await rowsOf(executionId)
+      const found = await rowsOf(second.executionId)
       return found.length > 0 && found
     })
     expect(rows).toMatchObject([{ operation: 'get_credential', outcome: 'ok' }])
