@@ -1,6 +1,6 @@
 export interface Column<Row> {
   readonly title: string
-  /** Of columns that do not fit, the one with the highest number goes first. */
+  /** When not all columns fit, that with the highest number goes first; of several, the last. */
   readonly rank: number
   readonly text: (row: Row) => string
   readonly paint?: (text: string, row: Row) => string
@@ -12,13 +12,16 @@ export function tableLines<Row>(
   rows: readonly Row[],
   width: number,
 ): string[] {
-  let sized = columns.map((column) => ({
+  const sized = columns.map((column) => ({
     column,
     width: Math.max(column.title.length, ...rows.map((row) => column.text(row).length)),
   }))
   while (sized.length > 1 && lineWidth(sized) > width) {
-    const last = Math.max(...sized.map(({ column }) => column.rank))
-    sized = sized.filter(({ column }) => column.rank !== last)
+    const highest = Math.max(...sized.map(({ column }) => column.rank))
+    sized.splice(
+      sized.findLastIndex(({ column }) => column.rank === highest),
+      1,
+    )
   }
   const line = (cell: (column: Column<Row>, width: number) => string) =>
     sized

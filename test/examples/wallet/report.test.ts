@@ -41,6 +41,11 @@ describe('tableLines', () => {
     expect(tableLines(columns, [['longer', 'c']], 4)).toEqual(['name', '────', 'lon…'])
   })
 
+  it('keeps one column at least, also of equal rank', () => {
+    const equal = columns.map((column) => ({ ...column, rank: 0 }))
+    expect(tableLines(equal, [['longer', 'c']], 5)).toEqual(['name', '─────', 'long…'])
+  })
+
   it('shows no control character of a name that a caller chose', () => {
     expect(tableLines(columns, [['a\u001b[2Jb\n', '']], 80)[2]).toBe('a�[2Jb�')
   })
