@@ -1,13 +1,17 @@
 import { diag } from '@opentelemetry/api'
 import { AuditError } from './errors.js'
+import type { AuditAttributes } from './event/attributes.js'
+import type { AuditFields } from './event/event.js'
+import { Operation, Outcome } from './event/vocabulary.js'
 import { type AuditStats, DurableAuditExporter } from './exporter/exporter.js'
+import { TRAIL_CREDENTIAL } from './exporter/gap.js'
 import type { SettledListener } from './exporter/settlement.js'
 import { type AuditOptions, type AuditSettings, checkOptions, resolveOptions } from './options.js'
 import { serviceIdentity } from './otel/identity.js'
 import { AuditSpanProcessor } from './otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from './otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from './otel/with-sdk.js'
-import { isStrictBy } from './service/mode.js'
+import { isStrictBy, type StrictPolicy } from './service/mode.js'
 import {
   type AuditPipeline,
   registerPipeline,
@@ -17,6 +21,7 @@ import {
 import { SecretAuditService } from './service/service.js'
 import { PostgresAuditSink } from './sink/postgres/sink.js'
 import type { AuditSink, SinkFinding } from './sink/sink.js'
+import { VERSION } from './version.js'
 
 export interface CloseOptions {
   /** How long storing what waits may take, in ms. Default: the option `closeTimeoutMs`. */
@@ -45,6 +50,9 @@ export class Audit {
   readonly service: SecretAuditService
   readonly #options: AuditOptions
   #parts: Parts | undefined
+  #override: boolean | StrictPolicy | undefined
+  #spoolFinding: SinkFinding | undefined
+  #started = false
 
   /** @internal */
   constructor(options: AuditOptions) {
@@ -53,7 +61,7 @@ export class Audit {
     const parts = (): Parts => this.#assembled()
     this.service = new SecretAuditService({
       pipeline: lazyPipeline(() => parts().exporter),
-      strict: (credential, operation) => isStrictBy(parts().settings.strict, credential, operation),
+      strict: (credential, operation) => isStrictBy(this.#strict, credential, operation),
       deadlineMs: (credential, operation) => {
         const { deadlineMs } = parts().settings
         return typeof deadlineMs === 'number' ? deadlineMs : deadlineMs(credential, operation)
@@ -92,7 +100,7 @@ export class Audit {
   }
 
   /**
-   * Connects, makes this the pipeline of the process, and runs the self-test.
+   * Connects, makes this the pipeline of the process, opens the spool, runs the self-test, and writes a lifecycle row.
    *
    * @returns what the self-test found
    * @throws AuditError in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without strict mode such
@@ -102,31 +110,43 @@ export class Audit {
     const { settings, exporter } = this.#assembled()
     registerPipeline(exporter)
     for (const { operation, outcome, count } of takeUnclaimed()) {
+      exporter.metrics.count('records.emitted', count)
       exporter.metrics.countWrite({ operation, outcome }, 'dropped_async', count)
     }
     if (settings.autoMigrate) await autoMigrate(settings)
+    this.#spoolFinding = await openSpool(settings, exporter)
+    const isStrict = this.#strict !== false
     // What is strict is not even sent before it is known to be durable.
-    const report =
-      settings.strict === false ? await this.selfTest() : await exporter.holdUntil(this.selfTest())
+    const report = isStrict ? await exporter.holdUntil(this.selfTest()) : await this.selfTest()
     for (const { level, check, message } of report.findings) {
       diag[level === 'error' ? 'error' : 'warn'](`otel-audit: self-test: ${check}: ${message}`)
     }
-    if (!report.ok && settings.strict !== false) {
+    if (!report.ok && isStrict) {
       const errors = report.findings.filter(({ level }) => level === 'error')
       throw new AuditError(
         'AUDIT_SELF_TEST',
         errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
       )
     }
+    this.#started = true
+    exporter.recordOwn(lifecycle(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
     return report
   }
 
-  /** Checks tracer, meter and database. Never throws: what is wrong is a finding. */
+  /** Checks spool, tracer, meter and database. Never throws: what is wrong is a finding. */
   async selfTest(): Promise<SelfTestReport> {
     const { exporter, sink } = this.#assembled()
     exporter.metrics.refresh()
-    const findings = [...checkTelemetry(exporter), ...(await checkSink(sink))]
+    const spool = this.#spoolFinding === undefined ? [] : [this.#spoolFinding]
+    const findings = [...spool, ...checkTelemetry(exporter), ...(await checkSink(sink))]
     return { ok: findings.every(({ level }) => level !== 'error'), findings }
+  }
+
+  /** Changes which accesses are strict, from the next record on, and writes a lifecycle row that says so. */
+  setStrict(strict: boolean | StrictPolicy): void {
+    const from = modeName(this.#strict)
+    this.#override = strict
+    this.#assembled().exporter.recordOwn(lifecycle(Outcome.ModeChanged, { from, to: modeName(strict) }))
   }
 
   /** Resolves when every event recorded so far has its fate. */
@@ -137,6 +157,10 @@ export class Audit {
   /** Stores what waits, gives up the rest at the deadline, and disconnects. Idempotent. Later records fail. */
   async close(options: CloseOptions = {}): Promise<void> {
     const { settings, exporter } = this.#assembled()
+    if (this.#started) {
+      this.#started = false
+      exporter.recordOwn(lifecycle(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
+    }
     await exporter.close(options.timeoutMs ?? settings.closeTimeoutMs)
     unregisterPipeline(exporter)
   }
@@ -149,6 +173,10 @@ export class Audit {
   /** How many events are where. */
   stats(): AuditStats {
     return this.#assembled().exporter.stats()
+  }
+
+  get #strict(): boolean | StrictPolicy {
+    return this.#override ?? this.#assembled().settings.strict
   }
 
   #assembled(): Parts {
@@ -184,6 +212,36 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
   }
   const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
   return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
+}
+
+/** @returns what stands in its way: records go on without it, and strict mode does not start */
+async function openSpool(
+  { spoolDirectory, spoolMode, spoolBytes }: AuditSettings,
+  exporter: DurableAuditExporter,
+): Promise<SinkFinding | undefined> {
+  if (spoolDirectory === undefined) return undefined
+  try {
+    const { openLmdbSpool } = await import('./exporter/spool/lmdb-spool.js')
+    exporter.attachSpool(await openLmdbSpool({ directory: spoolDirectory, maxBytes: spoolBytes }), spoolMode)
+    return undefined
+  } catch (error) {
+    return { level: 'error', check: 'spool', message: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function lifecycle(outcome: Outcome, attributes: AuditAttributes): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditLifecycle,
+    outcome,
+    actorType: 'system',
+    attributes,
+  }
+}
+
+function modeName(strict: boolean | StrictPolicy): string {
+  if (typeof strict === 'function') return 'policy'
+  return strict ? 'strict' : 'async'
 }
 
 async function autoMigrate({ databaseUrl, schema }: AuditSettings): Promise<void> {

@@ -29,6 +29,15 @@ export {
 } from './exporter/exporter.js'
 export type { GroupCommitBounds } from './exporter/group-commit.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
+export { MemorySpool } from './exporter/spool/memory-spool.js'
+export {
+  type Spool,
+  type SpooledEvent,
+  type SpoolKey,
+  SpoolRefusal,
+  type SpoolStatus,
+} from './exporter/spool/spool.js'
+export type { SpoolMode } from './exporter/spooler.js'
 export type { SettledListener } from './exporter/settlement.js'
 export type { AuditOptions, AuditSettings } from './options.js'
 export {

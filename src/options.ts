@@ -1,6 +1,7 @@
 import { AuditError, nearest } from './errors.js'
 import { MACHINE_ID_MAX } from './event/snowflake.js'
 import { EXPORTER_DEFAULTS } from './exporter/exporter.js'
+import type { SpoolMode } from './exporter/spooler.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from './otel/processor.js'
 import { parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './service/mode.js'
 import { DEFAULT_DEADLINE_MS, type DeadlinePolicy } from './service/service.js'
@@ -114,6 +115,28 @@ export const OPTIONS = Object.freeze({
     default: EXPORTER_DEFAULTS.queueBytes,
     doc: 'Most bytes of events held in memory.',
   },
+  spoolDirectory: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_SPOOL_DIR'],
+    default: undefined,
+    doc: 'Directory of the spool, on a local disk. Without it there is none. It needs `lmdb`, and the protection of the database.',
+  },
+  spoolMode: {
+    kind: 'choice',
+    choices: ['overflow', 'always'],
+    variables: ['NOETL_SECRET_AUDIT_SPOOL_MODE'],
+    default: 'overflow',
+    doc: '`overflow`: events go to disk when Postgres is behind or away, and at the end. `always`: every async event is on disk before it counts as accepted.',
+  },
+  spoolBytes: {
+    kind: 'integer',
+    min: 64 * 1024,
+    max: 1024 ** 4,
+    unit: 'bytes',
+    variables: ['NOETL_SECRET_AUDIT_SPOOL_BYTES'],
+    default: 1024 ** 3,
+    doc: 'Most bytes of events in the spool, quarantined ones included. Beyond it async events are dropped once the queue is full.',
+  },
   synchronousCommit: {
     kind: 'choice',
     choices: ['on', 'remote_apply'],
@@ -165,6 +188,9 @@ export interface AuditOptions {
   readonly batchBytes?: number | undefined
   readonly queueRows?: number | undefined
   readonly queueBytes?: number | undefined
+  readonly spoolDirectory?: string | undefined
+  readonly spoolMode?: SpoolMode | undefined
+  readonly spoolBytes?: number | undefined
   readonly synchronousCommit?: 'on' | 'remote_apply' | undefined
   readonly autoMigrate?: boolean | undefined
   readonly machineId?: number | undefined
@@ -174,21 +200,14 @@ export interface AuditOptions {
   readonly sink?: AuditSink | undefined
 }
 
-type Resolved<Name extends 'databaseUrl' | 'machineId' | 'serviceName' | 'serviceInstanceId'> = Pick<
-  AuditOptions,
-  Name
->
+/** Options that have no default. */
+type Optional = 'databaseUrl' | 'spoolDirectory' | 'machineId' | 'serviceName' | 'serviceInstanceId'
 
 /** All options, parsed and checked. */
 export type AuditSettings = Readonly<
-  Required<{
-    [Name in Exclude<
-      OptionName,
-      'databaseUrl' | 'machineId' | 'serviceName' | 'serviceInstanceId'
-    >]: NonNullable<AuditOptions[Name]>
-  }>
+  Required<{ [Name in Exclude<OptionName, Optional>]: NonNullable<AuditOptions[Name]> }>
 > &
-  Resolved<'databaseUrl' | 'machineId' | 'serviceName' | 'serviceInstanceId'>
+  Pick<AuditOptions, Optional>
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

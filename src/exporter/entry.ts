@@ -1,7 +1,7 @@
 import { type AuditEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
 import type { Ticket } from '../service/ticket.js'
-import type { BatchEntry } from '../sink/sink.js'
+import type { BatchEntry, SinkFault } from '../sink/sink.js'
 
 /** How an event ended. */
 export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
@@ -20,16 +20,25 @@ export class Entry implements BatchEntry {
   /** `performance.now()` at acceptance. */
   readonly acceptedAt = performance.now()
   readonly bytes: number
+  readonly isOwn: boolean
   /** The lane it waits in: a strict event whose caller is gone waits as async. */
   lane: 'strict' | 'async'
   phase: 'queued' | 'sent' | 'settled' = 'queued'
   deadline: NodeJS.Timeout | undefined
-  /** Told once, when the fate is known. */
-  onFate: ((fate: Fate) => void) | undefined
+  /** Its entry in the spool, which is removed only when its fate is known. */
+  spoolKey: number | undefined
+  /** Its caller was told that it must not release the secret. */
+  callerRefused = false
+  /** Why it is not known whether a send of it is stored. Only at the end: until then it is sent again. */
+  doubt: SinkFault | undefined
+  /** Told once, when the fate is known, or when only the spool has the event any more. */
+  onFate: ((fate: Fate | 'spooled') => void) | undefined
   #rekeyed: { event: AuditEvent; digest: Buffer } | undefined
 
-  constructor(ticket: Ticket) {
+  /** @param isOwn a row of the trail about itself, not of the application */
+  constructor(ticket: Ticket, isOwn = false) {
     this.ticket = ticket
+    this.isOwn = isOwn
     this.lane = ticket.mode
     this.bytes = sizeOf(ticket.event)
   }

@@ -1,15 +1,19 @@
 import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
-import { isSanitized } from '../event/event.js'
+import { type AuditFields, completeEvent, draftEvent, isSanitized } from '../event/event.js'
+import { Outcome } from '../event/vocabulary.js'
 import { AuditMetrics } from '../otel/metrics.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
-import type { Ticket } from '../service/ticket.js'
+import { Ticket } from '../service/ticket.js'
 import type { AuditSink } from '../sink/sink.js'
-import { Entry, type Fate } from './entry.js'
+import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
+import { GapLedger } from './gap.js'
 import { AuditQueue, type QueueBounds } from './queue.js'
 import { type SettledListener, Settlement } from './settlement.js'
+import type { Spool } from './spool/spool.js'
+import { Spooler, type SpoolMode } from './spooler.js'
 
 /** Defaults of the exporter's bounds. */
 export const EXPORTER_DEFAULTS: Readonly<GroupCommitBounds & QueueBounds> = Object.freeze({
@@ -33,9 +37,17 @@ export interface SpanExportResult {
   error?: Error
 }
 
-/** How many events are where. `emitted = written + lost + pending` at every moment. */
+/**
+ * How many events are where. At every moment
+ * `emitted + spoolIn = written + droppedAsync + failedStrict + quarantined + pending + spoolOut`.
+ */
 export interface AuditStats {
   readonly emitted: number
+  /** Came back from the spool, those that other processes left included. */
+  readonly spoolIn: number
+  /** In the spool, and not in memory any more. */
+  readonly spoolOut: number
+  readonly quarantined: number
   readonly written: number
   readonly droppedAsync: number
   readonly failedStrict: number
@@ -58,7 +70,13 @@ export class DurableAuditExporter implements AuditPipeline {
   readonly #queue: AuditQueue
   readonly #settlement: Settlement
   readonly #commits: GroupCommit
+  readonly #bounds: GroupCommitBounds & QueueBounds
+  readonly #gaps = new GapLedger()
+  #spooler: Spooler | undefined
   #identity: ServiceIdentity
+  #gapTimer: NodeJS.Timeout | undefined
+  #refillTimer: NodeJS.Timeout | undefined
+  #stopped = false
   #closed: Promise<void> | undefined
 
   constructor(options: DurableAuditExporterOptions) {
@@ -67,17 +85,19 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#identity = options.identity ?? {}
     this.#sink = options.sink
     this.#queue = new AuditQueue(bounds)
-    this.#settlement = new Settlement(this.#queue, this.metrics)
+    this.#bounds = bounds
+    this.#settlement = new Settlement(this.#queue, this.metrics, this.#gaps)
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
-    const settlement = this.#settlement
-    this.metrics.watch({
-      get queueDepth() {
-        return settlement.pending
-      },
-      get oldestPendingAge() {
-        const { oldest } = settlement
-        return oldest === undefined ? 0 : (performance.now() - oldest.acceptedAt) / 1000
-      },
+    this.#settlement.onStored = (entry) => this.#stored(entry)
+    this.#commits.onProgress = () => this.#progress()
+    this.metrics.watch(() => {
+      const { oldest, pending } = this.#settlement
+      return {
+        queueDepth: pending,
+        oldestPendingAge: oldest === undefined ? 0 : (performance.now() - oldest.acceptedAt) / 1000,
+        spoolDepth: this.#spooler?.status.entries ?? 0,
+        spoolBytes: this.#spooler?.status.bytes ?? 0,
+      }
     })
   }
 
@@ -88,6 +108,23 @@ export class DurableAuditExporter implements AuditPipeline {
   /** Before the first record. */
   identify(identity: ServiceIdentity): void {
     this.#identity = identity
+  }
+
+  /** Gives the exporter a spool. It belongs to the exporter from then on, and is closed with it. */
+  attachSpool(spool: Spool, mode: SpoolMode): void {
+    const spooler = new Spooler(spool, mode, this.#queue, this.#settlement, () => this.#commits.wake())
+    this.#spooler = spooler
+    this.#commits.quarantine = (entry, reason) => spooler.quarantine(entry, reason)
+    spooler.refill(this.#bounds.batchRows)
+    // What another process left is found now and then; no event of ours need come by for it to be stored.
+    this.#refillTimer = setInterval(() => {
+      if (this.#commits.lastFault === undefined) spooler.refill(this.#bounds.batchRows)
+    }, REFILL_EVERY_MS).unref()
+  }
+
+  /** Records an event of the trail about itself: not traced, and not the application's. @returns its audit id */
+  recordOwn(fields: AuditFields): bigint {
+    return this.#recordOwn(fields, {})
   }
 
   /** Calls `listener` with the fate of every event. @returns takes it off again */
@@ -102,6 +139,9 @@ export class DurableAuditExporter implements AuditPipeline {
       droppedAsync: this.metrics.writes('dropped_async'),
       failedStrict: this.metrics.writes('failed_strict'),
       pending: this.#settlement.pending,
+      quarantined: this.metrics.total('records.quarantined'),
+      spoolIn: this.metrics.total('spool.in'),
+      spoolOut: this.metrics.total('spool.out'),
     }
   }
 
@@ -122,9 +162,9 @@ export class DurableAuditExporter implements AuditPipeline {
     }
     for (const ticket of tickets) {
       const entry = new Entry(ticket)
-      entry.onFate = (fate: Fate) => {
+      entry.onFate = (fate) => {
         open--
-        if (fate !== 'stored') lost++
+        if (fate !== 'stored' && fate !== 'spooled') lost++
         report()
       }
       this.#accept(entry, 'trace')
@@ -142,7 +182,10 @@ export class DurableAuditExporter implements AuditPipeline {
     }
   }
 
-  /** Resolves when every event accepted so far is stored, refused or dropped. Waits as long as that takes. */
+  /**
+   * Resolves when every event accepted so far is stored, refused, dropped, or on disk in the spool only. Waits as long
+   * as that takes.
+   */
   async forceFlush(): Promise<void> {
     const settled = this.#settlement.barrier()
     this.#commits.hurry()
@@ -167,15 +210,50 @@ export class DurableAuditExporter implements AuditPipeline {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    await within(deadlineMs, this.forceFlush())
+    await within(deadlineMs, this.#settleAll())
+    this.#stopped = true
+    clearTimeout(this.#gapTimer)
+    clearInterval(this.#refillTimer)
     this.#commits.stop()
     await this.#sink.close()
     await this.#commits.idle()
-    for (const entry of this.#queue.drain()) {
-      this.#settlement.deny(entry, { code: 'AUDIT_CLOSED', message: 'closed before it could be written' })
-      this.metrics.count('shutdown.abandoned')
-      this.#settlement.dropped(entry, 'closed before it could be written')
+    await this.#spooler?.settled()
+    await this.#giveUp(this.#queue.drain())
+    await this.#spooler?.close()
+  }
+
+  async #settleAll(): Promise<void> {
+    for (;;) {
+      this.#writeGaps()
+      if (this.#stopped || this.#settlement.pending === 0) return
+      await this.forceFlush()
     }
+  }
+
+  /** The end of what could not be stored: the spool keeps it for the next process, or it is lost. */
+  async #giveUp(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      this.#settlement.deny(entry, entry.doubt ?? { code: 'AUDIT_CLOSED', message: CLOSED_BEFORE })
+    }
+    // A secret that was refused must not appear as released later on.
+    const keepable = entries.filter(
+      ({ event, callerRefused }) => !(callerRefused && event.outcome === Outcome.Ok),
+    )
+    const lost = new Set(entries)
+    if (this.#spooler !== undefined) {
+      const unkept = new Set(await this.#spooler.keep(keepable))
+      for (const entry of keepable) {
+        if (unkept.has(entry)) continue
+        lost.delete(entry)
+        this.#settlement.spooled(entry)
+      }
+    }
+    for (const entry of lost) {
+      this.metrics.count('shutdown.abandoned')
+      this.#settlement.dropped(entry, 'closed', entry.doubt?.message ?? CLOSED_BEFORE)
+    }
+    // The next process says what this one lost.
+    await this.#spooler?.keep(this.#gaps.take().map(({ fields }) => this.#ownEntry(fields, {})))
   }
 
   #accept(entry: Entry, route: TicketRoute): void {
@@ -187,9 +265,9 @@ export class DurableAuditExporter implements AuditPipeline {
     if (ticket.redacted > 0) metrics.count('records.redacted', ticket.redacted)
     if (isSanitized(ticket.event)) metrics.count('records.sanitized')
 
-    if (this.#closed !== undefined) {
+    if (entry.isOwn ? this.#stopped : this.#closed !== undefined) {
       this.#settlement.turnedAway(entry, 'AUDIT_CLOSED', 'the audit pipeline is closed')
-    } else if (!this.#queue.accept(entry)) {
+    } else if (!this.#queue.reserve(entry)) {
       const held = `${this.#queue.held} events are held already`
       this.#settlement.turnedAway(entry, 'AUDIT_QUEUE_FULL', `the audit queue is full: ${held}`)
     } else {
@@ -197,7 +275,68 @@ export class DurableAuditExporter implements AuditPipeline {
       if (entry.lane === 'strict') {
         entry.deadline = setTimeout(() => this.#expire(entry), ticket.deadlineMs)
       }
+      if (this.#spooler === undefined) this.#queue.enqueue(entry)
+      else this.#spooler.arrived(entry)
       this.#commits.wake()
+    }
+    if (!this.#gaps.isEmpty) this.#writeGapsSoon()
+  }
+
+  #recordOwn(fields: AuditFields, trace: TraceIds, onFate?: Entry['onFate']): bigint {
+    const entry = this.#ownEntry(fields, trace)
+    entry.onFate = onFate
+    this.#accept(entry, 'trace')
+    return entry.event.auditId
+  }
+
+  #ownEntry(fields: AuditFields, trace: TraceIds): Entry {
+    const now = Date.now()
+    const identity = { ...this.#identity, ...trace, auditId: this.ids.next(now), occurredAt: now * 1000 }
+    const ticket = new Ticket('async', 0, 0)
+    ticket.seal(completeEvent(draftEvent(fields), identity))
+    return new Entry(ticket, true)
+  }
+
+  #stored(entry: Entry): void {
+    this.#spooler?.forget(entry)
+    if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#withhold(entry)
+  }
+
+  /** The row says that a secret was released, and its caller was refused: a second row says so. */
+  #withhold({ event }: Entry): void {
+    const { credential, workerId, executionId, actorId, actorType, traceId, spanId } = event
+    const fields: AuditFields = {
+      credential,
+      operation: event.operation as AuditFields['operation'],
+      outcome: Outcome.Withheld,
+      workerId: workerId ?? undefined,
+      executionId: executionId ?? undefined,
+      actorId: actorId ?? undefined,
+      actorType: actorType ?? undefined,
+      attributes: { withheld: String(event.auditId) },
+    }
+    this.#recordOwn(fields, { traceId: traceId ?? undefined, spanId: spanId ?? undefined })
+  }
+
+  #progress(): void {
+    this.#writeGaps()
+    this.#spooler?.refill(this.#bounds.batchRows)
+  }
+
+  #writeGapsSoon(): void {
+    this.#gapTimer ??= setTimeout(() => {
+      this.#gapTimer = undefined
+      if (this.#commits.lastFault === undefined) this.#writeGaps()
+    }, GAP_AFTER_MS).unref()
+  }
+
+  /** Says what was lost in the trail itself; what cannot be said now is said later. */
+  #writeGaps(): void {
+    if (this.#gaps.isEmpty || this.#stopped) return
+    for (const { fields, restore } of this.#gaps.take()) {
+      this.#recordOwn(fields, {}, (fate) => {
+        if (fate === 'dropped') restore()
+      })
     }
   }
 
@@ -214,13 +353,26 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#settlement.deny(entry, { code: 'AUDIT_UNAVAILABLE', message, cause: fault?.cause })
     if (entry.event.outcome === 'ok') {
       this.#queue.remove(entry)
-      this.#settlement.dropped(entry, 'its strict caller was refused, and it is not stored')
+      this.#settlement.dropped(entry, 'caller_refused', 'its caller was refused, and it is not stored')
     } else {
       // A denial must not vanish.
       this.#queue.demote(entry)
       this.#commits.wake()
     }
   }
+}
+
+/** How often it is looked whether the spool has events that nobody else brings back, in ms. */
+const REFILL_EVERY_MS = 10_000
+
+/** How long losses are gathered for one gap row, in ms. */
+const GAP_AFTER_MS = 1000
+
+const CLOSED_BEFORE = 'closed before it could be written'
+
+interface TraceIds {
+  readonly traceId?: string | undefined
+  readonly spanId?: string | undefined
 }
 
 /** Waits for `work`, but no longer than that. */

@@ -43,6 +43,10 @@ export class GroupCommit {
   #running = false
   #whenIdle: (() => void)[] = []
   #stopped = false
+  /** Takes an event that the database refuses aside. @returns whether it did */
+  quarantine: ((entry: Entry, reason: string) => Promise<boolean>) | undefined
+  /** Called after every batch that got through. */
+  onProgress: (() => void) | undefined
   #hurried = false
   #held = false
   #attempt = 0
@@ -163,22 +167,24 @@ export class GroupCommit {
       switch (result.status) {
         case 'committed':
           for (const entry of part) this.#settlement.stored(entry, result.committedAt)
+          this.onProgress?.()
           break
         case 'conflict':
-          parts.unshift(...this.#resolveConflict(part, result.held))
+          parts.unshift(...(await this.#resolveConflict(part, result.held)))
           break
         case 'refused':
           this.#lastFault = result.fault
-          parts.unshift(...this.#narrowDown(part, result.fault))
+          parts.unshift(...(await this.#narrowDown(part, result.fault)))
           break
         case 'failed':
           this.#requeue([...part, ...parts.flat()], result.fault, result.lasting)
           await this.#pause()
           return
         case 'unknown':
-          // Only when stopped: nobody will ever learn it here.
-          this.#giveUp(part, result.fault)
-          this.#requeue(parts.flat(), result.fault, false)
+          // Only when stopped: whoever closes decides.
+          for (const entry of part) entry.doubt = result.fault
+          for (const entry of [...part, ...parts.flat()]) entry.phase = 'queued'
+          this.#queue.putBack([...part, ...parts.flat()])
           return
       }
     }
@@ -230,10 +236,10 @@ export class GroupCommit {
   }
 
   /** Stored ones are done, colliding ones get another id. @returns what is still to be written */
-  #resolveConflict(
+  async #resolveConflict(
     entries: readonly Entry[],
     held: ReadonlyMap<bigint, Buffer | null>,
-  ): (readonly Entry[])[] {
+  ): Promise<(readonly Entry[])[]> {
     if (held.size === 0) return this.#narrowDown(entries, FOREIGN_CONFLICT)
     const rest: Entry[] = []
     for (const entry of entries) {
@@ -251,10 +257,12 @@ export class GroupCommit {
     return [rest]
   }
 
-  #narrowDown(entries: readonly Entry[], fault: SinkFault): (readonly Entry[])[] {
+  async #narrowDown(entries: readonly Entry[], fault: SinkFault): Promise<(readonly Entry[])[]> {
     const [only] = entries
     if (entries.length === 1 && only !== undefined) {
-      this.#settlement.refused(only, fault)
+      const isAside = only.lane === 'async' && (await this.quarantine?.(only, fault.message))
+      if (isAside) this.#settlement.quarantined(only, fault)
+      else this.#settlement.refused(only, fault)
       return []
     }
     const middle = entries.length >> 1
@@ -269,7 +277,7 @@ export class GroupCommit {
         if (lasting) this.#settlement.deny(entry, fault)
         if (!entry.ticket.isWaiting) {
           if (entry.event.outcome === 'ok') {
-            this.#settlement.dropped(entry, 'its strict caller was refused, and it is not stored')
+            this.#settlement.dropped(entry, 'caller_refused', 'its caller was refused, and it is not stored')
             continue
           }
           entry.lane = 'async'
@@ -281,14 +289,6 @@ export class GroupCommit {
     this.#queue.putBack(back)
     if (back.length > 0)
       diag.warn(`otel-audit: ${back.length} audit events wait for the database: ${fault.message}`)
-  }
-
-  #giveUp(entries: readonly Entry[], fault: SinkFault): void {
-    for (const entry of entries) {
-      this.#settlement.deny(entry, fault)
-      this.#metrics.count('shutdown.abandoned')
-      this.#settlement.dropped(entry, `closed before its fate was known: ${fault.message}`)
-    }
   }
 
   /** Keeps the process alive only while a strict caller waits: its deadline timer does that. */

@@ -84,6 +84,16 @@ export class AuditQueue {
     return this.#strict.length + this.#async.length
   }
 
+  /** More than half of the bounds is held. */
+  get isCrowded(): boolean {
+    const { queueRows, queueBytes } = this.#bounds
+    return this.#heldRows * 2 > queueRows || this.#heldBytes * 2 > queueBytes
+  }
+
+  get hasAsync(): boolean {
+    return this.#async.length > 0
+  }
+
   get hasStrict(): boolean {
     return this.#strict.length > 0
   }
@@ -97,14 +107,35 @@ export class AuditQueue {
     return this.#async.length >= batchRows || this.#waitingAsyncBytes >= batchBytes
   }
 
-  /** Takes a new event in. @returns false when that would go over the bounds */
-  accept(entry: Entry): boolean {
+  /** Gives an event its place in the bounds. @returns false when that would go over them */
+  reserve(entry: Entry): boolean {
     const { queueRows, queueBytes } = this.#bounds
     if (this.#heldRows + 1 > queueRows || this.#heldBytes + entry.bytes > queueBytes) return false
     this.#heldRows++
     this.#heldBytes += entry.bytes
-    this.#push(entry)
     return true
+  }
+
+  /** Lets an event that has its place wait to be sent. */
+  enqueue(entry: Entry): void {
+    if (entry.lane === 'strict') {
+      this.#strict.push(entry)
+    } else {
+      this.#async.push(entry)
+      this.#waitingAsyncBytes += entry.bytes
+    }
+  }
+
+  /** The oldest async events, taken out; their places stay theirs. */
+  takeAsync(limit: number): Entry[] {
+    const taken: Entry[] = []
+    while (taken.length < limit) {
+      const entry = this.#async.shift()
+      if (entry === undefined) break
+      this.#waitingAsyncBytes -= entry.bytes
+      taken.push(entry)
+    }
+    return taken
   }
 
   /** Gives up an event's place: its fate is known. It must not be waiting. */
@@ -150,7 +181,7 @@ export class AuditQueue {
   demote(entry: Entry): void {
     this.#strict.remove(entry)
     entry.lane = 'async'
-    this.#push(entry)
+    this.enqueue(entry)
   }
 
   /** Takes a waiting event out. */
@@ -163,14 +194,5 @@ export class AuditQueue {
   drain(): Entry[] {
     this.#waitingAsyncBytes = 0
     return [...this.#strict.drain(), ...this.#async.drain()]
-  }
-
-  #push(entry: Entry): void {
-    if (entry.lane === 'strict') {
-      this.#strict.push(entry)
-    } else {
-      this.#async.push(entry)
-      this.#waitingAsyncBytes += entry.bytes
-    }
   }
 }

@@ -3,10 +3,14 @@ import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { SinkFault } from '../sink/sink.js'
 import type { Entry, Fate } from './entry.js'
+import type { GapLedger } from './gap.js'
 import type { AuditQueue } from './queue.js'
 
 /** Told how every event ended. `auditId` is that of the record; a stored event may have been re-keyed. */
 export type SettledListener = (auditId: bigint, fate: Fate) => void
+
+/** Why an event was lost: what a gap row says. */
+export type LossReason = 'queue_full' | 'closed' | 'rejected' | 'caller_refused'
 
 /** Dropped events named one by one in a second; the others of it are only counted. */
 const NAMED_DROPS_PER_SECOND = 10
@@ -18,15 +22,20 @@ const NAMED_DROPS_PER_SECOND = 10
 export class Settlement {
   readonly #queue: AuditQueue
   readonly #metrics: AuditMetrics
+  readonly #gaps: GapLedger
   readonly #listeners = new Set<SettledListener>()
   readonly #pending = new Set<Entry>()
   readonly #barriers = new Set<{ readonly open: Set<Entry>; resolve: () => void }>()
   #second = 0
   #named = 0
 
-  constructor(queue: AuditQueue, metrics: AuditMetrics) {
+  /** Told of every stored event, before anybody else. */
+  onStored: ((entry: Entry) => void) | undefined
+
+  constructor(queue: AuditQueue, metrics: AuditMetrics, gaps: GapLedger) {
     this.#queue = queue
     this.#metrics = metrics
+    this.#gaps = gaps
   }
 
   onSettled(listener: SettledListener): () => void {
@@ -56,48 +65,75 @@ export class Settlement {
 
   stored(entry: Entry, committedAt: number): void {
     this.#metrics.countWrite(entry.event, 'written')
+    this.onStored?.(entry)
     entry.ticket.grant({ auditId: entry.event.auditId, committedAt })
     this.#settle(entry, 'stored')
   }
 
+  /** The database can never store it. */
   refused(entry: Entry, fault: SinkFault): void {
     this.deny(entry, fault)
-    this.#lost(entry, 'refused', fault.message)
+    this.#countLoss(entry, 'refused', 'rejected', fault.message)
+    this.#settle(entry, 'refused')
+  }
+
+  /** The database can never store it, and it is kept aside. */
+  quarantined(entry: Entry, fault: SinkFault): void {
+    this.#metrics.count('records.quarantined')
+    this.#name(entry, 'quarantined', fault.message)
+    this.#settle(entry, 'quarantined')
   }
 
   /** The event is given up. */
-  dropped(entry: Entry, reason: string): void {
-    this.#lost(entry, 'dropped', reason)
+  dropped(entry: Entry, reason: LossReason, message: string): void {
+    this.#countLoss(entry, 'dropped', reason, message)
+    this.#settle(entry, 'dropped')
+  }
+
+  /** The disk has the event, and memory lets go of it. Its fate is still to come. */
+  spooled(entry: Entry): void {
+    this.#metrics.count('spool.out')
+    this.#leave(entry)
+    entry.onFate?.('spooled')
+  }
+
+  /** The event came back from the disk, and has its place. */
+  returned(entry: Entry): void {
+    this.#metrics.count('spool.in')
+    this.accepted(entry)
   }
 
   /** An event that never got a place in the queue. */
   turnedAway(entry: Entry, code: 'AUDIT_QUEUE_FULL' | 'AUDIT_CLOSED', message: string): void {
     this.deny(entry, { code, message })
-    this.#countLoss(entry, 'dropped', message)
+    this.#countLoss(entry, 'dropped', code === 'AUDIT_CLOSED' ? 'closed' : 'queue_full', message)
     this.#tell(entry, 'dropped')
   }
 
   /** Tells a waiting caller that it must not release the secret. The event itself may live on. */
   deny(entry: Entry, fault: { code: AuditErrorCode; message: string; cause?: unknown }): void {
     if (!entry.ticket.isWaiting) return
+    entry.callerRefused = true
     this.#metrics.count('strict.denied')
     const { event } = entry.ticket
     const options = fault.cause === undefined ? { event } : { event, cause: fault.cause }
     entry.ticket.deny(new AuditError(fault.code, fault.message, options))
   }
 
-  #lost(entry: Entry, fate: Fate, reason: string): void {
-    this.#countLoss(entry, fate, reason)
-    this.#settle(entry, fate)
-  }
-
-  #countLoss(entry: Entry, fate: Fate, reason: string): void {
+  #countLoss(entry: Entry, fate: Fate, reason: LossReason, message: string): void {
     const status = entry.ticket.mode === 'strict' ? 'failed_strict' : 'dropped_async'
     this.#metrics.countWrite(entry.event, status)
-    this.#name(entry, fate, reason)
+    // A gap row that is lost gives its losses back; it is no loss of its own.
+    if (!entry.isOwn) this.#gaps.note(entry.event.auditId, reason)
+    this.#name(entry, fate, message)
   }
 
   #settle(entry: Entry, fate: Fate): void {
+    this.#leave(entry)
+    this.#tell(entry, fate)
+  }
+
+  #leave(entry: Entry): void {
     entry.phase = 'settled'
     clearTimeout(entry.deadline)
     this.#queue.release(entry)
@@ -108,7 +144,6 @@ export class Settlement {
       this.#barriers.delete(barrier)
       barrier.resolve()
     }
-    this.#tell(entry, fate)
   }
 
   #tell(entry: Entry, fate: Fate): void {

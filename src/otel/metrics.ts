@@ -26,6 +26,8 @@ export const COUNTERS = Object.freeze({
   'records.rekeyed': 'Audit events that got another id, because a different event held theirs',
   'records.quarantined': 'Audit events that were set aside, because the database refuses them',
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
+  'spool.out': 'Audit events that memory let go of, because they are in the spool',
+  'spool.in': 'Audit events that came back from the spool, those of dead processes included',
   'shutdown.abandoned': 'Audit events given up because the deadline of close() passed',
   'spans.unreadable': 'secret.access span events by others that lack what an audit event needs',
   'spans.dropped_events': 'Span events that the SDK dropped before they could be read',
@@ -38,6 +40,10 @@ export interface GaugeSource {
   readonly queueDepth: number
   /** Age of the oldest event whose fate is not known, in s; 0 when there is none. */
   readonly oldestPendingAge: number
+  /** Entries of the spool. */
+  readonly spoolDepth: number
+  /** Bytes of those entries. */
+  readonly spoolBytes: number
 }
 
 /** Boundaries in seconds: a local commit takes a millisecond, a strict deadline is five seconds. */
@@ -64,7 +70,7 @@ export class AuditMetrics {
   readonly #counters = new Map<CounterName, number>()
   readonly #operations = operationLabels()
   readonly #outcomes = outcomeLabels()
-  #gauges: GaugeSource = { queueDepth: 0, oldestPendingAge: 0 }
+  #gauges: () => GaugeSource = () => ({ queueDepth: 0, oldestPendingAge: 0, spoolDepth: 0, spoolBytes: 0 })
   #instruments: Instruments | undefined
 
   constructor() {
@@ -104,7 +110,7 @@ export class AuditMetrics {
     })
   }
 
-  watch(gauges: GaugeSource): void {
+  watch(gauges: () => GaugeSource): void {
     this.#gauges = gauges
   }
 
@@ -127,8 +133,16 @@ export class AuditMetrics {
       name,
       instrument: meter.createObservableCounter(`${PREFIX}${name}`, { description: COUNTERS[name] }),
     }))
-    const { depth, age, info } = gaugesOf(meter)
-    const observables: Observable[] = [writes, ...counters.map((c) => c.instrument), depth, age, info]
+    const { depth, age, spoolDepth, spoolBytes, info } = gaugesOf(meter)
+    const observables: Observable[] = [
+      writes,
+      ...counters.map((c) => c.instrument),
+      depth,
+      age,
+      spoolDepth,
+      spoolBytes,
+      info,
+    ]
     const callback: BatchObservableCallback = (result) => {
       for (const [operation, outcomes] of this.#writes) {
         for (const [outcome, statuses] of outcomes) {
@@ -138,8 +152,11 @@ export class AuditMetrics {
         }
       }
       for (const { name, instrument } of counters) result.observe(instrument, this.total(name))
-      result.observe(depth, this.#gauges.queueDepth)
-      result.observe(age, this.#gauges.oldestPendingAge)
+      const gauges = this.#gauges()
+      result.observe(depth, gauges.queueDepth)
+      result.observe(age, gauges.oldestPendingAge)
+      result.observe(spoolDepth, gauges.spoolDepth)
+      result.observe(spoolBytes, gauges.spoolBytes)
       result.observe(info, 1, { version: VERSION })
     }
     meter.addBatchObservableCallback(callback, observables)
@@ -175,6 +192,13 @@ function gaugesOf(meter: Meter) {
     age: meter.createObservableGauge(`${PREFIX}oldest_pending_age`, {
       description: 'Age of the oldest audit event whose fate is not known',
       unit: 's',
+    }),
+    spoolDepth: meter.createObservableGauge(`${PREFIX}spool.depth`, {
+      description: 'Audit events in the spool',
+    }),
+    spoolBytes: meter.createObservableGauge(`${PREFIX}spool.bytes`, {
+      description: 'Bytes of the audit events in the spool',
+      unit: 'By',
     }),
     info: meter.createObservableGauge(`${PREFIX}build_info`, {
       description: '1, with the version as a label',

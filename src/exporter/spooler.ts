@@ -1,0 +1,202 @@
+import { diag } from '@opentelemetry/api'
+import type { AuditEvent } from '../event/event.js'
+import { Ticket } from '../service/ticket.js'
+import { Entry } from './entry.js'
+import type { AuditQueue } from './queue.js'
+import { backoffMs } from './retry.js'
+import type { Settlement } from './settlement.js'
+import { type Spool, SpoolRefusal } from './spool/spool.js'
+
+/** `overflow`: the spool is used when Postgres is behind or away. `always`: an async event is on disk before it counts. */
+export type SpoolMode = 'overflow' | 'always'
+
+/** Most events of one append: one fsync. */
+const APPEND_ROWS = 512
+
+/**
+ * Moves events between the queue and the spool.
+ *
+ * Out: in `always` mode every async event before it may be sent; in both modes the oldest async events when more than
+ * half of the queue's bounds is held, and everything at the end. Back: the oldest first, when the database answers and
+ * fewer events wait than a batch has. An event that came from the spool, or went there, carries its key, and its entry
+ * leaves the disk only when its fate is known.
+ */
+export class Spooler {
+  readonly #spool: Spool
+  readonly #mode: SpoolMode
+  readonly #queue: AuditQueue
+  readonly #settlement: Settlement
+  readonly #wake: () => void
+  /** `always`: accepted, and not on disk yet. */
+  #arrivals: Entry[] = []
+  #appending: Promise<void> | undefined
+  #fetching: Promise<void> | undefined
+  #refusals = 0
+  #refusedUntil = 0
+  #removals: number[] = []
+
+  constructor(spool: Spool, mode: SpoolMode, queue: AuditQueue, settlement: Settlement, wake: () => void) {
+    this.#spool = spool
+    this.#mode = mode
+    this.#queue = queue
+    this.#settlement = settlement
+    this.#wake = wake
+  }
+
+  get status() {
+    return this.#spool.status
+  }
+
+  /** Whether a new event goes to disk first. Then the spooler brings it into the queue. */
+  takesFirst(entry: Entry): boolean {
+    return this.#mode === 'always' && entry.lane === 'async' && performance.now() >= this.#refusedUntil
+  }
+
+  /** A new event has its place in the bounds. */
+  arrived(entry: Entry): void {
+    if (this.takesFirst(entry)) this.#arrivals.push(entry)
+    else this.#queue.enqueue(entry)
+    this.#appendSoon()
+  }
+
+  /** Brings spooled events back while the database keeps up. @param batchRows how many make a batch */
+  refill(batchRows: number): void {
+    if (this.#fetching !== undefined || this.#spool.status.entries === 0) return
+    if (this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
+    this.#fetching = this.#fetch(batchRows).finally(() => {
+      this.#fetching = undefined
+    })
+  }
+
+  /** The event's row is stored: its entry may go. */
+  forget(entry: Entry): void {
+    if (entry.spoolKey === undefined) return
+    this.#removals.push(entry.spoolKey)
+    if (this.#removals.length === 1) setImmediate(() => void this.#flushRemovals())
+  }
+
+  /** @returns whether the event is now kept aside on disk */
+  async quarantine(entry: Entry, reason: string): Promise<boolean> {
+    try {
+      const key = entry.spoolKey ?? (await this.#spool.append([entry.event]))[0]
+      if (key === undefined) return false
+      await this.#spool.quarantine(key, reason)
+      return true
+    } catch (error) {
+      this.#say('an event could not be quarantined', error)
+      return false
+    }
+  }
+
+  /** Puts these on disk, for the next process. @returns those that are not */
+  async keep(entries: readonly Entry[]): Promise<readonly Entry[]> {
+    const unkept: Entry[] = []
+    const fresh = entries.filter(({ spoolKey }) => spoolKey === undefined)
+    for (let at = 0; at < fresh.length; at += APPEND_ROWS) {
+      const chunk = fresh.slice(at, at + APPEND_ROWS)
+      if (!(await this.#append(chunk))) unkept.push(...chunk)
+    }
+    return unkept
+  }
+
+  /** Everything that has arrived is on disk, or in the queue because the disk refused it. */
+  async settled(): Promise<void> {
+    while (this.#appending !== undefined) await this.#appending
+    await this.#fetching
+  }
+
+  async close(): Promise<void> {
+    await this.settled()
+    await this.#flushRemovals()
+    await this.#spool.close()
+  }
+
+  #appendSoon(): void {
+    if (this.#appending !== undefined) return
+    if (this.#arrivals.length === 0 && !this.#mustSpill) return
+    this.#appending = this.#appendAll().finally(() => {
+      this.#appending = undefined
+      this.#appendSoon()
+    })
+  }
+
+  get #mustSpill(): boolean {
+    return this.#queue.isCrowded && this.#queue.hasAsync && performance.now() >= this.#refusedUntil
+  }
+
+  async #appendAll(): Promise<void> {
+    // After the caller's turn: what else it records in this turn shares the fsync.
+    await new Promise(setImmediate)
+    while (this.#arrivals.length > 0 || this.#mustSpill) {
+      const arrived = this.#arrivals.splice(0, APPEND_ROWS)
+      const chunk = arrived.length > 0 ? arrived : this.#queue.takeAsync(APPEND_ROWS)
+      const fresh = chunk.filter(({ spoolKey }) => spoolKey === undefined)
+      const kept = fresh.length === 0 || (await this.#append(fresh))
+      if (kept && this.#queue.isCrowded) await this.#release(chunk)
+      else for (const entry of chunk) this.#queue.enqueue(entry)
+      this.#wake()
+    }
+  }
+
+  async #append(entries: readonly Entry[]): Promise<boolean> {
+    try {
+      const keys = await this.#spool.append(entries.map(({ event }) => event))
+      entries.forEach((entry, i) => {
+        entry.spoolKey = keys[i]
+      })
+      this.#refusals = 0
+      return true
+    } catch (error) {
+      this.#refusedUntil = performance.now() + backoffMs(this.#refusals++)
+      this.#say(`${entries.length} events could not be spooled`, error)
+      return false
+    }
+  }
+
+  /** The disk has them; memory need not. They come back through {@link refill}. */
+  async #release(entries: readonly Entry[]): Promise<void> {
+    await this.#spool.putBack(entries.flatMap(({ spoolKey }) => spoolKey ?? []))
+    for (const entry of entries) this.#settlement.spooled(entry)
+  }
+
+  async #fetch(limit: number): Promise<void> {
+    try {
+      for (const { key, event } of await this.#spool.next(limit)) {
+        const entry = entryOf(event)
+        entry.spoolKey = key
+        if (this.#queue.reserve(entry)) {
+          this.#settlement.returned(entry)
+          this.#queue.enqueue(entry)
+        } else {
+          await this.#spool.putBack([key])
+        }
+      }
+      this.#wake()
+    } catch (error) {
+      this.#say('spooled events could not be read', error)
+    }
+  }
+
+  async #flushRemovals(): Promise<void> {
+    const keys = this.#removals
+    this.#removals = []
+    if (keys.length === 0) return
+    try {
+      await this.#spool.remove(keys)
+    } catch (error) {
+      // They are sent once more by whoever reads them next, and found to be stored.
+      this.#say(`${keys.length} stored events could not be taken off the spool`, error)
+    }
+  }
+
+  #say(what: string, error: unknown): void {
+    const why = error instanceof SpoolRefusal ? `${error.reason}: ${error.message}` : String(error)
+    diag.error(`otel-audit: spool: ${what}: ${why}`)
+  }
+}
+
+function entryOf(event: AuditEvent): Entry {
+  const ticket = new Ticket('async', 0, 0)
+  ticket.seal(event)
+  return new Entry(ticket)
+}
