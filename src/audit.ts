@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from './diagnostics.js'
 import { AuditError } from './errors.js'
 import { type AuditStats, DurableAuditExporter } from './exporter/exporter.js'
 import type { SettledListener } from './exporter/settlement.js'
@@ -102,6 +102,7 @@ export class Audit {
     const { settings, exporter } = this.#assembled()
     registerPipeline(exporter)
     for (const { operation, outcome, count } of takeUnclaimed()) {
+      exporter.metrics.count('records.emitted', count)
       exporter.metrics.countWrite({ operation, outcome }, 'dropped_async', count)
     }
     if (settings.autoMigrate) await autoMigrate(settings)
