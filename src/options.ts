@@ -2,8 +2,8 @@ import { AuditError, nearest } from './errors.js'
 import { MACHINE_ID_MAX } from './event/snowflake.js'
 import { EXPORTER_DEFAULTS } from './exporter/exporter.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from './otel/processor.js'
+import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from './service/deadline.js'
 import { parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './service/mode.js'
-import { DEFAULT_DEADLINE_MS, type DeadlinePolicy } from './service/service.js'
 import type { AuditSink } from './sink/sink.js'
 
 type Kind =
@@ -45,7 +45,7 @@ export const OPTIONS = Object.freeze({
   deadlineMs: {
     kind: 'integer',
     min: 10,
-    max: 10 * MINUTE_MS,
+    max: LONGEST_DEADLINE_MS,
     unit: 'ms',
     variables: ['NOETL_SECRET_AUDIT_DEADLINE_MS'],
     default: DEFAULT_DEADLINE_MS,
