@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from './diagnostics.js'
 import { AuditError } from './errors.js'
 import type { AuditAttributes } from './event/attributes.js'
 import type { AuditFields } from './event/event.js'

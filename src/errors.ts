@@ -147,6 +147,23 @@ export class AuditError extends Error {
     this.operation = event?.operation
     this.outcome = event?.outcome
   }
+
+  /** For loggers that write JSON: the id as a string, since JSON has no 64-bit integers; without the cause. */
+  toJSON(): Record<string, string | undefined> {
+    const { name, code, message, row, remedy, field, credential, operation, outcome } = this
+    return {
+      name,
+      code,
+      message,
+      row,
+      remedy,
+      field,
+      auditId: this.auditId?.toString(),
+      credential,
+      operation,
+      outcome,
+    }
+  }
 }
 
 function describe({ auditId, credential, operation, outcome }: AuditErrorSubject): string {

@@ -49,15 +49,12 @@ export type { EndedSpan } from './otel/read-span.js'
 export { AuditSampler, type AuditSamplingResult, type SamplerLike } from './otel/sampler.js'
 export type { SelfTestReport } from './otel/self-test.js'
 export type { SdkConfiguration } from './otel/with-sdk.js'
+export type { DeadlinePolicy } from './service/deadline.js'
 export type { GuardedAccess, GuardFields, GuardOptions } from './service/guard.js'
 export type { StrictPolicy } from './service/mode.js'
 export type { AuditPipeline, ServiceIdentity, TicketRoute } from './service/pipeline.js'
-export {
-  type DeadlinePolicy,
-  type RecordOptions,
-  SecretAuditService,
-  type SecretAuditServiceOptions,
-} from './service/service.js'
+export type { RecordOptions } from './service/record-options.js'
+export { SecretAuditService, type SecretAuditServiceOptions } from './service/service.js'
 export type { AuditMode, Receipt, Ticket, TicketAnswer } from './service/ticket.js'
 export { NoopAuditSink } from './sink/noop.js'
 export { PostgresAuditSink, type PostgresAuditSinkOptions } from './sink/postgres/sink.js'

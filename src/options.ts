@@ -3,8 +3,8 @@ import { MACHINE_ID_MAX } from './event/snowflake.js'
 import { EXPORTER_DEFAULTS } from './exporter/exporter.js'
 import type { SpoolMode } from './exporter/spooler.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from './otel/processor.js'
+import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from './service/deadline.js'
 import { parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './service/mode.js'
-import { DEFAULT_DEADLINE_MS, type DeadlinePolicy } from './service/service.js'
 import type { AuditSink } from './sink/sink.js'
 
 type Kind =
@@ -46,7 +46,7 @@ export const OPTIONS = Object.freeze({
   deadlineMs: {
     kind: 'integer',
     min: 10,
-    max: 10 * MINUTE_MS,
+    max: LONGEST_DEADLINE_MS,
     unit: 'ms',
     variables: ['NOETL_SECRET_AUDIT_DEADLINE_MS'],
     default: DEFAULT_DEADLINE_MS,

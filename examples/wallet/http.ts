@@ -87,11 +87,14 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   if (request.headers['content-type']?.split(';')[0]?.trim() !== 'application/json') {
     throw new HttpError(415, 'The body must be application/json.')
   }
+  const tooLong = new HttpError(413, `The body is longer than ${BODY_LIMIT} bytes.`)
+  // Before reading: to stop in the middle ends the connection, and the answer may not arrive.
+  if (Number(request.headers['content-length']) > BODY_LIMIT) throw tooLong
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > BODY_LIMIT) throw new HttpError(413, `The body is longer than ${BODY_LIMIT} bytes.`)
+    if (size > BODY_LIMIT) throw tooLong
     chunks.push(chunk)
   }
   try {

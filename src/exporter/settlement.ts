@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { SinkFault } from '../sink/sink.js'

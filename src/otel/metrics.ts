@@ -1,12 +1,12 @@
 import {
   type BatchObservableCallback,
-  diag,
   type Histogram,
   type Meter,
   type MeterProvider,
   metrics,
   type Observable,
 } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
 import { VERSION } from '../version.js'
 import { operationLabels, outcomeLabels } from './labels.js'

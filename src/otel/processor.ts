@@ -1,4 +1,5 @@
-import { type Context, diag } from '@opentelemetry/api'
+import type { Context } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { ticketOf } from '../service/audit-span.js'
 import type { AuditPipeline } from '../service/pipeline.js'
 import type { AuditMetrics } from './metrics.js'

@@ -1,4 +1,5 @@
-import { type Attributes, diag, type HrTime, type SpanContext } from '@opentelemetry/api'
+import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
 import { completeEvent, draftEvent } from '../event/event.js'
 import { eventTime } from '../event/time.js'

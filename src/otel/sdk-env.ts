@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import type { SamplerLike } from './sampler.js'
 import type { SdkPackages, SpanExporterLike, SpanProcessorLike } from './sdk-packages.js'
 

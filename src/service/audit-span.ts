@@ -2,7 +2,6 @@ import {
   type Context,
   context,
   createContextKey,
-  diag,
   isSpanContextValid,
   type Span,
   type SpanContext,
@@ -10,6 +9,7 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import type { AuditError } from '../errors.js'
 import { auditSpanName, RECORD_ID_ATTRIBUTE, SPAN_EVENT_NAME, toSpanEvent } from '../otel/span-event.js'
 import { VERSION } from '../version.js'
@@ -116,9 +116,5 @@ function validContext(span: Span | undefined): SpanContext | undefined {
 }
 
 function warn(what: string, error: unknown): void {
-  try {
-    diag.warn(`otel-audit: the tracer threw in ${what}; the record is not affected`, error)
-  } catch {
-    // A diagnostics logger that throws must not reach the caller either.
-  }
+  diag.warn(`otel-audit: the tracer threw in ${what}; the record is not affected`, error)
 }

@@ -1,9 +1,10 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
 import { type AuditFields, draftEvent } from '../event/event.js'
+import { eventTime } from '../event/time.js'
 import { isVocabularyName, Outcome } from '../event/vocabulary.js'
+import type { RecordOptions } from './record-options.js'
 import { redactReturned } from './redact.js'
-import type { RecordOptions } from './service.js'
 
 /** What is known before the access; the outcome is what `guard` finds out. */
 export type GuardFields = Omit<AuditFields, 'outcome'>
@@ -11,11 +12,12 @@ export type GuardFields = Omit<AuditFields, 'outcome'>
 /** Handed to the guarded function. */
 export interface GuardedAccess {
   /**
-   * Adds what becomes known on the way: the key version, the serving region, a note.
+   * Adds what becomes known on the way: the key version, the serving region, a note. A field that is given again is
+   * replaced, `attributes` key by key.
    *
    * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field
    */
-  amend(more: Partial<GuardFields>): void
+  readonly amend: (more: Partial<GuardFields>) => void
 }
 
 export interface GuardOptions extends RecordOptions {
@@ -36,7 +38,7 @@ export async function runGuarded<T>(
   let fields = checked(given)
   const access: GuardedAccess = {
     amend(more) {
-      fields = checked({ ...fields, ...more })
+      fields = amended(fields, more)
     },
   }
   let value: T
@@ -51,9 +53,24 @@ export async function runGuarded<T>(
   return value
 }
 
-function checked(fields: GuardFields): GuardFields {
+/** A copy that was checked and that nobody else can change: the record at the end must not fail for what it says. */
+function checked(given: GuardFields): GuardFields {
+  const fields = { ...given }
+  if ('outcome' in fields) throw invalid('outcome', 'is what guard finds out; it cannot be given')
   draftEvent({ ...fields, outcome: Outcome.Ok })
-  return fields
+  const { occurredAt, attributes } = fields
+  return {
+    ...fields,
+    occurredAt: occurredAt === undefined ? undefined : eventTime(occurredAt, Date.now()),
+    attributes: attributes && { ...attributes },
+  }
+}
+
+function amended(fields: GuardFields, more: Partial<GuardFields>): GuardFields {
+  const known = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
+  const replaced = checked({ ...fields, ...known })
+  if (!more.attributes) return replaced
+  return checked({ ...replaced, attributes: { ...fields.attributes, ...replaced.attributes } })
 }
 
 /** The caller sees `error` whatever becomes of its record: a failed audit write never masks a denial. */
@@ -62,29 +79,36 @@ async function recordFailure(fields: AuditFields, error: unknown, recorder: Reco
     await recorder.record(fields, 0)
   } catch (auditError) {
     diag.error('otel-audit: a failed access could not be recorded', auditError)
-    if (typeof error === 'object' && error !== null && Object.isExtensible(error)) {
-      Object.defineProperty(error, 'auditError', { value: auditError, configurable: true })
-    }
+    attach(auditError, error)
+  }
+}
+
+function attach(auditError: unknown, error: unknown): void {
+  if (typeof error !== 'object' || error === null) return
+  try {
+    Object.defineProperty(error, 'auditError', { value: auditError, configurable: true })
+  } catch {
+    // Frozen, sealed, or a proxy: it was said on the diagnostics logger.
   }
 }
 
 function outcomeOf(error: unknown, options: GuardOptions): Outcome {
-  for (const candidate of [askedOutcome(error, options), ownOutcome(error)]) {
-    if (isVocabularyName(candidate) && candidate !== Outcome.Ok) return candidate as Outcome
+  for (const ask of [() => options.outcomeOf?.(error), () => ownOutcome(error)]) {
+    try {
+      const candidate: unknown = ask()
+      if (isVocabularyName(candidate) && candidate !== Outcome.Ok) return candidate as Outcome
+    } catch (thrown) {
+      diag.error('otel-audit: asking for the outcome of an error threw', thrown)
+    }
   }
   return Outcome.Other
 }
 
-function askedOutcome(error: unknown, options: GuardOptions): unknown {
-  try {
-    return options.outcomeOf?.(error)
-  } catch (thrown) {
-    diag.error('otel-audit: outcomeOf threw; the outcome is taken from the error itself', thrown)
-    return undefined
-  }
+function ownOutcome(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null || error instanceof AuditError) return undefined
+  return (error as { auditOutcome?: unknown }).auditOutcome
 }
 
-function ownOutcome(error: unknown): unknown {
-  if (error instanceof AuditError || typeof error !== 'object' || error === null) return undefined
-  return (error as { auditOutcome?: unknown }).auditOutcome
+function invalid(field: string, message: string): AuditError {
+  return new AuditError('AUDIT_INVALID_EVENT', `${field} ${message}`, { field })
 }

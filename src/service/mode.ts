@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
 
 /** Environment variable of the compliance switch. */

@@ -1,21 +1,17 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
-import { type AuditFields, completeEvent, draftEvent } from '../event/event.js'
+import { type AuditFields, completeEvent, draftEvent, type EventDraft } from '../event/event.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { eventTime } from '../event/time.js'
 import type { Operation } from '../event/vocabulary.js'
 import { AuditSpan } from './audit-span.js'
+import { DEFAULT_DEADLINE_MS, deadlineBy, type DeadlinePolicy } from './deadline.js'
 import { type GuardedAccess, type GuardFields, type GuardOptions, runGuarded } from './guard.js'
 import { isStrictBy, parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './mode.js'
 import { NoopPipeline } from './noop-pipeline.js'
 import { type AuditPipeline, noteUnclaimed, registeredPipeline } from './pipeline.js'
-import { type AuditMode, type Receipt, Ticket } from './ticket.js'
-
-/** How long a strict caller waits for the commit when nothing else is said, in ms. */
-export const DEFAULT_DEADLINE_MS = 5000
-
-/** How long strict callers wait, in ms: for all, or by credential and operation. */
-export type DeadlinePolicy = number | ((credential: string, operation: string) => number)
+import { checkRecordOptions, type RecordOptions } from './record-options.js'
+import { type Receipt, Ticket } from './ticket.js'
 
 export interface SecretAuditServiceOptions {
   /** Where records go. Default: the pipeline that is registered in this process when a record is made. */
@@ -24,15 +20,6 @@ export interface SecretAuditServiceOptions {
   readonly strict?: boolean | StrictPolicy | undefined
   /** How long strict callers wait, in ms. Default 5,000. */
   readonly deadlineMs?: DeadlinePolicy | undefined
-}
-
-export interface RecordOptions {
-  /** Overrides the policy and `NOETL_SECRET_AUDIT_REQUIRED` for this record. */
-  readonly mode?: AuditMode | undefined
-  /** Overrides the deadline for this record, in ms. */
-  readonly deadlineMs?: number | undefined
-  /** Ends the caller's wait. Never the write. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -85,7 +72,7 @@ export class SecretAuditService {
    * @throws AuditError `AUDIT_INVALID_EVENT` when the call itself is wrong
    */
   recordAsync(fields: AuditFields): bigint {
-    return this.#recordAsync(fields, 0)
+    return this.#recordAsync(fields, draftEvent(fields), 0)
   }
 
   /**
@@ -94,12 +81,14 @@ export class SecretAuditService {
    * @returns when the row is committed
    * @throws AuditError whose `row` says what is known; the secret must not be released
    */
-  recordStrict(fields: AuditFields, options: Omit<RecordOptions, 'mode'> = {}): Promise<Receipt> {
-    return this.#recordStrict(fields, options, 0)
+  async recordStrict(fields: AuditFields, options: Omit<RecordOptions, 'mode'> = {}): Promise<Receipt> {
+    checkRecordOptions(options)
+    return this.#recordStrict(fields, draftEvent(fields), options, 0)
   }
 
   /** {@link recordStrict} or {@link recordAsync}, as the mode says. @returns a receipt only in strict mode */
-  record(fields: AuditFields, options: RecordOptions = {}): Promise<Receipt | undefined> {
+  async record(fields: AuditFields, options: RecordOptions = {}): Promise<Receipt | undefined> {
+    checkRecordOptions(options)
     return this.#record(fields, options, 0)
   }
 
@@ -112,31 +101,33 @@ export class SecretAuditService {
    *   error is what the caller sees; a failed audit write is attached to it as `auditError`.
    * * Notes and attribute values that contain the returned value are replaced by `[redacted]`.
    *
-   * @throws AuditError `AUDIT_INVALID_EVENT` before `fn` runs, when the fields are wrong
+   * @throws AuditError `AUDIT_INVALID_EVENT` or `AUDIT_INVALID_OPTION` before `fn` runs, when fields or options are wrong
    */
-  guard<T>(
+  async guard<T>(
     fields: GuardFields,
     fn: (access: GuardedAccess) => T | Promise<T>,
     options: GuardOptions = {},
   ): Promise<T> {
+    checkRecordOptions(options)
     return runGuarded(fields, fn, options, {
       record: (final, redacted) => this.#record(final, options, redacted),
     })
   }
 
   async #record(fields: AuditFields, options: RecordOptions, redacted: number): Promise<Receipt | undefined> {
+    const draft = draftEvent(fields)
     const strict =
       options.mode === undefined
         ? this.isStrict(fields.credential, fields.operation)
         : options.mode === 'strict'
-    if (strict) return this.#recordStrict(fields, options, redacted)
-    this.#recordAsync(fields, redacted)
+    if (strict) return this.#recordStrict(fields, draft, options, redacted)
+    this.#recordAsync(fields, draft, redacted)
     return undefined
   }
 
-  #recordAsync(fields: AuditFields, redacted: number): bigint {
+  #recordAsync(fields: AuditFields, draft: EventDraft, redacted: number): bigint {
     const ticket = new Ticket('async', 0, redacted)
-    const opened = this.#open(fields, ticket)
+    const opened = this.#open(fields, draft, ticket)
     this.#handOver(opened)
     opened.span.end()
     return ticket.event.auditId
@@ -144,12 +135,14 @@ export class SecretAuditService {
 
   async #recordStrict(
     fields: AuditFields,
+    draft: EventDraft,
     options: Omit<RecordOptions, 'mode'>,
     redacted: number,
   ): Promise<Receipt> {
-    const deadlineMs = options.deadlineMs ?? this.#deadlineFor(fields)
+    const { credential, operation } = fields
+    const deadlineMs = options.deadlineMs ?? deadlineBy(this.#deadlineMs, credential, operation)
     const ticket = new Ticket('strict', deadlineMs, redacted)
-    const opened = this.#open(fields, ticket)
+    const opened = this.#open(fields, draft, ticket)
     const answered = new Promise<Receipt>((resolve, reject) => {
       ticket.onAnswer((error, receipt) => {
         opened.span.end(error)
@@ -161,14 +154,8 @@ export class SecretAuditService {
     return options.signal === undefined ? answered : abandonable(answered, options.signal)
   }
 
-  #deadlineFor({ credential, operation }: AuditFields): number {
-    const deadline = this.#deadlineMs
-    return typeof deadline === 'number' ? deadline : deadline(credential, operation)
-  }
-
-  /** The order of becoming an event: check, id and time, span, trace ids, freeze, span event. */
-  #open(fields: AuditFields, ticket: Ticket): OpenRecord {
-    const draft = draftEvent(fields)
+  /** The order of becoming an event, once it is checked: id and time, span, trace ids, freeze, span event. */
+  #open(fields: AuditFields, draft: EventDraft, ticket: Ticket): OpenRecord {
     const own = this.#pipeline ?? registeredPipeline()
     const now = Date.now()
     const occurredAt = fields.occurredAt === undefined ? now * 1000 : eventTime(fields.occurredAt, now)

@@ -60,6 +60,10 @@ export class Demo {
     return this.#exitCode(stage, findings)
   }
 
+  get closing(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll()
@@ -121,7 +125,7 @@ export class Demo {
 
   async #goOn(traffic: Traffic): Promise<void> {
     this.#print('\nLight traffic goes on; Ctrl-C ends it.\n')
-    while (this.#closed === undefined) {
+    while (!this.closing) {
       const { branch, reply } = await traffic.take(ordinary())
       const { outcome, operation } = branch.events[0]
       this.#print(`${reply.status}  ${operation}  ${outcome}  ${branch.credential}`)

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Demo } from './demo.js'
 import { isSupported, NEEDED } from './node-version.js'
 
 // Whatever needs more than an old Node has is imported when the version is known.
@@ -19,22 +20,28 @@ async function main(): Promise<void> {
   }
   const { Demo } = await import('./demo.js')
   const demo = new Demo(options)
-  // 128 + the signal's number, as a shell has it. A service that is just starting ends with this process.
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.once(signal, () => {
-      const end = () => process.exit(code)
-      demo.close().then(end, end)
-    })
-  }
+  endEarly(demo)
   try {
     process.exitCode = await demo.run()
+  } catch (error) {
+    // What is closed under its hands fails; that is no news.
+    if (!demo.closing) throw error
   } finally {
     await demo.close()
   }
+}
+
+/** On a signal, and when nobody reads any more. A service that is just starting ends with this process. */
+function endEarly(demo: Demo): void {
+  const end = (code: number) => () => {
+    const exit = () => process.exit(code)
+    demo.close().then(exit, exit)
+  }
+  // 128 + the signal's number, as a shell has it.
+  process.once('SIGINT', end(130))
+  process.once('SIGTERM', end(143))
+  process.once('SIGHUP', end(129))
+  process.stdout.on('error', end(141))
 }
 
 main().catch((error: unknown) => {

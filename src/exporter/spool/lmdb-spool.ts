@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { diag } from '@opentelemetry/api'
+import { diag } from '../../diagnostics.js'
 import { AuditError } from '../../errors.js'
 import type { AuditEvent } from '../../event/event.js'
 import type { KeyedBytes } from './desk.js'

@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../../diagnostics.js'
 import type { Client, ClientBase } from 'pg'
 import { untraced } from '../../otel/suppress.js'
 

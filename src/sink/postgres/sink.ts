@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../../diagnostics.js'
 import { AuditError } from '../../errors.js'
 import { serverVerdict } from '../../exporter/retry.js'
 import type { AuditBatch, AuditSink, SinkFinding, WriteResult } from '../sink.js'

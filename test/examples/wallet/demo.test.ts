@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { formIn } from '../../../examples/wallet/demo/canary.js'
@@ -47,8 +48,9 @@ class RunningDemo {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#exit = once(this.child, 'exit')
-    this.#stdout = this.child.stdout ? text(this.child.stdout) : Promise.resolve('')
-    this.#stderr = this.child.stderr ? text(this.child.stderr) : Promise.resolve('')
+    const whole = async (stream: Readable | null) => (stream === null ? '' : text(stream).catch(() => ''))
+    this.#stdout = whole(this.child.stdout)
+    this.#stderr = whole(this.child.stderr)
   }
 
   /** Notes the processes that the demo has started and that live at this moment. */
@@ -192,6 +194,15 @@ describe('the demo', () => {
       await nothingIsLeft(demo)
     },
   )
+
+  it('nobody reads any more: nothing is left', async () => {
+    const demo = new RunningDemo(['--once'])
+    demo.child.stdout?.once('data', () => demo.child.stdout?.destroy())
+    const { code, stderr } = await demo.ended()
+    expect(code).toBe(141)
+    expect(stderr).toBe('')
+    await nothingIsLeft(demo)
+  })
 
   it('SIGKILL while it starts: nothing is left', async () => {
     const demo = new RunningDemo(['--once'])

@@ -1,0 +1,28 @@
+import { diag } from '../diagnostics.js'
+
+/** How long a strict caller waits for the commit when nothing else is said, in ms. */
+export const DEFAULT_DEADLINE_MS = 5000
+/** The longest that a strict caller can wait, in ms: ten minutes. */
+export const LONGEST_DEADLINE_MS = 600_000
+
+/** How long strict callers wait, in ms: for all, or by credential and operation. */
+export type DeadlinePolicy = number | ((credential: string, operation: string) => number)
+
+export function isDeadline(value: unknown): value is number {
+  return typeof value === 'number' && value > 0 && value <= LONGEST_DEADLINE_MS
+}
+
+/** The deadline of a policy. One that throws, or answers what is no deadline, is said and replaced by the default. */
+export function deadlineBy(policy: DeadlinePolicy, credential: string, operation: string): number {
+  try {
+    const answer = typeof policy === 'function' ? policy(credential, operation) : policy
+    if (isDeadline(answer)) return answer
+    diag.error(
+      `otel-audit: the deadline policy answered ${String(answer)}, which is not more than 0 and at most ` +
+        `${LONGEST_DEADLINE_MS} ms; ${DEFAULT_DEADLINE_MS} ms are used`,
+    )
+  } catch (error) {
+    diag.error(`otel-audit: the deadline policy threw; ${DEFAULT_DEADLINE_MS} ms are used`, error)
+  }
+  return DEFAULT_DEADLINE_MS
+}
