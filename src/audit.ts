@@ -11,6 +11,7 @@ import { serviceIdentity } from './otel/identity.js'
 import { AuditSpanProcessor } from './otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from './otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from './otel/with-sdk.js'
+import { deadlineBy } from './service/deadline.js'
 import { isStrictBy, type StrictPolicy } from './service/mode.js'
 import {
   type AuditPipeline,
@@ -58,15 +59,7 @@ export class Audit {
   constructor(options: AuditOptions) {
     checkOptions(options)
     this.#options = options
-    const parts = (): Parts => this.#assembled()
-    this.service = new SecretAuditService({
-      pipeline: lazyPipeline(() => parts().exporter),
-      strict: (credential, operation) => isStrictBy(this.#strict, credential, operation),
-      deadlineMs: (credential, operation) => {
-        const { deadlineMs } = parts().settings
-        return typeof deadlineMs === 'number' ? deadlineMs : deadlineMs(credential, operation)
-      },
-    })
+    this.service = new SecretAuditService({ pipeline: lazyPipeline(() => this.#assembled().exporter) })
   }
 
   /** The options as they were understood. The database URL has its password in it. */
@@ -180,7 +173,14 @@ export class Audit {
   }
 
   #assembled(): Parts {
-    this.#parts ??= assemble(this.#options)
+    if (this.#parts === undefined) {
+      this.#parts = assemble(this.#options)
+      const { exporter, settings } = this.#parts
+      exporter.policy = {
+        isStrict: (credential, operation) => isStrictBy(this.#strict, credential, operation),
+        deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
+      }
+    }
     return this.#parts
   }
 }
@@ -274,6 +274,9 @@ function lazyPipeline(pipeline: () => AuditPipeline): AuditPipeline {
     },
     get identity() {
       return pipeline().identity
+    },
+    get policy() {
+      return pipeline().policy
     },
     tracing: true,
     submit: (ticket, route) => pipeline().submit(ticket, route),

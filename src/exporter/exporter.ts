@@ -4,7 +4,7 @@ import { type AuditFields, completeEvent, draftEvent, isSanitized } from '../eve
 import { Outcome } from '../event/vocabulary.js'
 import { AuditMetrics } from '../otel/metrics.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
-import type { AuditPipeline, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
+import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
 import { Ticket } from '../service/ticket.js'
 import type { AuditSink } from '../sink/sink.js'
 import { Entry } from './entry.js'
@@ -66,6 +66,8 @@ export class DurableAuditExporter implements AuditPipeline {
   readonly ids: SnowflakeGenerator
   readonly tracing = true
   readonly metrics = new AuditMetrics()
+  /** For services that were not told otherwise. */
+  policy: RecordPolicy | undefined
   readonly #sink: AuditSink
   readonly #queue: AuditQueue
   readonly #settlement: Settlement

@@ -16,9 +16,9 @@ import { type Receipt, Ticket } from './ticket.js'
 export interface SecretAuditServiceOptions {
   /** Where records go. Default: the pipeline that is registered in this process when a record is made. */
   readonly pipeline?: AuditPipeline | undefined
-  /** Which records are strict when the call does not say so. Default: none. */
+  /** Which records are strict when the call does not say so. Default: those of the pipeline's policy, else none. */
   readonly strict?: boolean | StrictPolicy | undefined
-  /** How long strict callers wait, in ms. Default 5,000. */
+  /** How long strict callers wait, in ms. Default: the pipeline's, else 5,000. */
   readonly deadlineMs?: DeadlinePolicy | undefined
 }
 
@@ -30,18 +30,18 @@ export interface SecretAuditServiceOptions {
  */
 export class SecretAuditService {
   readonly #pipeline: AuditPipeline | undefined
-  readonly #strict: boolean | StrictPolicy
-  readonly #deadlineMs: DeadlinePolicy
+  readonly #strict: boolean | StrictPolicy | undefined
+  readonly #deadlineMs: DeadlinePolicy | undefined
   #ownIds: SnowflakeGenerator | undefined
 
   constructor(options: SecretAuditServiceOptions = {}) {
     this.#pipeline = options.pipeline
-    this.#strict = options.strict ?? false
-    this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS
+    this.#strict = options.strict
+    this.#deadlineMs = options.deadlineMs
   }
 
   /**
-   * A service whose mode comes from `NOETL_SECRET_AUDIT_REQUIRED`.
+   * A service whose mode comes from `NOETL_SECRET_AUDIT_REQUIRED`; when that is not set, from the pipeline.
    *
    * @throws AuditError `AUDIT_INVALID_OPTION` when the variable is neither a yes nor a no
    */
@@ -49,10 +49,9 @@ export class SecretAuditService {
     options: Omit<SecretAuditServiceOptions, 'strict'> = {},
     env: Readonly<Record<string, string | undefined>> = process.env,
   ): SecretAuditService {
-    return new SecretAuditService({
-      ...options,
-      strict: parseSwitch(REQUIRED_VARIABLE, env[REQUIRED_VARIABLE]),
-    })
+    const required = env[REQUIRED_VARIABLE]
+    const strict = required === undefined ? undefined : parseSwitch(REQUIRED_VARIABLE, required)
+    return new SecretAuditService({ ...options, strict })
   }
 
   /** A service that checks its calls, accepts every record, and keeps none. For tests and where audit is switched off. */
@@ -62,7 +61,8 @@ export class SecretAuditService {
 
   /** Whether such an access is strict when the call does not say so. */
   isStrict(credential = '', operation: Operation | '' = ''): boolean {
-    return isStrictBy(this.#strict, credential, operation)
+    if (this.#strict !== undefined) return isStrictBy(this.#strict, credential, operation)
+    return this.#currentPipeline()?.policy?.isStrict(credential, operation) ?? false
   }
 
   /**
@@ -140,7 +140,7 @@ export class SecretAuditService {
     redacted: number,
   ): Promise<Receipt> {
     const { credential, operation } = fields
-    const deadlineMs = options.deadlineMs ?? deadlineBy(this.#deadlineMs, credential, operation)
+    const deadlineMs = options.deadlineMs ?? this.#deadlineFor(credential, operation)
     const ticket = new Ticket('strict', deadlineMs, redacted)
     const opened = this.#open(fields, draft, ticket)
     const answered = new Promise<Receipt>((resolve, reject) => {
@@ -156,7 +156,7 @@ export class SecretAuditService {
 
   /** The order of becoming an event, once it is checked: id and time, span, trace ids, freeze, span event. */
   #open(fields: AuditFields, draft: EventDraft, ticket: Ticket): OpenRecord {
-    const own = this.#pipeline ?? registeredPipeline()
+    const own = this.#currentPipeline()
     const now = Date.now()
     const occurredAt = fields.occurredAt === undefined ? now * 1000 : eventTime(fields.occurredAt, now)
     const ids = own?.ids ?? this.#fallbackIds()
@@ -191,6 +191,15 @@ export class SecretAuditService {
           'or call createAudit(...).start().',
       )
     }
+  }
+
+  #currentPipeline(): AuditPipeline | undefined {
+    return this.#pipeline ?? registeredPipeline()
+  }
+
+  #deadlineFor(credential: string, operation: string): number {
+    if (this.#deadlineMs !== undefined) return deadlineBy(this.#deadlineMs, credential, operation)
+    return this.#currentPipeline()?.policy?.deadlineMs(credential, operation) ?? DEFAULT_DEADLINE_MS
   }
 
   #fallbackIds(): SnowflakeGenerator {
