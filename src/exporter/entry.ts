@@ -1,4 +1,4 @@
-import { type AuditEvent, rekeyEvent } from '../event/event.js'
+import { type AuditEvent, rekeyEvent, TEXT_LIMITS } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
 import type { Ticket } from '../service/ticket.js'
 import type { BatchEntry, SinkFault } from '../sink/sink.js'
@@ -6,8 +6,10 @@ import type { BatchEntry, SinkFault } from '../sink/sink.js'
 /** How an event ended. */
 export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
 
-/** Bytes of an event beyond its text: ids, times, digest, and what the arrays around them cost. */
-const FIXED_BYTES = 256
+/** Bytes of an event beyond its free text: ids, times, names, digest, and what the arrays around them cost. */
+const FIXED_BYTES = 384
+/** The fields that may be long, or in any script. */
+const FREE_TEXT = [...(Object.keys(TEXT_LIMITS) as (keyof typeof TEXT_LIMITS)[]), 'attributesJson'] as const
 
 /**
  * One event inside the exporter, from acceptance to its fate.
@@ -59,7 +61,10 @@ export class Entry implements BatchEntry {
 }
 
 function sizeOf(event: AuditEvent): number {
-  let characters = 0
-  for (const value of Object.values(event)) if (typeof value === 'string') characters += value.length
-  return FIXED_BYTES + characters
+  let bytes = FIXED_BYTES
+  for (const field of FREE_TEXT) {
+    const text = event[field]
+    if (text !== null) bytes += Buffer.byteLength(text)
+  }
+  return bytes
 }

@@ -192,7 +192,7 @@ export class DurableAuditExporter implements AuditPipeline {
     const settled = this.#settlement.barrier()
     this.#commits.hurry()
     await settled
-    if (this.#closed === undefined) this.#commits.relax()
+    this.#commits.relax()
   }
 
   /** `SpanExporter`: {@link close} with a deadline of 5 s. */

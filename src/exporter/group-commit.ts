@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
 import type { Entry } from './entry.js'
@@ -47,8 +47,10 @@ export class GroupCommit {
   quarantine: ((entry: Entry, reason: string) => Promise<boolean>) | undefined
   /** Called after every batch that got through. */
   onProgress: (() => void) | undefined
-  #hurried = false
-  #held = false
+  /** Flushes that go on. */
+  #hurries = 0
+  /** Works that have to end before anything is sent. */
+  #holds = 0
   #attempt = 0
   #linger: NodeJS.Timeout | undefined
   #endPause: (() => void) | undefined
@@ -68,7 +70,7 @@ export class GroupCommit {
     this.#bounds = bounds
   }
 
-  /** Why the last write did not succeed; undefined after one that did. */
+  /** Why the database could not write last; undefined since it stored or refused rows again. */
   get lastFault(): SinkFault | undefined {
     return this.#lastFault
   }
@@ -89,23 +91,23 @@ export class GroupCommit {
     }
   }
 
-  /** Sends without lingering from now on. */
+  /** Sends without lingering, until as many calls of {@link relax}. */
   hurry(): void {
-    this.#hurried = true
+    this.#hurries++
     this.wake()
   }
 
   relax(): void {
-    this.#hurried = false
+    this.#hurries--
   }
 
-  /** Sends nothing before {@link release}. */
+  /** Sends nothing, until as many calls of {@link release}. */
   hold(): void {
-    this.#held = true
+    this.#holds++
   }
 
   release(): void {
-    this.#held = false
+    this.#holds--
     this.wake()
   }
 
@@ -149,11 +151,11 @@ export class GroupCommit {
 
   /** In how many ms the next batch is due; undefined when nothing waits. */
   #dueIn(): number | undefined {
-    if (this.#held) return undefined
+    if (this.#holds > 0) return undefined
     if (this.#queue.hasStrict) return 0
     const oldest = this.#queue.oldestAsync
     if (oldest === undefined) return undefined
-    if (this.#hurried || this.#queue.fillsBatch(this.#bounds)) return 0
+    if (this.#hurries > 0 || this.#queue.fillsBatch(this.#bounds)) return 0
     return Math.max(0, Math.ceil(oldest.acceptedAt + this.#bounds.lingerMs - performance.now()))
   }
 
@@ -173,7 +175,6 @@ export class GroupCommit {
           parts.unshift(...(await this.#resolveConflict(part, result.held)))
           break
         case 'refused':
-          this.#lastFault = result.fault
           parts.unshift(...(await this.#narrowDown(part, result.fault)))
           break
         case 'failed':
@@ -204,13 +205,12 @@ export class GroupCommit {
       if (result.status === 'committed') {
         this.#metrics.recordCommit((performance.now() - began) / 1000, entries.length)
       }
-      if (result.status === 'committed' || result.status === 'conflict') {
+      if (result.status !== 'failed' && result.status !== 'unknown') {
         this.#attempt = 0
         this.#lastFault = undefined
         return result
       }
       this.#lastFault = result.fault
-      if (result.status === 'refused') return result
       if (result.status === 'failed' && inDoubt === undefined) return result
       if (result.status === 'unknown') inDoubt = result
       // Stored here, perhaps not on the standby: writing it again cannot find out more.
@@ -240,7 +240,9 @@ export class GroupCommit {
     entries: readonly Entry[],
     held: ReadonlyMap<bigint, Buffer | null>,
   ): Promise<(readonly Entry[])[]> {
-    if (held.size === 0) return this.#narrowDown(entries, FOREIGN_CONFLICT)
+    if (!entries.some(({ event }) => held.has(event.auditId))) {
+      return this.#narrowDown(entries, FOREIGN_CONFLICT)
+    }
     const rest: Entry[] = []
     for (const entry of entries) {
       const digest = held.get(entry.event.auditId)
@@ -254,7 +256,7 @@ export class GroupCommit {
       }
       rest.push(entry)
     }
-    return [rest]
+    return withoutTwins(rest)
   }
 
   async #narrowDown(entries: readonly Entry[], fault: SinkFault): Promise<(readonly Entry[])[]> {
@@ -303,4 +305,15 @@ export class GroupCommit {
     })
     this.#endPause = undefined
   }
+}
+
+/** Parts in which no id comes twice: the new id of a re-keyed event may be that of a batch mate. */
+function withoutTwins(entries: readonly Entry[]): (readonly Entry[])[] {
+  const first = new Map<bigint, Entry>()
+  for (const entry of entries) {
+    if (!first.has(entry.event.auditId)) first.set(entry.event.auditId, entry)
+  }
+  if (first.size === entries.length) return [entries]
+  const later = entries.filter((entry) => first.get(entry.event.auditId) !== entry)
+  return [[...first.values()], ...withoutTwins(later)]
 }

@@ -1,4 +1,4 @@
-import { diag } from '@opentelemetry/api'
+import { diag } from '../diagnostics.js'
 import type { AuditEvent } from '../event/event.js'
 import { Ticket } from '../service/ticket.js'
 import { Entry } from './entry.js'
