@@ -38,8 +38,6 @@ export class SpoolEnvironment {
     this.path = path
     this.#root = lmdb.open<Uint8Array, number>({
       path: join(path, 'data.mdb'),
-      encoding: 'binary',
-      keyEncoding: 'uint32',
       maxDbs: 2,
       // The commit itself waits for the disk.
       overlappingSync: false,
