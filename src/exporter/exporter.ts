@@ -328,13 +328,13 @@ export class DurableAuditExporter implements AuditPipeline {
   #writeGapsSoon(): void {
     this.#gapTimer ??= setTimeout(() => {
       this.#gapTimer = undefined
-      if (this.#commits.lastFault === undefined) this.#writeGaps()
+      this.#writeGaps()
     }, GAP_AFTER_MS).unref()
   }
 
-  /** Says what was lost in the trail itself; what cannot be said now is said later. */
+  /** Says what was lost in the trail itself. While the database is away it would only be lost as well. */
   #writeGaps(): void {
-    if (this.#gaps.isEmpty || this.#stopped) return
+    if (this.#gaps.isEmpty || this.#stopped || this.#commits.lastFault !== undefined) return
     for (const { fields, restore } of this.#gaps.take()) {
       this.#recordOwn(fields, {}, (fate) => {
         if (fate === 'dropped') restore()
