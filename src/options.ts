@@ -290,14 +290,3 @@ function unknown(what: string, name: string, known: Iterable<string>): AuditErro
   const suggestion = hint === undefined ? 'See docs/options.md' : `Did you mean ${hint}?`
   return new AuditError('AUDIT_INVALID_OPTION', `there is no ${what} ${name}. ${suggestion}`, { field: name })
 }
-
-/** A database URL with its password masked, for people to read. */
-export function maskedUrl(url: string): string {
-  try {
-    const parsed = new URL(url)
-    if (parsed.password !== '') parsed.password = '***'
-    return parsed.toString()
-  } catch {
-    return '(not a URL)'
-  }
-}
