@@ -1,15 +1,16 @@
 import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
-import { type AuditFields, completeEvent, draftEvent, isSanitized } from '../event/event.js'
+import { type AuditFields, isSanitized } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
 import { AuditMetrics } from '../otel/metrics.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
-import { Ticket } from '../service/ticket.js'
+import type { Ticket } from '../service/ticket.js'
 import type { AuditSink } from '../sink/sink.js'
 import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
 import { GapLedger } from './gap.js'
+import { OwnRows, type OwnRowsHost } from './own-rows.js'
 import { AuditQueue, type QueueBounds } from './queue.js'
 import { type SettledListener, Settlement } from './settlement.js'
 import type { Spool } from './spool/spool.js'
@@ -73,10 +74,9 @@ export class DurableAuditExporter implements AuditPipeline {
   readonly #settlement: Settlement
   readonly #commits: GroupCommit
   readonly #bounds: GroupCommitBounds & QueueBounds
-  readonly #gaps = new GapLedger()
+  readonly #ownRows: OwnRows
   #spooler: Spooler | undefined
   #identity: ServiceIdentity
-  #gapTimer: NodeJS.Timeout | undefined
   #refillTimer: NodeJS.Timeout | undefined
   #stopped = false
   #closed: Promise<void> | undefined
@@ -88,8 +88,10 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#sink = options.sink
     this.#queue = new AuditQueue(bounds)
     this.#bounds = bounds
-    this.#settlement = new Settlement(this.#queue, this.metrics, this.#gaps)
+    const gaps = new GapLedger()
+    this.#settlement = new Settlement(this.#queue, this.metrics, gaps)
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
+    this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
     this.#settlement.onStored = (entry) => this.#stored(entry)
     this.#commits.onProgress = () => this.#progress()
     this.metrics.watch(() => {
@@ -126,7 +128,7 @@ export class DurableAuditExporter implements AuditPipeline {
 
   /** Records an event of the trail about itself: not traced, and not the application's. @returns its audit id */
   recordOwn(fields: AuditFields): bigint {
-    return this.#recordOwn(fields, {})
+    return this.#ownRows.record(fields)
   }
 
   /** Calls `listener` with the fate of every event. @returns takes it off again */
@@ -214,7 +216,6 @@ export class DurableAuditExporter implements AuditPipeline {
   async #close(deadlineMs: number): Promise<void> {
     await within(deadlineMs, this.#settleAll())
     this.#stopped = true
-    clearTimeout(this.#gapTimer)
     clearInterval(this.#refillTimer)
     this.#commits.stop()
     await this.#sink.close()
@@ -226,7 +227,7 @@ export class DurableAuditExporter implements AuditPipeline {
 
   async #settleAll(): Promise<void> {
     for (;;) {
-      this.#writeGaps()
+      this.#ownRows.writeGaps()
       if (this.#stopped || this.#settlement.pending === 0) return
       await this.forceFlush()
     }
@@ -235,6 +236,7 @@ export class DurableAuditExporter implements AuditPipeline {
   /** The end of what could not be stored: the spool keeps it for the next process, or it is lost. */
   async #giveUp(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) {
+      clearTimeout(entry.deadline)
       this.#settlement.deny(entry, entry.doubt ?? { code: 'AUDIT_CLOSED', message: CLOSED_BEFORE })
     }
     // A secret that was refused must not appear as released later on.
@@ -255,7 +257,7 @@ export class DurableAuditExporter implements AuditPipeline {
       this.#settlement.dropped(entry, 'closed', entry.doubt?.message ?? CLOSED_BEFORE)
     }
     // The next process says what this one lost.
-    await this.#spooler?.keep(this.#gaps.take().map(({ fields }) => this.#ownEntry(fields, {})))
+    await this.#spooler?.keep(this.#ownRows.stop())
   }
 
   #accept(entry: Entry, route: TicketRoute): void {
@@ -281,65 +283,32 @@ export class DurableAuditExporter implements AuditPipeline {
       else this.#spooler.arrived(entry)
       this.#commits.wake()
     }
-    if (!this.#gaps.isEmpty) this.#writeGapsSoon()
+    this.#ownRows.writeGapsSoon()
   }
 
-  #recordOwn(fields: AuditFields, trace: TraceIds, onFate?: Entry['onFate']): bigint {
-    const entry = this.#ownEntry(fields, trace)
-    entry.onFate = onFate
-    this.#accept(entry, 'trace')
-    return entry.event.auditId
-  }
-
-  #ownEntry(fields: AuditFields, trace: TraceIds): Entry {
-    const now = Date.now()
-    const identity = { ...this.#identity, ...trace, auditId: this.ids.next(now), occurredAt: now * 1000 }
-    const ticket = new Ticket('async', 0, 0)
-    ticket.seal(completeEvent(draftEvent(fields), identity))
-    return new Entry(ticket, true)
+  #ownRowsHost(): OwnRowsHost {
+    const isWriting = (): boolean => !this.#stopped && this.#commits.lastFault === undefined
+    const identity = (): ServiceIdentity => this.#identity
+    return {
+      ids: this.ids,
+      get identity() {
+        return identity()
+      },
+      get isWriting() {
+        return isWriting()
+      },
+      accept: (entry) => this.#accept(entry, 'trace'),
+    }
   }
 
   #stored(entry: Entry): void {
     this.#spooler?.forget(entry)
-    if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#withhold(entry)
-  }
-
-  /** The row says that a secret was released, and its caller was refused: a second row says so. */
-  #withhold({ event }: Entry): void {
-    const { credential, workerId, executionId, actorId, actorType, traceId, spanId } = event
-    const fields: AuditFields = {
-      credential,
-      operation: event.operation as AuditFields['operation'],
-      outcome: Outcome.Withheld,
-      workerId: workerId ?? undefined,
-      executionId: executionId ?? undefined,
-      actorId: actorId ?? undefined,
-      actorType: actorType ?? undefined,
-      attributes: { withheld: String(event.auditId) },
-    }
-    this.#recordOwn(fields, { traceId: traceId ?? undefined, spanId: spanId ?? undefined })
+    if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#ownRows.withhold(entry.event)
   }
 
   #progress(): void {
-    this.#writeGaps()
+    this.#ownRows.writeGaps()
     this.#spooler?.refill(this.#bounds.batchRows)
-  }
-
-  #writeGapsSoon(): void {
-    this.#gapTimer ??= setTimeout(() => {
-      this.#gapTimer = undefined
-      this.#writeGaps()
-    }, GAP_AFTER_MS).unref()
-  }
-
-  /** Says what was lost in the trail itself. While the database is away it would only be lost as well. */
-  #writeGaps(): void {
-    if (this.#gaps.isEmpty || this.#stopped || this.#commits.lastFault !== undefined) return
-    for (const { fields, restore } of this.#gaps.take()) {
-      this.#recordOwn(fields, {}, (fate) => {
-        if (fate === 'dropped') restore()
-      })
-    }
   }
 
   /** The deadline of a strict event has passed. */
@@ -367,15 +336,7 @@ export class DurableAuditExporter implements AuditPipeline {
 /** How often it is looked whether the spool has events that nobody else brings back, in ms. */
 const REFILL_EVERY_MS = 10_000
 
-/** How long losses are gathered for one gap row, in ms. */
-const GAP_AFTER_MS = 1000
-
 const CLOSED_BEFORE = 'closed before it could be written'
-
-interface TraceIds {
-  readonly traceId?: string | undefined
-  readonly spanId?: string | undefined
-}
 
 /** Waits for `work`, but no longer than that. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
