@@ -2,10 +2,10 @@ import type { Attributes } from '@opentelemetry/api'
 import {
   type AttributeValue,
   type AuditAttributes,
-  canonicalJson,
+  encodeAttributes,
   SANITIZED_PREFIX,
 } from '../event/attributes.js'
-import type { ActorType, AuditEvent, AuditFields } from '../event/event.js'
+import { type ActorType, type AuditEvent, type AuditFields, TEXT_LIMITS } from '../event/event.js'
 import type { Operation, Outcome } from '../event/vocabulary.js'
 
 /** Name of the span event that is an audit event. */
@@ -96,15 +96,15 @@ export interface ReadBack {
 export function fromSpanEvent(attributes: Attributes): ReadBack | undefined {
   const text = (name: string): string | undefined => {
     const value = attributes[`secret_audit.${name}`]
-    return typeof value === 'string' && value !== '' ? value : undefined
+    return typeof value === 'string' ? value : undefined
   }
   const credential = text('credential')
   const operation = text('operation')
   const outcome = text('outcome')
-  if (credential === undefined || operation === undefined || outcome === undefined) return undefined
+  if (!credential || !operation || !outcome) return undefined
   const { attributes: own, markers } = parsedAttributes(text('attributes'))
   return {
-    auditId: integer(text('audit_id')),
+    auditId: natural(text('audit_id')),
     occurredAt: microseconds(text('occurred_at')),
     markers,
     fields: {
@@ -132,6 +132,12 @@ function integer(text: string | undefined): bigint | undefined {
   return BigInt.asIntN(64, value) === value ? value : undefined
 }
 
+/** Ids are never negative. */
+function natural(text: string | undefined): bigint | undefined {
+  const value = integer(text)
+  return value !== undefined && value >= 0n ? value : undefined
+}
+
 function microseconds(text: string | undefined): number | undefined {
   const value = integer(text)
   return value !== undefined && Number.isSafeInteger(Number(value)) ? Number(value) : undefined
@@ -146,27 +152,28 @@ interface ParsedAttributes {
   readonly markers: Readonly<Record<string, string>>
 }
 
-/** A text that is not the canonical JSON of a flat object is kept, whole, under the key `unparsed`. */
+/** Which markers there can be: of the text fields, and of the attributes themselves. */
+const MARKERS: ReadonlySet<string> = new Set(
+  [...Object.keys(TEXT_LIMITS), 'attributes'].map((field) => `${SANITIZED_PREFIX}${field}`),
+)
+
+/** A text that this library would not have written is kept, whole, under the key `unparsed`. */
 function parsedAttributes(json: string | undefined): ParsedAttributes {
-  if (json === undefined) return { attributes: undefined, markers: {} }
-  const parsed = parsedObject(json)
-  if (parsed === undefined || canonicalJson(parsed) !== json) {
-    return { attributes: { unparsed: json }, markers: {} }
-  }
-  const attributes: Record<string, AttributeValue> = {}
-  const markers: Record<string, string> = {}
-  for (const [key, value] of Object.entries(parsed)) {
-    if (key.startsWith(SANITIZED_PREFIX) && typeof value === 'string') markers[key] = value
-    else attributes[key] = value
-  }
-  return { attributes: Object.keys(attributes).length === 0 ? undefined : attributes, markers }
+  if (json === undefined || json === '') return { attributes: undefined, markers: {} }
+  return takenApart(json) ?? { attributes: { unparsed: json }, markers: {} }
 }
 
-function parsedObject(json: string): AuditAttributes | undefined {
+function takenApart(json: string): ParsedAttributes | undefined {
   try {
-    const value: unknown = JSON.parse(json)
-    const flat = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return flat ? (value as AuditAttributes) : undefined
+    // A lie about the type: whatever it is, it comes back unchanged only if it is what the type says.
+    const entries = Object.entries(JSON.parse(json) as Record<string, AttributeValue>)
+    const [own, marked] = [false, true].map((wanted) =>
+      entries.filter(([key]) => key.startsWith(SANITIZED_PREFIX) === wanted),
+    ) as [typeof entries, [string, string][]]
+    if (!marked.every(([key, value]) => MARKERS.has(key) && /^[0-9a-f]{64}$/.test(value))) return undefined
+    const attributes = own.length === 0 ? undefined : Object.fromEntries(own)
+    const markers = Object.fromEntries(marked)
+    return encodeAttributes(attributes, markers)?.json === json ? { attributes, markers } : undefined
   } catch {
     return undefined
   }
