@@ -32,6 +32,8 @@ export class SecretAuditService {
   readonly #pipeline: AuditPipeline | undefined
   readonly #strict: boolean | StrictPolicy | undefined
   readonly #deadlineMs: DeadlinePolicy | undefined
+  /** What the environment says; last of all. */
+  #required = false
   #ownIds: SnowflakeGenerator | undefined
 
   constructor(options: SecretAuditServiceOptions = {}) {
@@ -41,7 +43,7 @@ export class SecretAuditService {
   }
 
   /**
-   * A service whose mode comes from `NOETL_SECRET_AUDIT_REQUIRED`; when that is not set, from the pipeline.
+   * A service whose mode comes from the pipeline's policy; from `NOETL_SECRET_AUDIT_REQUIRED` where that has none.
    *
    * @throws AuditError `AUDIT_INVALID_OPTION` when the variable is neither a yes nor a no
    */
@@ -49,9 +51,9 @@ export class SecretAuditService {
     options: Omit<SecretAuditServiceOptions, 'strict'> = {},
     env: Readonly<Record<string, string | undefined>> = process.env,
   ): SecretAuditService {
-    const required = env[REQUIRED_VARIABLE]
-    const strict = required === undefined ? undefined : parseSwitch(REQUIRED_VARIABLE, required)
-    return new SecretAuditService({ ...options, strict })
+    const service = new SecretAuditService(options)
+    service.#required = parseSwitch(REQUIRED_VARIABLE, env[REQUIRED_VARIABLE])
+    return service
   }
 
   /** A service that checks its calls, accepts every record, and keeps none. For tests and where audit is switched off. */
@@ -62,7 +64,9 @@ export class SecretAuditService {
   /** Whether such an access is strict when the call does not say so. */
   isStrict(credential = '', operation: Operation | '' = ''): boolean {
     if (this.#strict !== undefined) return isStrictBy(this.#strict, credential, operation)
-    return this.#currentPipeline()?.policy?.isStrict(credential, operation) ?? false
+    const policy = this.#currentPipeline()?.policy
+    if (policy === undefined) return this.#required
+    return isStrictBy((...access) => policy.isStrict(...access), credential, operation)
   }
 
   /**
@@ -199,7 +203,9 @@ export class SecretAuditService {
 
   #deadlineFor(credential: string, operation: string): number {
     if (this.#deadlineMs !== undefined) return deadlineBy(this.#deadlineMs, credential, operation)
-    return this.#currentPipeline()?.policy?.deadlineMs(credential, operation) ?? DEFAULT_DEADLINE_MS
+    const policy = this.#currentPipeline()?.policy
+    if (policy === undefined) return DEFAULT_DEADLINE_MS
+    return deadlineBy((...access) => policy.deadlineMs(...access), credential, operation)
   }
 
   #fallbackIds(): SnowflakeGenerator {

@@ -80,6 +80,47 @@ describe('the mode of a record: call, then policy, then variable, then async', (
   })
 })
 
+describe('a service that a library made with fromEnv', () => {
+  async function started(strict?: boolean | ((credential: string) => boolean)) {
+    const audit = createAudit({ sink: new RecordingAuditSink(), ...(strict !== undefined && { strict }) })
+    onTestFinished(() => audit.close())
+    await audit.start()
+    return audit
+  }
+
+  it.each([
+    ['true', false, false],
+    ['false', true, true],
+    ['', true, true],
+    [undefined, true, true],
+    ['true', undefined, true],
+    ['false', undefined, false],
+  ])('with the variable %j and the policy %s of the application: %s', async (variable, policy, strict) => {
+    environment(variable)
+    const service = SecretAuditService.fromEnv()
+    await started(policy)
+    expect(service.isStrict('a', 'get_sealed')).toBe(strict)
+    expect((await service.record(ACCESS)) !== undefined).toBe(strict)
+  })
+
+  it('follows a mode that is changed at run time, whatever the variable says', async () => {
+    environment('false')
+    const service = SecretAuditService.fromEnv()
+    const audit = await started()
+    audit.setStrict((credential) => credential === 'orders-db')
+    expect([service.isStrict('orders-db'), service.isStrict('other')]).toEqual([true, false])
+  })
+})
+
+describe('the policy of a pipeline made by the application', () => {
+  it('that throws means strict and the default deadline', async () => {
+    const { exporter, row } = recording()
+    exporter.policy = { isStrict: thrower, deadlineMs: thrower }
+    const service = new SecretAuditService({ pipeline: exporter as never })
+    expect(await service.record(ACCESS)).toMatchObject({ auditId: (await row()).auditId })
+  })
+})
+
 describe('a strict policy', () => {
   it('is asked with credential and operation as they were given', async () => {
     const strict = vi.fn((credential: string) => credential.startsWith('prod/'))
