@@ -236,7 +236,6 @@ export class DurableAuditExporter implements AuditPipeline {
   /** The end of what could not be stored: the spool keeps it for the next process, or it is lost. */
   async #giveUp(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) {
-      clearTimeout(entry.deadline)
       this.#settlement.deny(entry, entry.doubt ?? { code: 'AUDIT_CLOSED', message: CLOSED_BEFORE })
     }
     // A secret that was refused must not appear as released later on.

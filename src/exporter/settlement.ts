@@ -114,6 +114,7 @@ export class Settlement {
   deny(entry: Entry, fault: { code: AuditErrorCode; message: string; cause?: unknown }): void {
     if (!entry.ticket.isWaiting) return
     entry.callerRefused = true
+    clearTimeout(entry.deadline)
     this.#metrics.count('strict.denied')
     const { event } = entry.ticket
     const options = fault.cause === undefined ? { event } : { event, cause: fault.cause }
