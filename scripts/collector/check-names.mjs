@@ -1,0 +1,49 @@
+import { readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { emit } from './check-pipelines.mjs'
+import { Collector } from './collector.mjs'
+import { namesOf, scrape } from './exposition.mjs'
+import { Receiver } from './receiver.mjs'
+import { send } from './sender.mjs'
+
+const DEPLOY = join(import.meta.dirname, '..', '..', 'deploy')
+
+/** A panel or alert on a metric that does not exist shows nothing, for ever, and looks like a good day. */
+export async function checkNames(checks) {
+  const names = await metricNames(checks)
+  const unknown = (expressions) => {
+    const used = expressions.flatMap((expr) => expr.match(/\b(?:noetl|otelcol)_\w+/g) ?? [])
+    return [...new Set(used)].filter((name) => !names.has(name))
+  }
+  await checks.check('the dashboard uses metrics that exist', async () => {
+    const { panels, templating } = JSON.parse(
+      await readFile(join(DEPLOY, 'grafana/dashboards/secret-audit.json'), 'utf8'),
+    )
+    const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr = '' }) => expr))
+    return unknown([...expressions, ...templating.list.map(({ definition }) => definition)])
+  })
+  await checks.check('the alerts use metrics that exist', async () => {
+    const alerts = await readFile(join(DEPLOY, 'prometheus/alerts.yml'), 'utf8')
+    return unknown(alerts.split('\n').filter((line) => !/^\s*(#|summary|description)/.test(line)))
+  })
+}
+
+/** Of a service, and of a collector whose disk is full: a counter of failures appears with the first of them. */
+async function metricNames(checks) {
+  const jaeger = await Receiver.start()
+  checks.opened(jaeger, () => jaeger.close())
+  const start = async (auditFile) => {
+    const collector = await Collector.start(checks.binary, { jaeger: jaeger.url, auditFile })
+    return checks.opened(collector, () => collector.stop())
+  }
+  const directory = await checks.directory()
+  await symlink('/dev/full', join(directory, 'full.jsonl'))
+  const [sound, full] = [
+    await start(join(directory, 'audit.jsonl')),
+    await start(join(directory, 'full.jsonl')),
+  ]
+  await send(full.url)
+  const telemetry = await scrape(full.telemetryUrl)
+  const { exposition } = await emit(sound.url)
+  return new Set([...namesOf(telemetry), ...namesOf(exposition)])
+}
