@@ -3,7 +3,7 @@ import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
 import { completeEvent, draftEvent } from '../event/event.js'
 import { eventTime } from '../event/time.js'
-import { wasSubmitted } from '../service/audit-span.js'
+import { takeEvents } from '../service/audit-span.js'
 import type { ServiceIdentity } from '../service/pipeline.js'
 import { Ticket } from '../service/ticket.js'
 import type { SnowflakeGenerator } from '../event/snowflake.js'
@@ -29,13 +29,14 @@ interface Reader {
 }
 
 /**
- * The `secret.access` events on an ended span that did not come through the helper, as async tickets.
+ * The `secret.access` events on an ended span that did not come through the helper, as async tickets: to the first
+ * that asks.
  *
  * Whoever made them need not know this library: an event without an id gets one, one without a time has that of the
  * span event. What cannot be an audit event is counted and said.
  */
 export function readAuditEvents(span: EndedSpan, reader: Reader): Ticket[] {
-  if (wasSubmitted(span)) return []
+  if (!takeEvents(span)) return []
   if (span.droppedEventsCount > 0) reader.metrics.count('spans.dropped_events', span.droppedEventsCount)
   const tickets: Ticket[] = []
   for (const { name, time, attributes } of span.events) {

@@ -42,7 +42,8 @@ export function withAuditPipeline<Config extends object>(
   const { traceExporter: _, spanProcessor: __, ...rest } = config
   return {
     ...rest,
-    spanProcessors: [...own, processor],
+    // First: a processor that throws skips those behind it.
+    spanProcessors: [processor, ...own],
     sampler: new AuditSampler(delegate),
   } as unknown as Config & { spanProcessors: Processors<Config>; sampler: SamplerOf<Config> }
 }

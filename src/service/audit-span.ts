@@ -27,12 +27,23 @@ export function withTicket(ctx: Context, ticket: Claimable): Context {
   return ctx.setValue(TICKET, ticket)
 }
 
-// The SDK gives processors and exporters the very object that `startSpan` returned.
-const submitted = new WeakSet<object>()
+// Shared by all copies of this package in the process: a bundled application brings its own beside a preloaded one.
+const TAKEN = Symbol.for('otel-audit.taken-spans.v1')
 
-/** Whether the event of this span already went to a pipeline, with its ticket. */
-export function wasSubmitted(span: object): boolean {
-  return submitted.has(span)
+/**
+ * Takes the events of a span for a pipeline. The SDK gives all processors and exporters the very object that
+ * `startSpan` returned, so an event that several of them see is stored, and counted, once.
+ *
+ * @returns false when they were taken before
+ */
+export function takeEvents(span: object): boolean {
+  // What another vendor's tracer calls a span need not be one.
+  if (Object(span) !== span) return true
+  const holder = globalThis as { [TAKEN]?: WeakSet<object> }
+  const taken = (holder[TAKEN] ??= new WeakSet())
+  if (taken.has(span)) return false
+  taken.add(span)
+  return true
 }
 
 /**
@@ -75,7 +86,7 @@ export class AuditSpan {
 
   /** The ticket goes to a pipeline: whoever reads the span must not take its event a second time. */
   markSubmitted(): void {
-    if (this.#span !== undefined) submitted.add(this.#span)
+    if (this.#span !== undefined) takeEvents(this.#span)
   }
 
   /** Adds the event of a sealed ticket; a strict one with its digest. */
