@@ -21,3 +21,12 @@ export const diag = Object.freeze({
   warn: guarded('warn'),
   debug: guarded('debug'),
 })
+
+/** Calls code of the user's in the middle of a record: when it throws, that is said, and changes nothing. */
+export function guardedCall(what: string, call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    diag.error(`otel-audit: ${what} threw; records are not affected`, error)
+  }
+}

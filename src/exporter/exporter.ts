@@ -1,3 +1,4 @@
+import { guardedCall } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { type AuditFields, isSanitized } from '../event/event.js'
@@ -162,7 +163,8 @@ export class DurableAuditExporter implements AuditPipeline {
     const report = (): void => {
       if (open > 0) return
       const error = new AuditError('AUDIT_UNAVAILABLE', `${lost} of ${tickets.length} audit events were lost`)
-      resultCallback(lost === 0 ? { code: 0 } : { code: 1, error })
+      const result: SpanExportResult = lost === 0 ? { code: 0 } : { code: 1, error }
+      guardedCall('the callback of an export', () => resultCallback(result))
     }
     for (const ticket of tickets) {
       const entry = new Entry(ticket)

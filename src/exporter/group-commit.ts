@@ -1,6 +1,7 @@
 import { diag } from '../diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
+import { batchOf, withoutTwins } from './batch.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue, BatchBounds } from './queue.js'
 import { backoffMs } from './retry.js'
@@ -193,11 +194,7 @@ export class GroupCommit {
 
   /** Writes one batch until its fate is decided, or `unknown` when stopped before. */
   async #write(entries: readonly Entry[]): Promise<WriteResult> {
-    const batch: AuditBatch = {
-      entries: [...entries]
-        .sort((a, b) => (a.event.auditId < b.event.auditId ? -1 : 1))
-        .map(({ event, digest }) => ({ event, digest })),
-    }
+    const batch = batchOf(entries)
     const began = performance.now()
     let inDoubt: WriteResult | undefined
     for (;;) {
@@ -223,6 +220,7 @@ export class GroupCommit {
         `otel-audit: the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
       )
       await this.#pause()
+      if (this.#stopped) return inDoubt ?? result
     }
   }
 
@@ -305,15 +303,4 @@ export class GroupCommit {
     })
     this.#endPause = undefined
   }
-}
-
-/** Parts in which no id comes twice: the new id of a re-keyed event may be that of a batch mate. */
-function withoutTwins(entries: readonly Entry[]): (readonly Entry[])[] {
-  const first = new Map<bigint, Entry>()
-  for (const entry of entries) {
-    if (!first.has(entry.event.auditId)) first.set(entry.event.auditId, entry)
-  }
-  if (first.size === entries.length) return [entries]
-  const later = entries.filter((entry) => first.get(entry.event.auditId) !== entry)
-  return [[...first.values()], ...withoutTwins(later)]
 }

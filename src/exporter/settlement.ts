@@ -1,4 +1,4 @@
-import { diag } from '../diagnostics.js'
+import { diag, guardedCall } from '../diagnostics.js'
 import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { SinkFault } from '../sink/sink.js'
@@ -66,7 +66,8 @@ export class Settlement {
   stored(entry: Entry, committedAt: number): void {
     this.#metrics.countWrite(entry.event, 'written')
     this.onStored?.(entry)
-    entry.ticket.grant({ auditId: entry.event.auditId, committedAt })
+    const receipt = { auditId: entry.event.auditId, committedAt }
+    guardedCall('the answer to a strict record', () => entry.ticket.grant(receipt))
     this.#settle(entry, 'stored')
   }
 
@@ -118,7 +119,8 @@ export class Settlement {
     this.#metrics.count('strict.denied')
     const { event } = entry.ticket
     const options = fault.cause === undefined ? { event } : { event, cause: fault.cause }
-    entry.ticket.deny(new AuditError(fault.code, fault.message, options))
+    const error = new AuditError(fault.code, fault.message, options)
+    guardedCall('the answer to a strict record', () => entry.ticket.deny(error))
   }
 
   #countLoss(entry: Entry, fate: Fate, reason: LossReason, message: string): void {
@@ -150,11 +152,7 @@ export class Settlement {
   #tell(entry: Entry, fate: Fate): void {
     entry.onFate?.(fate)
     for (const listener of this.#listeners) {
-      try {
-        listener(entry.ticket.event.auditId, fate)
-      } catch (error) {
-        diag.error('otel-audit: an onSettled listener threw', error)
-      }
+      guardedCall('an onSettled listener', () => listener(entry.ticket.event.auditId, fate))
     }
   }
 

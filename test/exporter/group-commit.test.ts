@@ -177,7 +177,7 @@ describe('what goes into a batch', () => {
   })
 
   test('in ascending order of ids, whatever the order of arrival', async () => {
-    const events = Array.from({ length: 20 }, () => anEvent()).reverse()
+    const events = Array.from({ length: 20 }, () => anEvent()).toReversed()
     for (const event of events) ledger.submit(event, 'async')
     ledger.strict()
     const { batch, store } = await sink.next()

@@ -1,5 +1,6 @@
 import { RecordingAuditSink } from '../../src/sink/recording.js'
 import type { AuditBatch, WriteResult } from '../../src/sink/sink.js'
+import { UNKNOWN } from './faults.js'
 
 /** A write that waits for the test's word. */
 export interface HeldWrite {
@@ -43,6 +44,12 @@ export class SteppedSink extends RecordingAuditSink {
   letGo(): void {
     this.#free = true
     for (const write of this.#unanswered) write.store()
+  }
+
+  /** What is held ends as a database's writes do when its connection is cut. */
+  override close(): Promise<void> {
+    for (const write of this.#unanswered) write.answer(UNKNOWN)
+    return super.close()
   }
 
   #hold(batch: AuditBatch): Promise<WriteResult | undefined> {
