@@ -175,9 +175,13 @@ function describe({ auditId, credential, operation, outcome }: AuditErrorSubject
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`
 }
 
-/** The known name nearest to a misspelt one, or undefined when nothing is near. */
+/** Shorter beginnings are shared by chance. */
+const LEAST_BEGINNING = 4
+
+/** The known name nearest to a misspelt, shortened or lengthened one, or undefined when nothing is near. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
+  let related: string | undefined
   let least = Math.max(2, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
@@ -185,8 +189,13 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
       least = distance
       best = candidate
     }
+    if (beginsAlike(word.toLowerCase(), candidate.toLowerCase())) related ??= candidate
   }
-  return best
+  return best ?? related
+}
+
+function beginsAlike(a: string, b: string): boolean {
+  return Math.min(a.length, b.length) >= LEAST_BEGINNING && (a.startsWith(b) || b.startsWith(a))
 }
 
 function editDistance(a: string, b: string): number {

@@ -1,10 +1,9 @@
-import { AuditError, nearest } from './errors.js'
 import { MACHINE_ID_MAX } from './event/snowflake.js'
 import { EXPORTER_DEFAULTS } from './exporter/exporter.js'
 import type { SpoolMode } from './exporter/spooler.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from './otel/processor.js'
 import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from './service/deadline.js'
-import { parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './service/mode.js'
+import { REQUIRED_VARIABLE, type StrictPolicy } from './service/mode.js'
 import type { AuditSink } from './sink/sink.js'
 
 type Kind =
@@ -208,85 +207,3 @@ export type AuditSettings = Readonly<
   Required<{ [Name in Exclude<OptionName, Optional>]: NonNullable<AuditOptions[Name]> }>
 > &
   Pick<AuditOptions, Optional>
-
-export type Environment = Readonly<Record<string, string | undefined>>
-
-const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
-
-/**
- * Resolves options: what is given in code, else the environment, else the default.
- *
- * @throws AuditError `AUDIT_INVALID_OPTION` for an unknown option or `NOETL_SECRET_AUDIT_*` variable (with the nearest
- *   known one), and for a value that cannot be understood or is out of bounds
- */
-export function resolveOptions(given: AuditOptions, env: Environment): AuditSettings {
-  checkOptions(given)
-  checkVariables(env)
-  const settings: Record<string, unknown> = {}
-  for (const [name, spec] of Object.entries<OptionSpec>(OPTIONS)) {
-    settings[name] = given[name as OptionName] ?? fromEnvironment(spec, env) ?? spec.default
-  }
-  return Object.freeze(settings) as AuditSettings
-}
-
-/** Checks options given in code. @throws AuditError `AUDIT_INVALID_OPTION` */
-export function checkOptions(given: AuditOptions): void {
-  for (const [name, value] of Object.entries(given)) {
-    if (name === 'sink' || value === undefined) continue
-    const spec = (OPTIONS as Record<string, OptionSpec>)[name]
-    if (spec === undefined) throw unknown('option', name, [...Object.keys(OPTIONS), 'sink'])
-    const mayBePolicy = name === 'strict' || name === 'deadlineMs'
-    if (!(mayBePolicy && typeof value === 'function')) checkValue(name, spec, value)
-  }
-}
-
-function checkVariables(env: Environment): void {
-  const known = new Set(Object.values<OptionSpec>(OPTIONS).flatMap(({ variables }) => variables))
-  for (const variable of Object.keys(env)) {
-    if (variable.startsWith(VARIABLE_PREFIX) && !known.has(variable))
-      throw unknown('variable', variable, known)
-  }
-}
-
-function fromEnvironment(spec: OptionSpec, env: Environment): unknown {
-  for (const variable of spec.variables) {
-    const text = env[variable]
-    if (text === undefined || (text === '' && spec.kind !== 'switch')) continue
-    if (spec.kind === 'switch') return parseSwitch(variable, text)
-    const value = spec.kind === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text
-    checkValue(variable, spec, value)
-    return value
-  }
-  return undefined
-}
-
-function checkValue(name: string, spec: OptionSpec, value: unknown): void {
-  const wanted = accepts(spec, value)
-  if (wanted === undefined) return
-  const got =
-    'secret' in spec ? `a ${typeof value}` : typeof value === 'string' ? JSON.stringify(value) : String(value)
-  throw new AuditError('AUDIT_INVALID_OPTION', `${name} must be ${wanted}; got ${got}`, { field: name })
-}
-
-/** @returns what is wanted, when `value` is not that */
-function accepts(spec: OptionSpec, value: unknown): string | undefined {
-  switch (spec.kind) {
-    case 'text':
-      return typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty'
-    case 'switch':
-      return typeof value === 'boolean' ? undefined : 'true or false'
-    case 'choice':
-      return spec.choices.includes(value as string) ? undefined : `one of ${spec.choices.join(', ')}`
-    case 'integer': {
-      const { min, max, unit } = spec
-      const fits = Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-      return fits ? undefined : `an integer from ${min} to ${max}${unit && ` (${unit})`}`
-    }
-  }
-}
-
-function unknown(what: string, name: string, known: Iterable<string>): AuditError {
-  const hint = nearest(name, known)
-  const suggestion = hint === undefined ? 'See docs/options.md' : `Did you mean ${hint}?`
-  return new AuditError('AUDIT_INVALID_OPTION', `there is no ${what} ${name}. ${suggestion}`, { field: name })
-}

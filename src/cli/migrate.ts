@@ -44,7 +44,7 @@ async function runMigrate({
   roles = false,
   dryRun = false,
 }: MigrateFlags): Promise<void> {
-  const { resolveOptions } = await import('../options.js')
+  const { resolveOptions } = await import('../resolve-options.js')
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   if (settings.databaseUrl === undefined) {
     const { AuditError } = await import('../errors.js')
