@@ -27,7 +27,7 @@ function examples(spec: OptionSpec): { good: unknown[]; bad: unknown[]; badText:
   }
 }
 
-const given = (name: string, value: unknown) => resolveOptions({ [name]: value } as AuditOptions, {})
+const given = (name: string, value: unknown) => resolveOptions({ [name]: value }, {})
 const invalid = (field: string, message = '') =>
   expect.objectContaining({ code: 'AUDIT_INVALID_OPTION', field, message: expect.stringContaining(message) })
 
@@ -47,7 +47,7 @@ describe.each(ROWS)('the option %s', (name, spec) => {
   it('is refused in code beyond them, by name', () => {
     for (const value of bad) expect(() => given(name, value)).toThrow(invalid(name, `${name} must be`))
     // Before anything else is done with it, too.
-    expect(() => createAudit({ [name]: bad[0] } as AuditOptions)).toThrow(invalid(name))
+    expect(() => createAudit({ [name]: bad[0] })).toThrow(invalid(name))
   })
 
   it.each(spec.variables.map((variable) => [variable]))('is taken from %s, up to its bounds', (variable) => {
@@ -64,9 +64,7 @@ describe.each(ROWS)('the option %s', (name, spec) => {
       spec.variables.map((variable, i) => [variable, String(good[i] ?? first)]),
     )
     if (spec.variables.length > 0) expect(resolveOptions({}, environment)[key]).toBe(first)
-    expect(resolveOptions({ [name]: second ?? first } as AuditOptions, environment)[key]).toBe(
-      second ?? first,
-    )
+    expect(resolveOptions({ [name]: second ?? first }, environment)[key]).toBe(second ?? first)
   })
 })
 
