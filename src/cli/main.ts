@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { addDoctorCommand } from './doctor.js'
 import { addMigrateCommand } from './migrate.js'
 
 const EXIT_FAILED = 1
@@ -21,9 +22,11 @@ async function run(argv: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride()
   addMigrateCommand(program)
+  addDoctorCommand(program)
   try {
     await program.parseAsync(argv)
-    return 0
+    // A command that ran to its end may still have found something.
+    return Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
     return report(error)
