@@ -84,6 +84,11 @@ function endCleanly(audit: Audit, sdk: NodeSdk): void {
     process.on(signal, onSignal)
   }
   process.once('beforeExit', () => void close())
+  // `process.exit` and an uncaught exception leave no time to store anything; what is lost by it is at least said.
+  process.once('exit', () => {
+    const { pending } = audit.stats()
+    if (pending > 0) diag.error(`otel-audit: the process ends, and ${pending} audit events are not stored`)
+  })
 }
 
 async function closeBoth(audit: Audit, sdk: NodeSdk): Promise<void> {

@@ -17,6 +17,9 @@ interface Referencing {
   unref(): void
 }
 
+/** How long the server may take to close its end, in ms: there is nothing left to lose. */
+const LONGEST_GOODBYE_MS = 1000
+
 /** The server did not answer in time. What was sent may still be carried out. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
@@ -31,13 +34,13 @@ export class NoAnswer extends Error {
  */
 export class Connection {
   readonly #client: Client & Referencing
-  readonly #timeoutMs: number
+  readonly #options: ConnectionOptions
   readonly #warnings: string[] = []
   #broken: Error | undefined
 
-  private constructor(client: Client & Referencing, timeoutMs: number) {
+  private constructor(client: Client & Referencing, options: ConnectionOptions) {
     this.#client = client
-    this.#timeoutMs = timeoutMs
+    this.#options = options
     client.on('error', (error) => {
       this.#broken ??= error
     })
@@ -50,23 +53,34 @@ export class Connection {
     })
   }
 
-  static async open(options: ConnectionOptions): Promise<Connection> {
+  /** Not connected yet: {@link connect} does that, and {@link destroy} ends it. */
+  static async create(options: ConnectionOptions): Promise<Connection> {
     const { default: pg } = await import('pg')
     const client = new pg.Client({
       connectionString: options.databaseUrl,
       application_name: options.applicationName,
       keepAlive: true,
     }) as Client & Referencing
-    const connection = new Connection(client, options.answerTimeoutMs)
+    return new Connection(client, options)
+  }
+
+  /** @returns a connected one */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const connection = await Connection.create(options)
+    await connection.connect()
+    return connection
+  }
+
+  /** Connects, with settings that neither role nor server decide. It is of no use when that fails. */
+  async connect(): Promise<void> {
     try {
-      await connection.#bounded(() => client.connect())
-      await connection.#bounded(() => client.query(sessionSettings(options)))
+      await this.#bounded(() => this.#client.connect())
+      await this.#bounded(() => this.#client.query(sessionSettings(this.#options)))
+      this.#client.unref()
     } catch (error) {
-      connection.destroy()
+      this.destroy()
       throw error
     }
-    client.unref()
-    return connection
   }
 
   get isBroken(): boolean {
@@ -101,20 +115,21 @@ export class Connection {
   async close(): Promise<void> {
     if (this.isBroken) return this.destroy()
     try {
-      await this.#bounded(() => this.#client.end())
+      await this.#bounded(() => this.#client.end(), LONGEST_GOODBYE_MS)
     } catch (error) {
       diag.debug('otel-audit: closing the connection failed', error)
       this.destroy()
     }
   }
 
-  async #bounded<T>(work: () => Promise<T>): Promise<T> {
+  async #bounded<T>(work: () => Promise<T>, longestMs = Number.POSITIVE_INFINITY): Promise<T> {
+    const ms = Math.min(longestMs, this.#options.answerTimeoutMs)
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(new NoAnswer(`no answer within ${this.#timeoutMs} ms`))
+        reject(new NoAnswer(`no answer within ${ms} ms`))
         this.destroy()
-      }, this.#timeoutMs)
+      }, ms)
     })
     try {
       return await Promise.race([untraced(work), timeUp])

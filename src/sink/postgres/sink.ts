@@ -39,6 +39,8 @@ export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
   readonly #options: ConnectionOptions & { readonly schema: string }
   #connection: Connection | undefined
+  /** Those that are not usable yet: closing does not wait for a server that never lets us in. */
+  readonly #opening = new Set<Connection>()
   #statements: AppendStatements | undefined
   #partitionsCheckedAt = -Infinity
   #writing = false
@@ -55,6 +57,15 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async write(batch: AuditBatch): Promise<WriteResult> {
+    this.#writing = true
+    try {
+      return await this.#write(batch)
+    } finally {
+      this.#writing = false
+    }
+  }
+
+  async #write(batch: AuditBatch): Promise<WriteResult> {
     let connection: Connection
     try {
       connection = await this.#connected()
@@ -62,9 +73,7 @@ export class PostgresAuditSink implements AuditSink {
       const lasting = error instanceof AuditError || isLasting(error)
       return { status: 'failed', lasting, fault: fault('AUDIT_UNAVAILABLE', 'no connection', error) }
     }
-    this.#writing = true
     const result = await this.#append(connection, batch, true)
-    this.#writing = false
     if (result.status === 'failed' || result.status === 'unknown') this.#letGo(connection)
     return result
   }
@@ -93,6 +102,7 @@ export class PostgresAuditSink implements AuditSink {
     this.#closed = true
     const connection = this.#connection
     this.#connection = undefined
+    for (const opening of this.#opening) opening.destroy()
     // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
     if (this.#writing) connection?.destroy()
     else await connection?.close()
@@ -186,15 +196,19 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #open(): Promise<Connection> {
+    const connection = await Connection.create(this.#options)
     if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
-    const connection = await Connection.open(this.#options)
+    this.#opening.add(connection)
     try {
+      await connection.connect()
       await connection.run((client) => checkSchema(client, this.#options.schema))
+      return connection
     } catch (error) {
       connection.destroy()
       throw error
+    } finally {
+      this.#opening.delete(connection)
     }
-    return connection
   }
 
   /** Once a day: partitions for the coming months. What goes wrong here must not stop today's rows. */

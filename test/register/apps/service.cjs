@@ -1,0 +1,10 @@
+const { createServer } = require('node:http')
+const api = require('@opentelemetry/api')
+const { core } = require('@opentelemetry/sdk-node')
+const { SecretAuditService } = require('otel-audit')
+const pg = require('pg')
+const { handlerFor, run } = require('./accesses.cjs')
+
+const server = createServer()
+const audit = SecretAuditService.fromEnv()
+server.on('request', handlerFor({ audit, api, core, pg, released: run(server) }))
