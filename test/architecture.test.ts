@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { VERSION } from 'otel-audit'
+import { describe, expect, it } from 'vitest'
+import { cycleIn, importsBelow, loadedBy } from './support/import-graph.js'
+
+const ROOT = join(import.meta.dirname, '..')
+const SRC = join(ROOT, 'src')
+const IMPORTS = importsBelow(SRC)
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
+  string,
+  Record<string, string>
+>
+
+/** A record moves down this list. A file imports from its own layer and from those above it. */
+const LAYERS = [
+  'errors.ts',
+  'version.ts',
+  'diagnostics.ts',
+  'event',
+  'service',
+  'otel',
+  'exporter',
+  'chain',
+  'sink',
+  'query',
+  'server',
+  'options.ts',
+  'resolve-options.ts',
+  'audit.ts',
+  'zero-code.ts',
+  'register.ts',
+  'register-require.ts',
+  'index.ts',
+  'cli',
+]
+
+/** What may be imported against that direction, from where, and whether as types only. */
+const EXCEPTIONS = [
+  // The span event is a pure projection of an event.
+  { from: 'service/audit-span.ts', to: 'otel/span-event.ts', typeOnly: false },
+  // The contract of a sink is the exporter's and the self-test's to name.
+  { from: 'exporter', to: 'sink/sink.ts', typeOnly: true },
+  { from: 'otel/self-test.ts', to: 'sink/sink.ts', typeOnly: true },
+]
+
+const layerOf = (file: string): number => LAYERS.indexOf(file.split('/')[0] ?? '')
+const isIn = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`)
+const isPackage = (to: string): boolean => !to.endsWith('.ts')
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(IMPORTS.length).toBeGreaterThan(100)
+    expect(
+      IMPORTS.filter(({ from, to }) => layerOf(from) < 0 || (!isPackage(to) && layerOf(to) < 0)),
+    ).toEqual([])
+  })
+
+  it('point towards the event', () => {
+    const wrong = IMPORTS.filter(
+      ({ from, to, typeOnly }) =>
+        !isPackage(to) &&
+        layerOf(to) > layerOf(from) &&
+        !EXCEPTIONS.some((e) => isIn(from, e.from) && to === e.to && (typeOnly || !e.typeOnly)),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it('have no exception that nobody needs', () => {
+    const unused = EXCEPTIONS.filter(
+      (e) => !IMPORTS.some(({ from, to }) => isIn(from, e.from) && to === e.to),
+    )
+    expect(unused).toEqual([])
+  })
+
+  it('go round in no circle', () => {
+    expect(cycleIn(IMPORTS)).toBeUndefined()
+  })
+
+  it('of packages are declared in package.json', () => {
+    const declared = ['dependencies', 'peerDependencies', 'optionalDependencies'].flatMap((kind) =>
+      Object.keys(MANIFEST[kind] ?? {}),
+    )
+    const used = new Set(IMPORTS.map(({ to }) => to).filter((to) => isPackage(to) && !to.startsWith('node:')))
+    expect([...used].filter((name) => !declared.includes(name))).toEqual([])
+  })
+})
+
+describe('the event', () => {
+  it('is pure: no OpenTelemetry, no Postgres, no network, no files', () => {
+    const packages = IMPORTS.filter(({ from, to }) => isIn(from, 'event') && isPackage(to)).map(
+      ({ to }) => to,
+    )
+    expect(new Set(packages)).toEqual(new Set(['node:crypto', 'node:os', 'node:worker_threads']))
+  })
+
+  it('has the names of its span attributes in one place', () => {
+    const files = new Set(IMPORTS.map(({ from }) => from))
+    const naming = [...files].filter((file) =>
+      /'(secret_audit\.\w*|secret\.access|audit\.[\w.]+)'/.test(source(file)),
+    )
+    expect(naming).toEqual(['otel/span-event.ts'])
+  })
+})
+
+describe('loading the main entry', () => {
+  it('loads nothing but the OpenTelemetry API, and the parts of Node', () => {
+    const packages = [...loadedBy('index.ts', IMPORTS)].filter(
+      (to) => isPackage(to) && !to.startsWith('node:'),
+    )
+    expect(packages).toEqual(['@opentelemetry/api'])
+  })
+
+  it('does nothing: it reads no environment, starts nothing that runs, and listens to no signal', () => {
+    const script = `
+      const read = []
+      // Node's own loader looks at it, too.
+      const byNode = () => new Error().stack.split('\\n')[3]?.includes('node:internal')
+      const note = (_, key) => { if (!byNode()) read.push(String(key)) }
+      process.env = new Proxy({}, { get: note, has: note, ownKeys: () => { note(0, 'all'); return [] } })
+      const before = { running: process.getActiveResourcesInfo(), listeners: process.eventNames() }
+      await import('otel-audit')
+      // What the loader itself still closes.
+      for (let i = 0; i < 100 && process.getActiveResourcesInfo().length > 0; i++) await new Promise(setImmediate)
+      const after = { running: process.getActiveResourcesInfo(), listeners: process.eventNames() }
+      console.log(JSON.stringify({ read, before, after }))
+    `
+    const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    })
+    const { read, before, after } = JSON.parse(printed) as Record<string, unknown>
+    expect(read).toEqual([])
+    expect(after).toEqual(before)
+  })
+})
+
+describe('the version', () => {
+  it('is that of the package', () => {
+    expect(VERSION).toBe(MANIFEST['version'])
+  })
+})
+
+function source(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8')
+}

@@ -1,0 +1,166 @@
+import { ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
+import {
+  type AuditBatch,
+  type AuditPipeline,
+  AuditSampler,
+  type AuditSamplingResult,
+  type AuditSink,
+  AuditSpanProcessor,
+  type AuditSpanProcessorOptions,
+  type AuditStats,
+  type BatchBounds,
+  type BatchEntry,
+  DurableAuditExporter,
+  type DurableAuditExporterOptions,
+  type EndedSpan,
+  EXPORTER_DEFAULTS,
+  type GroupCommitBounds,
+  NoopAuditSink,
+  PostgresAuditSink,
+  type PostgresAuditSinkOptions,
+  type QueueBounds,
+  type Receipt,
+  RecordingAuditSink,
+  type RecordPolicy,
+  type SamplerLike,
+  type ScriptedWrite,
+  SecretAuditService,
+  type ServiceIdentity,
+  type SinkFault,
+  type SinkFinding,
+  SnowflakeGenerator,
+  type SpanExportResult,
+  type SpanPipeline,
+  type Ticket,
+  type TicketAnswer,
+  type TicketRoute,
+  type WriteResult,
+} from 'otel-audit'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+
+const ACCESS = { credential: 'orders-db', operation: 'get_credential', outcome: 'ok' } as const
+
+describe('a sink of the application', () => {
+  class LineSink implements AuditSink {
+    readonly sinkId = 'lines'
+    readonly lines: string[] = []
+
+    write({ entries }: AuditBatch): Promise<WriteResult> {
+      const line = ({ event, digest }: BatchEntry) => `${event.auditId} ${event.outcome} ${digest.length}`
+      this.lines.push(...entries.map(line))
+      return Promise.resolve({ status: 'committed', committedAt: Date.now() * 1000 })
+    }
+
+    check(): Promise<readonly SinkFinding[]> {
+      return Promise.resolve([{ level: 'warning', check: 'lines', message: 'not durable' }])
+    }
+
+    close(): Promise<void> {
+      return Promise.resolve()
+    }
+  }
+
+  it('is written to by the exporter, with bounds of its own', async () => {
+    const sink = new LineSink()
+    const batch: BatchBounds = { batchRows: 2, batchBytes: 4096 }
+    const commit: GroupCommitBounds = { ...batch, lingerMs: 0 }
+    const queue: QueueBounds = { queueRows: 100, queueBytes: 1_000_000 }
+    const identity: ServiceIdentity = { serviceName: 'orders' }
+    const options: DurableAuditExporterOptions = { sink, identity, machineId: 7, ...commit, ...queue }
+    const exporter = new DurableAuditExporter(options)
+    expect(EXPORTER_DEFAULTS.batchRows).toBeGreaterThan(batch.batchRows)
+    const { auditId } = await new SecretAuditService({ pipeline: exporter }).recordStrict(ACCESS)
+    expect(sink.lines).toEqual([`${auditId} ok 32`])
+    const stats: AuditStats = exporter.stats()
+    expect(stats).toMatchObject({ emitted: 1, written: 1, pending: 0 })
+    await exporter.close(1000)
+  })
+
+  it('can be any of those that are here', () => {
+    const options: PostgresAuditSinkOptions = { databaseUrl: 'postgres://nobody@192.0.2.1/db' }
+    const sinks: AuditSink[] = [new PostgresAuditSink(options), new NoopAuditSink(), new RecordingAuditSink()]
+    expect(sinks.map(({ sinkId }) => sinkId)).toEqual(['db', 'noop', 'recording'])
+  })
+
+  it('in a test answers as it is told', async () => {
+    const fault: SinkFault = { code: 'AUDIT_REJECTED', message: 'check constraint' }
+    const script: ScriptedWrite = () => ({ status: 'refused', fault })
+    const exporter = new DurableAuditExporter({ sink: new RecordingAuditSink(script) })
+    await expect(new SecretAuditService({ pipeline: exporter }).recordStrict(ACCESS)).rejects.toThrow(
+      'check constraint',
+    )
+    await exporter.close(1000)
+  })
+})
+
+describe('a pipeline of the application', () => {
+  it('takes tickets and answers them', async () => {
+    const routes: TicketRoute[] = []
+    const policy: RecordPolicy = { isStrict: () => true, deadlineMs: () => 100 }
+    const pipeline: AuditPipeline = {
+      ids: new SnowflakeGenerator(1),
+      identity: {},
+      tracing: false,
+      policy,
+      submit(ticket: Ticket, route) {
+        routes.push(route)
+        expect(ticket.deadlineMs).toBe(100)
+        const receipt: Receipt = { auditId: ticket.event.auditId, committedAt: ticket.event.occurredAt }
+        ticket.grant(receipt)
+      },
+    }
+    const receipt = await new SecretAuditService({ pipeline }).record(ACCESS)
+    expect(receipt?.auditId).toBeTypeOf('bigint')
+    expect(routes).toEqual(['direct'])
+    expectTypeOf<Parameters<Ticket['onAnswer']>>().toEqualTypeOf<[TicketAnswer]>()
+  })
+})
+
+describe('an SDK that withSdk does not know', () => {
+  it('gets the processor and the sampler by hand', async () => {
+    const sink = new RecordingAuditSink()
+    const pipeline: SpanPipeline = new DurableAuditExporter({ sink, lingerMs: 0 })
+    const options: AuditSpanProcessorOptions = { flushTimeoutMs: 1000 }
+    const processor = new AuditSpanProcessor(pipeline, options)
+    processor.onEnd(foreign)
+    await processor.forceFlush()
+    expect(sink.events).toMatchObject([{ credential: 'vault/db', outcome: 'ok' }])
+
+    const never: SamplerLike = { shouldSample: () => ({ decision: 0 }), toString: () => 'never' }
+    const sampler: SamplerLike = new AuditSampler(never)
+    const result: AuditSamplingResult = sampler.shouldSample(
+      ROOT_CONTEXT,
+      '',
+      'span',
+      SpanKind.INTERNAL,
+      {},
+      [],
+    )
+    expect(result).toEqual({ decision: 0 })
+  })
+
+  it('or the exporter as a span exporter', async () => {
+    const exporter = new DurableAuditExporter({ sink: new RecordingAuditSink(), lingerMs: 0 })
+    const result = await new Promise<SpanExportResult>((resolve) => {
+      exporter.export([foreign], resolve)
+    })
+    expect(result.code).toBe(0)
+    await exporter.shutdown()
+  })
+})
+
+const foreign: EndedSpan = {
+  spanContext: () => ({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }),
+  droppedEventsCount: 0,
+  events: [
+    {
+      name: 'secret.access',
+      time: [Math.floor(Date.now() / 1000), 0],
+      attributes: {
+        'secret_audit.credential': 'vault/db',
+        'secret_audit.operation': 'get_credential',
+        'secret_audit.outcome': 'ok',
+      },
+    },
+  ],
+}
