@@ -1,4 +1,5 @@
 import type { Attributes, Context, Link, SpanKind, TraceState } from '@opentelemetry/api'
+import { AuditError } from '../errors.js'
 import { ticketOf } from '../service/audit-span.js'
 
 // The values of the SDK's `SamplingDecision`, which is in a package that differs between its two lines.
@@ -33,10 +34,17 @@ export interface SamplerLike {
 export class AuditSampler implements SamplerLike {
   readonly #delegate: SamplerLike
 
-  /** @param delegate the sampler that decides what is exported */
+  /**
+   * @param delegate the sampler that decides what is exported
+   * @throws AuditError `AUDIT_SDK_CONFIG` without one
+   */
   constructor(delegate: SamplerLike) {
     if (typeof delegate?.shouldSample !== 'function') {
-      throw new TypeError('AuditSampler needs the sampler that decides what is exported')
+      throw new AuditError(
+        'AUDIT_SDK_CONFIG',
+        'AuditSampler needs the sampler that decides what is exported',
+        { field: 'delegate' },
+      )
     }
     this.#delegate = delegate
   }
