@@ -1,5 +1,5 @@
 import { diag } from '../../diagnostics.js'
-import type { Client, ClientBase } from 'pg'
+import type { Client, ClientBase, CustomTypesConfig } from 'pg'
 import { untraced } from '../../otel/suppress.js'
 
 export interface ConnectionOptions {
@@ -16,6 +16,18 @@ interface Referencing {
   ref(): void
   unref(): void
 }
+
+/**
+ * How this connection reads values: text, but for these types. The parsers of `pg` are one table for the whole process,
+ * and applications change it; 64-bit integers as JavaScript numbers would round audit ids.
+ */
+const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  16: (text) => text === 't', // boolean
+  17: (text) => Buffer.from(text.slice(2), 'hex'), // bytea; the session sets `bytea_output`
+  23: Number, // int4
+}
+const asText = (text: string): string => text
+const OWN_TYPES: CustomTypesConfig = { getTypeParser: (type: number) => PARSERS[type] ?? asText }
 
 /** How long the server may take to close its end, in ms: there is nothing left to lose. */
 const LONGEST_GOODBYE_MS = 1000
@@ -60,6 +72,7 @@ export class Connection {
       connectionString: options.databaseUrl,
       application_name: options.applicationName,
       keepAlive: true,
+      types: OWN_TYPES,
     }) as Client & Referencing
     return new Connection(client, options)
   }
@@ -152,5 +165,6 @@ function sessionSettings({ synchronousCommit, answerTimeoutMs }: ConnectionOptio
     `set statement_timeout = ${statementTimeoutMs}`,
     "set client_encoding = 'UTF8'",
     "set timezone = 'UTC'",
+    "set bytea_output = 'hex'",
   ].join(';')
 }
