@@ -137,6 +137,7 @@ describe('an SDK that withSdk does not know', () => {
       [],
     )
     expect(result).toEqual({ decision: 0 })
+    expect(() => new AuditSampler(undefined as never)).toThrow('AUDIT_SDK_CONFIG')
   })
 
   it('or the exporter as a span exporter', async () => {
