@@ -1,17 +1,14 @@
-import { chmodSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import type { Database, RootDatabase } from 'lmdb'
+import { rmSync } from 'node:fs'
+import { type Lmdb, type OpenEnvironment, openEnvironment } from './databases.js'
+import type { EnvironmentCounts } from './protocol.js'
+import { spooledBytesOf } from './record.js'
+import { NoRoom, PAGE_BYTES } from './room.js'
 
-type Lmdb = typeof import('lmdb')
-type Bytes = Database<Uint8Array, number>
-
-/** Kept entries, by number; and those that were set aside, with the reason in front. */
-const LIVE = 'live'
-const QUARANTINE = 'quarantine'
-
-/** What one entry costs beyond its bytes: key, node header, its share of a page. */
-const ENTRY_OVERHEAD = 64
+/** Pages a transaction writes beside those of its entries: branches, roots, the list of free pages. */
+const OVERHEAD_PAGES = 64
+/** A mapped page counts as memory of the process until the map is given back. That is done after so many bytes. */
+const MAPPED_BYTES = 32 * 1024 * 1024
+const LONGEST_REASON = 500
 
 export interface StoredEntry {
   readonly number: number
@@ -22,124 +19,138 @@ export interface StoredEntry {
  * One LMDB environment. Synchronous, and to be used in a worker thread only: every change is one transaction, which is
  * on disk (fsync) when the call returns. An asynchronous `put` on a full disk would end the process with a rejection
  * that nobody can catch.
+ *
+ * `mapSize` is no bound, and the file never shrinks: what the entries take is counted here.
  */
 export class SpoolEnvironment {
   readonly path: string
-  readonly #root: RootDatabase<Uint8Array, number>
-  readonly #live: Bytes
-  readonly #quarantine: Bytes
+  readonly #lmdb: Lmdb
+  #opened: OpenEnvironment | undefined
   #next = 1
-  /** `mapSize` is no bound, and the file never shrinks: what the entries take is counted here. */
-  #bytes = 0
-  #entries = 0
-  #quarantined = 0
+  #entries: number
+  #bytes: number
+  #quarantined: number
+  /** Bytes read and written since it was opened. */
+  #touched = 0
 
-  constructor(lmdb: Lmdb, path: string) {
+  /** @param counts what is in it; a new one is empty */
+  constructor(
+    lmdb: Lmdb,
+    path: string,
+    counts: EnvironmentCounts = { entries: 0, bytes: 0, quarantined: 0 },
+  ) {
+    this.#lmdb = lmdb
     this.path = path
-    this.#root = lmdb.open<Uint8Array, number>({
-      path: join(path, 'data.mdb'),
-      maxDbs: 2,
-      // The commit itself waits for the disk.
-      overlappingSync: false,
-      permissionsMode: 0o600,
-    } as Parameters<Lmdb['open']>[0]) as RootDatabase<Uint8Array, number>
-    this.#live = this.#open(LIVE)
-    this.#quarantine = this.#open(QUARANTINE)
-    for (const file of ['data.mdb', 'data.mdb-lock']) chmodSync(join(path, file), 0o600)
-    this.#recount()
-  }
-
-  get bytes(): number {
-    return this.#bytes
+    this.#entries = counts.entries
+    this.#bytes = counts.bytes
+    this.#quarantined = counts.quarantined
+    this.#open()
   }
 
   get entries(): number {
     return this.#entries
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get quarantined(): number {
     return this.#quarantined
   }
 
-  /** What these would take. */
-  static sizeOf(records: readonly Uint8Array[]): number {
-    return records.reduce((sum, record) => sum + record.byteLength + ENTRY_OVERHEAD, 0)
-  }
-
   /** @returns their numbers. All are stored, or none. */
   append(records: readonly Uint8Array[]): number[] {
+    const { live, room } = this.#open()
     const first = this.#next
-    this.#live.transactionSync(() => {
-      records.forEach((record, i) => this.#live.putSync(first + i, record))
+    const bytes = records.reduce((sum, record) => sum + spooledBytesOf(record), 0)
+    // A page may be left half empty.
+    room.forAppend(OVERHEAD_PAGES + Math.ceil((2 * bytes) / PAGE_BYTES))
+    live.transactionSync(() => {
+      records.forEach((record, i) => live.putSync(first + i, record))
     })
     this.#next += records.length
     this.#entries += records.length
-    this.#bytes += SpoolEnvironment.sizeOf(records)
+    this.#bytes += bytes
+    this.#touched += bytes
     return records.map((_, i) => first + i)
   }
 
   /** The entries from number `start` on, in their order, read one by one. */
   *from(start: number): Generator<StoredEntry> {
-    for (const { key, value } of this.#live.getRange({ start })) {
-      yield { number: key, bytes: Uint8Array.from(value) }
+    for (const { key, value } of this.#open().live.getRange({ start })) {
+      this.#touched += value.byteLength
+      yield { number: key, bytes: new Uint8Array(value) }
     }
   }
 
+  /** All of them in one transaction where the disk has room for it, else in several. */
   remove(numbers: readonly number[]): void {
-    let removed = 0
-    let bytes = 0
-    this.#live.transactionSync(() => {
-      for (const number of numbers) {
-        const record = this.#live.get(number)
-        if (record === undefined) continue
-        this.#live.removeSync(number)
-        removed++
-        bytes += SpoolEnvironment.sizeOf([record])
-      }
-    })
-    this.#entries -= removed
-    this.#bytes -= bytes
+    try {
+      this.#remove(numbers)
+    } catch (error) {
+      if (!(error instanceof NoRoom) || numbers.length === 1) throw error
+      const half = numbers.length / 2
+      this.remove(numbers.slice(0, half))
+      this.remove(numbers.slice(half))
+    }
   }
 
   quarantine(number: number, reason: string): void {
-    const record = this.#live.get(number)
+    const { live, quarantine, room } = this.#open()
+    const record = live.get(number)
     if (record === undefined) return
-    const kept = Buffer.concat([Buffer.from(`${reason.replaceAll('\n', ' ')}\n`), record])
-    this.#live.transactionSync(() => {
-      this.#live.removeSync(number)
-      this.#quarantine.putSync(number, kept)
+    const line = reason.replaceAll('\n', ' ').slice(0, LONGEST_REASON)
+    room.forRemoval(OVERHEAD_PAGES + 2 * Math.ceil(record.byteLength / PAGE_BYTES))
+    const kept = Buffer.concat([Buffer.from(`${line}\n`), record])
+    live.transactionSync(() => {
+      quarantine.putSync(number, kept)
+      live.removeSync(number)
     })
     this.#entries--
     this.#quarantined++
-    this.#bytes += kept.byteLength - record.byteLength
+  }
+
+  /** Gives mapped memory back when it has become much. */
+  async rest(): Promise<void> {
+    if (this.#touched < MAPPED_BYTES) return
+    await this.#close()
   }
 
   /** Closes it, and removes it when nothing is left in it. */
   async close(): Promise<void> {
-    const isEmpty = this.#entries === 0 && this.#quarantined === 0
-    await this.#root.close()
-    if (isEmpty) rmSync(this.path, { recursive: true, force: true })
+    await this.#close()
+    if (this.#entries === 0 && this.#quarantined === 0) rmSync(this.path, { recursive: true, force: true })
   }
 
-  #open(name: string): Bytes {
-    return this.#root.openDB<Uint8Array, number>({ name, encoding: 'binary', keyEncoding: 'uint32' })
+  #remove(numbers: readonly number[]): void {
+    const { live, room } = this.#open()
+    let removed = 0
+    let bytes = 0
+    room.forRemoval(OVERHEAD_PAGES + numbers.length)
+    live.transactionSync(() => {
+      for (const number of numbers) {
+        const record = live.get(number)
+        if (record === undefined) continue
+        live.removeSync(number)
+        removed++
+        bytes += spooledBytesOf(record)
+      }
+    })
+    this.#entries -= removed
+    this.#bytes -= bytes
+    this.#touched += bytes
   }
 
-  #recount(): void {
-    for (const { key, value } of this.#live.getRange()) {
-      this.#entries++
-      this.#bytes += SpoolEnvironment.sizeOf([value])
-      this.#next = key + 1
-    }
-    for (const { key, value } of this.#quarantine.getRange()) {
-      this.#quarantined++
-      this.#bytes += SpoolEnvironment.sizeOf([value])
-      this.#next = Math.max(this.#next, key + 1)
-    }
+  #open(): OpenEnvironment {
+    this.#opened ??= openEnvironment(this.#lmdb, this.path)
+    return this.#opened
   }
-}
 
-/** @throws when `lmdb` is not installed */
-export function loadLmdb(): Lmdb {
-  return createRequire(import.meta.url)('lmdb') as Lmdb
+  async #close(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    this.#touched = 0
+    await opened?.root.close()
+  }
 }

@@ -1,27 +1,29 @@
-import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { connect, createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:net'
+import { basename, join } from 'node:path'
+import { homesIn, prepareDirectory, syncDirectory, syncWithParents, unfinishedHomesIn } from './directory.js'
+import { own, ownerOf, removeSocket } from './owner.js'
 
-const SOCKET = 'owner.sock'
+const OWN = 'own'
 const ADOPTED = 'adopted-'
-/** A socket's path must fit into `sockaddr_un`: 108 bytes on Linux, 104 on macOS. */
-const LONGEST_SOCKET_PATH = 103
+const DAMAGED = 'damaged-'
+/** A home that takes longer to be made is that of a dead process. */
+const UNFINISHED_MS = 3_600_000
 
 /**
  * One process's own directory inside the spool directory.
  *
  * ```
- * <directory>/<uuid>/owner.sock      listens as long as the owner lives, and not a moment longer
- * <directory>/<uuid>/own/            its own environment
- * <directory>/<uuid>/adopted-<uuid>/ taken over from a dead process, by renaming
+ * <directory>/<id>/owner.sock    listens as long as the owner lives, and not a moment longer
+ * <directory>/<id>/own/          its own environment
+ * <directory>/<id>/adopted-<id>/ the environment of a dead process, taken over by renaming
+ * <directory>/damaged-<id>/      an environment that could not be read, with the reason in a file
  * ```
  *
- * Whether an owner lives is asked of the kernel: a Unix socket refuses connections from the moment its process is dead,
- * however that died. Process ids would lie in containers, where every pid is 1 and a volume may be shared.
- *
  * A take-over is one rename *into* the home of a living process, so exactly one process gets it, and when that one dies
- * too, its home is taken over with all that is in it.
+ * too, its home is taken over with all that is in it. A home is removed with `rmdir`, which takes nothing along.
  */
 export class SpoolHome {
   readonly path: string
@@ -36,108 +38,119 @@ export class SpoolHome {
 
   /** Makes a home, and owns it until {@link leave} or the end of the process. */
   static async claim(directory: string): Promise<SpoolHome> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    await tighten(directory)
-    const id = randomUUID()
+    await prepareDirectory(directory)
+    const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
     // Not to be seen by others before it is owned.
-    const hidden = join(directory, `.${id}`)
-    await mkdir(join(hidden, 'own'), { recursive: true, mode: 0o700 })
-    const owner = await listen(join(hidden, SOCKET))
-    const path = join(directory, id)
-    await rename(hidden, path)
-    return new SpoolHome(directory, path, owner)
+    const unfinished = join(directory, `.${id}`)
+    await mkdir(join(unfinished, OWN), { recursive: true, mode: 0o700 })
+    try {
+      const owner = await own(unfinished)
+      const path = join(directory, id)
+      await rename(unfinished, path)
+      return new SpoolHome(directory, path, owner)
+    } catch (error) {
+      await rm(unfinished, { recursive: true, force: true })
+      throw error
+    }
   }
 
   get ownEnvironment(): string {
-    return join(this.path, 'own')
+    return join(this.path, OWN)
   }
 
-  /** Takes over what dead processes left. @returns the directories of their environments */
-  async adopt(): Promise<string[]> {
-    const adopted: string[] = []
-    for (const home of await homes(this.#directory)) {
-      if (home === this.path || (await isOwned(home))) continue
-      for (const environment of await environments(home)) {
-        const taken = join(this.path, `${ADOPTED}${randomUUID()}`)
-        // Somebody else was faster: it is theirs.
-        if (await renamed(environment, taken)) adopted.push(taken)
-      }
-      await rm(join(home, SOCKET), { force: true })
-      await removeIfEmpty(home)
+  /** After the own environment was made: its files are found again after a power loss. */
+  sync(): Promise<void> {
+    return syncWithParents(this.ownEnvironment, this.path, this.#directory)
+  }
+
+  /**
+   * Moves what dead processes left into this home. A home that fails does not stop the others.
+   *
+   * @returns the environments in this home but its own
+   */
+  async takeOver(onFault: (home: string, error: unknown) => void): Promise<string[]> {
+    for (const home of await homesIn(this.#directory)) {
+      if (home === this.path || (await ownerOf(home)) !== 'dead') continue
+      await this.#takeOverFrom(home).catch((error: unknown) => onFault(home, error))
     }
-    return adopted
+    for (const home of await unfinishedHomesIn(this.#directory)) {
+      await removeUnfinished(home).catch((error: unknown) => onFault(home, error))
+    }
+    const all = await environmentsIn(this.path)
+    return all.filter((path) => path !== this.ownEnvironment)
+  }
+
+  /** Moves a damaged environment to where nobody takes it over, with the reason. @returns where it is */
+  async setAside(environment: string, reason: string): Promise<string> {
+    const aside = join(this.#directory, `${DAMAGED}${basename(environment).slice(ADOPTED.length)}`)
+    await writeFile(join(environment, 'reason'), `${reason}\n`, { mode: 0o600 })
+    await rename(environment, aside)
+    await syncDirectory(this.#directory)
+    return aside
   }
 
   /** Gives the home up; what is still in it waits for the next process. */
   async leave(): Promise<void> {
     await new Promise<void>((resolve) => this.#owner.close(() => resolve()))
-    await rm(join(this.path, SOCKET), { force: true })
-    await removeIfEmpty(this.path)
+    await removeIfEmpty(this.ownEnvironment)
+    await removeHome(this.path)
+  }
+
+  async #takeOverFrom(home: string): Promise<void> {
+    for (const environment of await environmentsIn(home)) {
+      const name = basename(environment)
+      const taken = join(this.path, name === OWN ? `${ADOPTED}${basename(home)}` : name)
+      // Somebody else was faster: it is theirs.
+      if (!(await renamed(environment, taken))) continue
+      // Its process died before it made one.
+      if (!existsSync(join(taken, 'data.mdb'))) await rm(taken, { recursive: true, force: true })
+    }
+    await removeHome(home)
   }
 }
 
-/** The homes in a spool directory, dead or alive. */
-export async function homes(directory: string): Promise<string[]> {
-  const names = await readdir(directory, { withFileTypes: true })
-  return names.filter((e) => e.isDirectory() && !e.name.startsWith('.')).map((e) => join(directory, e.name))
-}
-
-/** The environments in a home: its own one, and those that it took over. */
-export async function environments(home: string): Promise<string[]> {
-  const names = await readdir(home, { withFileTypes: true }).catch(() => [])
+/** The environments in a home, in the order in which their processes started: the own one, which is the youngest, last. */
+export async function environmentsIn(home: string): Promise<string[]> {
+  const entries = await readdir(home, { withFileTypes: true }).catch(unlessGone([]))
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
   return names
-    .filter((e) => e.isDirectory() && (e.name === 'own' || e.name.startsWith(ADOPTED)))
-    .map((e) => join(home, e.name))
+    .filter((name) => name === OWN || name.startsWith(ADOPTED))
+    .sort()
+    .map((name) => join(home, name))
 }
 
-/** Whether the process that owns a home is alive. */
-export function isOwned(home: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(join(home, SOCKET))
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    // Refused or gone: dead. Anything else (no permission, too many files) proves nothing, and must not be taken over.
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
-    })
-  })
+async function removeUnfinished(home: string): Promise<void> {
+  const { mtimeMs } = await stat(home)
+  if (Date.now() - mtimeMs < UNFINISHED_MS || (await ownerOf(home)) !== 'dead') return
+  await removeIfEmpty(join(home, OWN))
+  await removeHome(home)
 }
 
-async function listen(path: string): Promise<Server> {
-  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
-    throw new Error(
-      `the path of the spool directory is too long: ${path} is over ${LONGEST_SOCKET_PATH} bytes`,
-    )
+/** Nothing but the socket may be in it; else it stays. */
+async function removeHome(home: string): Promise<void> {
+  await removeSocket(home)
+  await removeIfEmpty(home)
+}
+
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory)
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error
   }
-  const server = createServer((socket) => socket.destroy())
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  server.unref()
-  await chmod(path, 0o600)
-  return server
-}
-
-/** What others may read or write is closed to them: the spool holds what the table holds. */
-async function tighten(directory: string): Promise<void> {
-  const { mode } = await stat(directory)
-  if ((mode & 0o077) !== 0) await chmod(directory, 0o700)
 }
 
 async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+  return await rename(from, to).then(() => true, unlessGone(false))
+}
+
+function unlessGone<T>(otherwise: T): (error: unknown) => T {
+  return (error) => {
+    if (codeOf(error) === 'ENOENT') return otherwise
     throw error
   }
 }
 
-async function removeIfEmpty(home: string): Promise<void> {
-  const left = await environments(home)
-  if (left.length === 0) await rm(home, { recursive: true, force: true })
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? ''
 }

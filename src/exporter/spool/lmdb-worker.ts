@@ -1,100 +1,121 @@
+import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { SpoolDesk, SpoolIsFull } from './desk.js'
-import { loadLmdb, SpoolEnvironment } from './environment.js'
-import type { NumberedRequest, SpoolGreeting, SpoolResponse, WorkerSettings } from './protocol.js'
+import { loadLmdb, type Lmdb } from './databases.js'
+import { SpoolDesk } from './desk.js'
+import { SpoolEnvironment } from './environment.js'
+import { memoryOf, packBytes, unpack } from './packed.js'
+import type {
+  NumberedRequest,
+  SpoolAnswer,
+  SpoolGreeting,
+  SpoolResponse,
+  WorkerSettings,
+} from './protocol.js'
+import { sealRecord, spooledBytes } from './record.js'
+import { intactRecords } from './salvage.js'
+
+/** Most bytes of one transaction of several appends. */
+const GROUP_BYTES = 4 * 1024 * 1024
+const SALVAGE_ROWS = 512
 
 /**
- * The thread that owns the LMDB environments. Requests are served in order; appends that have arrived together share
- * one transaction, and so one fsync.
+ * The thread that owns the LMDB environments. Requests are served one after the other; appends that have arrived
+ * together share one transaction, and so one fsync.
  */
-const settings = workerData as WorkerSettings
-const lmdb = tryOpen()
-if (lmdb !== undefined) serve(lmdb.lmdb, lmdb.desk)
+start(workerData as WorkerSettings)
 
-function tryOpen() {
-  let module: ReturnType<typeof loadLmdb>
+function start(settings: WorkerSettings): void {
+  let lmdb: Lmdb
   try {
-    module = loadLmdb()
+    lmdb = loadLmdb()
   } catch (error) {
-    greet({ failed: String(error), missing: true })
-    return undefined
+    greet({ failed: messageOf(error), missing: true })
+    return
   }
   try {
-    const desk = new SpoolDesk(new SpoolEnvironment(module, settings.ownEnvironment), settings.maxBytes)
+    const desk = new SpoolDesk(new SpoolEnvironment(lmdb, settings.ownEnvironment), settings.maxBytes)
     greet({ opened: desk.status })
-    return { lmdb: module, desk }
+    serve(lmdb, desk)
   } catch (error) {
-    greet({ failed: String(error), missing: false })
-    return undefined
+    greet({ failed: messageOf(error), missing: false })
   }
 }
 
-function serve(lmdb: ReturnType<typeof loadLmdb>, desk: SpoolDesk): void {
-  let waiting: NumberedRequest[] = []
+function serve(lmdb: Lmdb, desk: SpoolDesk): void {
+  const waiting: NumberedRequest[] = []
+  let busy = false
   parentPort?.on('message', (request: NumberedRequest) => {
     waiting.push(request)
-    if (waiting.length > 1) return
-    setImmediate(() => {
-      const requests = waiting
-      waiting = []
-      void serveAll(requests)
-    })
+    if (busy) return
+    busy = true
+    // What has arrived with it is taken together with it.
+    setImmediate(() => void serveAll())
   })
 
-  async function serveAll(requests: readonly NumberedRequest[]): Promise<void> {
-    for (let i = 0; i < requests.length; ) {
-      const appends = []
-      for (; requests[i]?.what === 'append'; i++) appends.push(requests[i] as Append)
-      if (appends.length > 0) {
-        appendAll(desk, appends)
-        continue
-      }
-      const request = requests[i++]
-      if (request !== undefined) await serveOne(lmdb, desk, request)
+  async function serveAll(): Promise<void> {
+    while (waiting.length > 0) {
+      const appends = takeAppends(waiting)
+      if (appends.length > 0) appendAll(desk, appends)
+      else await serveOne(lmdb, desk, waiting.shift())
+      await each(desk, desk.environments(), (environment) => environment.rest())
     }
+    busy = false
   }
 }
 
 type Append = Extract<NumberedRequest, { what: 'append' }>
 
+/** The appends that are next, as many as go into one transaction. */
+function takeAppends(waiting: NumberedRequest[]): Append[] {
+  const appends: Append[] = []
+  let bytes = 0
+  for (let next = waiting[0]; next?.what === 'append' && bytes < GROUP_BYTES; next = waiting[0]) {
+    appends.push(next)
+    bytes += next.events.bytes.byteLength
+    waiting.shift()
+  }
+  return appends
+}
+
 function appendAll(desk: SpoolDesk, requests: readonly Append[]): void {
   let bytes = 0
-  const fitting: Append[] = []
-  for (const request of requests) {
-    const more = SpoolEnvironment.sizeOf(request.records)
+  const fitting: { readonly id: number; readonly records: readonly Uint8Array[] }[] = []
+  for (const { id, events } of requests) {
+    const jsons = unpack(events)
+    const more = jsons.reduce((sum, json) => sum + spooledBytes(json.byteLength), 0)
     if (desk.fits(bytes + more)) {
       bytes += more
-      fitting.push(request)
+      fitting.push({ id, records: jsons.map(sealRecord) })
     } else {
-      refuse(request.id, new SpoolIsFull('the bound of the spool is reached'))
+      respond({ id, refusal: 'full', message: 'the bound of the spool is reached' })
     }
   }
-  if (fitting.length === 0) return
   try {
-    const keys = desk.append(fitting.flatMap(({ records }) => records))
+    const records = fitting.flatMap((request) => request.records)
+    const keys = records.length === 0 ? [] : desk.append(records)
     let at = 0
-    for (const { id, records } of fitting) {
-      answer({ id, status: desk.status, keys: keys.slice(at, at + records.length) })
-      at += records.length
+    for (const request of fitting) {
+      answer(desk, request.id, { keys: keys.slice(at, at + request.records.length) })
+      at += request.records.length
     }
   } catch (error) {
-    for (const { id } of fitting) refuse(id, error)
+    for (const { id } of fitting) respond({ id, refusal: 'unavailable', message: messageOf(error) })
   }
 }
 
-async function serveOne(
-  lmdb: ReturnType<typeof loadLmdb>,
-  desk: SpoolDesk,
-  request: NumberedRequest,
-): Promise<void> {
+async function serveOne(lmdb: Lmdb, desk: SpoolDesk, request: NumberedRequest | undefined): Promise<void> {
+  if (request === undefined) return
   const { id } = request
   try {
     switch (request.what) {
-      case 'next':
-        answer({ id, entries: desk.next(request.limit), status: desk.status })
+      case 'next': {
+        const out = desk.next(request.limit)
+        const events = packBytes(out.map(({ json }) => json))
+        answer(desk, id, { keys: out.map(({ key }) => key), events }, memoryOf(events))
         return
+      }
       case 'remove':
-        for (const environment of desk.remove(request.keys)) await environment.close()
+        await each(desk, desk.remove(request.keys), (environment) => environment.close())
         break
       case 'putBack':
         desk.putBack(request.keys)
@@ -103,31 +124,70 @@ async function serveOne(
         desk.quarantine(request.key, request.reason)
         break
       case 'adopt':
-        for (const path of request.environments) desk.adopt(new SpoolEnvironment(lmdb, path))
+        desk.adopt(new SpoolEnvironment(lmdb, request.path, request.counts))
         break
+      case 'salvage':
+        answer(desk, id, { salvaged: salvage(desk, request.path) })
+        return
       case 'close':
-        for (const environment of desk.environments()) await environment.close()
-        answer({ id, status: desk.status })
+        await each(desk, desk.environments(), (environment) => environment.close())
+        answer(desk, id)
         parentPort?.close()
         return
       case 'append':
         return
     }
-    answer({ id, status: desk.status })
+    answer(desk, id)
   } catch (error) {
-    refuse(id, error)
+    respond({ id, refusal: 'unavailable', message: messageOf(error) })
   }
+}
+
+/** One that fails does not stop the others, and not the request: what was asked for is done. */
+async function each(
+  desk: SpoolDesk,
+  environments: readonly SpoolEnvironment[],
+  work: (environment: SpoolEnvironment) => Promise<void>,
+): Promise<void> {
+  for (const environment of environments) {
+    await work(environment).catch((error: unknown) => desk.report(`${environment.path}: ${messageOf(error)}`))
+  }
+}
+
+/** Copies what is intact in a damaged environment into the spool. @returns how many entries */
+function salvage(desk: SpoolDesk, path: string): number {
+  let salvaged = 0
+  let records: Uint8Array[] = []
+  const flush = (): void => {
+    if (records.length > 0) desk.salvage(records)
+    salvaged += records.length
+    records = []
+  }
+  for (const record of intactRecords(join(path, 'data.mdb'))) {
+    records.push(record)
+    if (records.length === SALVAGE_ROWS) flush()
+  }
+  flush()
+  return salvaged
 }
 
 function greet(greeting: SpoolGreeting): void {
   parentPort?.postMessage(greeting)
 }
 
-function answer(response: SpoolResponse): void {
-  parentPort?.postMessage(response)
+function answer(
+  desk: SpoolDesk,
+  id: number,
+  rest: Partial<SpoolAnswer> = {},
+  transferred: readonly ArrayBuffer[] = [],
+): void {
+  respond({ id, status: desk.status, faults: desk.takeFaults(), ...rest }, transferred)
 }
 
-function refuse(id: number, error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
-  answer({ id, refusal: error instanceof SpoolIsFull ? 'full' : 'unavailable', message })
+function respond(response: SpoolResponse, transferred: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(response, transferred)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,18 +1,21 @@
 import type { AuditEvent } from '../../event/event.js'
-import { encodeRecord } from './record.js'
+import { eventToJson, spooledBytes } from './record.js'
 import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal, type SpoolStatus } from './spool.js'
 
 interface Kept {
   readonly event: AuditEvent
   readonly bytes: number
-  handedOut: boolean
+  /** The name it has while it is handed out. */
+  key: SpoolKey | undefined
 }
 
 /** The spool's contract in memory, for tests: everything but the disk. */
 export class MemorySpool implements Spool {
   readonly #maxBytes: number
-  readonly #entries = new Map<SpoolKey, Kept>()
-  readonly #quarantine = new Map<SpoolKey, { readonly reason: string; readonly bytes: number }>()
+  /** In the order of appending. */
+  readonly #entries = new Set<Kept>()
+  readonly #handedOut = new Map<SpoolKey, Kept>()
+  readonly #quarantine: { readonly event: AuditEvent; readonly reason: string }[] = []
   #lastKey = 0
   #bytes = 0
   #closed = false
@@ -23,58 +26,59 @@ export class MemorySpool implements Spool {
   }
 
   get status(): SpoolStatus {
-    return { entries: this.#entries.size, bytes: this.#bytes, quarantined: this.#quarantine.size }
+    return { entries: this.#entries.size, bytes: this.#bytes, quarantined: this.#quarantine.length }
   }
 
   append(events: readonly AuditEvent[]): Promise<readonly SpoolKey[]> {
-    return this.#open(() => {
-      const sizes = events.map((event) => encodeRecord(event).byteLength)
+    return this.#whileOpen(() => {
+      const sizes = events.map((event) => spooledBytes(Buffer.byteLength(eventToJson(event))))
       const more = sizes.reduce((sum, size) => sum + size, 0)
-      if (this.#bytes + more > this.#maxBytes)
+      if (this.#bytes + more > this.#maxBytes) {
         throw new SpoolRefusal('full', 'the bound of the spool is reached')
+      }
       this.#bytes += more
       return events.map((event, i) => {
-        const key = ++this.#lastKey
-        this.#entries.set(key, { event, bytes: sizes[i] ?? 0, handedOut: true })
-        return key
+        const kept: Kept = { event, bytes: sizes[i] ?? 0, key: undefined }
+        this.#entries.add(kept)
+        return this.#handOut(kept)
       })
     })
   }
 
   next(limit: number): Promise<readonly SpooledEvent[]> {
-    return this.#open(() => {
+    return this.#whileOpen(() => {
       const out: SpooledEvent[] = []
-      for (const [key, entry] of this.#entries) {
+      for (const kept of this.#entries) {
         if (out.length >= limit) break
-        if (entry.handedOut) continue
-        entry.handedOut = true
-        out.push({ key, event: entry.event })
+        if (kept.key === undefined) out.push({ key: this.#handOut(kept), event: kept.event })
       }
       return out
     })
   }
 
   remove(keys: readonly SpoolKey[]): Promise<void> {
-    return this.#open(() => {
-      for (const key of keys) this.#take(key)
-    })
-  }
-
-  putBack(keys: readonly SpoolKey[]): Promise<void> {
-    return this.#open(() => {
+    return this.#whileOpen(() => {
       for (const key of keys) {
-        const entry = this.#entries.get(key)
-        if (entry !== undefined) entry.handedOut = false
+        const kept = this.#takeBack(key)
+        if (kept === undefined) continue
+        this.#entries.delete(kept)
+        this.#bytes -= kept.bytes
       }
     })
   }
 
+  putBack(keys: readonly SpoolKey[]): Promise<void> {
+    return this.#whileOpen(() => {
+      for (const key of keys) this.#takeBack(key)
+    })
+  }
+
   quarantine(key: SpoolKey, reason: string): Promise<void> {
-    return this.#open(() => {
-      const entry = this.#take(key)
-      if (entry === undefined) return
-      this.#quarantine.set(key, { reason, bytes: entry.bytes })
-      this.#bytes += entry.bytes
+    return this.#whileOpen(() => {
+      const kept = this.#takeBack(key)
+      if (kept === undefined) return
+      this.#entries.delete(kept)
+      this.#quarantine.push({ event: kept.event, reason })
     })
   }
 
@@ -83,15 +87,22 @@ export class MemorySpool implements Spool {
     return Promise.resolve()
   }
 
-  #take(key: SpoolKey): Kept | undefined {
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return undefined
-    this.#entries.delete(key)
-    this.#bytes -= entry.bytes
-    return entry
+  #handOut(kept: Kept): SpoolKey {
+    const key = ++this.#lastKey
+    kept.key = key
+    this.#handedOut.set(key, kept)
+    return key
   }
 
-  async #open<T>(work: () => T): Promise<T> {
+  #takeBack(key: SpoolKey): Kept | undefined {
+    const kept = this.#handedOut.get(key)
+    if (kept === undefined) return undefined
+    this.#handedOut.delete(key)
+    kept.key = undefined
+    return kept
+  }
+
+  async #whileOpen<T>(work: () => T): Promise<T> {
     if (this.#closed) throw new SpoolRefusal('unavailable', 'it is closed')
     return work()
   }

@@ -3,37 +3,145 @@ import type { AuditEvent } from '../../event/event.js'
 
 /** First bytes of every entry: what it is, and in which version. */
 const MAGIC = Buffer.from('otel-audit/spool/v1\n')
+const LENGTH_BYTES = 4
 const SHA256_BYTES = 32
+const HEADER_BYTES = MAGIC.length + LENGTH_BYTES + SHA256_BYTES
 
-/** Fields that JSON cannot carry as numbers. */
-const INTEGERS = ['auditId', 'executionId', 'parentExecutionId', 'originalAuditId'] as const
+type FieldKind = 'id' | 'integer' | 'integer?' | 'time' | 'text' | 'text?'
 
-/** An entry as it is on disk: `"otel-audit/spool/v1\n" ‖ SHA-256 of the JSON ‖ JSON`, 64-bit ids as strings. */
-export function encodeRecord(event: AuditEvent): Buffer {
-  const json = Buffer.from(
-    JSON.stringify(event, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
-  )
-  return Buffer.concat([MAGIC, sha256(json), json])
+/** Every field of an event, and what it is in JSON: 64-bit integers are strings there. */
+const FIELDS: Readonly<Record<keyof AuditEvent, FieldKind>> = {
+  auditId: 'id',
+  occurredAt: 'time',
+  credential: 'text',
+  operation: 'text',
+  outcome: 'text',
+  workerId: 'text?',
+  executionId: 'integer?',
+  parentExecutionId: 'integer?',
+  serverRegion: 'text?',
+  brokerRegion: 'text?',
+  kekVersion: 'text?',
+  notes: 'text?',
+  actorId: 'text?',
+  actorType: 'text?',
+  sourceAddress: 'text?',
+  serviceName: 'text?',
+  serviceInstanceId: 'text?',
+  traceId: 'text?',
+  spanId: 'text?',
+  attributesJson: 'text?',
+  originalAuditId: 'integer?',
 }
 
-/** @throws Error that says what is wrong with the bytes, and nothing of what is in them */
-export function decodeRecord(bytes: Uint8Array): AuditEvent {
-  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const start = MAGIC.length + SHA256_BYTES
-  if (record.length <= start || !record.subarray(0, MAGIC.length).equals(MAGIC)) {
-    throw new Error('it does not begin as an entry of this version does')
+/** An event as JSON, 64-bit integers as strings. */
+export function eventToJson(event: AuditEvent): string {
+  return JSON.stringify({
+    ...event,
+    auditId: String(event.auditId),
+    executionId: asText(event.executionId),
+    parentExecutionId: asText(event.parentExecutionId),
+    originalAuditId: asText(event.originalAuditId),
+  })
+}
+
+/**
+ * The inverse of {@link eventToJson}. A nullable field that is missing is `null`.
+ *
+ * @throws Error that says what is wrong with the text, and nothing of what is in it
+ */
+export function eventFromJson(json: string): AuditEvent {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(json)
+  } catch {
+    throw new Error('it is not JSON')
   }
-  const json = record.subarray(start)
-  if (!record.subarray(MAGIC.length, start).equals(sha256(json)))
-    throw new Error('its checksum does not match')
-  const event = JSON.parse(json.toString()) as Record<string, unknown>
-  for (const field of INTEGERS) {
-    const value = event[field]
-    if (typeof value === 'string') event[field] = BigInt(value)
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Error('it is not an object')
+  const found = new Map<string, unknown>(Object.entries(parsed))
+  const event: Record<string, unknown> = {}
+  for (const [field, kind] of Object.entries(FIELDS)) {
+    event[field] = fieldOf(field, kind, found.get(field) ?? null)
+    found.delete(field)
   }
+  if (found.size > 0) throw new Error('it has a field that events of this version do not have')
   return Object.freeze(event) as unknown as AuditEvent
 }
 
-function sha256(bytes: Buffer): Buffer {
+/**
+ * An entry as it is on disk: `"otel-audit/spool/v1\n" ‖ length of the JSON (4 bytes, big endian) ‖ SHA-256 of the
+ * JSON ‖ JSON`. It can be found, and checked, without the engine that keeps it.
+ */
+export function sealRecord(json: Uint8Array): Uint8Array {
+  const record = Buffer.allocUnsafeSlow(HEADER_BYTES + json.byteLength)
+  MAGIC.copy(record)
+  record.writeUInt32BE(json.byteLength, MAGIC.length)
+  sha256(json).copy(record, MAGIC.length + LENGTH_BYTES)
+  record.set(json, HEADER_BYTES)
+  return record
+}
+
+/**
+ * @returns the JSON in an entry: a part of the same memory
+ * @throws Error that says what is wrong with the bytes, and nothing of what is in them
+ */
+export function openRecord(bytes: Uint8Array): Uint8Array {
+  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (record.length < HEADER_BYTES || !record.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw new Error('it does not begin as an entry of this version does')
+  }
+  const json = record.subarray(HEADER_BYTES)
+  if (record.readUInt32BE(MAGIC.length) !== json.length) throw new Error('it is not as long as it says')
+  if (!record.subarray(MAGIC.length + LENGTH_BYTES, HEADER_BYTES).equals(sha256(json))) {
+    throw new Error('its checksum does not match')
+  }
+  return json
+}
+
+/** Where, from `start` on, the next entry may begin in `bytes`. -1: nowhere. */
+export function findRecord(bytes: Buffer, start: number): number {
+  return bytes.indexOf(MAGIC, start)
+}
+
+/** How long an entry says that it is. `undefined`: its header is not in `bytes` as a whole. */
+export function recordLength(bytes: Buffer): number | undefined {
+  return bytes.length < HEADER_BYTES ? undefined : HEADER_BYTES + bytes.readUInt32BE(MAGIC.length)
+}
+
+/** Longest entry that LMDB keeps inside a page of 4 KiB, beside others; a longer one takes pages of its own. */
+const LONGEST_INSIDE_PAGE = 2000
+const PAGE_BYTES = 4096
+/** Key, node header, page header, and its share of the pages above. */
+const NODE_BYTES = 32
+
+/** What an event takes in the spool. @param jsonBytes length of its JSON */
+export function spooledBytes(jsonBytes: number): number {
+  const record = HEADER_BYTES + jsonBytes + NODE_BYTES
+  return record <= LONGEST_INSIDE_PAGE ? record : Math.ceil(record / PAGE_BYTES) * PAGE_BYTES
+}
+
+/** The same of an entry as it is on disk. */
+export function spooledBytesOf(record: Uint8Array): number {
+  return spooledBytes(record.byteLength - HEADER_BYTES)
+}
+
+function fieldOf(field: string, kind: FieldKind, value: unknown): unknown {
+  if (value === null && kind.endsWith('?')) return null
+  if (kind.startsWith('text') && typeof value === 'string') return value
+  if (kind === 'time' && Number.isSafeInteger(value)) return value
+  if (kind === 'id' || kind.startsWith('integer')) {
+    const integer = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
+    const fits = integer !== undefined && BigInt.asIntN(64, integer) === integer
+    if (fits && (kind !== 'id' || integer >= 0n)) return integer
+  }
+  throw new Error(`its field ${field} is not what an event has there`)
+}
+
+function asText(value: bigint | null): string | null {
+  return value === null ? null : String(value)
+}
+
+function sha256(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest()
 }
