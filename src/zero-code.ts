@@ -72,7 +72,7 @@ function endCleanly(audit: Audit, sdk: NodeSdk): void {
   const close = (): Promise<void> => (closed ??= closeBoth(audit, sdk))
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const onSignal = (): void => {
-      if (process.listenerCount(signal) > 1) {
+      if (process.listenerCount(signal) - signalExitListeners() > 1) {
         void said('flush', audit.flush())
         return
       }
@@ -89,6 +89,22 @@ function endCleanly(audit: Audit, sdk: NodeSdk): void {
     const { pending } = audit.stats()
     if (pending > 0) diag.error(`otel-audit: the process ends, and ${pending} audit events are not stored`)
   })
+}
+
+/**
+ * The package `signal-exit` is in many dependency trees. Its listeners re-raise a signal when nobody else listens, as
+ * ours does: if each left the end to the other, the process would never end. Its versions count their listeners in
+ * these two places.
+ */
+function signalExitListeners(): number {
+  const places = [
+    (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
+    (process as unknown as Record<string, unknown>)['__signal_exit_emitter__'],
+  ]
+  return places.reduce<number>((sum, place) => {
+    const count = (place as { count?: unknown } | null | undefined)?.count
+    return typeof count === 'number' ? sum + count : sum
+  }, 0)
 }
 
 async function closeBoth(audit: Audit, sdk: NodeSdk): Promise<void> {

@@ -17,6 +17,12 @@ export interface SdkConfiguration {
   readonly sampler?: SamplerLike | undefined
 }
 
+/** What {@link SdkConfiguration} names is replaced; the rest stays as it is. */
+export type WithAuditPipeline<Config extends object> = Omit<Config, keyof SdkConfiguration> & {
+  spanProcessors: SpanProcessorLike[]
+  sampler: SamplerLike
+}
+
 /**
  * A `NodeSDK` configuration with the audit processor and sampler added to whatever it had, in code or by environment.
  *
@@ -28,7 +34,7 @@ export function withAuditPipeline<Config extends object>(
   config: Config & SdkConfiguration,
   processor: AuditSpanProcessor,
   env: Readonly<Record<string, string | undefined>>,
-): Config & { spanProcessors: Processors<Config>; sampler: SamplerOf<Config> } {
+): WithAuditPipeline<Config> {
   if (env.OTEL_CONFIG_FILE) {
     throw new AuditError(
       'AUDIT_SDK_CONFIG',
@@ -38,19 +44,14 @@ export function withAuditPipeline<Config extends object>(
   }
   const sdk = lazily(sdkPackages)
   const own = ownProcessors(config, sdk, env)
-  const delegate = config.sampler ?? samplerFromEnv(sdk(), env)
-  const { traceExporter: _, spanProcessor: __, ...rest } = config
+  const { sampler, traceExporter: _, spanProcessor: __, spanProcessors: ___, ...rest } = config
   return {
     ...rest,
     // First: a processor that throws skips those behind it.
     spanProcessors: [processor, ...own],
-    sampler: new AuditSampler(delegate),
-  } as unknown as Config & { spanProcessors: Processors<Config>; sampler: SamplerOf<Config> }
+    sampler: new AuditSampler(sampler ?? samplerFromEnv(sdk(), env)),
+  }
 }
-
-// The SDK's own types, where the configuration names them: they differ between the two SDK lines.
-type Processors<Config> = Config extends { spanProcessors?: infer P } ? NonNullable<P> : SpanProcessorLike[]
-type SamplerOf<Config> = Config extends { sampler?: infer S } ? NonNullable<S> : SamplerLike
 
 function ownProcessors(
   config: SdkConfiguration,

@@ -62,6 +62,14 @@ describe('a signal', () => {
     expect(receiver.auditSpans).toHaveLength(1)
   })
 
+  it('beside a library that leaves the end to others', async () => {
+    const env = { DATABASE_URL: server.url(), OTEL_SERVICE_NAME: name, ...NO_HURRY }
+    const app = new Application({ app: 'service.mjs', before: ['signal-exit.mjs'], env })
+    await app.get('/record?credential=waiting')
+    expect(await app.terminate()).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(await stored()).toEqual(['waiting'])
+  })
+
   it('to an application that listens too: what it still answers is stored', async () => {
     const app = service({ OWN_LISTENER: 'yes', ...exportingTo(receiver.url) })
     await app.get('/record?credential=before')
