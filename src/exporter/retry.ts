@@ -8,10 +8,13 @@
  */
 export type ServerVerdict = 'retry' | 'lasting' | 'data' | 'duplicate'
 
-/** The one table of SQLSTATEs: a whole code, else its class of two characters, else `retry`. */
+/**
+ * The one table of SQLSTATEs: a whole code, else its class of two characters, else `data`: a code that is not the
+ * server's was raised by a trigger of the owner's, about the row.
+ */
 const VERDICTS: Readonly<Record<string, ServerVerdict>> = Object.freeze({
+  '08': 'retry', // connection of the server to another one
   '0A': 'retry', // "cached plan must not change result type", after a migration
-  '21': 'data',
   '22': 'data',
   '23': 'data',
   '23505': 'duplicate',
@@ -23,18 +26,19 @@ const VERDICTS: Readonly<Record<string, ServerVerdict>> = Object.freeze({
   '3F': 'lasting', // no such schema
   '40': 'retry', // serialization failure, deadlock
   '42': 'lasting', // missing table, column, privilege
-  '44': 'data',
   '53': 'retry', // out of disk, memory, connections
   '54': 'data', // a program limit, such as a row too wide for an index
   '55': 'retry', // object in use, lock not available
   '57': 'retry', // cancelled, shutting down, starting up
   '58': 'retry', // I/O error of the server
-  P0: 'data', // raised by a trigger of the owner's
-  XX: 'retry',
+  '72': 'retry', // snapshot too old
+  F0: 'retry', // configuration file
+  HV: 'retry', // a foreign server
+  XX: 'retry', // internal error
 })
 
 export function serverVerdict(sqlState: string): ServerVerdict {
-  return VERDICTS[sqlState] ?? VERDICTS[sqlState.slice(0, 2)] ?? 'retry'
+  return VERDICTS[sqlState] ?? VERDICTS[sqlState.slice(0, 2)] ?? 'data'
 }
 
 /** First and longest pause between attempts, in ms. */

@@ -29,6 +29,14 @@ const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
 const asText = (text: string): string => text
 const OWN_TYPES: CustomTypesConfig = { getTypeParser: (type: number) => PARSERS[type] ?? asText }
 
+/** A warning of the server. */
+export interface ServerWarning {
+  readonly code: string
+  readonly message: string
+  /** Where in the server's source it was raised. */
+  readonly routine: string | undefined
+}
+
 /** How long the server may take to close its end, in ms: there is nothing left to lose. */
 const LONGEST_GOODBYE_MS = 1000
 
@@ -47,7 +55,7 @@ export class NoAnswer extends Error {
 export class Connection {
   readonly #client: Client & Referencing
   readonly #options: ConnectionOptions
-  readonly #warnings: string[] = []
+  readonly #warnings: ServerWarning[] = []
   #broken: Error | undefined
 
   private constructor(client: Client & Referencing, options: ConnectionOptions) {
@@ -60,8 +68,8 @@ export class Connection {
       this.#broken ??= new Error('the connection was closed')
     })
     // By SQLSTATE, since the severity's name depends on the server's language: a NOTICE has 00000.
-    client.on('notice', ({ code, message }) => {
-      if (code !== '00000') this.#warnings.push(message ?? '')
+    client.on('notice', ({ code = '', message = '', routine }) => {
+      if (code !== '00000') this.#warnings.push({ code, message, routine })
     })
   }
 
@@ -101,7 +109,7 @@ export class Connection {
   }
 
   /** Warnings of the server since the last call. */
-  takeWarnings(): string[] {
+  takeWarnings(): ServerWarning[] {
     return this.#warnings.splice(0)
   }
 

@@ -1,4 +1,4 @@
-import { serverVerdict } from '../../exporter/retry.js'
+import { type ServerVerdict, serverVerdict } from '../../exporter/retry.js'
 import type { SinkFault } from '../sink.js'
 
 /** An answer of the server, as node-postgres throws it. */
@@ -7,6 +7,10 @@ interface ServerError extends Error {
   readonly severity?: string
   readonly constraint?: string
   readonly column?: string
+  /** The functions it came through. */
+  readonly where?: string
+  /** Where in the server's source it was raised. */
+  readonly routine?: string
 }
 
 /** Five characters from the server: everything else that node-postgres throws is of this side of the wire. */
@@ -29,24 +33,64 @@ export function isMissingPartition(error: unknown): boolean {
   return isServerError(error) && error.code === '23514' && error.constraint === undefined
 }
 
-/** Classes whose primary message can quote a value of the row. */
-const QUOTES_VALUES = new Set(['22', '23', 'P0', 'XX'])
+/** What `ensure_partition_for` says of an id that is outside the kept range. */
+const OUTSIDE_KEPT_RANGE = '22023'
+
+export function isOutsideKeptRange(error: unknown): boolean {
+  return isServerError(error) && error.code === OUTSIDE_KEPT_RANGE
+}
+
+/** What the answer to an append says. A trigger of the owner's may raise any code, and means the row. */
+export function verdictOf(error: ServerError): ServerVerdict {
+  const verdict = serverVerdict(error.code)
+  return verdict === 'lasting' && error.routine === 'exec_stmt_raise' ? 'data' : verdict
+}
+
+/** Classes whose primary message is the server's own, and quotes no value of a row. */
+const SPEAKABLE = new Set([
+  '08',
+  '0A',
+  '25',
+  '26',
+  '28',
+  '3D',
+  '3F',
+  '40',
+  '42',
+  '53',
+  '54',
+  '55',
+  '57',
+  '58',
+])
+/** The innermost function is one of this library's. */
+const OWN_FUNCTION = /^PL\/pgSQL function \S*\bsecret_audit_/
+
+/** Text of an owner's function may quote whatever it was given. Its name stands in `where`. */
+function isSpeakable({ code, where }: { code: string; where?: string | undefined }): boolean {
+  return SPEAKABLE.has(code.slice(0, 2)) && (where === undefined || OWN_FUNCTION.test(where))
+}
 
 /**
  * What may leave the sink of an error: SQLSTATE and primary message, and not even that where it can quote a value.
  * `detail`, `where` and `hint` quote whole rows.
  */
 export function withoutRowContents(error: unknown): Error & { readonly code?: string } {
-  if (!isServerError(error)) {
-    const message = error instanceof Error ? error.message : String(error)
-    const code = (error as { code?: unknown } | undefined)?.code
-    return Object.assign(new Error(message), typeof code === 'string' ? { code } : {})
-  }
+  if (!isServerError(error)) return ofThisSide(error)
   const place = error.constraint ?? error.column
-  const text = QUOTES_VALUES.has(error.code.slice(0, 2))
-    ? `SQLSTATE ${error.code}${place === undefined ? '' : ` (${place})`}`
-    : `${error.message} (SQLSTATE ${error.code})`
+  const text = isSpeakable(error)
+    ? `${error.message} (SQLSTATE ${error.code})`
+    : `SQLSTATE ${error.code}${place === undefined ? '' : ` (${place})`}`
   return Object.assign(new Error(text), { code: error.code })
+}
+
+/** An error of Node or node-postgres. One that stands for several (each address of a host) has no message itself. */
+function ofThisSide(error: unknown): Error & { readonly code?: string } {
+  const code = (error as { code?: unknown } | undefined)?.code
+  const several = error instanceof AggregateError ? error.errors.map((one) => ofThisSide(one).message) : []
+  const message = error instanceof Error ? error.message : String(error)
+  const text = message || several.join('; ') || String(code)
+  return Object.assign(new Error(text), typeof code === 'string' ? { code } : {})
 }
 
 export function fault(code: SinkFault['code'], prefix: string, error: unknown): SinkFault {

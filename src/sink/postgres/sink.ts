@@ -1,11 +1,18 @@
 import { diag } from '../../diagnostics.js'
 import { AuditError } from '../../errors.js'
-import { serverVerdict } from '../../exporter/retry.js'
 import type { AuditBatch, AuditSink, SinkFinding, WriteResult } from '../sink.js'
 import { AppendStatements } from './append.js'
 import { checkStore } from './check.js'
-import { Connection, type ConnectionOptions, NoAnswer } from './connection.js'
-import { endsSession, fault, isLasting, isMissingPartition, isServerError } from './faults.js'
+import { Connection, type ConnectionOptions, NoAnswer, type ServerWarning } from './connection.js'
+import {
+  endsSession,
+  fault,
+  isLasting,
+  isMissingPartition,
+  isOutsideKeptRange,
+  isServerError,
+  verdictOf,
+} from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
@@ -109,6 +116,8 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #append(connection: Connection, batch: AuditBatch, mayAddPartition: boolean): Promise<WriteResult> {
+    // What came with a log-in, or with a statement that failed, says nothing about this one.
+    connection.takeWarnings()
     try {
       const committedAt = await connection.run((client) => this.#sql.append(client, batch))
       return unconfirmed(connection.takeWarnings()) ?? { status: 'committed', committedAt }
@@ -122,33 +131,31 @@ export class PostgresAuditSink implements AuditSink {
           }
         )
       }
-      if (mayAddPartition && isMissingPartition(error) && (await this.#addPartitions(connection, batch))) {
-        return this.#append(connection, batch, false)
+      if (mayAddPartition && isMissingPartition(error)) {
+        return (await this.#addPartitions(connection, batch)) ?? this.#append(connection, batch, false)
       }
       return this.#refusal(connection, batch, error)
     }
   }
 
-  /** The server answered ERROR, so nothing of this send is stored. */
+  /** The server answered ERROR, so nothing of this send is stored. An earlier one may have been. */
   async #refusal(
     connection: Connection,
     batch: AuditBatch,
-    error: Error & { code: string },
+    error: Parameters<typeof verdictOf>[0],
   ): Promise<WriteResult> {
-    const verdict = serverVerdict(error.code)
-    if (verdict === 'data') {
-      return { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
-    }
-    if (verdict === 'duplicate') {
+    const verdict = verdictOf(error)
+    if (verdict === 'duplicate' || verdict === 'data') {
       try {
         const ids = batch.entries.map(({ event }) => event.auditId)
         const held = await connection.run((client) => this.#sql.held(client, ids))
-        return { status: 'conflict', held }
+        if (verdict === 'duplicate' || held.size > 0) return { status: 'conflict', held }
+        return { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
       } catch (lookupError) {
         // Whose rows those are is not known: perhaps this batch's own, from an earlier send.
         return {
           status: 'unknown',
-          fault: fault('AUDIT_TIMEOUT', 'ids are taken, and by what is not known', lookupError),
+          fault: fault('AUDIT_TIMEOUT', 'refused, and what is stored is not known', lookupError),
         }
       }
     }
@@ -159,8 +166,8 @@ export class PostgresAuditSink implements AuditSink {
     }
   }
 
-  /** @returns whether the batch is worth another try */
-  async #addPartitions(connection: Connection, batch: AuditBatch): Promise<boolean> {
+  /** @returns why the batch is not worth another try at once */
+  async #addPartitions(connection: Connection, batch: AuditBatch): Promise<WriteResult | undefined> {
     const ends = [batch.entries[0], batch.entries.at(-1)]
     try {
       await connection.run(async (client) => {
@@ -168,13 +175,13 @@ export class PostgresAuditSink implements AuditSink {
           if (entry !== undefined) await ensurePartitionFor(client, this.#options.schema, entry.event.auditId)
         }
       })
-      return true
+      return undefined
     } catch (error) {
-      diag.error(
-        'otel-audit: a partition is missing and cannot be made',
-        fault('AUDIT_REJECTED', 'ensure', error).message,
-      )
-      return false
+      if (isOutsideKeptRange(error)) {
+        return { status: 'refused', fault: fault('AUDIT_REJECTED', 'outside the kept range', error) }
+      }
+      const why = fault('AUDIT_UNAVAILABLE', 'a partition is missing, and could not be made', error)
+      return { status: 'failed', lasting: isLasting(error), fault: why }
     }
   }
 
@@ -234,8 +241,13 @@ export class PostgresAuditSink implements AuditSink {
 }
 
 /** A commit that comes with a warning ("may not have been replicated") is not the commit that was asked for. */
-function unconfirmed(warnings: readonly string[]): WriteResult | undefined {
+function unconfirmed(warnings: readonly ServerWarning[]): WriteResult | undefined {
   if (warnings.length === 0) return undefined
-  const message = `the commit came with a warning: ${warnings.join('; ')}`
+  const message = `the commit came with a warning: ${warnings.map(said).join('; ')}`
   return { status: 'unknown', fault: { code: 'AUDIT_UNCONFIRMED', message } }
+}
+
+/** A warning of an owner's trigger may quote the row; that of a commit that waits for its standby does not. */
+function said({ code, message, routine }: ServerWarning): string {
+  return routine === 'SyncRepWaitForLSN' ? message : `SQLSTATE ${code}`
 }
