@@ -16,7 +16,7 @@ const ROWS = `
     operation, outcome, worker_id, execution_id::text, parent_execution_id::text, server_region, broker_region,
     kek_version, notes, actor_id, actor_type, source_address, service_name, service_instance_id, trace_id, span_id,
     attributes::text, original_audit_id::text, encode(event_digest, 'hex') as digest
-  from noetl.secret_audit order by audit_id`
+  from noetl.secret_audit order by secret_audit.audit_id`
 
 type Row = Readonly<Record<string, string | null>>
 

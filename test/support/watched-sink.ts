@@ -49,7 +49,8 @@ export class WatchedSink implements AuditSink {
   #inspect({ entries }: AuditBatch): void {
     const ids = entries.map(({ event }) => event.auditId)
     if (ids.length === 0) this.breaches.push('an empty batch')
-    if (ids.some((id, i) => i > 0 && id <= (ids[i - 1] ?? 0n))) this.breaches.push(`not ascending: ${ids.join(' ')}`)
+    if (ids.some((id, i) => i > 0 && id <= (ids[i - 1] ?? 0n)))
+      this.breaches.push(`not ascending: ${ids.join(' ')}`)
     if (this.#writing) this.breaches.push('a second batch in flight')
     if (this.#closed) this.breaches.push('a write after close')
     if (this.#inDoubt !== undefined && bytesOf(this.#inDoubt) !== bytesOf({ entries })) {
