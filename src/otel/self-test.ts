@@ -1,4 +1,11 @@
-import { context, isSpanContextValid, metrics, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import {
+  isSpanContextValid,
+  metrics,
+  ROOT_CONTEXT,
+  type SpanContext,
+  trace,
+  TraceFlags,
+} from '@opentelemetry/api'
 import { withTicket } from '../service/audit-span.js'
 import type { AuditPipeline } from '../service/pipeline.js'
 import type { Claimable } from '../service/ticket.js'
@@ -39,25 +46,31 @@ export function checkTelemetry(pipeline: AuditPipeline): SinkFinding[] {
   return findings
 }
 
+// An unsampled parent: with a sampler of somebody else's that looks at it, the probe is not exported either.
+const PARENT: SpanContext = {
+  traceId: '1'.padStart(32, '0'),
+  spanId: '1'.padStart(16, '0'),
+  traceFlags: TraceFlags.NONE,
+  isRemote: true,
+}
+
 function probe(pipeline: AuditPipeline): string | undefined {
   const ticket = new Probe()
-  // An unsampled parent: with a sampler of somebody else's the probe is still not exported.
-  const parent = trace.setSpanContext(context.active() === ROOT_CONTEXT ? ROOT_CONTEXT : context.active(), {
-    traceId: '0'.repeat(31) + '1',
-    spanId: '0'.repeat(15) + '1',
-    traceFlags: 0,
-    isRemote: true,
-  })
   try {
     const span = trace
       .getTracer('otel-audit', VERSION)
-      .startSpan('secret_audit self_test', {}, withTicket(parent, ticket))
-    const isReal = isSpanContextValid(span.spanContext()) && span.isRecording()
+      .startSpan('secret_audit self_test', {}, withTicket(trace.setSpanContext(ROOT_CONTEXT, PARENT), ticket))
+    const spanContext = span.spanContext()
+    const isRecording = span.isRecording()
     span.end()
     if (ticket.claimedBy === pipeline) return undefined
     if (ticket.claimedBy !== undefined) return 'another audit pipeline of this process takes what is traced'
-    return isReal
-      ? `the tracer (${tracerName()}) does not have our span processor: records take the direct path`
+    if (isRecording) {
+      return `the tracer (${tracerName()}) does not have our span processor: records take the direct path`
+    }
+    // A tracer that makes no spans hands on the parent's.
+    return isSpanContextValid(spanContext) && spanContext.spanId !== PARENT.spanId
+      ? `the sampler of the tracer (${tracerName()}) is not wrapped in AuditSampler: records in traces that are not sampled take the direct path`
       : `the tracer (${tracerName()}) records no span: records take the direct path and have no trace`
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

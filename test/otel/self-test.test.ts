@@ -1,0 +1,235 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { context, metrics, trace, type TracerProvider } from '@opentelemetry/api'
+import { core } from '@opentelemetry/sdk-node'
+import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { escapeIdentifier } from 'pg'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { type Audit, createAudit } from '../../src/audit.js'
+import { checkStore } from '../../src/sink/postgres/check.js'
+import { migrate } from '../../src/sink/postgres/migrate.js'
+import type { SinkFinding } from '../../src/sink/sink.js'
+import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { startPostgres } from '../support/postgres/server.js'
+import { waitUntil } from '../support/wait-until.js'
+import { forgetTelemetry, listening, thrower, traced } from '../service/telemetry.js'
+import { environment, recordingAudit, startSdk } from './own-sdk.js'
+import { scraper } from './scrape.js'
+
+const findings = async (audit: Audit): Promise<readonly SinkFinding[]> => (await audit.selfTest()).findings
+
+describe('of the tracer it says', () => {
+  async function ofTracer(audit: Audit): Promise<SinkFinding | undefined> {
+    scraper()
+    const { ok, findings: found } = await audit.selfTest()
+    // The direct path carries on.
+    expect(ok).toBe(true)
+    expect(found.length).toBeLessThanOrEqual(1)
+    if (found[0] !== undefined) expect(found[0]).toMatchObject({ level: 'warning', check: 'tracer' })
+    return found[0]
+  }
+
+  it.each(['always_on', 'always_off', 'parentbased_always_on'])(
+    'nothing when it is ours, with %s, and no probe is exported',
+    async (sampler) => {
+      environment({ OTEL_TRACES_SAMPLER: sampler })
+      const memory = new InMemorySpanExporter()
+      const { audit } = recordingAudit()
+      startSdk(audit.withSdk({ spanProcessors: [new SimpleSpanProcessor(memory)] }))
+      expect(await ofTracer(audit)).toBeUndefined()
+      const suppressed = core.suppressTracing(context.active())
+      expect(await context.with(suppressed, () => ofTracer(audit))).toBeUndefined()
+      expect(memory.getFinishedSpans()).toEqual([])
+    },
+  )
+
+  it('that there is none', async () => {
+    const { audit } = recordingAudit()
+    expect((await ofTracer(audit))?.message).toMatch(/NoopTracerProvider\) records no span/)
+  })
+
+  it('that it does not have our processor, with its name', async () => {
+    traced()
+    const { audit } = recordingAudit()
+    expect((await ofTracer(audit))?.message).toMatch(
+      /TracerProvider\) records no span|is not wrapped in AuditSampler/,
+    )
+    class VendorProvider {
+      getTracer = () => ({
+        startSpan: () => ({
+          spanContext: () => ({ traceId: 'f'.repeat(32), spanId: 'e'.repeat(16), traceFlags: 1 }),
+          isRecording: () => true,
+          end: () => {},
+        }),
+      })
+    }
+    forgetTelemetry()
+    trace.setGlobalTracerProvider(new VendorProvider() as unknown as TracerProvider)
+    expect((await ofTracer(audit))?.message).toMatch(/\(VendorProvider\) does not have our span processor/)
+  })
+
+  it('that its sampler is not wrapped', async () => {
+    const { audit } = recordingAudit()
+    startSdk({ spanProcessors: [audit.processor] })
+    expect((await ofTracer(audit))?.message).toMatch(/is not wrapped in AuditSampler/)
+  })
+
+  it('that another pipeline takes what is traced', async () => {
+    const other = recordingAudit()
+    startSdk(other.audit.withSdk({ spanProcessors: [] }))
+    const { audit } = recordingAudit()
+    expect((await ofTracer(audit))?.message).toContain('another audit pipeline')
+  })
+
+  it('that it throws', async () => {
+    const provider = { getTracer: () => ({ startSpan: thrower }) } as unknown as TracerProvider
+    trace.setGlobalTracerProvider(provider)
+    onTestFinished(forgetTelemetry)
+    const { audit } = recordingAudit()
+    expect((await ofTracer(audit))?.message).toContain('threw')
+  })
+})
+
+it('of the meter it says that nobody collects', async () => {
+  metrics.disable()
+  const { audit } = recordingAudit()
+  expect(await findings(audit)).toContainEqual(expect.objectContaining({ level: 'warning', check: 'meter' }))
+  scraper()
+  expect(await findings(audit)).not.toContainEqual(expect.objectContaining({ check: 'meter' }))
+})
+
+describe('of the store it says', () => {
+  let database: TestDatabase
+
+  beforeAll(async () => {
+    database = await migratedDatabase()
+  })
+
+  afterAll(async () => {
+    await database.drop()
+  })
+
+  async function ofStore(databaseUrl: string): Promise<readonly SinkFinding[]> {
+    const audit = createAudit({ databaseUrl, answerTimeoutMs: 5000 })
+    onTestFinished(() => audit.close())
+    const { ok, findings: found } = await audit.selfTest()
+    const store = found.filter(({ check }) => check !== 'tracer' && check !== 'meter')
+    expect(ok).toBe(store.length === 0)
+    for (const { level } of store) expect(level).toBe('error')
+    return store
+  }
+
+  it('nothing when all is well, and leaves no row', async () => {
+    expect(await ofStore(database.url)).toEqual([])
+    const client = await connect(database.url)
+    onTestFinished(() => client.end())
+    expect((await client.query('select from noetl.secret_audit')).rowCount).toBe(0)
+  })
+
+  it('nothing when a role or database only has other defaults: the session has its own settings', async () => {
+    const client = await connect(database.url)
+    onTestFinished(async () => {
+      await client.query(`alter database ${database.name} reset all`)
+      await client.end()
+    })
+    await client.query(`alter database ${database.name} set default_transaction_read_only = on`)
+    await client.query(`alter database ${database.name} set synchronous_commit = off`)
+    expect(await ofStore(database.url)).toEqual([])
+  })
+
+  it('that it cannot be reached', async () => {
+    expect(await ofStore('postgres://nobody:hunter2@127.0.0.1:9/trail')).toMatchObject([
+      { check: 'store', message: expect.stringContaining('ECONNREFUSED') },
+    ])
+  })
+
+  it('that the tables are missing', async () => {
+    const empty = await emptyDatabase()
+    onTestFinished(() => empty.drop())
+    expect(await ofStore(empty.url)).toMatchObject([
+      { check: 'store', message: expect.stringMatching(/^AUDIT_SCHEMA: .*otel-audit migrate/) },
+    ])
+  })
+
+  it('that the login may not write', async () => {
+    const client = await connect(database.url)
+    const login = escapeIdentifier(`${database.name}_reader`)
+    onTestFinished(async () => {
+      await client.query(`drop owned by ${login}`)
+      await client.query(`drop role ${login}`)
+      await client.end()
+    })
+    await client.query(`create role ${login} login password 'canary-31aa'`)
+    await client.query(`grant usage on schema noetl to ${login}`)
+    await client.query(`grant select on all tables in schema noetl to ${login}`)
+    const url = new URL(database.url)
+    url.username = `${database.name}_reader`
+    url.password = 'canary-31aa'
+    expect(await ofStore(url.href)).toMatchObject([
+      { check: 'write', message: expect.stringContaining('SQLSTATE 42501') },
+    ])
+  })
+
+  it('that its clock is far from ours', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    expect(await ofStore(database.url)).toMatchObject([
+      { check: 'clock', message: expect.stringMatching(/3\d{3}\.\d s away/) },
+    ])
+    vi.setSystemTime(Date.now() - 7_200_000)
+    expect(await ofStore(database.url)).toMatchObject([{ check: 'clock' }])
+  })
+
+  it.each(['off', 'local', 'remote_write'])(
+    'that synchronous_commit is %s in spite of ours',
+    async (weak) => {
+      const client = await connect(database.url)
+      onTestFinished(() => client.end())
+      await client.query(`set synchronous_commit = ${weak}`)
+      expect(await checkStore(client, 'noetl')).toMatchObject([
+        { check: 'synchronous_commit', level: 'error' },
+      ])
+    },
+  )
+
+  it('that its server would lose committed rows, or is a standby', async () => {
+    const server = await startPostgres({ settings: { fsync: 'off', full_page_writes: 'off' } })
+    onTestFinished(() => server.close())
+    await migrate({ databaseUrl: server.url() })
+    expect(await ofStore(server.url())).toMatchObject([{ check: 'fsync' }, { check: 'full_page_writes' }])
+
+    await server.stop()
+    await writeFile(join(server.dataDirectory, 'standby.signal'), '')
+    // It is never "ready" in the launcher's sense.
+    server.start().catch(() => {})
+    await waitUntil('the standby', () => server.query('select 1').catch(() => false as const))
+    expect(await ofStore(server.url())).toContainEqual(
+      expect.objectContaining({ check: 'primary', level: 'error' }),
+    )
+  })
+})
+
+describe('start', () => {
+  const lost = { databaseUrl: 'postgres://nobody:hunter2@127.0.0.1:9/trail' }
+
+  it('fails in strict mode, with every finding that forbids it, and without the password', async () => {
+    const said = listening()
+    const audit = createAudit({ ...lost, strict: true, deadlineMs: 100 })
+    onTestFinished(() => audit.close({ timeoutMs: 0 }))
+    const failed = await audit.start().then(
+      () => '',
+      (error: Error) => error.message,
+    )
+    expect(failed).toMatch(/^AUDIT_SELF_TEST: store: .*ECONNREFUSED/)
+    expect(failed + said.join()).not.toContain('hunter2')
+  })
+
+  it('says in async mode what it found', async () => {
+    const said = listening()
+    const audit = createAudit({ ...lost, strict: false })
+    onTestFinished(() => audit.close({ timeoutMs: 0 }))
+    expect(await audit.start()).toMatchObject({ ok: false })
+    expect(said).toContainEqual(expect.stringMatching(/^error: otel-audit: self-test: store: .*ECONNREFUSED/))
+    expect(said).toContainEqual(expect.stringMatching(/^warn: otel-audit: self-test: tracer: /))
+  })
+})
