@@ -69,6 +69,12 @@ describe('attributes', () => {
     expect(marker).toBe(sha256(canonical(attributes)))
   })
 
+  it('are measured in bytes of UTF-8, not in characters', () => {
+    const json = stored({ text: 'é'.repeat(3000) })
+    expect(Buffer.byteLength(json ?? '')).toBeLessThanOrEqual(4096)
+    expect(Object.keys(parsed(json))).toEqual(['sanitized.attributes', 'text'])
+  })
+
   it('leave room for the markers of other fields', () => {
     const attributes = { text: 'x'.repeat(4096 - '{"text":""}'.length) }
     expect(Buffer.byteLength(stored(attributes) ?? '')).toBe(4096)

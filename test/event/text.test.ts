@@ -52,6 +52,23 @@ describe.each(CALLER_TEXT)('any text in %s', (field) => {
   })
 })
 
+describe('the limits', () => {
+  it('are those of the documentation', () => {
+    expect(TEXT_LIMITS).toEqual({
+      credential: 512,
+      workerId: 256,
+      serverRegion: 128,
+      brokerRegion: 128,
+      kekVersion: 128,
+      notes: 1024,
+      actorId: 256,
+      sourceAddress: 128,
+      serviceName: 256,
+      serviceInstanceId: 256,
+    })
+  })
+})
+
 describe('text that cannot be stored', () => {
   const notes = (text: string) => buildEvent({ ...MINIMAL, notes: text }, IDENTITY).notes
 
