@@ -2,45 +2,58 @@ import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { AuditBatch, BatchEntry } from '../sink.js'
 import { readSql, renderSql } from './sql-text.js'
 
-/** The parameters of `append.sql`, in its order: one array a column. */
-const COLUMNS: readonly ((entry: BatchEntry) => string | number | bigint | Buffer | null)[] = [
-  ({ event }) => event.auditId,
-  ({ event }) => event.occurredAt,
-  ({ event }) => event.credential,
-  ({ event }) => event.operation,
-  ({ event }) => event.outcome,
-  ({ event }) => event.workerId,
-  ({ event }) => event.executionId,
-  ({ event }) => event.parentExecutionId,
-  ({ event }) => event.serverRegion,
-  ({ event }) => event.brokerRegion,
-  ({ event }) => event.kekVersion,
-  ({ event }) => event.notes,
-  ({ event }) => event.actorId,
-  ({ event }) => event.actorType,
-  ({ event }) => event.sourceAddress,
-  ({ event }) => event.serviceName,
-  ({ event }) => event.serviceInstanceId,
-  ({ event }) => event.traceId,
-  ({ event }) => event.spanId,
-  ({ event }) => event.attributesJson,
-  ({ event }) => event.originalAuditId,
-  ({ digest }) => digest,
-]
+/**
+ * A row by its columns: `append.sql` reads it by their names, `append-one.sql` in this order. 64-bit integers are text,
+ * since as JSON numbers they would be rounded.
+ */
+function rowOf({ event, digest }: BatchEntry): Readonly<Record<string, string | number | null>> {
+  return {
+    audit_id: int8(event.auditId),
+    occurred_at: event.occurredAt,
+    credential: event.credential,
+    operation: event.operation,
+    outcome: event.outcome,
+    worker_id: event.workerId,
+    execution_id: int8(event.executionId),
+    parent_execution_id: int8(event.parentExecutionId),
+    server_region: event.serverRegion,
+    broker_region: event.brokerRegion,
+    kek_version: event.kekVersion,
+    notes: event.notes,
+    actor_id: event.actorId,
+    actor_type: event.actorType,
+    source_address: event.sourceAddress,
+    service_name: event.serviceName,
+    service_instance_id: event.serviceInstanceId,
+    trace_id: event.traceId,
+    span_id: event.spanId,
+    attributes: event.attributesJson,
+    original_audit_id: int8(event.originalAuditId),
+    event_digest: `\\x${digest.toString('hex')}`,
+  }
+}
 
-/** The two hot statements, for one schema. */
+function int8(value: bigint | null): string | null {
+  return value === null ? null : value.toString()
+}
+
+/** The hot statements, for one schema. */
 export class AppendStatements {
+  readonly #appendOne: string
   readonly #append: string
   readonly #held: string
 
-  private constructor(append: string, held: string) {
+  private constructor(appendOne: string, append: string, held: string) {
+    this.#appendOne = appendOne
     this.#append = append
     this.#held = held
   }
 
   static async load(schema: string): Promise<AppendStatements> {
-    const [append, held] = await Promise.all([readSql('./append.sql'), readSql('./held.sql')])
-    return new AppendStatements(renderSql(append, schema), renderSql(held, schema))
+    const load = async (file: string): Promise<string> => renderSql(await readSql(file), schema)
+    return new AppendStatements(
+      ...(await Promise.all([load('./append-one.sql'), load('./append.sql'), load('./held.sql')])),
+    )
   }
 
   /**
@@ -49,14 +62,24 @@ export class AppendStatements {
    * @returns µs since the Unix epoch, by the database's clock
    */
   async append(client: ClientBase, batch: AuditBatch): Promise<number> {
-    const query: QueryArrayConfig = {
-      name: 'otel-audit append 1',
-      text: this.#append,
-      values: COLUMNS.map((column) => batch.entries.map(column)),
-      rowMode: 'array',
-    }
-    const { rows } = await client.query<[string]>(query)
-    return Number(rows[0]?.[0])
+    const rows = batch.entries.map(rowOf)
+    const [only] = rows
+    const query: QueryArrayConfig =
+      rows.length === 1 && only !== undefined
+        ? {
+            name: 'otel-audit append one',
+            text: this.#appendOne,
+            values: Object.values(only),
+            rowMode: 'array',
+          }
+        : {
+            name: 'otel-audit append',
+            text: this.#append,
+            values: [JSON.stringify(rows), rows.length],
+            rowMode: 'array',
+          }
+    const answer = await client.query<[string]>(query)
+    return Number(answer.rows[0]?.[0])
   }
 
   /** Which ids are taken, and by what: the digest, or `null` for a row without one. Primary only. */
