@@ -106,6 +106,11 @@ export class DurableAuditExporter implements AuditPipeline {
     })
   }
 
+  /** Whether it has been closed, or is being closed: it takes no records of the application any more. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   get identity(): ServiceIdentity {
     return this.#identity
   }

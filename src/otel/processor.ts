@@ -11,6 +11,8 @@ export const DEFAULT_FLUSH_TIMEOUT_MS = 5000
 /** What the processor needs of the pipeline it claims for. `DurableAuditExporter` is one. */
 export interface SpanPipeline extends AuditPipeline {
   readonly metrics: AuditMetrics
+  /** A closed pipeline claims nothing: there may be another one. */
+  readonly isClosed: boolean
   forceFlush(): Promise<void>
 }
 
@@ -36,7 +38,7 @@ export class AuditSpanProcessor {
 
   onStart(_span: unknown, parentContext: Context): void {
     try {
-      if (!this.#stopped) ticketOf(parentContext)?.claim(this.#pipeline)
+      if (this.#isActive) ticketOf(parentContext)?.claim(this.#pipeline)
     } catch (error) {
       diag.error('otel-audit: a ticket could not be claimed; its event takes the direct path', error)
     }
@@ -44,7 +46,7 @@ export class AuditSpanProcessor {
 
   onEnd(span: EndedSpan): void {
     try {
-      if (this.#stopped) return
+      if (!this.#isActive) return
       for (const ticket of readAuditEvents(span, this.#pipeline)) this.#pipeline.submit(ticket, 'trace')
     } catch (error) {
       diag.error('otel-audit: an ended span could not be read', error)
@@ -57,8 +59,11 @@ export class AuditSpanProcessor {
     const timeUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#flushTimeoutMs)
     })
-    await Promise.race([this.#pipeline.forceFlush(), timeUp])
-    clearTimeout(timer)
+    try {
+      await Promise.race([this.#pipeline.forceFlush(), timeUp])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /**
@@ -68,5 +73,9 @@ export class AuditSpanProcessor {
   shutdown(): Promise<void> {
     this.#stopped = true
     return this.forceFlush()
+  }
+
+  get #isActive(): boolean {
+    return !this.#stopped && !this.#pipeline.isClosed
   }
 }
