@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AuditEvent } from './event.js'
 
 const DOMAIN = Buffer.from('otel-audit/event/v1\n')
@@ -33,6 +33,13 @@ const TAGGED = [
 
 const HEADER_BYTES = 5
 const INTEGER_BYTES = 8
+/** UTF-8 needs no more for a UTF-16 code unit. */
+const BYTES_PER_UNIT = 3
+
+// Reused, and grown when an event needs more: its bytes are hashed, or copied, before the next event is encoded.
+// A buffer of its own for each event, of the size measured first, took 3.1 µs an event; this takes 1.7.
+let scratch = Buffer.alloc(0)
+let integers = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
 
 /**
  * The bytes that are hashed: `"otel-audit/event/v1\n"`, then for every field that is present, in ascending tag
@@ -40,31 +47,38 @@ const INTEGER_BYTES = 8
  * complement; text is UTF-8, not normalised.
  */
 export function encodeEvent(event: AuditEvent): Buffer {
-  let size = DOMAIN.length
-  for (const [, field] of TAGGED) {
-    const value = event[field]
-    if (value !== null) {
-      size += HEADER_BYTES + (typeof value === 'string' ? Buffer.byteLength(value) : INTEGER_BYTES)
-    }
-  }
-  const bytes = Buffer.allocUnsafe(size)
-  let at = DOMAIN.copy(bytes)
-  for (const [tag, field] of TAGGED) {
-    const value = event[field]
-    if (value === null) continue
-    at = bytes.writeUInt8(tag, at)
-    const start = at + 4
-    const end =
-      typeof value === 'string'
-        ? start + bytes.write(value, start, 'utf8')
-        : bytes.writeBigInt64BE(BigInt(value), start)
-    bytes.writeUInt32BE(end - start, at)
-    at = end
-  }
-  return bytes
+  return Buffer.from(encoded(event))
 }
 
 /** SHA-256 of {@link encodeEvent}: 32 bytes. Two events have the same digest only if they are equal in every field. */
 export function eventDigest(event: AuditEvent): Buffer {
-  return createHash('sha256').update(encodeEvent(event)).digest()
+  return hash('sha256', encoded(event), 'buffer')
+}
+
+/** Valid until the next call. */
+function encoded(event: AuditEvent): Buffer {
+  reserve(0, DOMAIN.length)
+  let at = DOMAIN.copy(scratch)
+  for (const [tag, field] of TAGGED) {
+    const value = event[field]
+    if (value === null) continue
+    reserve(at, HEADER_BYTES + (typeof value === 'string' ? value.length * BYTES_PER_UNIT : INTEGER_BYTES))
+    const start = at + HEADER_BYTES
+    let length = INTEGER_BYTES
+    if (typeof value === 'string') length = scratch.write(value, start, 'utf8')
+    else integers.setBigInt64(start, BigInt(value))
+    integers.setUint8(at, tag)
+    integers.setUint32(at + 1, length)
+    at = start + length
+  }
+  return scratch.subarray(0, at)
+}
+
+/** Makes room for so many bytes behind the first `used`, which are kept. */
+function reserve(used: number, bytes: number): void {
+  if (used + bytes <= scratch.length) return
+  const larger = Buffer.allocUnsafeSlow((used + bytes) * 2)
+  scratch.copy(larger, 0, 0, used)
+  scratch = larger
+  integers = new DataView(larger.buffer, larger.byteOffset, larger.length)
 }
