@@ -93,8 +93,7 @@ async function receiver(checks) {
 
 async function collectorFor(checks, jaeger, { auditFile, ...options } = {}) {
   const file = auditFile ?? join(await checks.directory(), 'audit.jsonl')
-  const collector = await Collector.start(checks.binary, { jaeger: jaeger.url, auditFile: file, ...options })
-  checks.opened(collector, () => collector.stop())
+  const collector = await Collector.start(checks, { jaeger: jaeger.url, auditFile: file, ...options })
   return { collector, auditFile: file }
 }
 

@@ -32,10 +32,7 @@ export async function checkNames(checks) {
 async function metricNames(checks) {
   const jaeger = await Receiver.start()
   checks.opened(jaeger, () => jaeger.close())
-  const start = async (auditFile) => {
-    const collector = await Collector.start(checks.binary, { jaeger: jaeger.url, auditFile })
-    return checks.opened(collector, () => collector.stop())
-  }
+  const start = (auditFile) => Collector.start(checks, { jaeger: jaeger.url, auditFile })
   const directory = await checks.directory()
   await symlink('/dev/full', join(directory, 'full.jsonl'))
   const [sound, full] = [
@@ -44,6 +41,6 @@ async function metricNames(checks) {
   ]
   await send(full.url)
   const telemetry = await scrape(full.telemetryUrl)
-  const { exposition } = await emit(sound.url)
+  const { exposition } = await emit(checks, sound.url)
   return new Set([...namesOf(telemetry), ...namesOf(exposition)])
 }

@@ -16,9 +16,8 @@ export async function checkPipelines(checks) {
   checks.opened(jaeger, () => jaeger.close())
   const auditFile = join(await checks.directory(), 'audit.jsonl')
   const env = { COLLECTOR_AUDIT_FILE_MIB: '1' }
-  const collector = await Collector.start(checks.binary, { jaeger: jaeger.url, auditFile, env })
-  checks.opened(collector, () => collector.stop())
-  const { spans, exposition } = await emit(collector.url)
+  const collector = await Collector.start(checks, { jaeger: jaeger.url, auditFile, env })
+  const { spans, exposition } = await emit(checks, collector.url)
   const audit = spans.filter(isAudit)
 
   await checks.check(`${audit.length} audit spans are in the audit file, whole, each once`, async () => {
@@ -59,7 +58,7 @@ async function relabelled(exposition) {
 }
 
 /** Runs emit.mjs against a collector. */
-export async function emit(url) {
+export async function emit(checks, url) {
   const [port] = await freePorts(1)
   const others = Object.entries(process.env).filter(([name]) => !/^(OTEL|NOETL)_/.test(name))
   const child = spawn(process.execPath, [join(import.meta.dirname, 'emit.mjs')], {
@@ -76,6 +75,7 @@ export async function emit(url) {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
+  checks.opened(child, () => child.kill('SIGKILL'))
   const said = await text(child.stdout)
   const [code] = await exit
   if (code !== 0) throw new Error(`emit.mjs ended with ${code}`)

@@ -26,6 +26,7 @@ class Checks {
   /** `body` returns what is wrong, as a list of texts, or throws. */
   async check(promise, body) {
     const faults = await body().catch((error) => [error.stack])
+    if (this.#closed !== undefined) return // What fails now fails because everything is being closed.
     if (faults.length === 0) this.#passed++
     else this.#failed++
     console.log(`${faults.length === 0 ? 'ok  ' : 'FAIL'}  ${promise}`)
@@ -34,13 +35,18 @@ class Checks {
   }
 
   /** A directory for the files of one check. */
-  directory() {
+  async directory() {
+    if (this.#closed !== undefined) throw new Error('closed')
     return mkdtemp(join(this.#directory, 'check-'))
   }
 
-  /** Runs `close` at the end, whatever happens. */
+  /** Runs `close` at the end, whatever happens. To be said as soon as there is something to close. */
   opened(thing, close) {
     this.#closers.push(close)
+    if (this.#closed !== undefined) {
+      void this.#closeAll() // The first pass may be over.
+      throw new Error('closed')
+    }
     return thing
   }
 
@@ -61,8 +67,8 @@ class Checks {
   }
 
   async #closeAll() {
-    for (const close of this.#closers.toReversed()) await close()
-    await rm(this.#directory, { recursive: true, force: true })
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close()
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

@@ -18,14 +18,14 @@ export class Collector {
   #exit
   #said = []
 
-  static async start(binary, { jaeger, auditFile, env = {}, overlays = [] }) {
+  static async start(checks, { jaeger, auditFile, env = {}, overlays = [] }) {
     const [grpc, http, health, prometheus, telemetry] = await freePorts(5)
     const collector = new Collector()
     collector.url = `http://127.0.0.1:${http}`
     collector.metricsUrl = `http://127.0.0.1:${prometheus}/metrics`
     collector.telemetryUrl = `http://127.0.0.1:${telemetry}/metrics`
     const configs = [CONFIG, JSON_TO_JAEGER, ...overlays].flatMap((config) => ['--config', config])
-    collector.#child = spawn(binary, configs, {
+    collector.#child = spawn(checks.binary, configs, {
       env: {
         ...withoutCollectorVariables(),
         COLLECTOR_OTLP_GRPC_PORT: `${grpc}`,
@@ -41,6 +41,7 @@ export class Collector {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     collector.#exit = once(collector.#child, 'exit')
+    checks.opened(collector, () => collector.stop())
     collector.#child.stderr.on('data', (chunk) => collector.#said.push(chunk))
     await collector.#ready(`http://127.0.0.1:${health}`)
     return collector
