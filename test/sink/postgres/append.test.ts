@@ -1,51 +1,57 @@
 import fc from 'fast-check'
-import type { Client } from 'pg'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventDigest } from '../../../src/event/digest.js'
 import type { AuditEvent } from '../../../src/event/event.js'
 import { PostgresAuditSink } from '../../../src/sink/postgres/sink.js'
 import { anyEvent } from '../../event/arbitrary-event.js'
-import { connect, migratedDatabase, type TestDatabase } from '../../support/database.js'
+import { connect, migratedDatabase } from '../../support/database.js'
 import { anEvent, batchOf } from '../../support/events.js'
 import { readTrail } from '../../support/trail.js'
 
 const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
 
-let database: TestDatabase
-let owner: Client
-let sink: PostgresAuditSink
-
-beforeAll(async () => {
-  database = await migratedDatabase()
-  owner = await connect(database.url)
-  // So that every id has a place.
+/** A trail in which every id has a place. */
+async function openTrail() {
+  const database = await migratedDatabase()
+  const owner = await connect(database.url)
   const { rows } = await owner.query('select from_id, to_id from noetl.secret_audit_partitions() order by 1')
   await owner.query(`
     create table noetl.secret_audit_first partition of noetl.secret_audit for values from (minvalue) to (${rows[0].from_id});
     create table noetl.secret_audit_last partition of noetl.secret_audit for values from (${rows.at(-1).to_id}) to (maxvalue)`)
-  sink = new PostgresAuditSink({ databaseUrl: database.url })
+  const sink = new PostgresAuditSink({ databaseUrl: database.url })
+  return { database, owner, sink }
+}
+
+let whole: Awaited<ReturnType<typeof openTrail>>
+/** The same events, each in a batch of its own: that is another statement. */
+let single: Awaited<ReturnType<typeof openTrail>>
+
+beforeAll(async () => {
+  whole = await openTrail()
+  single = await openTrail()
 })
 
 afterAll(async () => {
-  await sink.close()
-  await owner.end()
-  await database.drop()
+  for (const { sink, owner, database } of [whole, single]) {
+    await sink.close()
+    await owner.end()
+    await database.drop()
+  }
 })
 
-/** Stores events, and gives back what is there: the columns, and the digest of what was read of them. */
-async function throughTheTable(...events: readonly AuditEvent[]) {
-  expect(await sink.write(batchOf(...events))).toMatchObject({ status: 'committed' })
-  const ids = new Set(events.map(({ auditId }) => auditId))
-  return (await readTrail(owner)).filter(({ event }) => ids.has(event.auditId))
-}
-
 async function expectUnchanged(...events: readonly AuditEvent[]): Promise<void> {
-  const rows = await throughTheTable(...events)
+  const committed = { status: 'committed', committedAt: expect.any(Number) }
+  expect(await whole.sink.write(batchOf(...events))).toEqual(committed)
+  for (const event of events) expect(await single.sink.write(batchOf(event))).toEqual(committed)
   const expected = [...events].sort((a, b) => (a.auditId < b.auditId ? -1 : 1))
-  expect(rows.map(({ event }) => event)).toEqual(expected)
-  for (const { event, digest } of rows) expect(digest).toEqual(eventDigest(event))
+  const ids = new Set(events.map(({ auditId }) => auditId))
+  for (const { owner } of [whole, single]) {
+    const rows = (await readTrail(owner)).filter(({ event }) => ids.has(event.auditId))
+    expect(rows.map(({ event }) => event)).toEqual(expected)
+    for (const { event, digest } of rows) expect(digest).toEqual(eventDigest(event))
+  }
 }
 
 describe('every column is stored as it is', () => {
@@ -128,8 +134,8 @@ describe('every column is stored as it is', () => {
     await expectUnchanged(...texts.map((attributesJson) => ({ ...anEvent(), attributesJson })))
   })
 
-  test('any event that can exist, also when it is 512 times another', async () => {
-    const ids = new Set((await readTrail(owner)).map(({ event }) => event.auditId))
+  test('any event that can exist, in batches and alone', async () => {
+    const ids = new Set((await readTrail(whole.owner)).map(({ event }) => event.auditId))
     const unique = (event: AuditEvent): boolean =>
       !ids.has(event.auditId) && ids.add(event.auditId) !== undefined
     await expectUnchanged(...fc.sample(anyEvent, 512).filter(unique))
@@ -137,14 +143,16 @@ describe('every column is stored as it is', () => {
 })
 
 describe('what the database adds', () => {
-  test('is when, and in which transaction, the row was recorded', async () => {
-    const events = [anEvent(), anEvent()]
+  test.each([1, 2])('is when, and in which transaction, %i rows were recorded', async (count) => {
+    const { owner, sink } = whole
+    const events = Array.from({ length: count }, () => anEvent())
     const result = await sink.write(batchOf(...events))
     const { rows } = await owner.query(
       `select (extract(epoch from recorded_at) * 1000000)::bigint as at, recorded_xid, chain_id, block_no, block_index
        from noetl.secret_audit where audit_id = any($1) order by 1`,
       [events.map(({ auditId }) => auditId)],
     )
+    expect(rows).toHaveLength(count)
     expect(new Set(rows.map((row) => row.recorded_xid)).size).toBe(1)
     expect(rows[0]).toMatchObject({ chain_id: null, block_no: null, block_index: null })
     if (result.status !== 'committed') throw new Error(result.status)
@@ -168,7 +176,7 @@ describe('an application that has changed how pg reads types', () => {
   ])('%s: a taken id is still recognised', async (_, type, parser, auditId) => {
     pg.types.setTypeParser(type, parser as unknown as (text: string) => never)
     const event = anEvent({}, { auditId })
-    const fresh = new PostgresAuditSink({ databaseUrl: database.url })
+    const fresh = new PostgresAuditSink({ databaseUrl: whole.database.url })
     expect(await fresh.write(batchOf(event))).toEqual({
       status: 'committed',
       committedAt: expect.any(Number),

@@ -1,0 +1,211 @@
+import type { Client } from 'pg'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { PostgresAuditSink } from '../../src/sink/postgres/sink.js'
+import { connect } from '../support/database.js'
+import { anEvent, batchOf, entryOf } from '../support/events.js'
+import { openPipeline, type TestPipeline } from '../support/pipeline.js'
+import { readTrail } from '../support/trail.js'
+import { TrailServer } from '../support/trail-server.js'
+import { waitUntil } from '../support/wait-until.js'
+
+// Batches whose fate is not known: each case is made by a real server, and each ends with one row, or provably none.
+
+let trails: TrailServer
+let url: string
+let owner: Client
+
+beforeAll(async () => {
+  trails = await TrailServer.start()
+})
+
+afterAll(() => trails.close())
+
+beforeEach(async () => {
+  url = await trails.trail()
+  owner = await connect(url)
+})
+
+afterEach(() => owner.end())
+
+const stored = async (): Promise<bigint[]> => (await readTrail(owner)).map(({ event }) => event.auditId)
+
+/** Inserts wait until it is called again. */
+async function lockTrail(): Promise<() => Promise<void>> {
+  const locker = await connect(url)
+  await locker.query('begin; lock table noetl.secret_audit in share mode')
+  return async () => {
+    await locker.query('rollback')
+    await locker.end()
+  }
+}
+
+describe('the sink', () => {
+  const applicationName = 'otel-audit doubt'
+  let sink: PostgresAuditSink
+
+  beforeEach(() => {
+    sink = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 500, applicationName })
+  })
+
+  afterEach(async () => {
+    await sink.close()
+    await waitUntil('its sessions to end', async () => (await trails.sessions(applicationName)).length === 0)
+  })
+
+  /** A batch that is sent, of which no more is heard. */
+  const unknown = { status: 'unknown', fault: { code: 'AUDIT_TIMEOUT' } }
+
+  test('failed, not stored: the session is terminated before it inserts', async () => {
+    const [event, unlock] = [anEvent(), await lockTrail()]
+    const writing = sink.write(batchOf(event))
+    const { pid } = await trails.waiting(applicationName, 'Lock')
+    await trails.server.query('select pg_terminate_backend($1, 10000)', [pid])
+    expect(await writing).toMatchObject(unknown)
+    await unlock()
+    expect(await stored()).toEqual([])
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed' })
+    expect(await stored()).toEqual([event.auditId])
+  })
+
+  test('failed, but stored: the commit waits for its standby longer than we do', async () => {
+    const event = anEvent()
+    await sink.write(batchOf(anEvent())) // Whatever is made at the first connection is made.
+    const before = await stored()
+    const letGo = await trails.holdCommits()
+    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    expect(await stored(), 'absent is no proof').toEqual(before)
+    await letGo()
+    await waitUntil('the row', async () => (await stored()).length > before.length)
+    const { digest } = entryOf(event)
+    expect(await sink.write(batchOf(event))).toEqual({
+      status: 'conflict',
+      held: new Map([[event.auditId, digest]]),
+    })
+  })
+
+  test('failed, but stored much later: a session stopped in its commit, its socket gone, goes on', async () => {
+    // The statement is done, and its time-out with it: the commit waits.
+    await owner.query(`
+      create function own() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock(42); return null; end $$;
+      create constraint trigger own after insert on noetl.secret_audit deferrable initially deferred
+        for each row execute function own();
+      select pg_advisory_lock(42)`)
+    const event = anEvent()
+    const writing = sink.write(batchOf(event))
+    const { pid } = await trails.waiting(applicationName, 'advisory')
+    process.kill(pid, 'SIGSTOP')
+    expect(await writing).toMatchObject(unknown)
+    await owner.query('select pg_advisory_unlock(42)')
+    expect(await stored(), 'absent is no proof').toEqual([])
+    process.kill(pid, 'SIGCONT')
+    await waitUntil('the row', async () => (await stored()).length === 1)
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    expect(await stored()).toEqual([event.auditId])
+  })
+
+  test('written again while the first send is stopped: whichever commits, it is one row', async () => {
+    const [event, unlock] = [anEvent(), await lockTrail()]
+    const writing = sink.write(batchOf(event))
+    const { pid } = await trails.waiting(applicationName, 'Lock')
+    process.kill(pid, 'SIGSTOP')
+    expect(await writing).toMatchObject(unknown)
+    await unlock()
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed' })
+    process.kill(pid, 'SIGCONT')
+    await waitUntil('the first session to end', async () => {
+      return !(await trails.sessions(applicationName)).some((session) => session.pid === pid)
+    })
+    expect(await stored()).toEqual([event.auditId])
+  })
+
+  test('refused now, but stored by the send before', async () => {
+    const event = anEvent({ credential: 'forbidden from now on' })
+    await sink.write(batchOf(anEvent()))
+    const letGo = await trails.holdCommits()
+    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    await letGo()
+    await waitUntil('the row', async () => (await stored()).includes(event.auditId))
+    await owner.query(`
+      create function own() returns trigger language plpgsql as $$ begin raise exception 'forbidden'; end $$;
+      create trigger own before insert on noetl.secret_audit for each row execute function own()`)
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'refused' })
+  })
+
+  test('a commit whose wait for the standby was cancelled is unconfirmed', async () => {
+    await sink.write(batchOf(anEvent()))
+    const patient = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 60_000, applicationName })
+    await patient.write(batchOf(anEvent()))
+    const letGo = await trails.holdCommits()
+    const event = anEvent()
+    const writing = patient.write(batchOf(event))
+    const { pid } = await trails.waiting(applicationName, 'SyncRep')
+    await trails.server.query('select pg_cancel_backend($1)', [pid])
+    expect(await writing).toEqual({
+      status: 'unknown',
+      fault: {
+        code: 'AUDIT_UNCONFIRMED',
+        message: expect.stringMatching(/canceling the wait for synchronous rep|cancel/),
+      },
+    })
+    await letGo()
+    expect(await patient.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    await patient.close()
+  })
+})
+
+describe('the exporter', () => {
+  let pipeline: TestPipeline
+
+  beforeEach(() => {
+    pipeline = openPipeline(url, { answerTimeoutMs: 500 })
+  })
+
+  afterEach(() => pipeline.finish())
+
+  test('a session that is stopped between send and commit: one row, and the caller gets its answer', async () => {
+    const unlock = await lockTrail()
+    const events = [pipeline.ledger.strict(), pipeline.ledger.async()]
+    const { pid } = await trails.waiting(pipeline.applicationName, 'Lock')
+    process.kill(pid, 'SIGSTOP')
+    await waitUntil('it to be given up', () => pipeline.watched.writes[0]?.result)
+    await unlock()
+    expect(await events[0]?.answer).toHaveProperty('committedAt')
+    process.kill(pid, 'SIGCONT')
+    await waitUntil('the stopped session to end', async () => {
+      return !(await trails.sessions(pipeline.applicationName)).some((session) => session.pid === pid)
+    })
+    expect(await stored()).toHaveLength(2)
+  })
+
+  test('a refused caller whose row is stored after all: a second row says that the secret was withheld', async () => {
+    await pipeline.ledger.strict().answer
+    const letGo = await trails.holdCommits()
+    const { answer, fate, event } = pipeline.ledger.strict({ credential: 'held back' }, 200)
+    expect(await answer).toMatchObject({ code: 'AUDIT_TIMEOUT', row: 'unknown', auditId: event.auditId })
+    await waitUntil('a send that is given up', () => pipeline.watched.writes[1]?.result)
+    expect(pipeline.exporter.stats()).toMatchObject({ written: 1, pending: 1 })
+    await letGo()
+    expect(await fate).toBe('stored')
+    await pipeline.exporter.forceFlush()
+    const rows = (await readTrail(owner)).filter((row) => row.event.credential === 'held back')
+    expect(rows.map((row) => [row.event.outcome, row.event.attributesJson])).toEqual([
+      ['ok', null],
+      ['withheld', `{"withheld":"${event.auditId}"}`],
+    ])
+  })
+
+  test('closing while the fate is unknown says so, and the row is there once if it comes', async () => {
+    await pipeline.ledger.strict().answer
+    const letGo = await trails.holdCommits()
+    const { answer, fate } = pipeline.ledger.strict()
+    await trails.waiting(pipeline.applicationName, 'SyncRep')
+    const closing = pipeline.exporter.close(100)
+    expect(await answer).toMatchObject({ code: 'AUDIT_TIMEOUT', row: 'unknown' })
+    expect(await fate).toBe('dropped')
+    await closing
+    await letGo()
+    await waitUntil('the row', async () => (await stored()).length === 2)
+  })
+})

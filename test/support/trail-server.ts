@@ -1,0 +1,75 @@
+import type { QueryResultRow } from 'pg'
+import { migrate } from '../../src/sink/postgres/migrate.js'
+import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/server.js'
+import { waitUntil } from './wait-until.js'
+
+/** One session in `pg_stat_activity`. */
+export interface Session extends QueryResultRow {
+  readonly pid: number
+  readonly state: string | null
+  readonly wait_event_type: string | null
+  readonly wait_event: string | null
+}
+
+/** A server of the test file's own, to be stopped, killed and paused, with empty trails to be had on it. */
+export class TrailServer {
+  readonly server: PostgresServer
+  #databases = 0
+
+  private constructor(server: PostgresServer) {
+    this.server = server
+  }
+
+  static async start(options: PostgresOptions = {}): Promise<TrailServer> {
+    const server = await startPostgres(options)
+    await server.query('create database template_trail')
+    await migrate({ databaseUrl: server.url('template_trail'), roles: true })
+    return new TrailServer(server)
+  }
+
+  /** The URL of a new database with an empty trail. */
+  async trail(): Promise<string> {
+    const name = `trail_${++this.#databases}`
+    await this.server.query(`create database ${name} template template_trail`)
+    return this.server.url(name)
+  }
+
+  async sessions(applicationName: string): Promise<Session[]> {
+    const { rows } = await this.server.query<Session>(
+      `select pid, state, wait_event_type, wait_event from pg_stat_activity
+       where application_name = $1 and backend_type = 'client backend' order by backend_start`,
+      [applicationName],
+    )
+    return rows
+  }
+
+  /** The session of that name that waits for something of the given kind: `Lock`, `IPC` (`SyncRep`), … */
+  waiting(applicationName: string, kind: string): Promise<Session> {
+    return waitUntil(`a session of ${applicationName} that waits for ${kind}`, async () =>
+      (await this.sessions(applicationName)).find(
+        (session) => session.wait_event_type === kind || session.wait_event === kind,
+      ),
+    )
+  }
+
+  /** From now on each commit is on disk, and waits for a standby that does not exist. @returns lets all of them go */
+  async holdCommits(): Promise<() => Promise<void>> {
+    await this.#standby(`'nobody'`)
+    return () => this.#standby(`''`)
+  }
+
+  async #standby(names: string): Promise<void> {
+    await this.server.query(`alter system set synchronous_standby_names = ${names}`)
+    await this.server.query('select pg_reload_conf()')
+    await waitUntil('the setting in force', async () => {
+      const { rows } = await this.server.query<{ names: string }>(
+        `select current_setting('synchronous_standby_names') as names`,
+      )
+      return `'${rows[0]?.names}'` === names
+    })
+  }
+
+  close(): Promise<void> {
+    return this.server.close()
+  }
+}
