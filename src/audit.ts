@@ -1,10 +1,8 @@
 import { diag } from './diagnostics.js'
 import { AuditError } from './errors.js'
-import type { AuditAttributes } from './event/attributes.js'
-import type { AuditFields } from './event/event.js'
-import { Operation, Outcome } from './event/vocabulary.js'
+import { Outcome } from './event/vocabulary.js'
 import { type AuditStats, DurableAuditExporter } from './exporter/exporter.js'
-import { TRAIL_CREDENTIAL } from './exporter/gap.js'
+import { lifecycleRow, modeName } from './exporter/lifecycle.js'
 import type { SettledListener } from './exporter/settlement.js'
 import type { AuditOptions, AuditSettings } from './options.js'
 import { serviceIdentity } from './otel/identity.js'
@@ -13,13 +11,9 @@ import { checkTelemetry, type SelfTestReport } from './otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from './otel/with-sdk.js'
 import { checkOptions, resolveOptions } from './resolve-options.js'
 import { deadlineBy } from './service/deadline.js'
+import { lazyPipeline } from './service/lazy-pipeline.js'
 import { isStrictBy, type StrictPolicy } from './service/mode.js'
-import {
-  type AuditPipeline,
-  registerPipeline,
-  takeUnclaimed,
-  unregisterPipeline,
-} from './service/pipeline.js'
+import { registerPipeline, takeUnclaimed, unregisterPipeline } from './service/pipeline.js'
 import { SecretAuditService } from './service/service.js'
 import { PostgresAuditSink } from './sink/postgres/sink.js'
 import type { AuditSink, SinkFinding } from './sink/sink.js'
@@ -48,12 +42,13 @@ export function createAudit(options: AuditOptions = {}): Audit {
 
 /** One audit pipeline: helper, span processor, exporter and sink. Made by {@link createAudit}. */
 export class Audit {
-  /** The helper. It may be used at once; what is recorded before {@link start} waits. */
+  /** The helper. It may be used at once: the first record connects. */
   readonly service: SecretAuditService
   readonly #options: AuditOptions
   #parts: Parts | undefined
   #override: boolean | StrictPolicy | undefined
-  #spoolFinding: SinkFinding | undefined
+  #spool: Promise<SinkFinding | undefined> | undefined
+  #starting: Promise<SelfTestReport> | undefined
   #started = false
 
   /** @internal */
@@ -96,22 +91,29 @@ export class Audit {
   /**
    * Connects, makes this the pipeline of the process, opens the spool, runs the self-test, and writes a lifecycle row.
    *
+   * Idempotent; after a failure it may be tried again.
+   *
    * @returns what the self-test found
    * @throws AuditError in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without strict mode such
-   *   findings are said on the diagnostics logger, and records wait for the database
+   *   findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED` after
+   *   {@link close}
    */
-  async start(): Promise<SelfTestReport> {
-    const { settings, exporter } = this.#assembled()
+  start(): Promise<SelfTestReport> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined
+      throw error
+    })
+    return this.#starting
+  }
+
+  async #start(): Promise<SelfTestReport> {
+    const { exporter } = this.#assembled()
+    if (exporter.isClosed) throw new AuditError('AUDIT_CLOSED', 'the pipeline is closed: make another one')
     registerPipeline(exporter)
-    for (const { operation, outcome, count } of takeUnclaimed()) {
-      exporter.metrics.count('records.emitted', count)
-      exporter.metrics.countWrite({ operation, outcome }, 'dropped_async', count)
-    }
-    if (settings.autoMigrate) await autoMigrate(settings)
-    this.#spoolFinding = await openSpool(settings, exporter)
+    reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
     // What is strict is not even sent before it is known to be durable.
-    const report = isStrict ? await exporter.holdUntil(this.selfTest()) : await this.selfTest()
+    const report = isStrict ? await exporter.holdUntil(this.#prepare()) : await this.#prepare()
     for (const { level, check, message } of report.findings) {
       diag[level === 'error' ? 'error' : 'warn'](`otel-audit: self-test: ${check}: ${message}`)
     }
@@ -122,8 +124,20 @@ export class Audit {
         errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
       )
     }
+    if (exporter.isClosed) return report
     this.#started = true
-    exporter.recordOwn(lifecycle(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    return report
+  }
+
+  async #prepare(): Promise<SelfTestReport> {
+    const { settings, exporter } = this.#assembled()
+    if (settings.autoMigrate) await autoMigrate(settings)
+    this.#spool ??= openSpool(settings, exporter)
+    // What was in its way may be mended by the next try.
+    if ((await this.#spool) === undefined) return this.selfTest()
+    const report = await this.selfTest()
+    this.#spool = undefined
     return report
   }
 
@@ -131,8 +145,12 @@ export class Audit {
   async selfTest(): Promise<SelfTestReport> {
     const { exporter, sink } = this.#assembled()
     exporter.metrics.refresh()
-    const spool = this.#spoolFinding === undefined ? [] : [this.#spoolFinding]
-    const findings = [...spool, ...checkTelemetry(exporter), ...(await checkSink(sink))]
+    const spool = await this.#spool
+    const findings = [
+      ...(spool === undefined ? [] : [spool]),
+      ...checkTelemetry(exporter),
+      ...(await checkSink(sink)),
+    ]
     return { ok: findings.every(({ level }) => level !== 'error'), findings }
   }
 
@@ -140,7 +158,7 @@ export class Audit {
   setStrict(strict: boolean | StrictPolicy): void {
     const from = modeName(this.#strict)
     this.#override = strict
-    this.#assembled().exporter.recordOwn(lifecycle(Outcome.ModeChanged, { from, to: modeName(strict) }))
+    this.#assembled().exporter.recordOwn(lifecycleRow(Outcome.ModeChanged, { from, to: modeName(strict) }))
   }
 
   /** Resolves when every event recorded so far has its fate. */
@@ -150,11 +168,13 @@ export class Audit {
 
   /** Stores what waits, gives up the rest at the deadline, and disconnects. Idempotent. Later records fail. */
   async close(options: CloseOptions = {}): Promise<void> {
-    const { settings, exporter } = this.#assembled()
+    if (this.#parts === undefined) return
+    const { settings, exporter } = this.#parts
     if (this.#started) {
       this.#started = false
-      exporter.recordOwn(lifecycle(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
+      exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
     }
+    this.#starting = undefined
     await exporter.close(options.timeoutMs ?? settings.closeTimeoutMs)
     unregisterPipeline(exporter)
   }
@@ -215,6 +235,14 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
   return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
 }
 
+/** Records that were made when there was no pipeline in the process are lost, and counted by the first that comes. */
+function reportUnclaimed({ metrics }: DurableAuditExporter): void {
+  for (const { operation, outcome, count } of takeUnclaimed()) {
+    metrics.count('records.emitted', count)
+    metrics.countWrite({ operation, outcome }, 'dropped_async', count)
+  }
+}
+
 /** @returns what stands in its way: records go on without it, and strict mode does not start */
 async function openSpool(
   { spoolDirectory, spoolMode, spoolBytes }: AuditSettings,
@@ -223,26 +251,13 @@ async function openSpool(
   if (spoolDirectory === undefined) return undefined
   try {
     const { openLmdbSpool } = await import('./exporter/spool/lmdb-spool.js')
-    exporter.attachSpool(await openLmdbSpool({ directory: spoolDirectory, maxBytes: spoolBytes }), spoolMode)
+    const spool = await openLmdbSpool({ directory: spoolDirectory, maxBytes: spoolBytes })
+    if (exporter.isClosed) await spool.close()
+    else exporter.attachSpool(spool, spoolMode)
     return undefined
   } catch (error) {
     return { level: 'error', check: 'spool', message: error instanceof Error ? error.message : String(error) }
   }
-}
-
-function lifecycle(outcome: Outcome, attributes: AuditAttributes): AuditFields {
-  return {
-    credential: TRAIL_CREDENTIAL,
-    operation: Operation.AuditLifecycle,
-    outcome,
-    actorType: 'system',
-    attributes,
-  }
-}
-
-function modeName(strict: boolean | StrictPolicy): string {
-  if (typeof strict === 'function') return 'policy'
-  return strict ? 'strict' : 'async'
 }
 
 async function autoMigrate({ databaseUrl, schema }: AuditSettings): Promise<void> {
@@ -264,22 +279,5 @@ async function checkSink(sink: AuditSink): Promise<readonly SinkFinding[]> {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     return [{ level: 'error', check: 'store', message }]
-  }
-}
-
-/** The pipeline that is put together at the first record. */
-function lazyPipeline(pipeline: () => AuditPipeline): AuditPipeline {
-  return {
-    get ids() {
-      return pipeline().ids
-    },
-    get identity() {
-      return pipeline().identity
-    },
-    get policy() {
-      return pipeline().policy
-    },
-    tracing: true,
-    submit: (ticket, route) => pipeline().submit(ticket, route),
   }
 }

@@ -10,9 +10,12 @@ let instanceId: string | undefined
 export function serviceIdentity(given: ServiceIdentity, env: Environment): ServiceIdentity {
   const resource = resourceAttributes(env.OTEL_RESOURCE_ATTRIBUTES)
   return {
-    serviceName: given.serviceName ?? env.OTEL_SERVICE_NAME ?? resource.get('service.name'),
+    serviceName:
+      given.serviceName ?? nonEmpty(env.OTEL_SERVICE_NAME) ?? nonEmpty(resource.get('service.name')),
     serviceInstanceId:
-      given.serviceInstanceId ?? resource.get('service.instance.id') ?? (instanceId ??= randomUUID()),
+      given.serviceInstanceId ??
+      nonEmpty(resource.get('service.instance.id')) ??
+      (instanceId ??= randomUUID()),
   }
 }
 
@@ -32,4 +35,9 @@ function decoded(text: string): string {
   } catch {
     return text
   }
+}
+
+/** As everywhere in OpenTelemetry, empty means unset. */
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
 }
