@@ -1,4 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import {
+  createAudit,
+  NoopAuditSink,
+  type SpanExporterLike,
+  type SpanProcessorLike,
+  type WithAuditPipeline,
+} from 'otel-audit'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { compile, packageUser } from '../support/type-check.js'
 
 /** What an application writes that types its telemetry, against the SDK that is installed. */
@@ -53,6 +60,14 @@ describe('the types fit those of the SDK', () => {
     ['strict, with declarations checked and emitted', { skipLibCheck: false, declaration: true }],
   ])('%s', async (_, options) => {
     expect(await compile(await packageUser(), { application: APPLICATION }, options)).toBe('')
+  })
+
+  it('and have names for whoever passes a configuration on', () => {
+    const audit = createAudit({ sink: new NoopAuditSink() })
+    const configure = (traceExporter: SpanExporterLike) =>
+      audit.withSdk({ serviceName: 'orders', traceExporter })
+    expectTypeOf(configure).returns.toExtend<WithAuditPipeline<{ serviceName: string }>>()
+    expectTypeOf(configure).returns.toHaveProperty('spanProcessors').toEqualTypeOf<SpanProcessorLike[]>()
   })
 
   it('and tell what is no exporter', async () => {
