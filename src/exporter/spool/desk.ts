@@ -1,8 +1,8 @@
 import type { SpoolEnvironment } from './environment.js'
-import { eventFromJson, openRecord } from './record.js'
+import { openRecord } from './record.js'
 import type { SpoolKey, SpoolStatus } from './spool.js'
 
-/** An entry as it goes from the worker to the process: the event's JSON, which has been checked. */
+/** An entry as it goes from the worker to the process: the event's JSON, as it was appended. */
 export interface HandedOut {
   readonly key: SpoolKey
   readonly json: Uint8Array
@@ -146,7 +146,6 @@ export class SpoolDesk {
       if (shelf.held.has(number)) continue
       try {
         const json = openRecord(bytes)
-        eventFromJson(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString())
         out.push({ key: this.#handOut(shelf, number), json })
       } catch (error) {
         damaged.set(number, text(error))

@@ -1,13 +1,13 @@
 import { rmSync } from 'node:fs'
 import { type Lmdb, type OpenEnvironment, openEnvironment } from './databases.js'
 import type { EnvironmentCounts } from './protocol.js'
-import { spooledBytesOf } from './record.js'
+import { spooledBytesOfRecord } from './record.js'
 import { NoRoom, PAGE_BYTES } from './room.js'
 
 /** Pages a transaction writes beside those of its entries: branches, roots, the list of free pages. */
 const OVERHEAD_PAGES = 64
 /** A mapped page counts as memory of the process until the map is given back. That is done after so many bytes. */
-const MAPPED_BYTES = 32 * 1024 * 1024
+const MAPPED_BYTES = 6 * 1024 * 1024
 const LONGEST_REASON = 500
 
 export interface StoredEntry {
@@ -63,7 +63,7 @@ export class SpoolEnvironment {
   append(records: readonly Uint8Array[]): number[] {
     const { live, room } = this.#open()
     const first = this.#next
-    const bytes = records.reduce((sum, record) => sum + spooledBytesOf(record), 0)
+    const bytes = records.reduce((sum, record) => sum + spooledBytesOfRecord(record.byteLength), 0)
     // A page may be left half empty.
     room.forAppend(OVERHEAD_PAGES + Math.ceil((2 * bytes) / PAGE_BYTES))
     live.transactionSync(() => {
@@ -80,7 +80,7 @@ export class SpoolEnvironment {
   *from(start: number): Generator<StoredEntry> {
     for (const { key, value } of this.#open().live.getRange({ start })) {
       this.#touched += value.byteLength
-      yield { number: key, bytes: new Uint8Array(value) }
+      yield { number: key, bytes: value }
     }
   }
 
@@ -130,11 +130,12 @@ export class SpoolEnvironment {
     room.forRemoval(OVERHEAD_PAGES + numbers.length)
     live.transactionSync(() => {
       for (const number of numbers) {
-        const record = live.get(number)
-        if (record === undefined) continue
+        // Shared memory: its `length` is right, its `byteLength` is not.
+        const length = live.getBinaryFast(number)?.length
+        if (length === undefined) continue
+        bytes += spooledBytesOfRecord(length)
         live.removeSync(number)
         removed++
-        bytes += spooledBytesOf(record)
       }
     })
     this.#entries -= removed

@@ -1,6 +1,6 @@
 import { loadLmdb, readEnvironment, tryToWrite } from './databases.js'
 import type { Inspection, InspectionMode, QuarantinedEntry } from './inspection.js'
-import { eventFromJson, openRecord, spooledBytesOf } from './record.js'
+import { eventFromJson, openRecord, spooledBytesOfRecord } from './record.js'
 
 /** Most quarantined entries that are listed one by one. */
 const LISTED = 1000
@@ -23,13 +23,13 @@ async function inspect(path: string, mode: InspectionMode): Promise<Inspection> 
     let oldest: number | null = null
     for (const record of live) {
       if (entries++ === 0) oldest = occurredAt(record)
-      bytes += spooledBytesOf(record)
+      bytes += spooledBytesOfRecord(record.byteLength)
     }
     let quarantined = 0
     const listed: QuarantinedEntry[] = []
     for (const { reason, record } of quarantine) {
       if (quarantined++ < LISTED) listed.push({ reason, ...identityOf(record) })
-      bytes += spooledBytesOf(record)
+      bytes += spooledBytesOfRecord(record.byteLength)
     }
     return { entries, bytes, oldest, quarantined, listed }
   })

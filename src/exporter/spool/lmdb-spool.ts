@@ -92,7 +92,13 @@ export class LmdbSpool implements Spool {
   async next(limit: number): Promise<readonly SpooledEvent[]> {
     const { keys = [], events } = await this.#ask({ what: 'next', limit })
     const jsons = events === undefined ? [] : unpack(events)
-    return keys.map((key, i) => ({ key, event: eventFromJson(Buffer.from(jsons[i] ?? []).toString()) }))
+    const read: SpooledEvent[] = []
+    for (const [i, key] of keys.entries()) {
+      const event = await this.#readOrQuarantine(key, jsons[i] ?? new Uint8Array())
+      if (event !== undefined) read.push({ key, event })
+    }
+    // None of these was an event, and there may be more.
+    return read.length === 0 && keys.length > 0 ? await this.next(limit) : read
   }
 
   async remove(keys: readonly SpoolKey[]): Promise<void> {
@@ -124,6 +130,18 @@ export class LmdbSpool implements Spool {
     await worker?.catch((error: unknown) => diag.warn('otel-audit: spool: close failed', error))
     // Not before: what this process has in its hands is not to be handed out by another.
     await this.#home.leave().catch((error: unknown) => diag.warn('otel-audit: spool: close failed', error))
+  }
+
+  /** Its checksum is right, so another version has written what cannot be read. */
+  async #readOrQuarantine(key: SpoolKey, json: Uint8Array): Promise<AuditEvent | undefined> {
+    try {
+      return eventFromJson(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString())
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      diag.error(`otel-audit: spool: an entry was quarantined: ${reason}`)
+      await this.quarantine(key, reason).catch((failed: unknown) => diag.error('otel-audit: spool:', failed))
+      return undefined
+    }
   }
 
   async #ask(request: SpoolRequest, transferred: readonly ArrayBuffer[] = []): Promise<SpoolAnswer> {

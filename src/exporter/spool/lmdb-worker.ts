@@ -11,7 +11,7 @@ import type {
   SpoolResponse,
   WorkerSettings,
 } from './protocol.js'
-import { sealRecord, spooledBytes } from './record.js'
+import { sealRecords, spooledBytes } from './record.js'
 import { intactRecords } from './salvage.js'
 
 /** Most bytes of one transaction of several appends. */
@@ -85,7 +85,7 @@ function appendAll(desk: SpoolDesk, requests: readonly Append[]): void {
     const more = jsons.reduce((sum, json) => sum + spooledBytes(json.byteLength), 0)
     if (desk.fits(bytes + more)) {
       bytes += more
-      fitting.push({ id, records: jsons.map(sealRecord) })
+      fitting.push({ id, records: sealRecords(jsons) })
     } else {
       respond({ id, refusal: 'full', message: 'the bound of the spool is reached' })
     }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AuditEvent } from '../../event/event.js'
 
 /** First bytes of every entry: what it is, and in which version. */
@@ -34,6 +34,8 @@ const FIELDS: Readonly<Record<keyof AuditEvent, FieldKind>> = {
   originalAuditId: 'integer?',
 }
 
+const FIELD_KINDS = Object.entries(FIELDS)
+
 /** An event as JSON, 64-bit integers as strings. */
 export function eventToJson(event: AuditEvent): string {
   return JSON.stringify({
@@ -59,27 +61,32 @@ export function eventFromJson(json: string): AuditEvent {
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error('it is not an object')
-  const found = new Map<string, unknown>(Object.entries(parsed))
+  const fields = parsed as Readonly<Record<string, unknown>>
   const event: Record<string, unknown> = {}
-  for (const [field, kind] of Object.entries(FIELDS)) {
-    event[field] = fieldOf(field, kind, found.get(field) ?? null)
-    found.delete(field)
+  for (const [field, kind] of FIELD_KINDS) event[field] = fieldOf(field, kind, fields[field] ?? null)
+  for (const field of Object.keys(fields)) {
+    if (!Object.hasOwn(FIELDS, field))
+      throw new Error('it has a field that events of this version do not have')
   }
-  if (found.size > 0) throw new Error('it has a field that events of this version do not have')
   return Object.freeze(event) as unknown as AuditEvent
 }
 
 /**
- * An entry as it is on disk: `"otel-audit/spool/v1\n" ‖ length of the JSON (4 bytes, big endian) ‖ SHA-256 of the
- * JSON ‖ JSON`. It can be found, and checked, without the engine that keeps it.
+ * Entries as they are on disk: `"otel-audit/spool/v1\n" ‖ length of the JSON (4 bytes, big endian) ‖ SHA-256 of the
+ * JSON ‖ JSON`. One can be found, and checked, without the engine that keeps it.
  */
-export function sealRecord(json: Uint8Array): Uint8Array {
-  const record = Buffer.allocUnsafeSlow(HEADER_BYTES + json.byteLength)
-  MAGIC.copy(record)
-  record.writeUInt32BE(json.byteLength, MAGIC.length)
-  sha256(json).copy(record, MAGIC.length + LENGTH_BYTES)
-  record.set(json, HEADER_BYTES)
-  return record
+export function sealRecords(jsons: readonly Uint8Array[]): Uint8Array[] {
+  const memory = Buffer.allocUnsafeSlow(jsons.reduce((sum, json) => sum + HEADER_BYTES + json.byteLength, 0))
+  let end = 0
+  return jsons.map((json) => {
+    const record = memory.subarray(end, end + HEADER_BYTES + json.byteLength)
+    end += record.byteLength
+    MAGIC.copy(record)
+    record.writeUInt32BE(json.byteLength, MAGIC.length)
+    sha256(json).copy(record, MAGIC.length + LENGTH_BYTES)
+    record.set(json, HEADER_BYTES)
+    return record
+  })
 }
 
 /**
@@ -121,9 +128,9 @@ export function spooledBytes(jsonBytes: number): number {
   return record <= LONGEST_INSIDE_PAGE ? record : Math.ceil(record / PAGE_BYTES) * PAGE_BYTES
 }
 
-/** The same of an entry as it is on disk. */
-export function spooledBytesOf(record: Uint8Array): number {
-  return spooledBytes(record.byteLength - HEADER_BYTES)
+/** The same of an entry. @param recordBytes its length on disk */
+export function spooledBytesOfRecord(recordBytes: number): number {
+  return spooledBytes(recordBytes - HEADER_BYTES)
 }
 
 function fieldOf(field: string, kind: FieldKind, value: unknown): unknown {
@@ -143,5 +150,5 @@ function asText(value: bigint | null): string | null {
 }
 
 function sha256(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest()
+  return hash('sha256', bytes, 'buffer')
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { findRecord, openRecord, recordLength } from './record.js'
 
@@ -33,7 +33,7 @@ function* recordsIn(bytes: Buffer, seen: Set<string>): Generator<Uint8Array> {
   for (let at = findRecord(bytes, 0); at !== -1 && at < STEP_BYTES; at = findRecord(bytes, at + 1)) {
     const record = bytes.subarray(at, at + (recordLength(bytes.subarray(at)) ?? 0))
     try {
-      const name = createHash('sha256').update(openRecord(record)).digest('base64')
+      const name = hash('sha256', openRecord(record), 'base64')
       if (seen.has(name)) continue
       seen.add(name)
       yield Uint8Array.from(record)
