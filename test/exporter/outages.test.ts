@@ -91,10 +91,10 @@ describe.each([stopped, paused])('a server that is $how', ({ how, code, begin, e
 describe.each([stopped, paused, crashed])('a server that is $how', ({ how, begin, end }) => {
   test('while callers are at it', async () => {
     const { ledger } = pipeline
-    let stop = false
+    const load = { on: true }
     let answered = 0
     const caller = async (): Promise<void> => {
-      while (!stop) {
+      while (load.on) {
         const { answer } = ledger.strict({}, 3000)
         ledger.async()
         await answer
@@ -110,7 +110,7 @@ describe.each([stopped, paused, crashed])('a server that is $how', ({ how, begin
     await begin()
     await end()
     await answers(40)
-    stop = true
+    load.on = false
     await Promise.all(callers)
     expect(pipeline.exporter.stats().written).toBeGreaterThanOrEqual(80)
   })

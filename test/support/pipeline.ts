@@ -49,7 +49,11 @@ export async function writerLogin(
   const password = randomBytes(12).toString('hex')
   const run = async (sql: string): Promise<void> => {
     const owner = await connect(databaseUrl)
-    await owner.query(sql).finally(() => owner.end())
+    try {
+      await owner.query(sql)
+    } finally {
+      await owner.end()
+    }
   }
   await run(`create role ${name} login password '${password}' in role noetl_audit_writer`)
   const url = new URL(databaseUrl)

@@ -1,5 +1,5 @@
-import fc from 'fast-check'
-import pg from 'pg'
+import { sample } from 'fast-check'
+import { types } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventDigest } from '../../../src/event/digest.js'
 import type { AuditEvent } from '../../../src/event/event.js'
@@ -138,7 +138,7 @@ describe('every column is stored as it is', () => {
     const ids = new Set((await readTrail(whole.owner)).map(({ event }) => event.auditId))
     const unique = (event: AuditEvent): boolean =>
       !ids.has(event.auditId) && ids.add(event.auditId) !== undefined
-    await expectUnchanged(...fc.sample(anyEvent, 512).filter(unique))
+    await expectUnchanged(...sample(anyEvent, 512).filter(unique))
   })
 })
 
@@ -163,10 +163,10 @@ describe('what the database adds', () => {
 describe('an application that has changed how pg reads types', () => {
   const INT8 = 20
   const BYTEA = 17
-  const original = [INT8, BYTEA].map((type) => [type, pg.types.getTypeParser(type)] as const)
+  const original = [INT8, BYTEA].map((type) => [type, types.getTypeParser(type)] as const)
 
   afterEach(() => {
-    for (const [type, parser] of original) pg.types.setTypeParser(type, parser)
+    for (const [type, parser] of original) types.setTypeParser(type, parser)
   })
 
   test.each([
@@ -174,7 +174,7 @@ describe('an application that has changed how pg reads types', () => {
     ['64-bit integers as bigint', INT8, BigInt, 4_000_000_000_000_000_003n],
     ['bytea as text', BYTEA, String, 4_000_000_000_000_000_005n],
   ])('%s: a taken id is still recognised', async (_, type, parser, auditId) => {
-    pg.types.setTypeParser(type, parser as unknown as (text: string) => never)
+    types.setTypeParser(type, parser as unknown as (text: string) => never)
     const event = anEvent({}, { auditId })
     const fresh = new PostgresAuditSink({ databaseUrl: whole.database.url })
     expect(await fresh.write(batchOf(event))).toEqual({
