@@ -42,6 +42,8 @@ export interface SdkPackages {
 }
 
 const SDK_NODE = '@opentelemetry/sdk-node'
+/** As among the peer dependencies of `package.json`. */
+const SUPPORTED = '>=0.220.0 <0.400.0'
 
 /**
  * Finds the SDK that the application uses, seen from its working directory and from this package.
@@ -49,17 +51,30 @@ const SDK_NODE = '@opentelemetry/sdk-node'
  * @throws AuditError `AUDIT_MISSING_PACKAGE`
  */
 export function sdkPackages(): SdkPackages {
-  const load = createRequire(locateSdkNode())
+  const require = createRequire(locateSdkNode())
   return {
-    trace: load('@opentelemetry/sdk-trace') as SdkTrace,
+    trace: load(require, '@opentelemetry/sdk-trace') as SdkTrace,
     exporter(name, className) {
-      const exports = load(name) as Record<string, (new () => SpanExporterLike) | undefined>
+      const exports = load(require, name) as Record<string, (new () => SpanExporterLike) | undefined>
       const Exporter = exports[className]
       if (Exporter === undefined) {
         throw new AuditError('AUDIT_SDK_CONFIG', `${name} of this SDK has no ${className}`)
       }
       return new Exporter()
     },
+  }
+}
+
+function load(require: NodeJS.Require, name: string): unknown {
+  try {
+    return require(name)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+    throw new AuditError(
+      'AUDIT_MISSING_PACKAGE',
+      `${name} cannot be loaded beside ${SDK_NODE}, of which ${SUPPORTED} is supported: ${why}`,
+      { cause },
+    )
   }
 }
 

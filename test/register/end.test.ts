@@ -35,6 +35,9 @@ afterEach(async () => {
 /** Async events wait for company longer than anybody wants to: what is stored before, was flushed. */
 const NO_HURRY = { NOETL_SECRET_AUDIT_LINGER_MS: '3000' }
 
+/** Spans wait longer than any test lasts: what is exported, was flushed. */
+const AT_THE_END = { OTEL_BSP_SCHEDULE_DELAY: '600000' }
+
 async function stored(): Promise<string[]> {
   const rows = await readTrail(server.url())
   const own = rows.map(({ event }) => event).filter(({ serviceName }) => serviceName === name)
@@ -71,7 +74,7 @@ describe('a signal', () => {
   })
 
   it('to an application that listens too: what it still answers is stored', async () => {
-    const app = service({ OWN_LISTENER: 'yes', ...exportingTo(receiver.url) })
+    const app = service({ OWN_LISTENER: 'yes', ...exportingTo(receiver.url), ...AT_THE_END })
     await app.get('/record?credential=before')
     const held = app.get('/held?credential=after')
     await app.says('holding')
@@ -123,7 +126,7 @@ describe('a signal', () => {
 
 describe('the natural end', () => {
   it('stores what waits', async () => {
-    const app = script('records', exportingTo(receiver.url))
+    const app = script('records', { ...exportingTo(receiver.url), ...AT_THE_END })
     expect(await app.exit).toEqual({ code: 0, signal: null })
     expect(await stored()).toEqual(['one', 'two', 'three'])
     expect(receiver.auditSpans).toHaveLength(3)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -72,4 +72,20 @@ describe('without @opentelemetry/sdk-node', () => {
     `)
     expect(stdout).toBe('1\n')
   })
+})
+
+it('with an SDK of another age: says which are supported', async () => {
+  const old = join(application, 'node_modules', '@opentelemetry', 'sdk-node')
+  await mkdir(old)
+  await writeFile(join(old, 'package.json'), '{"name":"@opentelemetry/sdk-node","version":"0.57.0"}')
+  await writeFile(join(old, 'index.js'), 'exports.NodeSDK = class {}')
+  const { stdout } = await script(`
+    import { createAudit, NoopAuditSink } from 'otel-audit'
+    try { createAudit({ sink: new NoopAuditSink() }).withSdk({}) } catch (error) { console.log(error.message) }
+  `)
+  const manifest = JSON.parse(await readFile(join(packageRoot(), 'package.json'), 'utf8')) as {
+    peerDependencies: Record<string, string>
+  }
+  expect(stdout).toContain('AUDIT_MISSING_PACKAGE: @opentelemetry/sdk-trace cannot be loaded')
+  expect(stdout).toContain(`${manifest.peerDependencies['@opentelemetry/sdk-node']} is supported`)
 })

@@ -53,7 +53,7 @@ export async function inspectEnvironment(
       {
         // Nothing of ours, and above all no NODE_OPTIONS, which would start a second audit pipeline there.
         env: {},
-        timeout: LEAST_MS + size / SLOWEST_BYTES_PER_MS,
+        timeout: LEAST_MS + Math.ceil(size / SLOWEST_BYTES_PER_MS),
         killSignal: 'SIGKILL',
         maxBuffer: 16 * 1024 * 1024,
         signal,

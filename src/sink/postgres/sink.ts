@@ -95,6 +95,8 @@ export class PostgresAuditSink implements AuditSink {
     let connection: Connection | undefined
     try {
       connection = await this.#open()
+      // As before a write: a month without a partition is no reason that writes would fail.
+      await this.#keepAhead(connection)
       return await connection.run((client) => checkStore(client, schema))
     } catch (error) {
       if (error instanceof AuditError) throw error
