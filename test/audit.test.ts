@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -161,14 +161,17 @@ describe('start', () => {
     expect(await recorded).toMatchObject({ auditId: expect.any(BigInt) })
   })
 
-  it('may be tried again when it failed', async () => {
-    listening()
+  it('may be tried again when it failed, with the spool that it has', async () => {
+    const { createAudit, RecordingAuditSink } = await built()
     const findings = [{ level: 'error', check: 'store', message: 'away' } as const]
     const sink = Object.assign(new RecordingAuditSink(), { check: () => Promise.resolve(findings.splice(0)) })
-    const audit = createAudit({ sink, strict: true })
+    const spoolDirectory = await directory()
+    const audit = createAudit({ sink, strict: true, spoolDirectory })
     onTestFinished(() => audit.close())
     await expect(audit.start()).rejects.toMatchObject({ code: 'AUDIT_SELF_TEST' })
+    const homes = await readdir(spoolDirectory)
     expect(await audit.start()).toMatchObject({ ok: true })
+    expect(await readdir(spoolDirectory)).toEqual(homes)
   })
 
   it('of a closed pipeline fails, and leaves the process to the next', async () => {
