@@ -1,8 +1,8 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
-import { PAGE_BYTES, Room } from './room.js'
+import { checkRoomForNew, PAGE_BYTES, type PageUse, Room, writeNew } from './room.js'
 
 export type Lmdb = typeof import('lmdb')
 type Bytes = Database<Uint8Array, number>
@@ -10,6 +10,8 @@ type Bytes = Database<Uint8Array, number>
 /** Kept entries, by number; and those that were set aside, with the reason in front. */
 const LIVE = 'live'
 const QUARANTINE = 'quarantine'
+/** More than the engine needs for its 126 readers. */
+const LOCK_BYTES = 16_384
 
 /** @throws when `lmdb` is not installed */
 export function loadLmdb(): Lmdb {
@@ -24,19 +26,49 @@ export interface OpenEnvironment {
   readonly room: Room
 }
 
+/** Opens an environment for writing, or makes it. */
 export function openEnvironment(lmdb: Lmdb, path: string): OpenEnvironment {
   const file = join(path, 'data.mdb')
+  const lock = `${file}-lock`
+  if (!existsSync(file)) checkRoomForNew(path)
+  // The engine maps it into memory: a hole in it would be filled when that is written, and end the process on a full disk.
+  if (!existsSync(lock)) writeNew(lock, LOCK_BYTES)
   const root = openRoot(lmdb, file, false)
   try {
     const live = root.openDB<Uint8Array, number>({ name: LIVE, encoding: 'binary' })
     const quarantine = root.openDB<Uint8Array, number>({ name: QUARANTINE, encoding: 'binary' })
-    for (const made of [file, `${file}-lock`]) chmodSync(made, 0o600)
-    const room = new Room(file, () => (root.getStats() as { lastPageNumber: number }).lastPageNumber)
-    return { root, live, quarantine, room }
+    for (const made of [file, lock]) chmodSync(made, 0o600)
+    return { root, live, quarantine, room: new Room(file, () => pageUse(root, [live, quarantine])) }
   } catch (error) {
     void root.close()
     throw error
   }
+}
+
+interface TreePages {
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+}
+
+/** What `getStats` returns; its type says nothing. */
+interface Stats extends TreePages {
+  readonly lastPageNumber: number
+  readonly free: TreePages
+}
+
+const META_PAGES = 2
+
+function pageUse(root: RootDatabase<Uint8Array, number>, databases: readonly Bytes[]): PageUse {
+  const whole = root.getStats() as Stats
+  const trees = [whole, whole.free, ...databases.map((database) => database.getStats() as Stats)]
+  const used = trees.reduce((sum, tree) => sum + pagesOf(tree), META_PAGES)
+  const end = whole.lastPageNumber + 1
+  return { end, free: end - used }
+}
+
+function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: TreePages): number {
+  return treeBranchPageCount + treeLeafPageCount + overflowPages
 }
 
 /** Opens a file of the spool as LMDB. */

@@ -1,18 +1,30 @@
-import { closeSync, fstatSync, openSync, statfsSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, fstatSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 export const PAGE_BYTES = 4096
 /** The file grows by this, in bytes. */
 const STEP_BYTES = 1024 * 1024
 /** Pages that an append leaves for what must work on a full disk: removing and quarantining. */
-const RESERVED_PAGES = STEP_BYTES / PAGE_BYTES
-/** Appends leave at least this of the file system free: a copy-on-write one needs space to overwrite, too. */
+const RESERVED_PAGES = 1024
+/** A removal of more pages than that leaves half of them; smaller ones use again what those before them freed. */
+const SMALL_REMOVAL_PAGES = 128
+/** No file of the spool grows into the last bytes of the file system. */
 const KEPT_FREE_BYTES = 4 * 1024 * 1024
+/** `f_type` of file systems that need free space to overwrite, too: btrfs, ZFS, bcachefs. */
+const COPY_ON_WRITE: ReadonlySet<number> = new Set([0x9123683e, 0x2fc12fc1, 0xca451a4e])
 const ZEROS = new Uint8Array(STEP_BYTES)
 
 /** The file system cannot hold what is to be written. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom'
+}
+
+/** Pages of a file, as the engine counts them. */
+export interface PageUse {
+  /** No page from this one on is in use. */
+  readonly end: number
+  /** Pages below it that are not in use any more. */
+  readonly free: number
 }
 
 /**
@@ -21,69 +33,114 @@ export class NoRoom extends Error {
  * LMDB as `lmdb` 3.5.6 has it must never meet a full disk: it formats the error into 100 bytes that are too few for it,
  * which damages the heap and may abort the process; and then nothing can be removed any more, for a removal writes
  * pages, too. So the file is made longer here, where a full disk, a quota or a limit on files is an exception like any
- * other, and each transaction finds more space than it can need. It costs nothing: a commit that does not change the
- * length of the file is the faster one (0.50 ms for 64 entries, against 0.55 ms).
+ * other, and no transaction needs a page beyond its length. It costs nothing: a commit that does not change the length
+ * of the file is the faster one (0.50 ms for 64 entries, against 0.55 ms).
  */
 export class Room {
   readonly #file: string
+  readonly #use: () => PageUse
+  readonly #isCopyOnWrite: boolean
   /** Bytes of the file. */
   #length: number
-  /** No page from this one on is in use. May be too high, never too low. */
+  /** {@link PageUse.end}; may be too high, never too low. */
   #end = Number.POSITIVE_INFINITY
-  readonly #lastPage: () => number
 
-  /** @param lastPage the last page in use, as the engine says */
-  constructor(file: string, lastPage: () => number) {
+  constructor(file: string, use: () => PageUse) {
     this.#file = file
-    this.#lastPage = lastPage
+    this.#use = use
+    this.#isCopyOnWrite = COPY_ON_WRITE.has(statfsSync(file).type)
     this.#length = lengthOf(file)
   }
 
   /** Before an append that writes at most so many pages. @throws NoRoom */
   forAppend(pages: number): void {
-    const { bavail, bsize, blocks } = statfsSync(dirname(this.#file))
-    if (blocks > 0 && bavail * bsize < KEPT_FREE_BYTES + pages * PAGE_BYTES) {
-      throw new NoRoom(`ENOSPC: less than ${KEPT_FREE_BYTES} bytes of the file system would be left`)
+    if (this.#isCopyOnWrite) checkFree(this.#file, pages * PAGE_BYTES)
+    try {
+      this.#take(pages, RESERVED_PAGES, KEPT_FREE_BYTES)
+    } catch (error) {
+      // The file cannot grow, but much of what is in it was removed: that is as good as the reserve.
+      if (this.#use().free < 2 * pages + RESERVED_PAGES || !this.#fits(pages)) throw error
+      this.#end += pages
     }
-    this.#take(pages, RESERVED_PAGES)
   }
 
   /** Before a removal that writes at most so many pages. @throws NoRoom */
   forRemoval(pages: number): void {
-    this.#take(pages, 0)
+    this.#take(pages, pages > SMALL_REMOVAL_PAGES ? RESERVED_PAGES / 2 : 0, 0)
   }
 
-  #take(pages: number, beyond: number): void {
-    const fits = (): boolean => (this.#end + pages + beyond) * PAGE_BYTES <= this.#length
-    if (!fits()) {
-      this.#end = this.#lastPage() + 1
+  #take(pages: number, reserve: number, keptFree: number): void {
+    if (!this.#fits(pages + reserve)) {
+      this.#end = this.#use().end
       this.#length = Math.max(this.#length, lengthOf(this.#file))
-      if (!fits()) this.#extend((this.#end + pages + beyond) * PAGE_BYTES)
+      if (!this.#fits(pages + reserve)) this.#extend((this.#end + pages + reserve) * PAGE_BYTES, keptFree)
     }
     this.#end += pages
   }
 
-  #extend(needed: number): void {
+  #fits(pages: number): boolean {
+    return (this.#end + pages) * PAGE_BYTES <= this.#length
+  }
+
+  #extend(needed: number, keptFree: number): void {
+    const length = Math.ceil(needed / STEP_BYTES) * STEP_BYTES
+    if (keptFree > 0) checkFree(this.#file, length - this.#length)
     const file = openSync(this.#file, 'r+')
     try {
-      const length = Math.ceil(needed / STEP_BYTES) * STEP_BYTES
-      while (this.#length < length) {
-        const missing = Math.min(ZEROS.length, length - this.#length)
-        this.#length += writeSync(file, ZEROS, 0, missing, this.#length)
-      }
+      while (this.#length < length) this.#length += writeZeros(file, length - this.#length, this.#length)
     } catch (cause) {
-      throw new NoRoom(cause instanceof Error ? cause.message : String(cause), { cause })
+      throw noRoom(cause)
     } finally {
       closeSync(file)
     }
   }
 }
 
-function lengthOf(file: string): number {
-  const descriptor = openSync(file, 'r')
+/**
+ * Before an environment is made: what the engine writes then is short, but a full disk would end the process (SIGBUS, in
+ * the lock file that it maps into memory). @throws NoRoom
+ */
+export function checkRoomForNew(directory: string): void {
+  const path = join(directory, 'room')
   try {
-    return fstatSync(descriptor).size
+    writeNew(path, RESERVED_PAGES * PAGE_BYTES)
   } finally {
-    closeSync(descriptor)
+    rmSync(path, { force: true })
+  }
+}
+
+/** Makes a file of zeros, none of which is a hole, with 0600. @throws NoRoom */
+export function writeNew(path: string, length: number): void {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    for (let written = 0; written < length; ) written += writeZeros(file, length - written, written)
+  } catch (cause) {
+    throw noRoom(cause)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function checkFree(path: string, needed: number): void {
+  const { bavail, bsize, blocks } = statfsSync(dirname(path))
+  if (blocks > 0 && bavail * bsize < KEPT_FREE_BYTES + needed) {
+    throw new NoRoom(`ENOSPC: less than ${KEPT_FREE_BYTES} bytes of the file system would be left`)
+  }
+}
+
+function writeZeros(file: number, length: number, at: number): number {
+  return writeSync(file, ZEROS, 0, Math.min(ZEROS.length, length), at)
+}
+
+function noRoom(cause: unknown): NoRoom {
+  return new NoRoom(cause instanceof Error ? cause.message : String(cause), { cause })
+}
+
+function lengthOf(path: string): number {
+  const file = openSync(path, 'r')
+  try {
+    return fstatSync(file).size
+  } finally {
+    closeSync(file)
   }
 }

@@ -32,7 +32,7 @@ export class SpoolChild {
     this.process.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
     })
-    this.ended = once(this.process, 'close').then(([code, signal]) => ({ code, signal }) as Ended)
+    this.ended = once(this.process, 'close').then(([code, signal]) => ({ code, signal }))
     onTestFinished(async () => {
       this.process.kill('SIGKILL')
       await this.ended

@@ -178,7 +178,7 @@ class ListSpool {
       expected.forEach((entry, i) => {
         entry.key = read[i]?.key
       })
-    } else {
+    } else if ('bits' in call) {
       await this.#finish(spool, call.what, call.bits)
     }
     expect(spool.status).toMatchObject({ entries: this.#entries.length, quarantined: this.#quarantined })
