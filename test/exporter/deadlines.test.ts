@@ -1,12 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { AuditError } from '../../src/errors.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { TRAIL_CREDENTIAL } from '../../src/exporter/gap.js'
+import { RecordingAuditSink } from '../../src/sink/recording.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'
 import { type HeldWrite, SteppedSink } from '../support/stepped-sink.js'
 import { recordedRows } from '../support/trail.js'
-import { waitUntil } from '../support/wait-until.js'
 import { WatchedSink } from '../support/watched-sink.js'
 
 const DEADLINE_MS = 20
@@ -82,14 +82,10 @@ describe('a strict event that is not sent by its deadline', () => {
   })
 
   test('is told why, when the database has said it', async () => {
-    const { answer } = ledger.strict({}, 300)
-    ;(await sink.next()).answer(FAILED)
-    let over = false
-    void answer.then(() => (over = true))
-    await waitUntil('the deadline', async () => {
-      if (sink.hasArrived) (await sink.next()).answer(FAILED)
-      return over
-    })
+    // Refuses at once, so that the deadline falls into a pause between two sends.
+    const refusing = new DurableAuditExporter({ sink: new RecordingAuditSink(() => FAILED) })
+    onTestFinished(() => refusing.close(0))
+    const { answer } = new Ledger(refusing).strict({}, 300)
     const error = (await answer) as AuditError
     expect(error).toMatchObject({ row: 'not-stored', cause: { message: 'SQLSTATE 57P03' } })
     expect(error.message).toMatch(/AUDIT_UNAVAILABLE: not written within 300 ms: starting up/)

@@ -36,9 +36,8 @@ const commands = {
   },
   /** Takes whatever it can get hold of until it is told to end, and says what it took. */
   async take(spool) {
-    process.stdin.once('data', async () => {
-      await spool.close()
-      process.exit()
+    process.stdin.once('data', () => {
+      void spool.close().then(() => process.exit())
     })
     for (;;) {
       await spool.adopt()
