@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { addDoctorCommand } from './doctor.js'
 import { addMigrateCommand } from './migrate.js'
+import { addSpoolCommand } from './spool.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -23,6 +24,7 @@ async function run(argv: readonly string[]): Promise<number> {
     .exitOverride()
   addMigrateCommand(program)
   addDoctorCommand(program)
+  addSpoolCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

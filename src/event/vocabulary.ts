@@ -46,8 +46,10 @@ export const KNOWN_OUTCOMES: readonly string[] = Object.freeze([...OUTCOMES])
 /** Lower snake case, 1 to 64 characters. */
 const NAME = /^[a-z][a-z0-9_]{0,63}$/
 
+const KNOWN: ReadonlySet<unknown> = new Set([...OPERATIONS, ...OUTCOMES])
+
 export function isVocabularyName(value: unknown): value is string {
-  return typeof value === 'string' && NAME.test(value)
+  return KNOWN.has(value) || (typeof value === 'string' && NAME.test(value))
 }
 
 function vocabularyName(kind: 'operation' | 'outcome', name: string): string {

@@ -1,4 +1,4 @@
-import { type AuditEvent, rekeyEvent, TEXT_LIMITS } from '../event/event.js'
+import { type AuditEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
 import type { Ticket } from '../service/ticket.js'
 import type { BatchEntry, SinkFault } from '../sink/sink.js'
@@ -8,8 +8,6 @@ export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
 
 /** Bytes of an event beyond its free text: ids, times, names, digest, and what the arrays around them cost. */
 const FIXED_BYTES = 384
-/** The fields that may be long, or in any script. */
-const FREE_TEXT = [...(Object.keys(TEXT_LIMITS) as (keyof typeof TEXT_LIMITS)[]), 'attributesJson'] as const
 
 /**
  * One event inside the exporter, from acceptance to its fate.
@@ -60,11 +58,24 @@ export class Entry implements BatchEntry {
   }
 }
 
+/** Each field by name: as a loop over a list of names it was a third of the time of making an entry. */
 function sizeOf(event: AuditEvent): number {
-  let bytes = FIXED_BYTES
-  for (const field of FREE_TEXT) {
-    const text = event[field]
-    if (text !== null) bytes += Buffer.byteLength(text)
-  }
-  return bytes
+  return (
+    FIXED_BYTES +
+    bytesOf(event.credential) +
+    bytesOf(event.workerId) +
+    bytesOf(event.serverRegion) +
+    bytesOf(event.brokerRegion) +
+    bytesOf(event.kekVersion) +
+    bytesOf(event.notes) +
+    bytesOf(event.actorId) +
+    bytesOf(event.sourceAddress) +
+    bytesOf(event.serviceName) +
+    bytesOf(event.serviceInstanceId) +
+    bytesOf(event.attributesJson)
+  )
+}
+
+function bytesOf(text: string | null): number {
+  return text === null ? 0 : Buffer.byteLength(text)
 }

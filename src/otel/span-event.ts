@@ -26,30 +26,29 @@ export function auditSpanName(operation: string): string {
  * @param digest of a strict event, so that the trace can be held against the row
  */
 export function toSpanEvent(event: AuditEvent, digest?: Buffer): Attributes {
+  const auditId = String(event.auditId)
   const attributes: Attributes = {
     'secret_audit.schema': SPAN_EVENT_SCHEMA,
-    'secret_audit.audit_id': String(event.auditId),
+    'secret_audit.audit_id': auditId,
     'secret_audit.occurred_at': String(event.occurredAt),
     'secret_audit.credential': event.credential,
     'secret_audit.operation': event.operation,
     'secret_audit.outcome': event.outcome,
   }
-  const set = (name: string, value: string | bigint | null): void => {
-    if (value !== null) attributes[`secret_audit.${name}`] = String(value)
-  }
-  set('worker_id', event.workerId)
-  set('execution_id', event.executionId)
-  set('parent_execution_id', event.parentExecutionId)
-  set('server_region', event.serverRegion)
-  set('broker_region', event.brokerRegion)
-  set('kek_version', event.kekVersion)
-  set('notes', event.notes)
-  set('actor_id', event.actorId)
-  set('actor_type', event.actorType)
-  set('source_address', event.sourceAddress)
-  set('attributes', event.attributesJson)
+  if (event.workerId !== null) attributes['secret_audit.worker_id'] = event.workerId
+  if (event.executionId !== null) attributes['secret_audit.execution_id'] = String(event.executionId)
+  if (event.parentExecutionId !== null)
+    attributes['secret_audit.parent_execution_id'] = String(event.parentExecutionId)
+  if (event.serverRegion !== null) attributes['secret_audit.server_region'] = event.serverRegion
+  if (event.brokerRegion !== null) attributes['secret_audit.broker_region'] = event.brokerRegion
+  if (event.kekVersion !== null) attributes['secret_audit.kek_version'] = event.kekVersion
+  if (event.notes !== null) attributes['secret_audit.notes'] = event.notes
+  if (event.actorId !== null) attributes['secret_audit.actor_id'] = event.actorId
+  if (event.actorType !== null) attributes['secret_audit.actor_type'] = event.actorType
+  if (event.sourceAddress !== null) attributes['secret_audit.source_address'] = event.sourceAddress
+  if (event.attributesJson !== null) attributes['secret_audit.attributes'] = event.attributesJson
   if (digest !== undefined) attributes['secret_audit.digest'] = digest.toString('hex')
-  projectOntoAuditLogDraft(event, attributes)
+  projectOntoAuditLogDraft(event, auditId, attributes)
   return attributes
 }
 
@@ -67,8 +66,8 @@ const READS: ReadonlySet<string> = new Set<Operation>([
  * The draft OpenTelemetry audit-log conventions, as of OTEP 0267. They are not merged and have been renamed before:
  * this function is the only place that knows them, and no conformance is claimed.
  */
-function projectOntoAuditLogDraft(event: AuditEvent, attributes: Attributes): void {
-  attributes[RECORD_ID_ATTRIBUTE] = String(event.auditId)
+function projectOntoAuditLogDraft(event: AuditEvent, auditId: string, attributes: Attributes): void {
+  attributes[RECORD_ID_ATTRIBUTE] = auditId
   attributes['audit.actor.id'] = event.actorId ?? 'unknown'
   if (event.actorType !== null) attributes['audit.actor.type'] = event.actorType
   attributes['audit.action'] = READS.has(event.operation) ? 'READ' : event.operation.toUpperCase()

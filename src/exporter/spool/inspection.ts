@@ -75,5 +75,5 @@ function reasonOf(
   if (error.killed === true) return new EnvironmentDamaged('reading it did not come to an end')
   if (typeof error.signal === 'string')
     return new EnvironmentDamaged(`reading it ends the process (${error.signal})`)
-  return new EnvironmentDamaged(`it cannot be read: ${stderr.trim() || error.message}`)
+  return new EnvironmentDamaged(`it cannot be read: ${stderr.trim().replaceAll('\n', ': ') || error.message}`)
 }

@@ -1,0 +1,56 @@
+import type { Command } from 'commander'
+import type { SpoolDirectoryReport, SpoolHomeReport } from '../exporter/spool/list.js'
+
+interface StatusFlags {
+  readonly directory?: string
+  readonly format: string
+}
+
+/** Adds `otel-audit spool`. */
+export function addSpoolCommand(program: Command): void {
+  const spool = program.command('spool').description('Look at what waits on disk for the database.')
+  spool
+    .command('status')
+    .description('Say what each process has in the spool directory, or had when it died. Changes nothing.')
+    .option('--directory <path>', 'the spool directory (default: $NOETL_SECRET_AUDIT_SPOOL_DIR)')
+    .option('--format <format>', 'table or json', 'table')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ otel-audit spool status --directory /var/lib/orders/audit-spool
+
+What dead processes left is taken over and stored by the next one that starts with this directory.
+Exit code: 0 done, also when there is something; 1 the directory cannot be read; 2 usage.`,
+    )
+    .action(runStatus)
+}
+
+async function runStatus({ directory, format }: StatusFlags, command: Command): Promise<void> {
+  if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
+  const { resolveOptions } = await import('../resolve-options.js')
+  const { spoolDirectory } = resolveOptions({ spoolDirectory: directory }, process.env)
+  if (spoolDirectory === undefined) {
+    command.error('no spool directory is given: set NOETL_SECRET_AUDIT_SPOOL_DIR, or use --directory')
+  }
+  const { listSpools } = await import('../exporter/spool/list.js')
+  const report = await listSpools(spoolDirectory)
+  process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
+}
+
+function readable({ homes, damaged }: SpoolDirectoryReport): string {
+  const lines = homes.length === 0 ? ['No process has anything here.'] : homes.flatMap(described)
+  for (const { path, reason } of damaged) lines.push(`damaged  ${path}: ${reason}`)
+  return `${lines.join('\n')}\n`
+}
+
+function described(home: SpoolHomeReport): string[] {
+  const { id, owner, entries, bytes, oldest, quarantine, quarantined, problems } = home
+  const since = oldest === null ? '' : `, the oldest of ${new Date(oldest / 1000).toISOString()}`
+  const aside = quarantined === 0 ? '' : `; ${quarantined} quarantined`
+  return [
+    `${owner.padEnd(7)}  ${id}: ${entries} events, ${bytes} bytes${since}${aside}`,
+    ...quarantine.map(({ reason }) => `         quarantined: ${reason}`),
+    ...problems.map((problem) => `         cannot be read: ${problem}`),
+  ]
+}
