@@ -12,6 +12,8 @@ import type { Operation, Outcome } from '../event/vocabulary.js'
 export const SPAN_EVENT_NAME = 'secret.access'
 /** Span attribute on every audit span, so that collectors can route on it. */
 export const RECORD_ID_ATTRIBUTE = 'audit.record.id'
+/** Span attribute on the span of a strict event, so that the trace can be held against the row: SHA-256 in hex. */
+export const DIGEST_ATTRIBUTE = 'secret_audit.digest'
 /** Version of the `secret_audit.*` attributes. */
 export const SPAN_EVENT_SCHEMA = '1'
 
@@ -23,9 +25,10 @@ export function auditSpanName(operation: string): string {
  * The audit event as attributes of a span event: simple values only, since others are dropped by the SDK.
  * Ids are decimal strings, because 64-bit integers do not survive JSON.
  *
- * @param digest of a strict event, so that the trace can be held against the row
+ * Every attribute counts: the SDK copies an event of 19 in 1.7 µs, one of 20 in 14 (its copy is no longer an object
+ * with fast properties), and the exporter feels it again.
  */
-export function toSpanEvent(event: AuditEvent, digest?: Buffer): Attributes {
+export function toSpanEvent(event: AuditEvent): Attributes {
   const auditId = String(event.auditId)
   const attributes: Attributes = {
     'secret_audit.schema': SPAN_EVENT_SCHEMA,
@@ -47,7 +50,6 @@ export function toSpanEvent(event: AuditEvent, digest?: Buffer): Attributes {
   if (event.actorType !== null) attributes['secret_audit.actor_type'] = event.actorType
   if (event.sourceAddress !== null) attributes['secret_audit.source_address'] = event.sourceAddress
   if (event.attributesJson !== null) attributes['secret_audit.attributes'] = event.attributesJson
-  if (digest !== undefined) attributes['secret_audit.digest'] = digest.toString('hex')
   projectOntoAuditLogDraft(event, auditId, attributes)
   return attributes
 }

@@ -13,7 +13,13 @@ import {
 } from '@opentelemetry/api'
 import { diag } from '../diagnostics.js'
 import type { AuditError } from '../errors.js'
-import { auditSpanName, RECORD_ID_ATTRIBUTE, SPAN_EVENT_NAME, toSpanEvent } from '../otel/span-event.js'
+import {
+  auditSpanName,
+  DIGEST_ATTRIBUTE,
+  RECORD_ID_ATTRIBUTE,
+  SPAN_EVENT_NAME,
+  toSpanEvent,
+} from '../otel/span-event.js'
 import { VERSION } from '../version.js'
 import type { Claimable, Ticket } from './ticket.js'
 
@@ -112,12 +118,17 @@ export class AuditSpan {
     if (this.#span !== undefined) takeEvents(this.#span)
   }
 
-  /** Adds the event of a sealed ticket; a strict one with its digest. */
+  /** Adds the event of a sealed ticket. */
   addEvent(ticket: Ticket): void {
     this.#guarded('addEvent', (span) => {
-      if (!span.isRecording()) return
-      const digest = ticket.mode === 'strict' ? ticket.digest : undefined
-      span.addEvent(SPAN_EVENT_NAME, toSpanEvent(ticket.event, digest))
+      if (span.isRecording()) span.addEvent(SPAN_EVENT_NAME, toSpanEvent(ticket.event))
+    })
+  }
+
+  /** Adds what binds the span to the row of a strict record. */
+  addEvidence(ticket: Ticket): void {
+    this.#guarded('setAttribute', (span) => {
+      if (span.isRecording()) span.setAttribute(DIGEST_ATTRIBUTE, ticket.digest.toString('hex'))
     })
   }
 

@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
 import type { BatchEntry } from '../../src/sink/sink.js'
 import { anEvent } from '../support/events.js'
+import { REFUSED } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'
 import { SteppedSink } from '../support/stepped-sink.js'
 import { recordedRows } from '../support/trail.js'
@@ -31,6 +33,10 @@ afterEach(async () => {
   ledger.check(recordedRows(sink))
   expect(watched.breaches).toEqual([])
 })
+
+function keepBusy(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}
 
 async function letGoAndSettle(): Promise<void> {
   sink.letGo()
@@ -75,12 +81,39 @@ describe('who waits for whom', () => {
 
   test('callers that record again as soon as they are answered stay together', async () => {
     const caller = async (): Promise<void> => {
-      for (let round = 0; round < 5; round++) await ledger.strict().answer
+      for (let round = 0; round < 3; round++) await ledger.strict().answer
     }
     const callers = Promise.all(Array.from({ length: 8 }, caller))
-    for (let round = 0; round < 5; round++) (await sink.next()).store()
+    for (let round = 0; round < 3; round++) {
+      const write = await sink.next()
+      await setTimeout(100)
+      write.store()
+    }
     await callers
-    expect(watched.sizes).toEqual([8, 8, 8, 8, 8])
+    expect(watched.sizes).toEqual([8, 8, 8])
+  })
+
+  test('of a batch that is written in parts, those of a part are answered when it is committed', async () => {
+    const [one, other] = [ledger.strict(), ledger.strict()]
+    ;(await sink.next()).answer(REFUSED)
+    ;(await sink.next()).store()
+    await sink.next()
+    expect(await one?.answer).toHaveProperty('committedAt')
+    sink.letGo()
+    expect(await other?.answer).toHaveProperty('committedAt')
+  })
+
+  test('but where answering takes longer than a write, half of them go while the others are answered', async () => {
+    const caller = async (): Promise<void> => {
+      await ledger.strict().answer
+      keepBusy(50)
+      await ledger.strict().answer
+    }
+    const callers = Promise.all(Array.from({ length: 8 }, caller))
+    await sink.next()
+    sink.letGo()
+    await callers
+    expect(watched.sizes).toEqual([8, 4, 4])
   })
 
   test('an async event lingers, and goes along with the next strict one', async () => {

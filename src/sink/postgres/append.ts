@@ -4,37 +4,37 @@ import { readSql, renderSql } from './sql-text.js'
 
 /**
  * A row by its columns: `append.sql` reads it by their names, `append-one.sql` in this order. 64-bit integers are text,
- * since as JSON numbers they would be rounded.
+ * since as JSON numbers they would be rounded. What is `undefined` is NULL; as JSON it takes no byte.
  */
-function rowOf({ event, digest }: BatchEntry): Readonly<Record<string, string | number | null>> {
+function rowOf({ event, digest }: BatchEntry): Readonly<Record<string, string | number | undefined>> {
   return {
     audit_id: int8(event.auditId),
     occurred_at: event.occurredAt,
     credential: event.credential,
     operation: event.operation,
     outcome: event.outcome,
-    worker_id: event.workerId,
+    worker_id: event.workerId ?? undefined,
     execution_id: int8(event.executionId),
     parent_execution_id: int8(event.parentExecutionId),
-    server_region: event.serverRegion,
-    broker_region: event.brokerRegion,
-    kek_version: event.kekVersion,
-    notes: event.notes,
-    actor_id: event.actorId,
-    actor_type: event.actorType,
-    source_address: event.sourceAddress,
-    service_name: event.serviceName,
-    service_instance_id: event.serviceInstanceId,
-    trace_id: event.traceId,
-    span_id: event.spanId,
-    attributes: event.attributesJson,
+    server_region: event.serverRegion ?? undefined,
+    broker_region: event.brokerRegion ?? undefined,
+    kek_version: event.kekVersion ?? undefined,
+    notes: event.notes ?? undefined,
+    actor_id: event.actorId ?? undefined,
+    actor_type: event.actorType ?? undefined,
+    source_address: event.sourceAddress ?? undefined,
+    service_name: event.serviceName ?? undefined,
+    service_instance_id: event.serviceInstanceId ?? undefined,
+    trace_id: event.traceId ?? undefined,
+    span_id: event.spanId ?? undefined,
+    attributes: event.attributesJson ?? undefined,
     original_audit_id: int8(event.originalAuditId),
     event_digest: `\\x${digest.toString('hex')}`,
   }
 }
 
-function int8(value: bigint | null): string | null {
-  return value === null ? null : value.toString()
+function int8(value: bigint | null): string | undefined {
+  return value === null ? undefined : value.toString()
 }
 
 /** The hot statements, for one schema. */
