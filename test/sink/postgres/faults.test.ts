@@ -192,8 +192,8 @@ describe('what leaves the sink of an error', () => {
   })
 
   test('the message of a function of ours', async () => {
-    await client.query(`create table noetl.secret_audit_y2031m01 ()`)
-    const error = await errorOf(`select noetl.secret_audit_create_partition('2031-01-01')`)
+    await client.query(`create table noetl.secret_audit_y2090m01 ()`)
+    const error = await errorOf(`select noetl.secret_audit_create_partition('2090-01-01')`)
     expect(withoutRowContents(error).message).toContain('is not the partition of its month')
   })
 

@@ -96,7 +96,7 @@ describe('the writer', () => {
     `create function noetl.secret_audit_mine() returns int language sql as 'select 1'`,
     `insert into noetl.secret_audit_migration values (99, 'x', '', true, now(), '')`,
     `update noetl.secret_audit_migration set breaking = true`,
-    `select noetl.secret_audit_create_partition('2031-01-01')`,
+    `select noetl.secret_audit_create_partition('2090-01-01')`,
     `select noetl.secret_audit_guard_partition('PARTITION')`,
   ])('may not: %s', async (sql) => {
     expect(await outcome(WRITER, sql.replaceAll('PARTITION', partition))).toMatchObject(DENIED)

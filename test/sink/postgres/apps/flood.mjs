@@ -1,9 +1,10 @@
-// Records as fast as it can, and says what became of each. Arguments: database URL, events, service name, and `replay`
-// to submit the same events a second time, as a process that has crashed and starts again would.
+// Records as fast as it can, and says what became of each. Arguments: database URL, events, service name, the
+// millisecond of the ids that are shared, and `replay` to submit the same events a second time, as a process that has
+// crashed and starts again would.
 import { buildEvent, DurableAuditExporter, PostgresAuditSink, SnowflakeGenerator } from 'otel-audit'
 import { Ticket } from '../../../../dist/service/ticket.js'
 
-const [, , databaseUrl, count, serviceName, replay] = process.argv
+const [, , databaseUrl, count, serviceName, sharedMs, replay] = process.argv
 const MACHINE_ID = 7
 
 const ids = new SnowflakeGenerator(MACHINE_ID)
@@ -38,7 +39,7 @@ async function submitAll() {
 }
 
 function sharedId(n) {
-  return (BigInt(Date.UTC(2026, 10, 20) - 1_704_067_200_000) << 22n) | (BigInt(MACHINE_ID) << 12n) | BigInt(n)
+  return (BigInt(Number(sharedMs) - 1_704_067_200_000) << 22n) | (BigInt(MACHINE_ID) << 12n) | BigInt(n)
 }
 
 const first = await submitAll()
