@@ -3,7 +3,7 @@ import { AuditError } from './errors.js'
 import { Outcome } from './event/vocabulary.js'
 import { type AuditStats, DurableAuditExporter } from './exporter/exporter.js'
 import { lifecycleRow, modeName } from './exporter/lifecycle.js'
-import type { SettledListener } from './exporter/settlement.js'
+import type { SettledListener, SpooledListener } from './exporter/settlement.js'
 import type { AuditOptions, AuditSettings } from './options.js'
 import { serviceIdentity } from './otel/identity.js'
 import { AuditSpanProcessor } from './otel/processor.js'
@@ -182,6 +182,15 @@ export class Audit {
   /** Calls `listener` with the audit id and the fate of every event. @returns takes it off again */
   onSettled(listener: SettledListener): () => void {
     return this.#assembled().exporter.onSettled(listener)
+  }
+
+  /**
+   * Calls `listener` with the audit id of every event that is on disk in the spool (fsync): it survives this process.
+   * With `spoolMode: 'always'` that is every async event, before it is sent, in the order of the records; an event that
+   * the spool refused is not told. Its fate comes later, to {@link onSettled}. @returns takes it off again
+   */
+  onSpooled(listener: SpooledListener): () => void {
+    return this.#assembled().exporter.onSpooled(listener)
   }
 
   /** How many events are where. */

@@ -38,7 +38,7 @@ export {
   type SpoolStatus,
 } from './exporter/spool/spool.js'
 export type { SpoolMode } from './exporter/spooler.js'
-export type { SettledListener } from './exporter/settlement.js'
+export type { SettledListener, SpooledListener } from './exporter/settlement.js'
 export type { AuditOptions, AuditSettings } from './options.js'
 export {
   AuditSpanProcessor,

@@ -130,6 +130,25 @@ describe('start', () => {
     expect(audit.stats()).toMatchObject({ written: 3, pending: 0, droppedAsync: 0 })
   })
 
+  it('lets those who ask know which events are on disk', async () => {
+    const { createAudit, RecordingAuditSink } = await built()
+    const audit = createAudit({
+      sink: new RecordingAuditSink(),
+      spoolDirectory: await directory(),
+      spoolMode: 'always',
+    })
+    onTestFinished(() => audit.close())
+    await audit.start()
+    const told: bigint[] = []
+    const off = audit.onSpooled((auditId) => told.push(auditId))
+    const auditId = audit.service.recordAsync(ACCESS)
+    await audit.flush()
+    off()
+    audit.service.recordAsync(ACCESS)
+    await audit.close()
+    expect(told.filter((id) => id === auditId)).toHaveLength(1)
+  })
+
   it('opens the spool again that could not be opened', async () => {
     const { createAudit, RecordingAuditSink } = await built()
     const parent = await directory()

@@ -13,7 +13,7 @@ import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
 import { GapLedger } from './gap.js'
 import { OwnRows, type OwnRowsHost } from './own-rows.js'
 import { AuditQueue, type QueueBounds } from './queue.js'
-import { type SettledListener, Settlement } from './settlement.js'
+import { type SettledListener, Settlement, type SpooledListener } from './settlement.js'
 import type { Spool } from './spool/spool.js'
 import { Spooler, type SpoolMode } from './spooler.js'
 
@@ -140,6 +140,11 @@ export class DurableAuditExporter implements AuditPipeline {
   /** Calls `listener` with the fate of every event. @returns takes it off again */
   onSettled(listener: SettledListener): () => void {
     return this.#settlement.onSettled(listener)
+  }
+
+  /** Calls `listener` for every event that is on disk in the spool from now on. @returns takes it off again */
+  onSpooled(listener: SpooledListener): () => void {
+    return this.#settlement.onSpooled(listener)
   }
 
   stats(): AuditStats {

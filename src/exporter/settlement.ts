@@ -9,6 +9,9 @@ import type { AuditQueue } from './queue.js'
 /** Told how every event ended. `auditId` is that of the record; a stored event may have been re-keyed. */
 export type SettledListener = (auditId: bigint, fate: Fate) => void
 
+/** Told of each event that is on disk in the spool from now on. `auditId` is that of the record. */
+export type SpooledListener = (auditId: bigint) => void
+
 /** Why an event was lost: what a gap row says. */
 export type LossReason = 'queue_full' | 'closed' | 'rejected' | 'caller_refused'
 
@@ -24,6 +27,7 @@ export class Settlement {
   readonly #metrics: AuditMetrics
   readonly #gaps: GapLedger
   readonly #listeners = new Set<SettledListener>()
+  readonly #spooledListeners = new Set<SpooledListener>()
   readonly #pending = new Set<Entry>()
   readonly #barriers = new Set<{ readonly open: Set<Entry>; resolve: () => void }>()
   #second = 0
@@ -43,8 +47,20 @@ export class Settlement {
     return () => this.#listeners.delete(listener)
   }
 
+  onSpooled(listener: SpooledListener): () => void {
+    this.#spooledListeners.add(listener)
+    return () => this.#spooledListeners.delete(listener)
+  }
+
   accepted(entry: Entry): void {
     this.#pending.add(entry)
+  }
+
+  /** The disk has the event. Memory may have it, too, and its fate is still to come. */
+  onDisk(entry: Entry): void {
+    for (const listener of this.#spooledListeners) {
+      guardedCall('an onSpooled listener', () => listener(entry.ticket.event.auditId))
+    }
   }
 
   /** The event that has been without a fate for longest. */

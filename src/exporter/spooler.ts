@@ -143,6 +143,7 @@ export class Spooler {
       const keys = await this.#spool.append(entries.map(({ event }) => event))
       entries.forEach((entry, i) => {
         entry.spoolKey = keys[i]
+        this.#settlement.onDisk(entry)
       })
       this.#refusals = 0
       return true

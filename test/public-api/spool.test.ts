@@ -8,6 +8,7 @@ import {
   type Spool,
   type SpooledEvent,
   type SpoolKey,
+  type SpooledListener,
   type SpoolMode,
   SpoolRefusal,
   type SpoolStatus,
@@ -44,5 +45,32 @@ describe('a spool', () => {
     await exporter.close(1000)
     expect(spool.status.entries).toBe(0)
     expectTypeOf<AuditOptions['spoolMode']>().toEqualTypeOf<SpoolMode | undefined>()
+  })
+
+  it('says of each async event that it is on disk, before it is sent, and of none that it refused', async () => {
+    const said: string[] = []
+    const told: SpooledListener = (auditId) => said.push(`${auditId} on disk`)
+    const sink = new RecordingAuditSink()
+    const exporter = new DurableAuditExporter({ sink, lingerMs: 0 })
+    exporter.attachSpool(new MemorySpool(2000), 'always')
+    exporter.onSpooled(() => {
+      throw new Error('boom')
+    })
+    const off = exporter.onSpooled(told)
+    exporter.onSettled((auditId, fate) => said.push(`${auditId} ${fate}`))
+    const service = new SecretAuditService({ pipeline: exporter })
+    const kept = service.recordAsync(ACCESS)
+    await exporter.forceFlush()
+    const refused = service.recordAsync({
+      ...ACCESS,
+      notes: 'n'.repeat(1000),
+      attributes: { a: 'a'.repeat(1000) },
+    })
+    await exporter.forceFlush()
+    expect(said).toEqual([`${kept} on disk`, `${kept} stored`, `${refused} stored`])
+    off()
+    service.recordAsync(ACCESS)
+    await exporter.close(1000)
+    expect(said.filter((line) => line.endsWith('on disk'))).toHaveLength(1)
   })
 })
