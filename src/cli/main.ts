@@ -6,6 +6,8 @@ import { addSpoolCommand } from './spool.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
+/** Nothing was tried. */
+const COULD_NOT_RUN: ReadonlySet<string> = new Set(['AUDIT_INVALID_OPTION', 'AUDIT_MISSING_PACKAGE'])
 
 void main()
 
@@ -43,5 +45,5 @@ async function report(error: unknown): Promise<number> {
     return EXIT_FAILED
   }
   process.stderr.write(`${error.message}\n${error.remedy}\n`)
-  return error.code === 'AUDIT_INVALID_OPTION' ? EXIT_USAGE : EXIT_FAILED
+  return COULD_NOT_RUN.has(error.code) ? EXIT_USAGE : EXIT_FAILED
 }

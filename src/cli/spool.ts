@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addDrainCommand } from './spool-drain.js'
 import type { SpoolDirectoryReport, SpoolHomeReport } from '../exporter/spool/list.js'
 
 interface StatusFlags {
@@ -8,7 +9,9 @@ interface StatusFlags {
 
 /** Adds `otel-audit spool`. */
 export function addSpoolCommand(program: Command): void {
-  const spool = program.command('spool').description('Look at what waits on disk for the database.')
+  const spool = program
+    .command('spool')
+    .description('Look at what waits on disk for the database, and store it.')
   spool
     .command('status')
     .description('Say what each process has in the spool directory, or had when it died. Changes nothing.')
@@ -20,10 +23,12 @@ export function addSpoolCommand(program: Command): void {
 Example:
   $ otel-audit spool status --directory /var/lib/orders/audit-spool
 
-What dead processes left is taken over and stored by the next one that starts with this directory.
+What dead processes left is taken over and stored by the next one that starts with this directory, or by
+\`otel-audit spool drain\`.
 Exit code: 0 done, also when there is something; 1 the directory cannot be read; 2 usage.`,
     )
     .action(runStatus)
+  addDrainCommand(spool)
 }
 
 async function runStatus({ directory, format }: StatusFlags, command: Command): Promise<void> {

@@ -7,7 +7,7 @@ import { AuditMetrics } from '../otel/metrics.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
 import type { Ticket } from '../service/ticket.js'
-import type { AuditSink } from '../sink/sink.js'
+import type { AuditSink, SinkFault } from '../sink/sink.js'
 import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
 import { GapLedger } from './gap.js'
@@ -109,6 +109,11 @@ export class DurableAuditExporter implements AuditPipeline {
   /** Whether it has been closed, or is being closed: it takes no records of the application any more. */
   get isClosed(): boolean {
     return this.#closed !== undefined
+  }
+
+  /** Why the sink could not write last; undefined since it stored or refused rows again. */
+  get lastFault(): SinkFault | undefined {
+    return this.#commits.lastFault
   }
 
   get identity(): ServiceIdentity {

@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { WriterOrders } from './orders.js'
+
+const WRITER = fileURLToPath(new URL('./writer.js', import.meta.url))
+/** A safety net: how long a writer may take to start or to end, in ms. */
+const PATIENCE_MS = 120_000
+
+/** One writer process, from its start to its end, and the files that it leaves. */
+export class WriterLife {
+  /** Written by the process, line by line; whole when the process is gone. */
+  readonly journalFile: string
+  readonly #logFile: string
+  readonly #process: ChildProcess
+  readonly #working: Promise<void>
+  readonly #ended: Promise<unknown>
+  /** Why the end of the process is not to be wondered at. */
+  #expected = false
+
+  constructor(directory: string, number: number, orders: WriterOrders) {
+    this.journalFile = join(directory, `journal-${number}`)
+    this.#logFile = join(directory, `log-${number}`)
+    const journal = openSync(this.journalFile, 'a', 0o600)
+    const log = openSync(this.#logFile, 'a', 0o600)
+    this.#process = spawn(process.execPath, [WRITER, JSON.stringify(orders)], {
+      // Ctrl-C on the terminal is for the soak, which ends it.
+      detached: true,
+      stdio: ['pipe', 'pipe', log, journal],
+    })
+    closeSync(journal)
+    closeSync(log)
+    // Whoever writes to it when it is dead learns of that by its end.
+    this.#process.stdin?.on('error', () => {})
+    this.#ended = once(this.#process, 'close')
+    this.#working = new Promise((resolve) => this.#process.stdout?.once('data', () => resolve()))
+  }
+
+  /** Resolves when the writer records events. @throws Error when it has ended by itself, or does not get there */
+  async working(): Promise<void> {
+    await this.#within(Promise.race([this.#working, this.#ended]), 'does not start')
+    this.check()
+  }
+
+  /** @throws Error when it has ended by itself, with the end of what it said */
+  check(): void {
+    const { exitCode, signalCode } = this.#process
+    if (this.#expected || (exitCode === null && signalCode === null)) return
+    throw new Error(`the writer has ended by itself (${signalCode ?? exitCode}); it said\n${this.#said()}`)
+  }
+
+  async kill(): Promise<void> {
+    this.check()
+    this.#expected = true
+    this.#process.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** Ends it, if it is still there, without asking what became of it. */
+  async abandon(): Promise<void> {
+    this.#expected = true
+    this.#process.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** Lets it stop recording and close. @throws Error when it does not end well */
+  async end(): Promise<void> {
+    this.#process.stdin?.write('end\n')
+    await this.#within(this.#ended, 'does not end')
+    if (this.#process.exitCode !== 0) this.check()
+  }
+
+  async #within(work: Promise<unknown>, what: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the writer ${what}; it said\n${this.#said()}`)), PATIENCE_MS)
+    })
+    await Promise.race([work, late]).finally(() => clearTimeout(timer))
+  }
+
+  #said(): string {
+    return readFileSync(this.#logFile, 'utf8').split('\n').slice(-30).join('\n')
+  }
+}

@@ -1,0 +1,69 @@
+import { parseArgs } from 'node:util'
+import type { SoakMode } from './orders.js'
+
+export interface SoakOptions {
+  /** Infinity when only the time is bounded. */
+  readonly kills: number
+  readonly minutes: number
+  readonly mode: SoakMode
+  readonly seed: number
+  /** Where the events that are not in the table are listed. */
+  readonly lost: string | undefined
+  readonly help: boolean
+}
+
+const DEFAULT_KILLS = 10
+const MODES: readonly SoakMode[] = ['strict', 'async', 'mixed']
+
+export const HELP = `Kills a writer and its Postgres again and again, and proves that the trail is complete.
+
+  npm run soak -- [--kills <n>] [--mode strict|async|mixed] [--seed <n>] [--minutes <m>] [--lost <file>]
+
+  --kills    how many kills, 1 to 1000000 (default ${DEFAULT_KILLS}; none with --minutes)
+  --mode     what the writer records (default mixed)
+  --seed     decides which kills, and when, 0 to 4294967295 (default: random; it is printed)
+  --minutes  ends after that time, also when not all kills were made
+  --lost     writes the events that are not in the table to this file, one JSON document a line
+  --help     this text
+
+Starts a Postgres of its own. Progress is on stderr; the last line on stdout is the result as JSON. The exit code is 1
+when acked_missing, duplicates or unaccounted is not 0, or when something failed. docs/soak.md says how to read it.`
+
+/** @throws TypeError with a text for the user */
+export function soakOptions(args: readonly string[]): SoakOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      kills: { type: 'string' },
+      minutes: { type: 'string' },
+      mode: { type: 'string', default: 'mixed' },
+      seed: { type: 'string' },
+      lost: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const mode = MODES.find((known) => known === values.mode)
+  if (mode === undefined) throw new TypeError(`--mode must be one of ${MODES.join(', ')}`)
+  const withoutKills = values.minutes === undefined ? DEFAULT_KILLS : Number.POSITIVE_INFINITY
+  return {
+    kills: wholeNumber('--kills', values.kills, withoutKills, 1, 1_000_000),
+    minutes: wholeNumber('--minutes', values.minutes, Number.POSITIVE_INFINITY, 1, 100_000),
+    mode,
+    seed: wholeNumber('--seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
+    lost: values.lost,
+    help: values.help,
+  }
+}
+
+function wholeNumber(
+  flag: string,
+  text: string | undefined,
+  byDefault: number,
+  least: number,
+  most: number,
+): number {
+  if (text === undefined) return byDefault
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value
+  throw new TypeError(`${flag} must be a whole number from ${least} to ${most}`)
+}

@@ -1,0 +1,13 @@
+export type SoakMode = 'strict' | 'async' | 'mixed'
+
+/** The file descriptor of the journal in a writer. */
+export const JOURNAL_FILE = 3
+
+/** What a writer is told, as JSON in its only argument. */
+export interface WriterOrders {
+  readonly databaseUrl: string
+  readonly spoolDirectory: string
+  readonly mode: SoakMode
+  /** The execution id of its first event; the others count up. */
+  readonly firstEvent: number
+}
