@@ -94,7 +94,8 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
     this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
     this.#settlement.onStored = (entry) => this.#stored(entry)
-    this.#commits.onProgress = () => this.#progress()
+    this.#commits.onProgress = () => this.#ownRows.writeGaps()
+    this.#commits.onDone = () => this.#spooler?.refill(this.#bounds.batchRows)
     this.metrics.watch(() => {
       const { oldest, pending } = this.#settlement
       return {
@@ -320,11 +321,6 @@ export class DurableAuditExporter implements AuditPipeline {
   #stored(entry: Entry): void {
     this.#spooler?.forget(entry)
     if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#ownRows.withhold(entry.event)
-  }
-
-  #progress(): void {
-    this.#ownRows.writeGaps()
-    this.#spooler?.refill(this.#bounds.batchRows)
   }
 
   /** The deadline of a strict event has passed. */

@@ -53,6 +53,8 @@ export class GroupCommit {
   quarantine: ((entry: Entry, reason: string) => Promise<boolean>) | undefined
   /** Called after every batch that got through. */
   onProgress: (() => void) | undefined
+  /** Called when all events of a batch have their fate, be it that they were found stored, or refused. */
+  onDone: (() => void) | undefined
   /** Flushes that go on. */
   #hurries = 0
   /** Works that have to end before anything is sent. */
@@ -227,6 +229,7 @@ export class GroupCommit {
           return
       }
     }
+    this.onDone?.()
   }
 
   /** Writes one batch until its fate is decided, or `unknown` when stopped before. */
