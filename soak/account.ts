@@ -13,6 +13,10 @@ export interface Account {
   refused: string | undefined
   onDisk: boolean
   fate: string | undefined
+  /** Its caller was refused, and then its row was found stored: the last event that was recorded before that. */
+  withheldAfter: number | undefined
+  /** A row says that its secret was withheld. */
+  withheld: boolean
   readonly rows: StoredRow[]
 }
 
@@ -21,7 +25,8 @@ export interface LifeAccount {
   readonly number: number
   /** It ended in order; else it was killed. */
   closed: boolean
-  /** The last of its async events that was on disk, or had a fate; events get to the disk in their order. */
+  lastEmitted: number
+  /** The last of its async events that was on disk. They get there in their order, one before the other. */
   lastSafe: number
 }
 
@@ -35,8 +40,6 @@ export type Loss =
   | 'caller-refused'
   /** Strict, a denial; its caller was refused, and its writer was killed before it could store it all the same. */
   | 'killed-after-refusal'
-  /** The exporter said that it gave it up. */
-  | 'given-up'
 
 export type Finding =
   | { readonly is: 'stored' }
@@ -53,31 +56,42 @@ export function judge(account: Account): Finding {
     if (granted !== undefined) return { is: 'missing', why: 'a strict caller was told that it is committed' }
     if (fate === 'stored') return { is: 'missing', why: 'the exporter said that it is stored' }
     if (onDisk) return { is: 'missing', why: 'the spool said that it is on disk' }
-    return account.mode === 'strict' ? lostStrict(account) : lostAsync(account)
+    return judgeLost(account)
   }
   if (granted !== undefined && rows.every(({ auditId }) => auditId !== granted)) {
     return { is: 'missing', why: 'a strict caller was told another audit id' }
   }
-  if (rows.some((row) => row.outcome !== outcome)) {
-    return { is: 'unaccounted', why: 'its row says something else' }
-  }
+  if (rows.some((row) => row.outcome !== outcome)) return unaccounted('its row says something else')
   // A denial goes on after its caller was refused; a release must not.
   if (refused === 'not-stored' && outcome === 'ok') {
-    return { is: 'unaccounted', why: 'a strict caller was told that it is not stored' }
+    return unaccounted('a strict caller was told that it is not stored')
   }
+  if (owesWithheldRow(account)) return unaccounted('its secret was withheld, and no row says so')
   return { is: 'stored' }
 }
 
-function lostStrict({ refused, outcome, fate, life }: Account): Finding {
-  if (refused !== undefined && outcome === 'ok') return { is: 'lost', why: 'caller-refused' }
-  if (fate !== undefined) return { is: 'lost', why: 'given-up' }
-  if (life.closed) return { is: 'unaccounted', why: 'its writer ended in order, and nobody was told' }
-  return { is: 'lost', why: refused === undefined ? 'killed-before-answer' : 'killed-after-refusal' }
+function judgeLost({ n, mode, refused, outcome, fate, life }: Account): Finding {
+  if (mode === 'strict' && outcome === 'ok' && refused !== undefined) return lost('caller-refused')
+  if (life.closed) return unaccounted('its writer ended in order')
+  if (mode === 'strict') {
+    if (fate !== undefined && outcome !== 'ok') return unaccounted(`a denial was ${fate}`)
+    return lost(refused === undefined ? 'killed-before-answer' : 'killed-after-refusal')
+  }
+  // It has a spool, and the disk is not full.
+  if (fate !== undefined) return unaccounted(`it was ${fate}`)
+  if (n < life.lastSafe) return unaccounted('younger events of its writer were on disk')
+  return lost('killed-before-on-disk')
 }
 
-function lostAsync({ n, fate, life }: Account): Finding {
-  if (fate !== undefined) return { is: 'lost', why: 'given-up' }
-  if (life.closed) return { is: 'unaccounted', why: 'its writer ended in order, and nobody was told' }
-  if (n < life.lastSafe) return { is: 'unaccounted', why: 'younger events of its writer were on disk' }
-  return { is: 'lost', why: 'killed-before-on-disk' }
+/** The row was made before any event that was recorded afterwards, so it is on disk before them. */
+function owesWithheldRow({ withheld, withheldAfter, life }: Account): boolean {
+  return !withheld && withheldAfter !== undefined && (life.closed || life.lastSafe > withheldAfter)
+}
+
+function lost(why: Loss): Finding {
+  return { is: 'lost', why }
+}
+
+function unaccounted(why: string): Finding {
+  return { is: 'unaccounted', why }
 }

@@ -19,6 +19,7 @@ export interface Victims {
 export class Killer {
   readonly #victims: Victims
   #outage: Promise<void> = Promise.resolve()
+  #drains: Promise<unknown> = Promise.resolve()
   #starting = false
 
   constructor(victims: Victims) {
@@ -35,6 +36,7 @@ export class Killer {
       await this.#victims.writer.kill()
       this.#victims.succeed()
       this.#starting = true
+      if (kill.drain) this.#drain()
       return
     }
     await this.#outage
@@ -63,9 +65,16 @@ export class Killer {
     this.#outage.catch(() => {})
   }
 
-  /** Resolves when server and connections work again. */
+  /** What it cannot store, or the writer took before it, is left for the next one. */
+  #drain(): void {
+    this.#drains = Promise.all([this.#drains, this.#victims.stage.drain()])
+    this.#drains.catch(() => {})
+  }
+
+  /** Resolves when server and connections work again, and no drain runs any more. */
   async relent(): Promise<void> {
     await this.#outage
+    await this.#drains
   }
 }
 

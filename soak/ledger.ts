@@ -24,9 +24,9 @@ export class Ledger {
     return this.#strays
   }
 
-  /** The journal of a writer that is gone. Its life is the next one. */
-  read(number: number, lines: readonly JournalLine[]): void {
-    const life: LifeAccount = { number, closed: false, lastSafe: 0 }
+  /** The journal of a writer that is gone. */
+  read(writer: number, lines: readonly JournalLine[]): void {
+    const life: LifeAccount = { number: writer, closed: false, lastEmitted: 0, lastSafe: 0 }
     for (const line of lines) this.#note(life, line)
   }
 
@@ -34,13 +34,19 @@ export class Ledger {
   compare({ rows, withheld }: Trail): void {
     for (const row of rows) {
       const account = this.#accounts.get(row.n)
-      if (account === undefined) this.#strays.push(`a row that nobody recorded: ${JSON.stringify(row)}`)
-      else account.rows.push(row)
+      if (account === undefined) {
+        this.#strays.push(`a row that nobody recorded: ${JSON.stringify(row)}`)
+        continue
+      }
+      account.rows.push(row)
+      safe(account)
     }
     for (const auditId of withheld) {
       const about = this.#byAuditId.get(auditId)
       if (about?.refused === undefined || about.outcome !== 'ok') {
         this.#strays.push(`a row says that the secret of ${auditId} was withheld, and it was not`)
+      } else {
+        about.withheld = true
       }
     }
   }
@@ -49,22 +55,21 @@ export class Ledger {
     switch (line.what) {
       case 'emit': {
         const { n, mode, outcome } = line
-        this.#accounts.set(n, { n, life, mode, outcome, ...NOTHING_KNOWN, rows: [] })
+        life.lastEmitted = n
+        this.#accounts.set(n, { n, life, mode, outcome, ...nothingKnown(), rows: [] })
         return
       }
       case 'accepted':
-        this.#identify(this.#accounts.get(line.n), line.auditId)
+        this.#identified(line)
         return
       case 'granted': {
-        const account = this.#accounts.get(line.n)
+        const account = this.#identified(line)
         if (account !== undefined) account.granted = line.auditId
-        this.#identify(account, line.auditId)
         return
       }
       case 'refused': {
-        const account = this.#accounts.get(line.n)
+        const account = this.#identified(line)
         if (account !== undefined) account.refused = line.row
-        this.#identify(account, line.auditId)
         return
       }
       case 'on-disk': {
@@ -75,11 +80,9 @@ export class Ledger {
         return
       }
       case 'fate': {
-        // Also of events that a writer before it has left in the spool.
+        // Also of events that a writer before it left in the spool.
         const account = this.#byAuditId.get(line.auditId)
-        if (account === undefined) return
-        account.fate = line.fate
-        safe(account)
+        if (account !== undefined) noteFate(account, line.fate)
         return
       }
       case 'closed':
@@ -88,19 +91,33 @@ export class Ledger {
     }
   }
 
-  #identify(account: Account | undefined, auditId: string): void {
-    if (account === undefined) return
-    account.auditId = auditId
-    this.#byAuditId.set(auditId, account)
+  #identified({ n, auditId }: { readonly n: number; readonly auditId: string }): Account | undefined {
+    const account = this.#accounts.get(n)
+    if (account !== undefined) {
+      account.auditId = auditId
+      this.#byAuditId.set(auditId, account)
+    }
+    return account
   }
 }
 
-const NOTHING_KNOWN = {
+const nothingKnown = () => ({
   auditId: undefined,
   granted: undefined,
   refused: undefined,
   onDisk: false,
   fate: undefined,
+  withheldAfter: undefined,
+  withheld: false,
+})
+
+function noteFate(account: Account, fate: string): void {
+  account.fate = fate
+  if (fate !== 'stored') return
+  safe(account)
+  if (account.refused !== undefined && account.outcome === 'ok') {
+    account.withheldAfter = account.life.lastEmitted
+  }
 }
 
 function safe({ n, mode, life }: Account): void {

@@ -10,9 +10,12 @@ export type Cut = 'now' | 'request' | 'answer' | 'mute'
 /** One kill. Times are in ms. */
 export type Kill = { readonly afterMs: number } & (
   | {
-      /** SIGKILL. `early`: without waiting until the writer works. */
+      /** SIGKILL. */
       readonly what: 'writer'
+      /** Without waiting until the writer works. */
       readonly early: boolean
+      /** `otel-audit spool drain` is started along with the next writer, and both go for what this one left. */
+      readonly drain: boolean
     }
   | {
       /** `crash`: SIGKILL of the whole server. `freeze`: SIGSTOP of the whole server, and SIGCONT. */
@@ -49,7 +52,7 @@ export function* schedule(seed: number): Generator<Kill, never> {
       const afterMs = random.between(50, 1200)
       switch (what) {
         case 'writer':
-          yield { what, afterMs, early: random.next() < 0.2 }
+          yield { what, afterMs, early: random.next() < 0.2, drain: random.next() < 0.3 }
           break
         case 'crash':
           yield { what, afterMs, outageMs: random.between(0, 1200) }
@@ -78,7 +81,7 @@ export function* schedule(seed: number): Generator<Kill, never> {
 export function describeKill(kill: Kill): string {
   switch (kill.what) {
     case 'writer':
-      return kill.early ? 'SIGKILL of the writer, perhaps while it starts' : 'SIGKILL of the writer'
+      return `SIGKILL of the writer${kill.early ? ', perhaps while it starts' : ''}${kill.drain ? '; a drain' : ''}`
     case 'crash':
       return `SIGKILL of Postgres, away for ${kill.outageMs} ms`
     case 'freeze':

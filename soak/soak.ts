@@ -78,7 +78,7 @@ export class Soak implements Victims {
     await this.#writer.end()
     this.#bury()
     this.#say('what is left in the spool is drained')
-    await this.stage.drain()
+    if (!(await this.stage.drain())) this.#say('the drain left something')
     this.#ledger.compare(await readTrail(this.stage))
     return judgeAll(this.#ledger, done)
   }

@@ -18,6 +18,7 @@ export class Stage {
   readonly server: PostgresServer
   readonly proxy: CuttingProxy
   readonly directory: string
+  readonly #ended = new AbortController()
 
   private constructor(server: PostgresServer, proxy: CuttingProxy, directory: string) {
     this.server = server
@@ -53,9 +54,16 @@ export class Stage {
     return url.href
   }
 
-  /** Stores what dead writers left. @throws Error when something is left */
-  async drain(): Promise<void> {
-    await otelAudit(['spool', 'drain', '--directory', this.spoolDirectory], { DATABASE_URL: this.writerUrl })
+  /** Stores what dead writers left. @returns whether nothing is left @throws Error when it could not run */
+  async drain(): Promise<boolean> {
+    try {
+      const env = { DATABASE_URL: this.writerUrl }
+      await otelAudit(['spool', 'drain', '--directory', this.spoolDirectory], env, this.#ended.signal)
+      return true
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 1) return false
+      throw error
+    }
   }
 
   /** Of the owner, past the proxy. */
@@ -64,6 +72,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    this.#ended.abort()
     await this.proxy.close()
     await this.server.close()
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 })
@@ -71,6 +80,11 @@ export class Stage {
   }
 }
 
-async function otelAudit(args: readonly string[], env: Readonly<Record<string, string>>): Promise<void> {
-  await promisify(execFile)(process.execPath, [CLI, ...args], { env: { ...process.env, ...env } })
+async function otelAudit(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const options = { env: { ...process.env, ...env }, signal, killSignal: 'SIGKILL' as const }
+  await promisify(execFile)(process.execPath, [CLI, ...args], options)
 }
