@@ -5,7 +5,7 @@ import { JournalWriter } from './journal.js'
 import { JOURNAL_FILE, type WriterOrders } from './orders.js'
 
 /** Strict callers at once. */
-const CALLERS = 12
+const CALLERS = 24
 /** Most async events that are not known to be on disk: a spool that does not work stops the load. */
 const WINDOW = 256
 /** Longest the window may be shut, in ms: a safety net. */
@@ -87,7 +87,7 @@ class Writer {
         const { auditId, row, code } = error
         this.#journal.write({ what: 'refused', n, auditId: `${auditId}`, row, code })
       }
-      await sleep(Math.random() * 30)
+      await sleep(Math.random() * 20)
     }
   }
 
