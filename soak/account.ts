@@ -11,6 +11,8 @@ export interface Account {
   granted: string | undefined
   /** What the error of a strict caller said of the row. */
   refused: string | undefined
+  /** The last event that was recorded before that. */
+  refusedAfter: number
   onDisk: boolean
   fate: string | undefined
   /** Its caller was refused, and then its row was found stored: the last event that was recorded before that. */
@@ -38,7 +40,7 @@ export type Loss =
   | 'killed-before-answer'
   /** Strict; its caller was refused, and did not get the secret. */
   | 'caller-refused'
-  /** Strict, a denial; its caller was refused, and its writer was killed before it could store it all the same. */
+  /** Strict, a denial; its caller was refused, and its writer was killed before it was on disk all the same. */
   | 'killed-after-refusal'
 
 export type Finding =
@@ -48,6 +50,8 @@ export type Finding =
   | { readonly is: 'missing'; readonly why: string }
   /** What is known does not fit together. */
   | { readonly is: 'unaccounted'; readonly why: string }
+
+const YOUNGER = 'younger events of its writer were on disk'
 
 /** What became of an event, and whether that may be. Rows beyond the first are counted elsewhere. */
 export function judge(account: Account): Finding {
@@ -70,16 +74,17 @@ export function judge(account: Account): Finding {
   return { is: 'stored' }
 }
 
-function judgeLost({ n, mode, refused, outcome, fate, life }: Account): Finding {
+function judgeLost({ n, mode, refused, refusedAfter, outcome, fate, life }: Account): Finding {
   if (mode === 'strict' && outcome === 'ok' && refused !== undefined) return lost('caller-refused')
   if (life.closed) return unaccounted('its writer ended in order')
   if (mode === 'strict') {
     if (fate !== undefined && outcome !== 'ok') return unaccounted(`a denial was ${fate}`)
-    return lost(refused === undefined ? 'killed-before-answer' : 'killed-after-refusal')
+    if (refused === undefined) return lost('killed-before-answer')
+    return life.lastSafe > refusedAfter ? unaccounted(YOUNGER) : lost('killed-after-refusal')
   }
   // It has a spool, and the disk is not full.
   if (fate !== undefined) return unaccounted(`it was ${fate}`)
-  if (n < life.lastSafe) return unaccounted('younger events of its writer were on disk')
+  if (n < life.lastSafe) return unaccounted(YOUNGER)
   return lost('killed-before-on-disk')
 }
 

@@ -9,6 +9,8 @@ import type { Trail } from './trail.js'
 export class Ledger {
   readonly #accounts = new Map<number, Account>()
   readonly #byAuditId = new Map<string, Account>()
+  /** What was said of audit ids that were not known yet: a strict caller learns its own with its answer. */
+  readonly #early = new Map<string, JournalLine[]>()
   readonly #strays: string[] = []
 
   get accounts(): Iterable<Account> {
@@ -69,20 +71,17 @@ export class Ledger {
       }
       case 'refused': {
         const account = this.#identified(line)
-        if (account !== undefined) account.refused = line.row
-        return
-      }
-      case 'on-disk': {
-        const account = this.#byAuditId.get(line.auditId)
         if (account === undefined) return
-        account.onDisk = true
-        safe(account)
+        account.refused = line.row
+        account.refusedAfter = life.lastEmitted
         return
       }
+      // Also of events that a writer before it left in the spool.
+      case 'on-disk':
       case 'fate': {
-        // Also of events that a writer before it left in the spool.
         const account = this.#byAuditId.get(line.auditId)
-        if (account !== undefined) noteFate(account, line.fate)
+        if (account !== undefined) noteProgress(account, line)
+        else this.#early.set(line.auditId, [...(this.#early.get(line.auditId) ?? []), line])
         return
       }
       case 'closed':
@@ -93,10 +92,11 @@ export class Ledger {
 
   #identified({ n, auditId }: { readonly n: number; readonly auditId: string }): Account | undefined {
     const account = this.#accounts.get(n)
-    if (account !== undefined) {
-      account.auditId = auditId
-      this.#byAuditId.set(auditId, account)
-    }
+    if (account === undefined || account.auditId !== undefined) return account
+    account.auditId = auditId
+    this.#byAuditId.set(auditId, account)
+    for (const line of this.#early.get(auditId) ?? []) noteProgress(account, line)
+    this.#early.delete(auditId)
     return account
   }
 }
@@ -105,17 +105,19 @@ const nothingKnown = () => ({
   auditId: undefined,
   granted: undefined,
   refused: undefined,
+  refusedAfter: 0,
   onDisk: false,
   fate: undefined,
   withheldAfter: undefined,
   withheld: false,
 })
 
-function noteFate(account: Account, fate: string): void {
-  account.fate = fate
-  if (fate !== 'stored') return
+function noteProgress(account: Account, line: JournalLine): void {
+  if (line.what === 'on-disk') account.onDisk = true
+  if (line.what === 'fate') account.fate = line.fate
+  if (!account.onDisk && account.fate !== 'stored') return
   safe(account)
-  if (account.refused !== undefined && account.outcome === 'ok') {
+  if (account.fate === 'stored' && account.refused !== undefined && account.outcome === 'ok') {
     account.withheldAfter = account.life.lastEmitted
   }
 }

@@ -9,7 +9,7 @@ const CALLERS = 24
 /** Most async events that are not known to be on disk: a spool that does not work stops the load. */
 const WINDOW = 256
 /** Longest the window may be shut, in ms: a safety net. */
-const STALLED_MS = 60_000
+const STALLED_MS = 30_000
 const OUTCOMES = [Outcome.Ok, Outcome.Ok, Outcome.Ok, Outcome.CredentialNotFound] as const
 
 /** The process that is killed: a service that records without a pause, and says everything it is told. */
@@ -17,7 +17,7 @@ class Writer {
   readonly #audit: Audit
   readonly #journal = new JournalWriter(JOURNAL_FILE)
   readonly #orders: WriterOrders
-  /** Async events that are not known to be on disk, and how many audit ids came before they were known. */
+  /** Async events that are not known to be on disk. That they are stored does not count: they are to be on disk before. */
   readonly #open = new Set<string>()
   #next: number
   #ending = false
@@ -37,7 +37,6 @@ class Writer {
       serviceName: 'soak',
     })
     this.#audit.onSettled((auditId, fate) => {
-      this.#open.delete(`${auditId}`)
       this.#journal.write({ what: 'fate', auditId: `${auditId}`, fate })
     })
     this.#audit.onSpooled((auditId) => {

@@ -94,6 +94,10 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
     this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
     this.#settlement.onStored = (entry) => this.#stored(entry)
+    this.#settlement.onDenied = (entry) => {
+      // At the end everything that waits is kept, denials or not.
+      if (!this.#stopped && entry.event.outcome !== Outcome.Ok) this.#spooler?.keepDenial(entry)
+    }
     this.#commits.onProgress = () => this.#ownRows.writeGaps()
     this.#commits.onDone = () => this.#spooler?.refill(this.#bounds.batchRows)
     this.metrics.watch(() => {

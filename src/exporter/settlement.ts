@@ -35,6 +35,8 @@ export class Settlement {
 
   /** Told of every stored event, before anybody else. */
   onStored: ((entry: Entry) => void) | undefined
+  /** Told of every accepted event whose caller was refused. */
+  onDenied: ((entry: Entry) => void) | undefined
 
   constructor(queue: AuditQueue, metrics: AuditMetrics, gaps: GapLedger) {
     this.#queue = queue
@@ -137,6 +139,7 @@ export class Settlement {
     const options = fault.cause === undefined ? { event } : { event, cause: fault.cause }
     const error = new AuditError(fault.code, fault.message, options)
     guardedCall('the answer to a strict record', () => entry.ticket.deny(error))
+    if (this.#pending.has(entry)) this.onDenied?.(entry)
   }
 
   #countLoss(entry: Entry, fate: Fate, reason: LossReason, message: string): void {

@@ -29,6 +29,8 @@ export class Spooler {
   readonly #wake: () => void
   /** `always`: accepted, and not on disk yet. */
   #arrivals: Entry[] = []
+  /** `always`: denials whose callers were refused, and that are not on disk yet. They keep their places elsewhere. */
+  #denials: Entry[] = []
   #appending: Promise<void> | undefined
   #fetching: Promise<void> | undefined
   #refusals = 0
@@ -56,6 +58,16 @@ export class Spooler {
   arrived(entry: Entry): void {
     if (this.takesFirst(entry)) this.#arrivals.push(entry)
     else this.#queue.enqueue(entry)
+    this.#appendSoon()
+  }
+
+  /**
+   * A denial whose caller was refused goes on as an async event: in `always` mode it is on disk, too, from now on. It
+   * may be on its way to the database meanwhile, and nothing changes about that.
+   */
+  keepDenial(entry: Entry): void {
+    if (this.#mode !== 'always') return
+    this.#denials.push(entry)
     this.#appendSoon()
   }
 
@@ -113,7 +125,7 @@ export class Spooler {
 
   #appendSoon(): void {
     if (this.#appending !== undefined) return
-    if (this.#arrivals.length === 0 && !this.#mustSpill) return
+    if (this.#arrivals.length === 0 && this.#denials.length === 0 && !this.#mustSpill) return
     this.#appending = this.#appendAll().finally(() => {
       this.#appending = undefined
       this.#appendSoon()
@@ -127,8 +139,10 @@ export class Spooler {
   async #appendAll(): Promise<void> {
     // After the caller's turn: what else it records in this turn shares the fsync.
     await new Promise(setImmediate)
-    while (this.#arrivals.length > 0 || this.#mustSpill) {
+    while (this.#arrivals.length > 0 || this.#denials.length > 0 || this.#mustSpill) {
       const arrived = this.#arrivals.splice(0, APPEND_ROWS)
+      await this.#appendDenials()
+      if (arrived.length === 0 && !this.#mustSpill) continue
       const chunk = arrived.length > 0 ? arrived : this.#queue.takeAsync(APPEND_ROWS)
       const fresh = chunk.filter(({ spoolKey }) => spoolKey === undefined)
       const kept = fresh.length === 0 || (await this.#append(fresh))
@@ -136,6 +150,14 @@ export class Spooler {
       else for (const entry of chunk) this.#queue.enqueue(entry)
       this.#wake()
     }
+  }
+
+  async #appendDenials(): Promise<void> {
+    const isOpen = ({ phase, spoolKey }: Entry): boolean => phase !== 'settled' && spoolKey === undefined
+    const denials = this.#denials.splice(0, APPEND_ROWS).filter(isOpen)
+    if (denials.length === 0 || !(await this.#append(denials))) return
+    // Stored while it was written to disk: whoever stored it did not know of that.
+    for (const entry of denials) if (entry.phase === 'settled') this.forget(entry)
   }
 
   async #append(entries: readonly Entry[]): Promise<boolean> {

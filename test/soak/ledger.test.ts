@@ -146,6 +146,18 @@ describe('the ledger counts as unaccounted', () => {
       'a denial was dropped',
     ],
     [
+      'the same when that was known before the caller was refused',
+      [emit(1, 'strict', 'no_pubkey'), fate(1, 'dropped'), refused(1, 'not-stored')],
+      [],
+      'a denial was dropped',
+    ],
+    [
+      'a denial that is lost though younger events were on disk',
+      [emit(1, 'strict', 'no_pubkey'), refused(1, 'not-stored'), emit(2, 'async'), accepted(2), onDisk(2)],
+      [row(2)],
+      'younger',
+    ],
+    [
       'a row that was said not to be there',
       [emit(1, 'strict'), refused(1, 'not-stored')],
       [row(1)],
