@@ -53,7 +53,7 @@ export class GroupCommit {
   quarantine: ((entry: Entry, reason: string) => Promise<boolean>) | undefined
   /** Called after every batch that got through. */
   onProgress: (() => void) | undefined
-  /** Called when all events of a batch have their fate, be it that they were found stored, or refused. */
+  /** Called after every batch whose events were stored, found stored, or refused; and when no more is due. */
   onDone: (() => void) | undefined
   /** Flushes that go on. */
   #hurries = 0
@@ -159,6 +159,8 @@ export class GroupCommit {
       this.#running = false
       for (const resolve of this.#whenIdle.splice(0)) resolve()
     }
+    // The last ones were told just now, and have given up their places.
+    if (!this.#stopped) this.onDone?.()
     this.wake()
   }
 

@@ -37,6 +37,14 @@ describe('draining a spool', () => {
     expect(sink.events).toEqual(events)
   })
 
+  test('stores everything, also when the queue has room for one batch only', async () => {
+    const events = await spooled(3 * BATCH)
+    const sink = new RecordingAuditSink()
+    const narrow = { ...PATIENT, queueRows: BATCH }
+    expect(await drainSpool(spool, sink, narrow)).toMatchObject({ stored: events.length, left: 0 })
+    expect(sink.events).toEqual(events)
+  })
+
   test('goes on after batches that are all found stored', async () => {
     const events = await spooled(4 * BATCH)
     const sink = new RecordingAuditSink()
