@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { numberOption, wholeNumberOption } from './number-option.js'
 
 export interface BenchOptions {
   readonly rounds: number
@@ -33,21 +34,7 @@ export function benchOptions(args: readonly string[]): BenchOptions {
       help: { type: 'boolean', default: false },
     },
   })
-  const rounds = numberWithin('--rounds', values.rounds, DEFAULT_ROUNDS, 1, 1000)
-  if (!Number.isInteger(rounds)) throw new TypeError('--rounds must be a whole number')
-  const seconds = numberWithin('--seconds', values.seconds, DEFAULT_SECONDS, 0.05, 600)
+  const rounds = wholeNumberOption('--rounds', values.rounds, DEFAULT_ROUNDS, 1, 1000)
+  const seconds = numberOption('--seconds', values.seconds, DEFAULT_SECONDS, 0.05, 600)
   return { rounds, seconds, json: values.json, help: values.help }
-}
-
-function numberWithin(
-  flag: string,
-  text: string | undefined,
-  byDefault: number,
-  least: number,
-  most: number,
-): number {
-  if (text === undefined) return byDefault
-  const value = Number(text)
-  if (text.trim() !== '' && value >= least && value <= most) return value
-  throw new TypeError(`${flag} must be a number from ${least} to ${most}`)
 }

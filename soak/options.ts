@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { wholeNumberOption } from '../bench/number-option.js'
 import type { SoakMode } from './orders.js'
 
 export interface SoakOptions {
@@ -46,24 +47,11 @@ export function soakOptions(args: readonly string[]): SoakOptions {
   if (mode === undefined) throw new TypeError(`--mode must be one of ${MODES.join(', ')}`)
   const withoutKills = values.minutes === undefined ? DEFAULT_KILLS : Number.POSITIVE_INFINITY
   return {
-    kills: wholeNumber('--kills', values.kills, withoutKills, 1, 1_000_000),
-    minutes: wholeNumber('--minutes', values.minutes, Number.POSITIVE_INFINITY, 1, 100_000),
+    kills: wholeNumberOption('--kills', values.kills, withoutKills, 1, 1_000_000),
+    minutes: wholeNumberOption('--minutes', values.minutes, Number.POSITIVE_INFINITY, 1, 100_000),
     mode,
-    seed: wholeNumber('--seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
+    seed: wholeNumberOption('--seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
     lost: values.lost,
     help: values.help,
   }
-}
-
-function wholeNumber(
-  flag: string,
-  text: string | undefined,
-  byDefault: number,
-  least: number,
-  most: number,
-): number {
-  if (text === undefined) return byDefault
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value
-  throw new TypeError(`${flag} must be a whole number from ${least} to ${most}`)
 }
