@@ -2,14 +2,15 @@ import { parseArgs } from 'node:util'
 import type { FloodOptions } from './run.js'
 
 const DEFAULT_EVENTS = 1_000_000
-const DEFAULT_RATE = 10_000
+const DEFAULT_RATE = 20_000
 
 export const HELP = `Records many async events while Postgres is stopped, starts it again, and counts what became of them.
 
   npm run flood -- [--events <n>] [--rate <n>] [--no-spool] [--json]
 
   --events    how many, 1 to 100,000,000 (default ${DEFAULT_EVENTS})
-  --rate      events a second, at most; 0 is as fast as it goes (default ${DEFAULT_RATE})
+  --rate      events a second, at most; 0 is as fast as it goes (default ${DEFAULT_RATE}). With a spool never more than
+              it takes: the service records on when half of its queue is free
   --no-spool  the service has no spool: what its queue cannot hold is dropped, and a gap row says so
   --json      the result as one JSON document, in the last line
   --help      this text

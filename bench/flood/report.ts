@@ -30,7 +30,11 @@ export function floodReport({ events, spool }: FloodOptions, flood: Flood) {
     rss_growth_mib: growth,
     rss_growth_recording_mib: mib(recorded.peakRss - idle.rss),
     rss_growth_draining_mib: mib(settled.peakRss - idle.rss),
-    blocked_ms: { idle: rounded(idle.blockedMs), recording: rounded(recorded.blockedMs), draining: rounded(settled.blockedMs) },
+    blocked_ms: {
+      idle: rounded(idle.blockedMs),
+      recording: rounded(recorded.blockedMs),
+      draining: rounded(settled.blockedMs),
+    },
   }
   const blocked = ({ max, p99 }: { max: number; p99: number }): string =>
     `${max.toFixed(1)} ms at most, p99 ${p99.toFixed(1)} ms`

@@ -9,6 +9,8 @@ import type { Answer, Order } from './protocol.js'
 /** Records of one turn of the event loop: requests that came in together. */
 const RECORDS_A_TURN = 20
 const WARM_UP = 2000
+/** Half of the queue's default bound. */
+const MOST_PENDING = 8192
 const SAMPLE_EVERY_MS = 10
 
 /** Watches memory and event loop from one answer to the next. */
@@ -65,9 +67,16 @@ async function serve(databaseUrl: string, spoolDirectory: string | undefined): P
   answer()
 }
 
-async function record({ service }: Audit, events: number, rate: number): Promise<void> {
+/** @param rate a second, at most; and with a spool no more than it takes, so that the queue is not full */
+async function record(audit: Audit, events: number, rate: number): Promise<void> {
+  const { service, settings } = audit
+  const hasSpool = settings.spoolDirectory !== undefined
   const began = performance.now()
   for (let n = 0; n < events; ) {
+    if (hasSpool && audit.stats().pending > MOST_PENDING) {
+      await sleep(1)
+      continue
+    }
     const due = Math.min(events, ((performance.now() - began) / 1000) * rate)
     const end = Math.min(n + RECORDS_A_TURN, due)
     while (n < end) service.recordAsync(access(n++).fields)

@@ -16,8 +16,8 @@ const APPEND_ROWS = 512
 /** Most events that are read in one turn of the event loop. */
 const FETCH_ROWS = 128
 
-/** Events that stay in memory while the database is away: it is they that find out when it is back. */
-const SCOUTS = 64
+/** Events that always stay in memory: while the database is away, it is they that find out when it is back. */
+const SCOUTS = 1
 
 /** What the spooler needs of the exporter. */
 export interface SpoolerHost {
@@ -33,7 +33,7 @@ export interface SpoolerHost {
  * Moves events between the queue and the spool.
  *
  * Out: in `always` mode every async event before it may be sent; in both modes the oldest async events when more than
- * half of the queue's bounds is held, all but a few while the database is away, and everything at the end. Back: the
+ * half of the queue's bounds is held, all but the newest while the database is away, and everything at the end. Back: the
  * oldest first, when the database answers and fewer events wait than a batch has. An event that came from the spool, or
  * went there, carries its key, and its entry leaves the disk only when its fate is known.
  */
@@ -148,8 +148,8 @@ export class Spooler {
   /** How many of those that wait should be on disk only. */
   get #surplus(): number {
     if (!this.#queue.hasAsync || performance.now() < this.#refusedUntil) return 0
-    if (this.#queue.isCrowded) return APPEND_ROWS
-    return this.#host.isAway ? Math.max(0, this.#queue.waiting - SCOUTS) : 0
+    const { isCrowded, waiting } = this.#queue
+    return isCrowded || this.#host.isAway ? Math.min(APPEND_ROWS, waiting - SCOUTS) : 0
   }
 
   async #appendAll(): Promise<void> {
@@ -157,7 +157,7 @@ export class Spooler {
     await new Promise(setImmediate)
     while (this.#arrivals.length > 0 || this.#surplus > 0) {
       const arrived = this.#arrivals.splice(0, APPEND_ROWS)
-      const chunk = arrived.length > 0 ? arrived : this.#queue.takeAsync(Math.min(APPEND_ROWS, this.#surplus))
+      const chunk = arrived.length > 0 ? arrived : this.#queue.takeAsync(this.#surplus)
       const fresh = chunk.filter(({ spoolKey }) => spoolKey === undefined)
       const kept = fresh.length === 0 || (await this.#append(fresh))
       const isSurplus = arrived.length === 0 || this.#surplus > 0

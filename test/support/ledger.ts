@@ -166,7 +166,8 @@ function checkAccount({ submission, answers, fates }: Account, row: TrailRow | u
   expect(answers.length, `${what} answered more than once`).toBeLessThanOrEqual(1)
   const [answer] = answers
   if (fates[0] === 'stored') expect(row, `${what} is said to be stored`).toBeDefined()
-  if (fates[0] === 'refused' || fates[0] === 'quarantined') expect(row, `${what} is said to be ${fates[0]}`).toBeUndefined()
+  if (fates[0] === 'refused' || fates[0] === 'quarantined')
+    expect(row, `${what} is said to be ${fates[0]}`).toBeUndefined()
   if (mode === 'strict' && fates.length > 0)
     expect(answers, `${what} has its fate, and no answer`).toHaveLength(1)
   if (answer instanceof AuditError) {
