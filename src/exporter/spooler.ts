@@ -81,12 +81,12 @@ export class Spooler {
     this.#appendSoon()
   }
 
-  /** Brings spooled events back while the database keeps up. */
+  /** Brings spooled events back while the database keeps up; while it is away a scout, if memory has none. */
   refill(): void {
-    const { batchRows } = this.#host
-    if (this.#fetching !== undefined || this.#host.isAway || this.#spool.status.entries === 0) return
-    if (this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
-    this.#fetching = this.#fetch(batchRows).then((fetched) => {
+    const { batchRows, isAway } = this.#host
+    if (this.#fetching !== undefined || this.#spool.status.entries === 0) return
+    if (isAway ? this.#queue.held > 0 : this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
+    this.#fetching = this.#fetch(isAway ? SCOUTS : batchRows).then((fetched) => {
       this.#fetching = undefined
       // The next ones are read while these are being written.
       if (fetched > 0) setImmediate(() => this.refill())

@@ -77,6 +77,14 @@ describe('while the database is away', () => {
     await waitUntil('all to be stored', () => sink.events.length === 501)
   })
 
+  test('one comes back to find out, when the last one in memory was a strict one whose time is up', async () => {
+    start('overflow', new MemorySpool(10_000_000), { batchRows: 100 })
+    const events = await outage(50)
+    expect(await ledger.strict({}, 200).answer).toMatchObject({ row: 'not-stored' })
+    away = false
+    for (const { fate } of events) expect(await fate).toBe('stored')
+  })
+
   test('strict events and their deadlines are as ever', async () => {
     start('overflow', new MemorySpool(10_000_000))
     await outage(200)
