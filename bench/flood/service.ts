@@ -8,7 +8,9 @@ import type { Answer, Order } from './protocol.js'
 
 /** Records of one turn of the event loop: requests that came in together. */
 const RECORDS_A_TURN = 20
-const WARM_UP = 2000
+/** What "idle" comes after: a service that has worked for a while, its young generation as large as it gets. */
+const WARM_UP = 20_000
+const WARM_UP_RATE = 10_000
 /** Half of the queue's default bound. */
 const MOST_PENDING = 8192
 const SAMPLE_EVERY_MS = 10
@@ -50,7 +52,7 @@ class Watch {
 async function serve(databaseUrl: string, spoolDirectory: string | undefined): Promise<void> {
   const audit = createAudit({ databaseUrl, spoolDirectory, closeTimeoutMs: 600_000 })
   await audit.start()
-  await record(audit, WARM_UP, Number.POSITIVE_INFINITY)
+  await record(audit, WARM_UP, WARM_UP_RATE)
   await audit.flush()
   const watch = new Watch()
   // What an idle loop on this machine shows, for comparison.
