@@ -45,6 +45,9 @@ describe('the account', () => {
   })
 })
 
-test.each([['--events', '0'], ['--events', 'x'], ['--rate', '-1'], ['--spool']])('refuses %s %s', (...args) => {
-  expect(() => floodOptions(args)).toThrow(TypeError)
-})
+test.each([['--events', '0'], ['--events', 'x'], ['--rate', '-1'], ['--spool']])(
+  'refuses %s %s',
+  (...args) => {
+    expect(() => floodOptions(args)).toThrow(TypeError)
+  },
+)
