@@ -123,7 +123,7 @@ test('a row that Postgres refuses, and a spool: it alone is set aside on disk wi
   await waitUntil('the spool', () => spool.status.entries === 0 && spool.status.quarantined === 1)
 })
 
-test('privileges are revoked for a while, and a spool: events go to disk, and come back by themselves', async () => {
+test('the table is renamed away for a while, and a spool: events go to disk, and come back by themselves', async () => {
   const spool = await openLmdbSpool({ directory: temporaryDirectory(), maxBytes: MAX_BYTES })
   pipeline.exporter.attachSpool(spool, 'overflow')
   const owner = await connect(url)
