@@ -8,6 +8,8 @@ export type Half = 'request' | 'answer'
 export class CuttingProxy {
   /** The port at which the server is. What is connected stays connected to where it was. */
   target: number
+  /** What becomes of the server's answers on their way. */
+  rewrite: (answer: Buffer) => Buffer = (answer) => answer
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #cut: Half | undefined
@@ -76,7 +78,7 @@ export class CuttingProxy {
     server.on('data', (bytes) => {
       // The whole answer is one packet: it says that the transaction has ended.
       if (this.#takeCut('answer')) this.shut()
-      else client.write(bytes)
+      else client.write(this.rewrite(bytes))
     })
   }
 
