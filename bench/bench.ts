@@ -6,6 +6,7 @@ import { OurSide } from './our-side.js'
 import { type AsyncResult, compareAsync } from './record-async.js'
 import type { Findings } from './report.js'
 import { noopExporter, TraceReceiver } from './span-export.js'
+import { compareSpool } from './spool.js'
 import { compareStrict, type Extent, type StrictResult } from './strict.js'
 import { startMetrics, startTracing } from './telemetry.js'
 
@@ -22,8 +23,10 @@ export async function runBench(
     const untraced = await strictUntraced(databases, extent('without tracing'))
     progress('recordAsync')
     const async = await asyncCalls(rounds * seconds)
+    const spool = await compareSpool({ rounds, seconds }, (at) => progress(`spool: ${at}`))
     const { exported, failed } = receiver
-    return { server: databases.server, rounds, seconds, strict, untraced, async, spans: { exported, failed } }
+    const spans = { exported, failed }
+    return { server: databases.server, rounds, seconds, strict, untraced, async, spool, spans }
   } finally {
     await receiver.close()
     await databases.close()

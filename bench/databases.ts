@@ -50,7 +50,7 @@ export async function openDatabases(): Promise<Databases> {
   }
 }
 
-async function migrate(databaseUrl: string): Promise<void> {
+export async function migrate(databaseUrl: string): Promise<void> {
   const cli = join(packageRoot(), 'dist', 'cli', 'main.js')
   const env = { ...process.env, DATABASE_URL: databaseUrl }
   await promisify(execFile)(process.execPath, [cli, 'migrate', '--roles'], { env })

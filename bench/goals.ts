@@ -1,4 +1,5 @@
 import type { AsyncResult } from './record-async.js'
+import type { SpoolResult } from './spool.js'
 import type { StrictResult } from './strict.js'
 
 /** What was asked of a number: what it must keep, and what it should reach. */
@@ -10,12 +11,13 @@ export interface Goal {
   readonly met: { readonly must: boolean; readonly aim: boolean }
 }
 
-export function goals(strict: StrictResult, async: AsyncResult): readonly Goal[] {
+export function goals(strict: StrictResult, async: AsyncResult, spool: SpoolResult): readonly Goal[] {
   return [
     atLeast('64 callers: rows a second, ours to the original', strict.at[64].ratio.rps, 3, 4),
     atMost('64 callers: p99, ours to the original', strict.at[64].ratio.p99, 0.5, 0.3),
     atMost('1 caller: p50, ours to the original', strict.at[1].ratio.p50, 1.3, 1.15),
     atMost('recordAsync to a plain span', async.over_span, 2, 1.5),
+    atLeast('recordAsync with the always spool, to raw lmdb puts', spool.ratio, 0.4, 0.4),
   ]
 }
 

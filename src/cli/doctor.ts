@@ -34,7 +34,7 @@ async function runDoctor({ databaseUrl, schema, format }: DoctorFlags, command: 
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
   const { resolveOptions } = await import('../resolve-options.js')
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
-  const diagnoses = await diagnose(settings)
+  const diagnoses = [...(await diagnoseDatabase(settings)), ...(await diagnoseProcess(settings))]
   const isFit = diagnoses.every(({ findings }) => findings.every(({ level }) => level !== 'error'))
   const configuration = await understood(settings)
   process.stdout.write(
@@ -45,7 +45,16 @@ async function runDoctor({ databaseUrl, schema, format }: DoctorFlags, command: 
   if (!isFit) process.exitCode = 1
 }
 
-async function diagnose(settings: AuditSettings): Promise<readonly Diagnosis[]> {
+/** What is beside the database: disk and telemetry of the service. */
+async function diagnoseProcess({ spoolDirectory, spoolBytes }: AuditSettings): Promise<readonly Diagnosis[]> {
+  const [{ diagnoseSpool }, { diagnoseTracing }] = await Promise.all([
+    import('./doctor-spool.js'),
+    import('./doctor-tracing.js'),
+  ])
+  return [await diagnoseSpool(spoolDirectory, spoolBytes), await diagnoseTracing(process.env)]
+}
+
+async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagnosis[]> {
   if (settings.databaseUrl === undefined) {
     const message = 'no database is given: set DATABASE_URL or NOETL_SECRET_AUDIT_DATABASE_URL'
     return [

@@ -2,6 +2,7 @@ import { type AuditEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
 import type { Ticket } from '../service/ticket.js'
 import type { BatchEntry, SinkFault } from '../sink/sink.js'
+import type { Generation } from './generations.js'
 
 /** How an event ended. */
 export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
@@ -25,6 +26,12 @@ export class Entry implements BatchEntry {
   lane: 'strict' | 'async'
   phase: 'queued' | 'sent' | 'settled' = 'queued'
   deadline: NodeJS.Timeout | undefined
+  /** Which barriers wait for it. */
+  generation: Generation | undefined
+  /** Its neighbours in its lane of the queue, and the lane: {@link Lane}'s own. */
+  previous: Entry | undefined
+  next: Entry | undefined
+  waitsIn: object | undefined
   /** Its entry in the spool, which is removed only when its fate is known. */
   spoolKey: number | undefined
   /** Its caller was told that it must not release the secret. */

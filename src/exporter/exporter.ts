@@ -8,6 +8,7 @@ import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
 import type { Ticket } from '../service/ticket.js'
 import type { AuditSink, SinkFault } from '../sink/sink.js'
+import { Deadlines } from './deadlines.js'
 import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
 import { GapLedger } from './gap.js'
@@ -76,9 +77,10 @@ export class DurableAuditExporter implements AuditPipeline {
   readonly #commits: GroupCommit
   readonly #bounds: GroupCommitBounds & QueueBounds
   readonly #ownRows: OwnRows
+  readonly #deadlines = new Deadlines((entry) => this.#expire(entry))
   #spooler: Spooler | undefined
   #identity: ServiceIdentity
-  #refillTimer: NodeJS.Timeout | undefined
+  #tendTimer: NodeJS.Timeout | undefined
   #stopped = false
   #closed: Promise<void> | undefined
 
@@ -99,7 +101,7 @@ export class DurableAuditExporter implements AuditPipeline {
       if (!this.#stopped && entry.event.outcome !== Outcome.Ok) this.#spooler?.keepDenial(entry)
     }
     this.#commits.onProgress = () => this.#ownRows.writeGaps()
-    this.#commits.onDone = () => this.#spooler?.refill(this.#bounds.batchRows)
+    this.#commits.onDone = () => this.#spooler?.refill()
     this.metrics.watch(() => {
       const { oldest, pending } = this.#settlement
       return {
@@ -132,14 +134,18 @@ export class DurableAuditExporter implements AuditPipeline {
 
   /** Gives the exporter a spool. It belongs to the exporter from then on, and is closed with it. */
   attachSpool(spool: Spool, mode: SpoolMode): void {
-    const spooler = new Spooler(spool, mode, this.#queue, this.#settlement, () => this.#commits.wake())
+    const commits = this.#commits
+    const spooler = new Spooler(spool, mode, this.#queue, this.#settlement, {
+      batchRows: this.#bounds.batchRows,
+      get isAway() {
+        return commits.lastFault !== undefined
+      },
+      wake: () => commits.wake(),
+    })
     this.#spooler = spooler
     this.#commits.quarantine = (entry, reason) => spooler.quarantine(entry, reason)
-    spooler.refill(this.#bounds.batchRows)
-    // What another process left is found now and then; no event of ours need come by for it to be stored.
-    this.#refillTimer = setInterval(() => {
-      if (this.#commits.lastFault === undefined) spooler.refill(this.#bounds.batchRows)
-    }, REFILL_EVERY_MS).unref()
+    spooler.refill()
+    this.#tendTimer = setInterval(() => spooler.tend(), TEND_EVERY_MS).unref()
   }
 
   /** Records an event of the trail about itself: not traced, and not the application's. @returns its audit id */
@@ -238,7 +244,7 @@ export class DurableAuditExporter implements AuditPipeline {
   async #close(deadlineMs: number): Promise<void> {
     await within(deadlineMs, this.#settleAll())
     this.#stopped = true
-    clearInterval(this.#refillTimer)
+    clearInterval(this.#tendTimer)
     this.#commits.stop()
     await this.#sink.close()
     await this.#commits.idle()
@@ -297,9 +303,7 @@ export class DurableAuditExporter implements AuditPipeline {
       this.#settlement.turnedAway(entry, 'AUDIT_QUEUE_FULL', `the audit queue is full: ${held}`)
     } else {
       this.#settlement.accepted(entry)
-      if (entry.lane === 'strict') {
-        entry.deadline = setTimeout(() => this.#expire(entry), ticket.deadlineMs)
-      }
+      if (entry.lane === 'strict') this.#deadlines.watch(entry)
       if (this.#spooler === undefined) this.#queue.enqueue(entry)
       else this.#spooler.arrived(entry)
       this.#commits.wake()
@@ -349,8 +353,8 @@ export class DurableAuditExporter implements AuditPipeline {
   }
 }
 
-/** How often it is looked whether the spool has events that nobody else brings back, in ms. */
-const REFILL_EVERY_MS = 10_000
+/** How often it is looked whether events lie in the spool, or wait in memory, that no event of ours moves on, in ms. */
+const TEND_EVERY_MS = 5000
 
 const CLOSED_BEFORE = 'closed before it could be written'
 

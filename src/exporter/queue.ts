@@ -1,4 +1,5 @@
 import type { Entry } from './entry.js'
+import { Lane } from './lane.js'
 
 export interface QueueBounds {
   /** Most events that are held, waiting and in flight together. */
@@ -10,52 +11,6 @@ export interface QueueBounds {
 export interface BatchBounds {
   readonly batchRows: number
   readonly batchBytes: number
-}
-
-/** A FIFO whose removals at the head cost nothing on average. */
-class Lane {
-  #entries: Entry[] = []
-  #head = 0
-
-  get length(): number {
-    return this.#entries.length - this.#head
-  }
-
-  get first(): Entry | undefined {
-    return this.#entries[this.#head]
-  }
-
-  push(entry: Entry): void {
-    this.#entries.push(entry)
-  }
-
-  unshift(entries: readonly Entry[]): void {
-    this.#entries = [...entries, ...this.#entries.slice(this.#head)]
-    this.#head = 0
-  }
-
-  shift(): Entry | undefined {
-    const entry = this.#entries[this.#head]
-    if (entry === undefined) return undefined
-    this.#head++
-    if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head)
-      this.#head = 0
-    }
-    return entry
-  }
-
-  remove(entry: Entry): void {
-    const index = this.#entries.indexOf(entry, this.#head)
-    if (index !== -1) this.#entries.splice(index, 1)
-  }
-
-  drain(): Entry[] {
-    const rest = this.#entries.slice(this.#head)
-    this.#entries = []
-    this.#head = 0
-    return rest
-  }
 }
 
 /**
@@ -186,8 +141,8 @@ export class AuditQueue {
 
   /** Takes a waiting event out. */
   remove(entry: Entry): void {
-    if (entry.lane === 'async') this.#waitingAsyncBytes -= entry.bytes
-    ;(entry.lane === 'strict' ? this.#strict : this.#async).remove(entry)
+    if (entry.lane === 'strict') this.#strict.remove(entry)
+    else if (this.#async.remove(entry)) this.#waitingAsyncBytes -= entry.bytes
   }
 
   /** Takes everything out that waits. */

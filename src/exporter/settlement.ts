@@ -4,6 +4,7 @@ import type { AuditMetrics } from '../otel/metrics.js'
 import type { SinkFault } from '../sink/sink.js'
 import type { Entry, Fate } from './entry.js'
 import type { GapLedger } from './gap.js'
+import { Generations } from './generations.js'
 import type { AuditQueue } from './queue.js'
 
 /** Told how every event ended. `auditId` is that of the record; a stored event may have been re-keyed. */
@@ -29,7 +30,7 @@ export class Settlement {
   readonly #listeners = new Set<SettledListener>()
   readonly #spooledListeners = new Set<SpooledListener>()
   readonly #pending = new Set<Entry>()
-  readonly #barriers = new Set<{ readonly open: Set<Entry>; resolve: () => void }>()
+  readonly #generations = new Generations()
   #second = 0
   #named = 0
 
@@ -56,6 +57,7 @@ export class Settlement {
 
   accepted(entry: Entry): void {
     this.#pending.add(entry)
+    entry.generation = this.#generations.enter()
   }
 
   /** The disk has the event. Memory may have it, too, and its fate is still to come. */
@@ -77,8 +79,7 @@ export class Settlement {
 
   /** Resolves when every event accepted so far has its fate. */
   barrier(): Promise<void> {
-    if (this.#pending.size === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#barriers.add({ open: new Set(this.#pending), resolve }))
+    return this.#generations.barrier()
   }
 
   stored(entry: Entry, committedAt: number): void {
@@ -160,12 +161,7 @@ export class Settlement {
     clearTimeout(entry.deadline)
     this.#queue.release(entry)
     this.#pending.delete(entry)
-    for (const barrier of this.#barriers) {
-      barrier.open.delete(entry)
-      if (barrier.open.size > 0) continue
-      this.#barriers.delete(barrier)
-      barrier.resolve()
-    }
+    this.#generations.leave(entry.generation)
   }
 
   #tell(entry: Entry, fate: Fate): void {

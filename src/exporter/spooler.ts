@@ -5,7 +5,7 @@ import { Entry } from './entry.js'
 import type { AuditQueue } from './queue.js'
 import { backoffMs } from './retry.js'
 import type { Settlement } from './settlement.js'
-import { type Spool, SpoolRefusal } from './spool/spool.js'
+import { type Spool, type SpooledEvent, SpoolRefusal } from './spool/spool.js'
 
 /** `overflow`: the spool is used when Postgres is behind or away. `always`: an async event is on disk before it counts. */
 export type SpoolMode = 'overflow' | 'always'
@@ -13,20 +13,36 @@ export type SpoolMode = 'overflow' | 'always'
 /** Most events of one append: one fsync. */
 const APPEND_ROWS = 512
 
+/** Most events that are read in one turn of the event loop. */
+const FETCH_ROWS = 128
+
+/** Events that always stay in memory: while the database is away, it is they that find out when it is back. */
+const SCOUTS = 1
+
+/** What the spooler needs of the exporter. */
+export interface SpoolerHost {
+  /** Whether the database did not take the last batch. */
+  readonly isAway: boolean
+  /** How many events make a batch. */
+  readonly batchRows: number
+  /** Something new waits in the queue. */
+  wake(): void
+}
+
 /**
  * Moves events between the queue and the spool.
  *
  * Out: in `always` mode every async event before it may be sent; in both modes the oldest async events when more than
- * half of the queue's bounds is held, and everything at the end. Back: the oldest first, when the database answers and
- * fewer events wait than a batch has. An event that came from the spool, or went there, carries its key, and its entry
- * leaves the disk only when its fate is known.
+ * half of the queue's bounds is held, all but the newest while the database is away, and everything at the end. Back: the
+ * oldest first, when the database answers and fewer events wait than a batch has. An event that came from the spool, or
+ * went there, carries its key, and its entry leaves the disk only when its fate is known.
  */
 export class Spooler {
   readonly #spool: Spool
   readonly #mode: SpoolMode
   readonly #queue: AuditQueue
   readonly #settlement: Settlement
-  readonly #wake: () => void
+  readonly #host: SpoolerHost
   /** `always`: accepted, and not on disk yet. */
   #arrivals: Entry[] = []
   /** `always`: denials whose callers were refused, and that are not on disk yet. They keep their places elsewhere. */
@@ -37,12 +53,12 @@ export class Spooler {
   #refusedUntil = 0
   #removals: number[] = []
 
-  constructor(spool: Spool, mode: SpoolMode, queue: AuditQueue, settlement: Settlement, wake: () => void) {
+  constructor(spool: Spool, mode: SpoolMode, queue: AuditQueue, settlement: Settlement, host: SpoolerHost) {
     this.#spool = spool
     this.#mode = mode
     this.#queue = queue
     this.#settlement = settlement
-    this.#wake = wake
+    this.#host = host
   }
 
   get status() {
@@ -71,12 +87,21 @@ export class Spooler {
     this.#appendSoon()
   }
 
-  /** Brings spooled events back while the database keeps up. @param batchRows how many make a batch */
-  refill(batchRows: number): void {
+  /** Now and then: what lies on disk comes back, or what waits in vain goes there. */
+  tend(): void {
+    this.refill()
+    this.#appendSoon()
+  }
+
+  /** Brings spooled events back while the database keeps up; while it is away a scout, if memory has none. */
+  refill(): void {
+    const { batchRows, isAway } = this.#host
     if (this.#fetching !== undefined || this.#spool.status.entries === 0) return
-    if (this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
-    this.#fetching = this.#fetch(batchRows).finally(() => {
+    if (isAway ? this.#queue.held > 0 : this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
+    this.#fetching = this.#fetch(isAway ? SCOUTS : batchRows).then((fetched) => {
       this.#fetching = undefined
+      // The next ones are read while these are being written.
+      if (fetched > 0) setImmediate(() => this.refill())
     })
   }
 
@@ -125,31 +150,38 @@ export class Spooler {
 
   #appendSoon(): void {
     if (this.#appending !== undefined) return
-    if (this.#arrivals.length === 0 && this.#denials.length === 0 && !this.#mustSpill) return
+    if (this.#arrivals.length === 0 && this.#denials.length === 0 && this.#surplus === 0) return
     this.#appending = this.#appendAll().finally(() => {
       this.#appending = undefined
       this.#appendSoon()
     })
   }
 
-  get #mustSpill(): boolean {
-    return this.#queue.isCrowded && this.#queue.hasAsync && performance.now() >= this.#refusedUntil
+  /** How many of those that wait should be on disk only. */
+  get #surplus(): number {
+    if (!this.#queue.hasAsync || performance.now() < this.#refusedUntil) return 0
+    const { isCrowded, waiting } = this.#queue
+    return isCrowded || this.#host.isAway ? Math.min(APPEND_ROWS, waiting - SCOUTS) : 0
   }
 
   async #appendAll(): Promise<void> {
     // After the caller's turn: what else it records in this turn shares the fsync.
     await new Promise(setImmediate)
-    while (this.#arrivals.length > 0 || this.#denials.length > 0 || this.#mustSpill) {
+    while (this.#arrivals.length > 0 || this.#denials.length > 0 || this.#surplus > 0) {
       const arrived = this.#arrivals.splice(0, APPEND_ROWS)
       await this.#appendDenials()
-      if (arrived.length === 0 && !this.#mustSpill) continue
-      const chunk = arrived.length > 0 ? arrived : this.#queue.takeAsync(APPEND_ROWS)
+      if (arrived.length === 0 && this.#surplus === 0) continue
+      const chunk = arrived.length > 0 ? arrived : this.#queue.takeAsync(this.#surplus)
       const fresh = chunk.filter(({ spoolKey }) => spoolKey === undefined)
       const kept = fresh.length === 0 || (await this.#append(fresh))
-      if (kept && this.#queue.isCrowded) await this.#release(chunk)
-      else for (const entry of chunk) this.#queue.enqueue(entry)
-      this.#wake()
+      const isSurplus = arrived.length === 0 || this.#surplus > 0
+      if (!kept || !isSurplus || !(await this.#release(chunk))) {
+        for (const entry of chunk) this.#queue.enqueue(entry)
+      }
+      this.#host.wake()
     }
+    // The database may be back since, and have nothing to do.
+    this.refill()
   }
 
   async #appendDenials(): Promise<void> {
@@ -176,27 +208,46 @@ export class Spooler {
     }
   }
 
-  /** The disk has them; memory need not. They come back through {@link refill}. */
-  async #release(entries: readonly Entry[]): Promise<void> {
-    await this.#spool.putBack(entries.flatMap(({ spoolKey }) => spoolKey ?? []))
+  /** The disk has them; memory need not. They come back through {@link refill}. @returns whether they are let go */
+  async #release(entries: readonly Entry[]): Promise<boolean> {
+    try {
+      await this.#spool.putBack(entries.flatMap(({ spoolKey }) => spoolKey ?? []))
+    } catch (error) {
+      this.#say(`${entries.length} events stay in memory, too`, error)
+      this.#refusedUntil = performance.now() + backoffMs(this.#refusals++)
+      return false
+    }
     for (const entry of entries) this.#settlement.spooled(entry)
+    return true
   }
 
-  async #fetch(limit: number): Promise<void> {
+  /** @returns how many came back */
+  async #fetch(limit: number): Promise<number> {
+    let fetched = 0
     try {
-      for (const { key, event } of await this.#spool.next(limit)) {
-        const entry = entryOf(event)
-        entry.spoolKey = key
-        if (this.#queue.reserve(entry)) {
-          this.#settlement.returned(entry)
-          this.#queue.enqueue(entry)
-        } else {
-          await this.#spool.putBack([key])
-        }
+      while (fetched < limit) {
+        const read = await this.#spool.next(Math.min(FETCH_ROWS, limit - fetched))
+        if (read.length === 0) break
+        fetched += read.length
+        await this.#admit(read)
       }
-      this.#wake()
     } catch (error) {
       this.#say('spooled events could not be read', error)
+    }
+    if (fetched > 0) this.#host.wake()
+    return fetched
+  }
+
+  async #admit(read: readonly SpooledEvent[]): Promise<void> {
+    for (const { key, event } of read) {
+      const entry = entryOf(event)
+      entry.spoolKey = key
+      if (this.#queue.reserve(entry)) {
+        this.#settlement.returned(entry)
+        this.#queue.enqueue(entry)
+      } else {
+        await this.#spool.putBack([key])
+      }
     }
   }
 

@@ -1,6 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { openLmdbSpool } from '../../dist/exporter/spool/lmdb-spool.js'
 import { migrate } from '../../src/sink/postgres/migrate.js'
 import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { CuttingProxy } from '../support/cutting-proxy.js'
+import { anEvent } from '../support/events.js'
+import { TrailServer } from '../support/trail-server.js'
+import { temporaryDirectory } from '../exporter/spool/directories.js'
 import { otelAudit } from './otel-audit.js'
 
 interface Report {
@@ -21,6 +28,9 @@ async function doctor(
 
 const levels = (report: Report): string[] =>
   report.checks.flatMap(({ findings }) => findings.map(({ level, check }) => `${level} ${check}`))
+
+const messages = (report: Report): string[] =>
+  report.checks.flatMap(({ findings }) => findings.map(({ message }) => message))
 
 describe('otel-audit doctor', () => {
   let database: TestDatabase
@@ -58,6 +68,8 @@ describe('otel-audit doctor', () => {
       'rights',
       'partitions',
       'durability',
+      'spool',
+      'tracing',
     ])
     expect(code).toBe(0)
   })
@@ -73,7 +85,7 @@ describe('otel-audit doctor', () => {
   test('says which grant a login lacks', async () => {
     const { code, report } = await doctor({ DATABASE_URL: as('doctor_stranger') })
     expect(levels(report)).toEqual(['error schema'])
-    expect(report.checks.at(-1)?.findings[0]?.message).toContain('noetl_audit_writer')
+    expect(messages(report)[0]).toContain('noetl_audit_writer')
     expect(code).toBe(1)
   })
 
@@ -82,7 +94,7 @@ describe('otel-audit doctor', () => {
     try {
       const { code, report } = await doctor({ DATABASE_URL: empty.url })
       expect(levels(report)).toEqual(['error schema'])
-      expect(report.checks.at(-1)?.findings[0]?.message).toContain('otel-audit migrate')
+      expect(messages(report)[0]).toContain('otel-audit migrate')
       expect(code).toBe(1)
     } finally {
       await empty.drop()
@@ -108,6 +120,74 @@ describe('otel-audit doctor', () => {
     }
   })
 
+  test('warns of a proxy, which may pool transactions', async () => {
+    const direct = as('doctor_writer')
+    const proxy = await CuttingProxy.start(Number(new URL(direct).port))
+    onTestFinished(() => proxy.close())
+    expect(levels((await doctor({ DATABASE_URL: proxy.url(direct) })).report)).toEqual([])
+    proxy.rewrite = withOwnProcessId
+    const { code, report } = await doctor({ DATABASE_URL: proxy.url(direct) })
+    expect(levels(report)).toEqual(['warning proxy'])
+    expect(messages(report)[0]).toMatch(/pools transactions.*pool_mode = session/)
+    expect(code).toBe(0)
+  })
+
+  test('alarms when the server would lose committed rows, and names the command', async () => {
+    const trails = await TrailServer.start({ settings: { fsync: 'off' } })
+    onTestFinished(() => trails.close())
+    const { code, report } = await doctor({ DATABASE_URL: await trails.trail() })
+    expect(levels(report)).toContain('error fsync')
+    expect(messages(report).join('\n')).toContain('ALTER SYSTEM RESET fsync; SELECT pg_reload_conf()')
+    expect(code).toBe(1)
+  })
+
+  test('looks at the spool: what was set aside, and a directory that cannot be used', async () => {
+    const directory = temporaryDirectory()
+    const withSpool = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_SPOOL_BYTES: '1000000' }
+    const there = { ...withSpool, NOETL_SECRET_AUDIT_SPOOL_DIR: directory }
+    expect(levels((await doctor(there)).report)).toEqual([])
+    const missing = { ...withSpool, NOETL_SECRET_AUDIT_SPOOL_DIR: join(directory, 'to be made') }
+    expect(levels((await doctor(missing)).report)).toEqual([])
+    expect(readdirSync(directory)).toEqual([])
+
+    const spool = await openLmdbSpool({ directory, maxBytes: 1_000_000 })
+    const [key = 0] = await spool.append([anEvent(), anEvent()])
+    await spool.quarantine(key, 'refused')
+    await spool.close()
+    const { code, report } = await doctor(there)
+    expect(levels(report)).toEqual(['warning spool', 'warning spool'])
+    expect(messages(report)[0]).toContain(`otel-audit spool status --directory ${directory}`)
+    expect(messages(report)[1]).toMatch(/^1 events of dead processes wait/)
+    expect(code).toBe(0)
+
+    const file = join(directory, 'file')
+    writeFileSync(file, '')
+    const unusable = await doctor({ ...withSpool, NOETL_SECRET_AUDIT_SPOOL_DIR: join(file, 'spool') })
+    expect(levels(unusable.report)).toEqual(['error spool'])
+    expect(messages(unusable.report)[0]).toMatch(/chown|local disk/)
+    expect(unusable.code).toBe(1)
+  })
+
+  test('warns when the bound of the spool is more than the disk has', async () => {
+    const { code, report } = await doctor({
+      DATABASE_URL: as('doctor_writer'),
+      NOETL_SECRET_AUDIT_SPOOL_DIR: temporaryDirectory(),
+      NOETL_SECRET_AUDIT_SPOOL_BYTES: '1099511627776',
+    })
+    expect(levels(report)).toEqual(['warning spool'])
+    expect(messages(report)[0]).toMatch(/NOETL_SECRET_AUDIT_SPOOL_BYTES=\d+$/)
+    expect(code).toBe(0)
+  })
+
+  test('says what of the telemetry configuration is in the way', async () => {
+    const env = { DATABASE_URL: as('doctor_writer') }
+    const disabled = await doctor({ ...env, OTEL_SDK_DISABLED: 'true' })
+    expect(levels(disabled.report)).toEqual(['warning tracing'])
+    const declarative = await doctor({ ...env, OTEL_CONFIG_FILE: 'otel.yaml' })
+    expect(messages(declarative.report)[0]).toContain('unset OTEL_CONFIG_FILE')
+    expect(declarative.code).toBe(1)
+  })
+
   test('says that nobody answers, and that no database is given', async () => {
     const away = await doctor({ DATABASE_URL: 'postgres://somebody:canary-5f0c@127.0.0.1:1/app' })
     expect(levels(away.report)).toEqual(['error connection'])
@@ -123,3 +203,11 @@ describe('otel-audit doctor', () => {
     expect(code).toBe(2)
   })
 })
+
+/** As poolers do it: the process id that comes with the log-in is the proxy's own. */
+function withOwnProcessId(answer: Buffer): Buffer {
+  // BackendKeyData: 'K', length 12, process id, key.
+  const at = answer.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]))
+  if (at >= 0) answer.writeUInt32BE(7, at + 5)
+  return answer
+}

@@ -1,40 +1,11 @@
 import { hash } from 'node:crypto'
-import type { AuditEvent } from '../../event/event.js'
+import type { ActorType, AuditEvent } from '../../event/event.js'
 
 /** First bytes of every entry: what it is, and in which version. */
 const MAGIC = Buffer.from('otel-audit/spool/v1\n')
 const LENGTH_BYTES = 4
 const SHA256_BYTES = 32
 const HEADER_BYTES = MAGIC.length + LENGTH_BYTES + SHA256_BYTES
-
-type FieldKind = 'id' | 'integer' | 'integer?' | 'time' | 'text' | 'text?'
-
-/** Every field of an event, and what it is in JSON: 64-bit integers are strings there. */
-const FIELDS: Readonly<Record<keyof AuditEvent, FieldKind>> = {
-  auditId: 'id',
-  occurredAt: 'time',
-  credential: 'text',
-  operation: 'text',
-  outcome: 'text',
-  workerId: 'text?',
-  executionId: 'integer?',
-  parentExecutionId: 'integer?',
-  serverRegion: 'text?',
-  brokerRegion: 'text?',
-  kekVersion: 'text?',
-  notes: 'text?',
-  actorId: 'text?',
-  actorType: 'text?',
-  sourceAddress: 'text?',
-  serviceName: 'text?',
-  serviceInstanceId: 'text?',
-  traceId: 'text?',
-  spanId: 'text?',
-  attributesJson: 'text?',
-  originalAuditId: 'integer?',
-}
-
-const FIELD_KINDS = Object.entries(FIELDS)
 
 /** An event as JSON, 64-bit integers as strings. */
 export function eventToJson(event: AuditEvent): string {
@@ -50,25 +21,40 @@ export function eventToJson(event: AuditEvent): string {
 /**
  * The inverse of {@link eventToJson}. A nullable field that is missing is `null`.
  *
+ * One literal, and no loop over names: half of the time, and the object has the shape that all other events have.
+ *
  * @throws Error that says what is wrong with the text, and nothing of what is in it
  */
 export function eventFromJson(json: string): AuditEvent {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(json)
-  } catch {
-    throw new Error('it is not JSON')
+  const fields = objectOf(json)
+  const event: AuditEvent = {
+    auditId: idOf(fields, 'auditId'),
+    occurredAt: timeOf(fields, 'occurredAt'),
+    credential: textOf(fields, 'credential'),
+    operation: textOf(fields, 'operation'),
+    outcome: textOf(fields, 'outcome'),
+    workerId: optionalText(fields, 'workerId'),
+    executionId: optionalInteger(fields, 'executionId'),
+    parentExecutionId: optionalInteger(fields, 'parentExecutionId'),
+    serverRegion: optionalText(fields, 'serverRegion'),
+    brokerRegion: optionalText(fields, 'brokerRegion'),
+    kekVersion: optionalText(fields, 'kekVersion'),
+    notes: optionalText(fields, 'notes'),
+    actorId: optionalText(fields, 'actorId'),
+    actorType: optionalText(fields, 'actorType') as ActorType | null,
+    sourceAddress: optionalText(fields, 'sourceAddress'),
+    serviceName: optionalText(fields, 'serviceName'),
+    serviceInstanceId: optionalText(fields, 'serviceInstanceId'),
+    traceId: optionalText(fields, 'traceId'),
+    spanId: optionalText(fields, 'spanId'),
+    attributesJson: optionalText(fields, 'attributesJson'),
+    originalAuditId: optionalInteger(fields, 'originalAuditId'),
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw new Error('it is not an object')
-  const fields = parsed as Readonly<Record<string, unknown>>
-  const event: Record<string, unknown> = {}
-  for (const [field, kind] of FIELD_KINDS) event[field] = fieldOf(field, kind, fields[field] ?? null)
-  for (const field of Object.keys(fields)) {
-    if (!Object.hasOwn(FIELDS, field))
+  for (const field in fields) {
+    if (!Object.hasOwn(event, field))
       throw new Error('it has a field that events of this version do not have')
   }
-  return Object.freeze(event) as unknown as AuditEvent
+  return Object.freeze(event)
 }
 
 /**
@@ -133,16 +119,55 @@ export function spooledBytesOfRecord(recordBytes: number): number {
   return spooledBytes(recordBytes - HEADER_BYTES)
 }
 
-function fieldOf(field: string, kind: FieldKind, value: unknown): unknown {
-  if (value === null && kind.endsWith('?')) return null
-  if (kind.startsWith('text') && typeof value === 'string') return value
-  if (kind === 'time' && Number.isSafeInteger(value)) return value
-  if (kind === 'id' || kind.startsWith('integer')) {
-    const integer = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
-    const fits = integer !== undefined && BigInt.asIntN(64, integer) === integer
-    if (fits && (kind !== 'id' || integer >= 0n)) return integer
+type Fields = Readonly<Record<string, unknown>>
+
+function objectOf(json: string): Fields {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(json)
+  } catch {
+    throw new Error('it is not JSON')
   }
-  throw new Error(`its field ${field} is not what an event has there`)
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Error('it is not an object')
+  return parsed as Fields
+}
+
+function textOf(fields: Fields, field: keyof AuditEvent): string {
+  const value = fields[field]
+  if (typeof value === 'string') return value
+  throw unexpected(field)
+}
+
+function optionalText(fields: Fields, field: keyof AuditEvent): string | null {
+  return (fields[field] ?? null) === null ? null : textOf(fields, field)
+}
+
+function timeOf(fields: Fields, field: keyof AuditEvent): number {
+  const value = fields[field]
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value
+  throw unexpected(field)
+}
+
+function integerOf(fields: Fields, field: keyof AuditEvent): bigint {
+  const value = fields[field]
+  const integer = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
+  if (integer !== undefined && BigInt.asIntN(64, integer) === integer) return integer
+  throw unexpected(field)
+}
+
+function optionalInteger(fields: Fields, field: keyof AuditEvent): bigint | null {
+  return (fields[field] ?? null) === null ? null : integerOf(fields, field)
+}
+
+function idOf(fields: Fields, field: keyof AuditEvent): bigint {
+  const id = integerOf(fields, field)
+  if (id >= 0n) return id
+  throw unexpected(field)
+}
+
+function unexpected(field: keyof AuditEvent): Error {
+  return new Error(`its field ${field} is not what an event has there`)
 }
 
 function asText(value: bigint | null): string | null {

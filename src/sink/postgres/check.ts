@@ -32,22 +32,36 @@ export async function checkStore(client: ClientBase, schema: string): Promise<re
   for (const setting of MUST_BE_ON) {
     if (state[setting] !== 'on')
       findings.push(
-        error(setting, `${setting} is ${state[setting]}: a crash of the server loses committed rows`),
+        error(
+          setting,
+          `${setting} is ${state[setting]}: a crash of the server loses committed rows; as a superuser: ALTER SYSTEM RESET ${setting}; SELECT pg_reload_conf()`,
+        ),
       )
   }
   if (WEAK_COMMIT.has(state.synchronous_commit)) {
     findings.push(
-      error('synchronous_commit', `synchronous_commit is ${state.synchronous_commit} in spite of ours`),
+      error(
+        'synchronous_commit',
+        `synchronous_commit is ${state.synchronous_commit} although this session has set it: connect to the server itself, not through a proxy that pools transactions`,
+      ),
     )
   }
   const skew = Math.max(before - Number(state.now_ms), Number(state.now_ms) - after, 0)
   if (skew > MAX_CLOCK_SKEW_MS) {
     findings.push(
-      error('clock', `the clock is ${(skew / 1000).toFixed(1)} s away from the database's; synchronise both`),
+      error(
+        'clock',
+        `the clock is ${(skew / 1000).toFixed(1)} s away from the database's; on the one that is wrong: chronyc makestep`,
+      ),
     )
   }
   if (state.standby) {
-    findings.push(error('primary', 'the database is a standby; connect to the primary'))
+    findings.push(
+      error(
+        'primary',
+        'the database is a standby; point DATABASE_URL at the primary, or on this one: SELECT pg_promote()',
+      ),
+    )
   } else {
     findings.push(...(await tryWrite(client, schema)))
   }

@@ -58,10 +58,25 @@ export async function diagnoseStore(
 }
 
 async function whoAmI(client: ClientBase): Promise<Diagnosis> {
-  const { rows } = await client.query<{ who: string; version: string }>(
-    `select current_user || ' on ' || current_database() as who, current_setting('server_version') as version`,
+  const { rows } = await client.query<{ who: string; version: string; pid: string }>(
+    `select current_user || ' on ' || current_database() as who, current_setting('server_version') as version,
+       pg_backend_pid()::text as pid`,
   )
-  return { check: 'connection', state: `${rows[0]?.who}, PostgreSQL ${rows[0]?.version}`, findings: [] }
+  const state = `${rows[0]?.who}, PostgreSQL ${rows[0]?.version}`
+  return { check: 'connection', state, findings: isBehindProxy(client, rows[0]?.pid) ? [PROXY] : [] }
+}
+
+/** A proxy gives its clients process ids of its own: the server's would be of no use to them. */
+function isBehindProxy(client: ClientBase, pid: string | undefined): boolean {
+  const { processID } = client as ClientBase & { readonly processID?: number | null }
+  return typeof processID === 'number' && pid !== undefined && String(processID) !== pid
+}
+
+const PROXY: SinkFinding = {
+  level: 'warning',
+  check: 'proxy',
+  message:
+    'there is a proxy between here and the server; when it pools transactions, settings of the session are lost, synchronous_commit among them, and so are prepared statements: point DATABASE_URL at the server itself, or set pool_mode = session',
 }
 
 /** The writer role suffices. A login that may also change rows makes the trail worth less. */

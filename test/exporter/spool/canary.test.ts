@@ -6,14 +6,18 @@ import { DurableAuditExporter } from '../../../src/exporter/exporter.js'
 import { Operation } from '../../../src/event/vocabulary.js'
 import { SecretAuditService } from '../../../src/service/service.js'
 import { RecordingAuditSink } from '../../../src/sink/recording.js'
+import { FAILED } from '../../support/faults.js'
+import { waitUntil } from '../../support/wait-until.js'
 import { temporaryDirectory } from './directories.js'
 
 const SECRET = 'canary-7Qm2vX9sLw4TzR'
 
 test('no file of a spool has the secret that was released; the notes are in it, and say so', async () => {
   const directory = temporaryDirectory()
-  const sink = new RecordingAuditSink()
-  const exporter = new DurableAuditExporter({ sink })
+  // Everything goes through the spool, and stays there.
+  const exporter = new DurableAuditExporter({ sink: new RecordingAuditSink(() => FAILED) })
+  const spool = await openLmdbSpool({ directory, maxBytes: 1024 * 1024 })
+  exporter.attachSpool(spool, 'always')
   const service = new SecretAuditService({ pipeline: exporter })
   for (const text of [SECRET, Buffer.from(SECRET).toString('base64'), Buffer.from(SECRET).toString('hex')]) {
     const fields = {
@@ -24,13 +28,11 @@ test('no file of a spool has the secret that was released; the notes are in it, 
     }
     await service.guard(fields, () => Promise.resolve({ password: SECRET }))
   }
-  await exporter.forceFlush()
-  const spool = await openLmdbSpool({ directory, maxBytes: 1024 * 1024 })
-  const keys = await spool.append(sink.events)
-  expect(keys).toHaveLength(3)
-  await spool.quarantine(keys[0] ?? 0, 'refused')
-  await spool.close()
-  await exporter.close(1000)
+  await waitUntil('all of them on disk', () => spool.status.entries === 3)
+  const { key } = await waitUntil('one that is let go of', async () => (await spool.next(1))[0])
+  await spool.quarantine(key, 'refused')
+  expect(spool.status.quarantined).toBe(1)
+  await exporter.close(0)
   const bytes = Buffer.concat(filesBelow(directory).map((path) => readFileSync(path)))
   expect(bytes.includes('[redacted]')).toBe(true)
   expect(bytes.includes('get_credential')).toBe(true)

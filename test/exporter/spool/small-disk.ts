@@ -10,6 +10,8 @@ const LIMIT_BYTES = 16 * 1024 * 1024
 /** A place that can be full. */
 export interface SmallDisk {
   readonly directory: string
+  /** Whether it is a file system of its own. */
+  readonly isMounted: boolean
   /** From now on no file gets longer; as much as was there may be written again. */
   fill(): void
   /** There is space again. */
@@ -33,8 +35,9 @@ export function smallDisk(megabytes: number): SmallDisk {
     rmSync(directory, { recursive: true, force: true })
   })
   const filler = join(directory, 'filler')
-  if (mounted.status === 0) return { directory, fill: () => takeAll(filler), clear: () => rmSync(filler) }
-  return { directory, fill: () => limitFiles(LIMIT_BYTES), clear: () => limitFiles('unlimited') }
+  const isMounted = mounted.status === 0
+  if (isMounted) return { directory, isMounted, fill: () => takeAll(filler), clear: () => rmSync(filler) }
+  return { directory, isMounted, fill: () => limitFiles(LIMIT_BYTES), clear: () => limitFiles('unlimited') }
 }
 
 /** Before a command: no file may become longer than that. `ulimit -f` counts in 512 bytes. */

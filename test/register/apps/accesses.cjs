@@ -31,6 +31,14 @@ function handlerFor({ audit, api, core, pg, released }) {
       '/suppressed': () =>
         api.context.with(core.suppressTracing(api.context.active()), recordAll, undefined, audit, credential),
       '/record': () => audit.recordAsync({ credential, operation: 'get_credential', outcome: 'ok' }),
+      '/throw': () => {
+        setTimeout(
+          () => {
+            throw new Error('a fault of the application')
+          },
+          Number(searchParams.get('after')),
+        )
+      },
       '/query': () => query(pg),
       '/held': async () => {
         console.log('holding one')

@@ -1,0 +1,104 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { type Audit, createAudit } from 'otel-audit'
+import { access } from '../access.js'
+import type { Answer, Order } from './protocol.js'
+
+// A service that is flooded: `node service.js <database URL> [<spool directory>]`, with an IPC channel.
+
+/** Records of one turn of the event loop: requests that came in together. */
+const RECORDS_A_TURN = 20
+/** What "idle" comes after: a service that has worked for a while, its young generation as large as it gets. */
+const WARM_UP = 20_000
+const WARM_UP_RATE = 10_000
+/** Half of the queue's default bound. */
+const MOST_PENDING = 8192
+const SAMPLE_EVERY_MS = 10
+
+/** Watches memory and event loop from one answer to the next. */
+class Watch {
+  readonly #delay = monitorEventLoopDelay({ resolution: 1 })
+  #began = performance.now()
+  #peak = 0
+
+  constructor() {
+    this.#delay.enable()
+    setInterval(() => {
+      this.#peak = Math.max(this.#peak, process.memoryUsage.rss())
+    }, SAMPLE_EVERY_MS).unref()
+  }
+
+  report({ dropped, spooled }: Pick<Answer, 'dropped' | 'spooled'>): Answer {
+    const rss = process.memoryUsage.rss()
+    const answer: Answer = {
+      rss,
+      peakRss: Math.max(this.#peak, rss),
+      seconds: (performance.now() - this.#began) / 1000,
+      blockedMs: { max: this.#delay.max / 1e6, p99: this.#delay.percentile(99) / 1e6 },
+      dropped,
+      spooled,
+    }
+    this.restart()
+    return answer
+  }
+
+  restart(): void {
+    this.#delay.reset()
+    this.#peak = 0
+    this.#began = performance.now()
+  }
+}
+
+async function serve(databaseUrl: string, spoolDirectory: string | undefined): Promise<void> {
+  const audit = createAudit({ databaseUrl, spoolDirectory, closeTimeoutMs: 600_000 })
+  await audit.start()
+  await record(audit, WARM_UP, WARM_UP_RATE)
+  await audit.flush()
+  const watch = new Watch()
+  // What an idle loop on this machine shows, for comparison.
+  await sleep(1000)
+  const answer = (andThen = (): void => {}): void => {
+    process.send?.(watch.report(countsOf(audit)), undefined, undefined, andThen)
+  }
+  process.on('message', (order: Order) => {
+    watch.restart()
+    if (order.what === 'record') void record(audit, order.events, order.rate).then(() => answer())
+    // Nothing else keeps the process alive then.
+    else void settle(audit).then(() => answer(() => process.disconnect()))
+  })
+  answer()
+}
+
+/** @param rate a second, at most; and with a spool no more than it takes, so that the queue is not full */
+async function record(audit: Audit, events: number, rate: number): Promise<void> {
+  const { service, settings } = audit
+  const hasSpool = settings.spoolDirectory !== undefined
+  const began = performance.now()
+  for (let n = 0; n < events; ) {
+    if (hasSpool && audit.stats().pending > MOST_PENDING) {
+      await sleep(1)
+      continue
+    }
+    const due = Math.min(events, ((performance.now() - began) / 1000) * rate)
+    const end = Math.min(n + RECORDS_A_TURN, due)
+    while (n < end) service.recordAsync(access(n++).fields)
+    await turn()
+  }
+}
+
+async function settle(audit: Audit): Promise<void> {
+  for (;;) {
+    const { pending, spoolIn, spoolOut } = audit.stats()
+    if (pending === 0 && spoolIn === spoolOut) break
+    await sleep(10)
+  }
+  await audit.close()
+}
+
+function countsOf(audit: Audit): Pick<Answer, 'dropped' | 'spooled'> {
+  const { droppedAsync, spoolIn, spoolOut } = audit.stats()
+  return { dropped: droppedAsync, spooled: spoolOut - spoolIn }
+}
+
+const [databaseUrl = '', spoolDirectory] = process.argv.slice(2)
+await serve(databaseUrl, spoolDirectory)

@@ -1,0 +1,102 @@
+import { constants } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import type { Diagnosis } from '../sink/postgres/diagnose.js'
+import type { SinkFinding } from '../sink/sink.js'
+
+/** `f_type` of file systems that are on another machine: NFS, SMB, CIFS, SMB2, Ceph, 9P. */
+const ON_THE_NETWORK: ReadonlySet<number> = new Set([
+  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997,
+])
+
+/** Looks at the spool as a service with this environment would use it. Changes nothing. */
+export async function diagnoseSpool(directory: string | undefined, maxBytes: number): Promise<Diagnosis> {
+  const check = 'spool'
+  if (directory === undefined) {
+    const state = 'none: async events that are not stored when the process is killed are lost'
+    return { check, state, findings: [] }
+  }
+  const findings: SinkFinding[] = []
+  const say = (level: SinkFinding['level'], message: string): void =>
+    void findings.push({ level, check, message })
+  if (!isInstalled('lmdb')) say('error', 'lmdb is not installed: npm install lmdb')
+  const existing = await nearestExisting(directory)
+  try {
+    await access(existing, constants.R_OK | constants.W_OK | constants.X_OK)
+    if (existing === directory) await lookAt(directory, say)
+    await lookAtDisk(existing, maxBytes, say)
+  } catch (error) {
+    const user = process.getuid?.() ?? 'the user of the service'
+    say(
+      'error',
+      `${existing}: ${messageOf(error)}; as root: chown ${user} ${existing}; chmod 700 ${existing}`,
+    )
+  }
+  const state = existing === directory ? directory : `${directory}, which the service will make`
+  return { check, state, findings }
+}
+
+type Say = (level: SinkFinding['level'], message: string) => void
+
+async function lookAt(directory: string, say: Say): Promise<void> {
+  const { uid } = await stat(directory)
+  const user = process.getuid?.()
+  if (user !== undefined && uid !== user) {
+    say(
+      'error',
+      `${directory} belongs to user ${uid}, and this is user ${user}; as root: chown ${user} ${directory}`,
+    )
+    return
+  }
+  const { listSpools } = await import('../exporter/spool/list.js')
+  const { homes, damaged } = await listSpools(directory)
+  const aside = homes.reduce((sum, { quarantined }) => sum + quarantined, 0)
+  if (aside > 0 || damaged.length > 0) {
+    const what = `${aside} events and ${damaged.length} damaged files are set aside`
+    say('warning', `${what}; look at them: otel-audit spool status --directory ${directory}`)
+  }
+  const left = homes.filter(({ owner, entries }) => owner === 'dead' && entries > 0)
+  if (left.length > 0) {
+    const events = left.reduce((sum, { entries }) => sum + entries, 0)
+    say(
+      'warning',
+      `${events} events of dead processes wait: start the service with this directory, which stores them`,
+    )
+  }
+}
+
+async function lookAtDisk(existing: string, maxBytes: number, say: Say): Promise<void> {
+  const { type, bavail, bsize } = await statfs(existing)
+  if (ON_THE_NETWORK.has(type)) {
+    say('error', `${existing} is on a network file system; name a directory on a local disk`)
+  }
+  const free = bavail * bsize
+  if (free < maxBytes) {
+    const most = `spoolBytes is ${maxBytes}, and the disk has ${free} bytes free`
+    say('warning', `${most}; make space, or set NOETL_SECRET_AUDIT_SPOOL_BYTES=${Math.floor(free / 2)}`)
+  }
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  for (let at = path; ; at = dirname(at)) {
+    const isThere = await stat(at).then(
+      () => true,
+      () => false,
+    )
+    if (isThere || at === dirname(at)) return at
+  }
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,81 @@
+import { Client } from 'pg'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { CuttingProxy } from '../support/cutting-proxy.js'
+import { openPipeline } from '../support/pipeline.js'
+import type { PostgresServer } from '../support/postgres/server.js'
+import { caughtUp, startStandby } from '../support/standby.js'
+import { readTrail } from '../support/trail.js'
+import { TrailServer } from '../support/trail-server.js'
+import { waitUntil } from '../support/wait-until.js'
+
+const MOVER = 'mover'
+
+let trails: TrailServer
+let standby: PostgresServer
+let url: string
+
+beforeAll(async () => {
+  trails = await TrailServer.start()
+  url = await trails.trail()
+  // Logs in to both servers without a password.
+  await trails.server.query(`create role ${MOVER} superuser login`)
+  standby = await startStandby(trails.server)
+})
+
+afterAll(async () => {
+  await trails.close()
+  await standby?.close()
+})
+
+const onStandby = async (sql: string, database = 'postgres') => {
+  const client = new Client({ connectionString: standby.url(database, MOVER) })
+  await client.connect()
+  try {
+    return await client.query<Record<string, unknown>>(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+test('a failover to a standby that had lost acknowledged commits: the rest goes on there, every event at most once', async () => {
+  const database = new URL(url).pathname.slice(1)
+  const proxy = await CuttingProxy.start(trails.server.port)
+  onTestFinished(() => proxy.close())
+  const writer = new URL(trails.server.url(database, MOVER))
+  const pipeline = openPipeline(proxy.url(writer.href), { answerTimeoutMs: 1000 })
+  const { ledger, exporter } = pipeline
+
+  const replicated = [ledger.strict(), ledger.async()]
+  expect(await replicated[0]?.answer).toHaveProperty('committedAt')
+  await caughtUp(trails.server)
+
+  await onStandby(`alter system set primary_conninfo = ''`)
+  await onStandby('select pg_reload_conf()')
+  await waitUntil('replication to end', async () => {
+    return (await onStandby('select from pg_stat_wal_receiver')).rowCount === 0
+  })
+  const lost = ledger.strict()
+  expect(await lost.answer).toHaveProperty('committedAt')
+
+  // In doubt on the old primary, which has committed it: nobody else will ever know.
+  const letGo = await trails.holdCommits()
+  const inDoubt = ledger.strict()
+  await trails.waiting(pipeline.applicationName, 'SyncRep')
+  await trails.server.kill()
+  proxy.shut()
+  const waiting = [ledger.strict(), ledger.async()]
+  await onStandby('select pg_promote()')
+  proxy.target = standby.port
+  proxy.open()
+  expect(await inDoubt.answer).toHaveProperty('committedAt')
+  expect(await waiting[0]?.answer).toHaveProperty('committedAt')
+  await exporter.forceFlush()
+  await exporter.close(10_000)
+
+  const stored = (await readTrail(standby.url(database, MOVER))).map(({ event }) => event.auditId)
+  const expected = [...replicated, inDoubt, ...waiting].map(({ event }) => event.auditId)
+  expect(stored.toSorted()).toEqual(expected.toSorted())
+  expect(stored).not.toContain(lost.event.auditId)
+  expect(exporter.stats()).toMatchObject({ emitted: 6, written: 6, pending: 0 })
+  expect(letGo).toBeTypeOf('function')
+})
