@@ -24,6 +24,9 @@ interface Report {
 }
 
 const ROOT = packageRoot()
+const WAITING = `
+  from pg_stat_activity where application_name = 'otel-audit drain' and wait_event_type = 'Lock'
+    and datname = current_database()`
 const NOTHING_LEFT = { left: 0, quarantined: 0, living: [], damaged: [], problem: null }
 
 let database: TestDatabase
@@ -88,8 +91,15 @@ describe('otel-audit spool drain', () => {
         const { rows: found } = await client.query('select from noetl.secret_audit')
         return found.length >= rows
       })
+      // Nothing gets through from here on, and one batch is on its way.
+      await client.query('begin; lock table noetl.secret_audit in exclusive mode')
+      await waitUntil('it waits', async () => (await client.query(`select ${WAITING}`)).rowCount === 1)
       child.kill('SIGKILL')
-      await Promise.all([once(child, 'close'), client.end()])
+      await once(child, 'close')
+      // Nor does what it has sent.
+      await client.query(`select pg_terminate_backend(pid) ${WAITING}`)
+      await client.query('rollback')
+      await client.end()
     }
     const { code, report } = await drained()
     expect({ code, report }).toMatchObject({ code: 0, report: NOTHING_LEFT })
@@ -169,7 +179,26 @@ describe('without a database, otel-audit spool drain', () => {
     }
   })
 
-  test('takes nothing off the disk for a database that cannot keep it', async () => {
+  test('takes nothing off the disk for one that loses rows in a crash', async () => {
+    const server = await startPostgres({ settings: { fsync: 'off' } })
+    try {
+      const url = server.url()
+      expect((await otelAudit(['migrate'], { DATABASE_URL: url })).code).toBe(0)
+      await theDead(1)
+      const { code, report } = await drained([], url)
+      expect(code).toBe(1)
+      expect(report).toMatchObject({
+        stored: 0,
+        left: 1000,
+        problem: expect.stringContaining('fsync is off'),
+      })
+      expect(await readTrail(url)).toEqual([])
+    } finally {
+      await server.close()
+    }
+  })
+
+  test('takes nothing off the disk for one without the tables', async () => {
     const ids = await theDead(1)
     const empty = await emptyDatabase()
     const { code, report } = await drained([], empty.url)
