@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { descendants, survivors } from '../examples/wallet/process-tree.js'
@@ -54,7 +54,9 @@ class RunningSoak {
 
 describe('a soak', () => {
   test('of two kills ends with its verdict, and leaves nothing', async () => {
-    const soak = new RunningSoak('--kills', '2', '--seed', '5', '--mode', 'mixed')
+    const list = join(temporaryDirectory(serverAccount()), `soak-lost-${process.pid}`)
+    onTestFinished(() => rmSync(list, { force: true }))
+    const soak = new RunningSoak('--kills', '2', '--seed', '5', '--mode', 'mixed', '--lost', list)
     expect(await soak.ended(), soak.stderr).toBe(0)
     const last = JSON.parse(soak.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, number>
     const { emitted, acked, stored, counted_lost, ...rest } = last
@@ -62,6 +64,7 @@ describe('a soak', () => {
     expect(acked).toBeGreaterThan(0)
     expect(stored).toBeGreaterThan(0)
     expect(emitted).toBe((stored ?? 0) + (counted_lost ?? 0))
+    expect(readFileSync(list, 'utf8').split('\n')).toHaveLength((counted_lost ?? 0) + 1)
     expect(soak.stderr).toContain('mode mixed, seed 5\n')
     expect(soak.left()).toEqual([])
   })
