@@ -3,13 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { open } from 'lmdb'
-import {
-  type AuditEvent,
-  type AuditSink,
-  createAudit,
-  RecordingAuditSink,
-  type WriteResult,
-} from 'otel-audit'
+import { type AuditSink, createAudit, RecordingAuditSink, type WriteResult } from 'otel-audit'
 import { access } from './access.js'
 import { median } from './statistics.js'
 
@@ -131,7 +125,7 @@ async function aRecord(): Promise<Uint8Array> {
   const audit = createAudit({ sink })
   audit.service.recordAsync(access(0).fields)
   await audit.close()
-  const [event] = sink.events as readonly AuditEvent[]
+  const [event] = sink.events
   const asText = (_key: string, value: unknown): unknown =>
     typeof value === 'bigint' ? String(value) : value
   return Buffer.from(JSON.stringify(event, asText))

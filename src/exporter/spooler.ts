@@ -49,6 +49,7 @@ export class Spooler {
   #denials: Entry[] = []
   #appending: Promise<void> | undefined
   #fetching: Promise<void> | undefined
+  #isEnding = false
   #refusals = 0
   #refusedUntil = 0
   #removals: number[] = []
@@ -96,12 +97,10 @@ export class Spooler {
   /** Brings spooled events back while the database keeps up; while it is away a scout, if memory has none. */
   refill(): void {
     const { batchRows, isAway } = this.#host
-    if (this.#fetching !== undefined || this.#spool.status.entries === 0) return
+    if (this.#isEnding || this.#fetching !== undefined || this.#spool.status.entries === 0) return
     if (isAway ? this.#queue.held > 0 : this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
-    this.#fetching = this.#fetch(isAway ? SCOUTS : batchRows).then((fetched) => {
+    this.#fetching = this.#fetch(isAway ? SCOUTS : batchRows).finally(() => {
       this.#fetching = undefined
-      // The next ones are read while these are being written.
-      if (fetched > 0) setImmediate(() => this.refill())
     })
   }
 
@@ -136,8 +135,9 @@ export class Spooler {
     return unkept
   }
 
-  /** Everything that has arrived is on disk, or in the queue because the disk refused it. */
+  /** From now on nothing comes back. Everything that has arrived is on disk, or in the queue because the disk refused it. */
   async settled(): Promise<void> {
+    this.#isEnding = true
     while (this.#appending !== undefined) await this.#appending
     await this.#fetching
   }
@@ -221,8 +221,7 @@ export class Spooler {
     return true
   }
 
-  /** @returns how many came back */
-  async #fetch(limit: number): Promise<number> {
+  async #fetch(limit: number): Promise<void> {
     let fetched = 0
     try {
       while (fetched < limit) {
@@ -234,8 +233,10 @@ export class Spooler {
     } catch (error) {
       this.#say('spooled events could not be read', error)
     }
-    if (fetched > 0) this.#host.wake()
-    return fetched
+    if (fetched === 0) return
+    this.#host.wake()
+    // The next ones are read while these are being written.
+    setImmediate(() => this.refill())
   }
 
   async #admit(read: readonly SpooledEvent[]): Promise<void> {

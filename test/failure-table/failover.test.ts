@@ -58,7 +58,7 @@ test('a failover to a standby that had lost acknowledged commits: the rest goes 
   expect(await lost.answer).toHaveProperty('committedAt')
 
   // In doubt on the old primary, which has committed it: nobody else will ever know.
-  const letGo = await trails.holdCommits()
+  await trails.holdCommits()
   const inDoubt = ledger.strict()
   await trails.waiting(pipeline.applicationName, 'SyncRep')
   await trails.server.kill()
@@ -74,8 +74,8 @@ test('a failover to a standby that had lost acknowledged commits: the rest goes 
 
   const stored = (await readTrail(standby.url(database, MOVER))).map(({ event }) => event.auditId)
   const expected = [...replicated, inDoubt, ...waiting].map(({ event }) => event.auditId)
-  expect(stored.toSorted()).toEqual(expected.toSorted())
+  expect(stored).toHaveLength(expected.length)
+  expect(new Set(stored)).toEqual(new Set(expected))
   expect(stored).not.toContain(lost.event.auditId)
   expect(exporter.stats()).toMatchObject({ emitted: 6, written: 6, pending: 0 })
-  expect(letGo).toBeTypeOf('function')
 })

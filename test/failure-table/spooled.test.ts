@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openLmdbSpool } from '../../dist/exporter/spool/lmdb-spool.js'
-import { smallDisk, withFilesUpTo } from '../exporter/spool/small-disk.js'
+import { smallDisk } from '../exporter/spool/small-disk.js'
 import { temporaryDirectory } from '../exporter/spool/directories.js'
 import { connect } from '../support/database.js'
 import { openPipeline, type TestPipeline } from '../support/pipeline.js'
