@@ -104,6 +104,20 @@ describe('the event', () => {
   })
 })
 
+describe('the evidence', () => {
+  it('is pure: no OpenTelemetry, no Postgres, no network, no files', () => {
+    const packages = IMPORTS.filter(({ from, to }) => isIn(from, 'chain') && isPackage(to)).map(
+      ({ to }) => to,
+    )
+    expect(new Set(packages)).toEqual(new Set(['node:crypto']))
+  })
+
+  it('loads nothing but the parts of Node', () => {
+    const packages = [...loadedBy('chain/index.ts', IMPORTS)].filter((to) => isPackage(to))
+    expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([])
+  })
+})
+
 describe('loading the main entry', () => {
   it('loads nothing but the OpenTelemetry API, and the parts of Node', () => {
     const packages = [...loadedBy('index.ts', IMPORTS)].filter(

@@ -25,7 +25,7 @@ export function nextKey(log: string, chain: string): NoteSigner {
  * The name of a log when none is given: `otel-audit/<database>`. What the name of a key cannot have is percent-encoded.
  */
 export function logNameFor(database: string): string {
-  const encoded = [...database]
+  const encoded = Array.from(database)
     .map((c) => (isKeyName(c) && c !== '%' ? c : encodeURIComponent(c.toWellFormed())))
     .join('')
   return `otel-audit/${encoded}`

@@ -134,7 +134,7 @@ export function consistencyProof(leafHashes: readonly Uint8Array[], size1: numbe
   }
   // At the left edge it is the old root itself, which the verifier has.
   if (from > 0) proof.push(rootOf(leafHashes, from, to))
-  return proof.reverse()
+  return proof.toReversed()
 }
 
 function largestPowerOfTwoBelow(size: number): number {

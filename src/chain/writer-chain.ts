@@ -235,16 +235,17 @@ export class WriterChain {
     const { log, service, instance, version, now, lost } = this.#options
     const opening: ChainOpening = { service, instance, version, continues: this.#continues }
     return {
-      ...{
-        log,
-        chain: this.id,
-        number: 0,
-        kind: 'genesis',
-        prev: NO_PREVIOUS,
-        ...WITHOUT_ROWS,
-        rowsTotal: 0,
-      },
-      ...{ lost: lost(), time: now(), writer: this.#signer.verifierKey, opening },
+      log,
+      chain: this.id,
+      number: 0,
+      kind: 'genesis',
+      prev: NO_PREVIOUS,
+      ...WITHOUT_ROWS,
+      rowsTotal: 0,
+      lost: lost(),
+      time: now(),
+      writer: this.#signer.verifierKey,
+      opening,
     }
   }
 
@@ -265,7 +266,12 @@ export class WriterChain {
     if (head === undefined) throw new TypeError('nothing comes before genesis')
     const { log, now, lost } = this.#options
     return {
-      ...{ log, chain: this.id, number, kind, prev: head.hash, ...contents },
+      log,
+      chain: this.id,
+      number,
+      kind,
+      prev: head.hash,
+      ...contents,
       rowsTotal: head.block.rowsTotal + contents.rows,
       lost: Math.max(head.block.lost, lost()),
       // A clock may step back; a chain does not.

@@ -55,7 +55,9 @@ export const arbitraryBlock: fc.Arbitrary<Block> = fc
     const contents = kind === 'data' ? { ids, rows: count, root: rest.root } : WITHOUT_ROWS
     const named = new VerifierKey(chainKeyName(rest.log, rest.chain), key).toString()
     return {
-      ...{ ...rest, kind, ...contents },
+      ...rest,
+      kind,
+      ...contents,
       number: isGenesis ? 0 : rest.number,
       prev: isGenesis ? NO_PREVIOUS : rest.prev,
       rowsTotal: isGenesis ? 0 : before + contents.rows,

@@ -1,11 +1,22 @@
 import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
-import { blockHash, chainIdOf, generateNoteKey, openNote, parseBlock, rowLeaf } from 'otel-audit/chain'
-import { describe, expect, test } from 'vitest'
-import { type Block, blockText, NO_PREVIOUS, WITHOUT_ROWS } from '../../src/chain/block.js'
+import {
+  type Block,
+  blockHash,
+  type BlockIds,
+  type BlockKind,
+  type ChainOpening,
+  chainIdOf,
+  type ChainPosition,
+  openNote,
+  parseBlock,
+  rowLeaf,
+} from 'otel-audit/chain'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { blockText, NO_PREVIOUS, WITHOUT_ROWS } from '../../src/chain/block.js'
 import { blockColumns, sameColumns, textOfColumns } from '../../src/chain/block-columns.js'
 import { logNameFor, newChain } from '../../src/chain/chain-key.js'
-import { isKeyName } from '../../src/chain/note-key.js'
+import { generateNoteKey, isKeyName } from '../../src/chain/note-key.js'
 import { signBlock } from '../../src/chain/signed-block.js'
 import { arbitraryBlock } from './arbitrary-block.js'
 
@@ -29,10 +40,23 @@ const DATA: Block = {
   opening: undefined,
 }
 const GENESIS: Block = {
-  ...{ ...DATA, ...WITHOUT_ROWS, number: 0, kind: 'genesis', prev: NO_PREVIOUS, rowsTotal: 0, lost: 0 },
+  ...DATA,
+  ...WITHOUT_ROWS,
+  number: 0,
+  kind: 'genesis',
+  prev: NO_PREVIOUS,
+  rowsTotal: 0,
+  lost: 0,
   writer: KEY.verifierKey,
   opening: { service: 'wal"let\n', instance: '', version: '0.1.0', continues: { chain: CHAIN, block: 12 } },
 }
+
+test('a block is typed as it is documented', () => {
+  expectTypeOf<Block['ids']>().toEqualTypeOf<BlockIds | undefined>()
+  expectTypeOf<Block['opening']>().toEqualTypeOf<ChainOpening | undefined>()
+  expectTypeOf<ChainOpening['continues']>().toEqualTypeOf<ChainPosition | undefined>()
+  expectTypeOf<BlockKind>().toEqualTypeOf<'genesis' | 'data' | 'idle' | 'rotate' | 'close'>()
+})
 
 describe('the text of a block', () => {
   test('of rows is this', () => {
@@ -81,7 +105,9 @@ continues 8f9b4c0000000000000000000000aa01 12
         const read = parseBlock(text)
         expect(blockText(read)).toBe(text)
         expect({ ...read, prev: [...read.prev], root: [...read.root] }).toEqual({
-          ...{ ...block, prev: [...block.prev], root: [...block.root] },
+          ...block,
+          prev: [...block.prev],
+          root: [...block.root],
           // What has no UTF-8 is written as an escape, and read back as it was.
           opening: block.opening,
         })

@@ -164,7 +164,7 @@ function spoilt(proof: readonly Uint8Array[]): Uint8Array[][] {
     [extra, ...proof],
     [...proof, ...proof.slice(-1), extra],
     ...(proof.length > 0 ? [proof.slice(1), proof.slice(0, -1)] : []),
-    ...(proof.length > 1 ? [[...proof].reverse()] : []),
+    ...(proof.length > 1 ? [proof.toReversed()] : []),
   ]
 }
 

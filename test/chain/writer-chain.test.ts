@@ -1,10 +1,16 @@
-import { generateNoteKey, openNote, parseBlock } from 'otel-audit/chain'
+import { openNote, parseBlock } from 'otel-audit/chain'
 import { describe, expect, test } from 'vitest'
 import { NO_PREVIOUS, rowLeaf } from '../../src/chain/block.js'
 import type { BlockColumns } from '../../src/chain/block-columns.js'
 import { merkleRoot } from '../../src/chain/merkle.js'
+import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { SignedBlock } from '../../src/chain/signed-block.js'
-import { BLOCKS_PER_KEY, type ChainRow, WriterChain, type WriterChainOptions } from '../../src/chain/writer-chain.js'
+import {
+  BLOCKS_PER_KEY,
+  type ChainRow,
+  WriterChain,
+  type WriterChainOptions,
+} from '../../src/chain/writer-chain.js'
 import { anEvent, batchOf } from '../support/events.js'
 
 const OPTIONS: WriterChainOptions = {
@@ -24,7 +30,10 @@ class Bench {
   readonly chain: WriterChain
   readonly stored: SignedBlock[] = []
 
-  constructor(options: Partial<WriterChainOptions> = {}, chain = new WriterChain({ ...OPTIONS, ...options })) {
+  constructor(
+    options: Partial<WriterChainOptions> = {},
+    chain = new WriterChain({ ...OPTIONS, ...options }),
+  ) {
     this.chain = chain
   }
 
@@ -69,7 +78,7 @@ class Bench {
   newest(): BlockColumns[] {
     return this.stored
       .slice(-2)
-      .reverse()
+      .toReversed()
       .map(({ columns }) => columns)
   }
 }
@@ -80,7 +89,12 @@ describe('a chain', () => {
     const rows = someRows(3)
     const genesis = bench.chain.prepareRows(rows)
     expect(genesis.block).toMatchObject({
-      ...{ kind: 'genesis', number: 0, rows: 0, rowsTotal: 0, ids: undefined, chain: bench.chain.id },
+      kind: 'genesis',
+      number: 0,
+      rows: 0,
+      rowsTotal: 0,
+      ids: undefined,
+      chain: bench.chain.id,
       prev: NO_PREVIOUS,
       opening: { service: 'wallet', instance: 'i-1', version: '0.1.0', continues: undefined },
     })
@@ -102,7 +116,9 @@ describe('a chain', () => {
     lost = 4 // Whoever counts may not count down.
     bench.write(someRows(2))
     bench.end('close')
-    expect(bench.stored.map(({ block }) => [block.number, block.kind, block.rows, block.rowsTotal, block.lost])).toEqual([
+    expect(
+      bench.stored.map(({ block }) => [block.number, block.kind, block.rows, block.rowsTotal, block.lost]),
+    ).toEqual([
       [0, 'genesis', 0, 0, 0],
       [1, 'data', 3, 3, 0],
       [2, 'data', 1, 4, 5],
@@ -147,7 +163,10 @@ describe('a chain', () => {
     bench.write(someRows(1))
     const [genesis, data] = bench.stored
     const keys = [enrolment.verifierKey, genesis?.block.writer ?? '']
-    expect(openNote(genesis?.note ?? '', keys).verified).toEqual([`otel-audit/wallet/${bench.chain.id}`, enrolment.signer.name])
+    expect(openNote(genesis?.note ?? '', keys).verified).toEqual([
+      `otel-audit/wallet/${bench.chain.id}`,
+      enrolment.signer.name,
+    ])
     expect(openNote(data?.note ?? '', keys).verified).toEqual([`otel-audit/wallet/${bench.chain.id}`])
   })
 
@@ -224,7 +243,8 @@ describe('a block of unknown fate', () => {
   test.each(['genesis', 'rotate', 'idle'] as const)('goes first, also when it is %s', (kind) => {
     const bench = new Bench()
     if (kind !== 'genesis') bench.write(someRows(1))
-    for (let i = 0; kind === 'rotate' && bench.stored.length < BLOCKS_PER_KEY; i++) bench.write(someRows(1))
+    const blocks = kind === 'rotate' ? BLOCKS_PER_KEY : 0
+    while (bench.stored.length < blocks) bench.write(someRows(1))
     const rows = someRows(1)
     const prepared = kind === 'idle' ? bench.chain.prepareEnd('idle') : bench.chain.prepareRows(rows)
     const sent = bench.doubt(prepared as SignedBlock)
@@ -233,7 +253,9 @@ describe('a block of unknown fate', () => {
     bench.store(sent)
     const data = bench.write(rows)
     expect(data.block).toMatchObject({ kind: 'data', number: sent.block.number + 1 })
-    expect(openNote(data.note, [sent.block.writer ?? bench.stored[0]?.block.writer ?? '']).unverified).toEqual([])
+    expect(
+      openNote(data.note, [sent.block.writer ?? bench.stored[0]?.block.writer ?? '']).unverified,
+    ).toEqual([])
   })
 })
 
