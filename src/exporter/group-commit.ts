@@ -1,7 +1,7 @@
 import { diag } from '../diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
-import { batchOf, withoutTwins } from './batch.js'
+import { batchOf, inOrder, withoutTwins } from './batch.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue, BatchBounds } from './queue.js'
 import { backoffMs } from './retry.js'
@@ -164,12 +164,16 @@ export class GroupCommit {
   async #commit(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) entry.phase = 'sent'
     const parts: (readonly Entry[])[] = [entries]
-    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-      if (part.length === 0) continue
+    for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
+      if (next.length === 0) continue
+      const part = inOrder(next)
       const result = await this.#write(part)
       switch (result.status) {
         case 'committed':
-          for (const entry of part) this.#settlement.stored(entry, result.committedAt)
+          for (const [index, entry] of part.entries()) {
+            const { place } = result
+            this.#settlement.stored(entry, result.committedAt, place && { ...place, index })
+          }
           this.onProgress?.()
           break
         case 'conflict':

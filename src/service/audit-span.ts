@@ -13,9 +13,15 @@ import {
 } from '@opentelemetry/api'
 import { diag } from '../diagnostics.js'
 import type { AuditError } from '../errors.js'
-import { auditSpanName, RECORD_ID_ATTRIBUTE, SPAN_EVENT_NAME, toSpanEvent } from '../otel/span-event.js'
+import {
+  auditSpanName,
+  BLOCK_ATTRIBUTES,
+  RECORD_ID_ATTRIBUTE,
+  SPAN_EVENT_NAME,
+  toSpanEvent,
+} from '../otel/span-event.js'
 import { VERSION } from '../version.js'
-import type { Claimable, Ticket } from './ticket.js'
+import type { Claimable, RowPlace, Ticket } from './ticket.js'
 
 // `createContextKey` is `Symbol.for`: two copies of this package in one process share the key.
 const TICKET = createContextKey('otel-audit ticket v1')
@@ -121,10 +127,24 @@ export class AuditSpan {
     })
   }
 
-  /** @param error the answer of a strict record that failed */
-  end(error?: AuditError): void {
+  /** @param answer of a strict record: why it failed, or where its row is */
+  end({
+    error,
+    place,
+  }: {
+    readonly error?: AuditError | undefined
+    readonly place?: RowPlace | undefined
+  } = {}): void {
     this.#guarded('end', (span) => {
       if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
+      if (place !== undefined) {
+        const { chain, block, index } = place
+        span.setAttributes({
+          [BLOCK_ATTRIBUTES.chain]: chain,
+          [BLOCK_ATTRIBUTES.block]: block,
+          [BLOCK_ATTRIBUTES.index]: index,
+        })
+      }
       span.end()
     })
   }
