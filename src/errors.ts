@@ -120,6 +120,16 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'A text is not that of a block, or is not written as a block must be.',
     remedy: 'The message names the line; docs/integrity.md has the format.',
   },
+  AUDIT_EVIDENCE_MALFORMED: {
+    row: 'unknown',
+    meaning: 'A trust file, a file of anchors or a proof is not in its format.',
+    remedy: 'The message names the line or the field; docs/integrity.md has the formats.',
+  },
+  AUDIT_EVIDENCE_REFUTED: {
+    row: 'unknown',
+    meaning: 'A proof of a row is well-formed, and does not prove it.',
+    remedy: 'Do not believe the row. The message says which step fails.',
+  },
 } satisfies Record<string, CatalogueEntry>)
 
 /** The closed set of error codes. */

@@ -56,8 +56,9 @@ function linkTo({ traceId, spanId }: AuditEvent): Link[] {
   return [{ context: { traceId, spanId, traceFlags: TraceFlags.NONE } }]
 }
 
-function attributesOf({ chain, block, kind, hash, entries }: CommittedBlock): Attributes {
+function attributesOf({ log, chain, block, kind, hash, entries }: CommittedBlock): Attributes {
   return {
+    [BLOCK_ATTRIBUTES.log]: log,
     [BLOCK_ATTRIBUTES.chain]: chain,
     [BLOCK_ATTRIBUTES.block]: block,
     [BLOCK_ATTRIBUTES.kind]: kind,

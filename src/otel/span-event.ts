@@ -18,7 +18,8 @@ export const BLOCK_SPAN_NAME = 'secret_audit commit'
 export const ANCHOR_NAME = 'secret_audit.anchor'
 /** What a trace says of the block that a row is in. */
 export const BLOCK_ATTRIBUTES = Object.freeze({
-  /** On a strict audit span, and on the span of the block. */
+  /** On a strict audit span, and on the span of the block: the name of the log, the chain, the number. */
+  log: 'secret_audit.log',
   chain: 'secret_audit.chain',
   block: 'secret_audit.block',
   /** On a strict audit span: the place of its row in the block. */

@@ -138,8 +138,9 @@ export class AuditSpan {
     this.#guarded('end', (span) => {
       if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
       if (place !== undefined) {
-        const { chain, block, index } = place
+        const { log, chain, block, index } = place
         span.setAttributes({
+          [BLOCK_ATTRIBUTES.log]: log,
           [BLOCK_ATTRIBUTES.chain]: chain,
           [BLOCK_ATTRIBUTES.block]: block,
           [BLOCK_ATTRIBUTES.index]: index,

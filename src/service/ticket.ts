@@ -25,6 +25,8 @@ export interface Receipt {
 
 /** The place of a row in a writer's chain. */
 export interface RowPlace {
+  /** The name of the log that the chain belongs to. */
+  readonly log: string
   /** 32 hex digits. */
   readonly chain: string
   readonly block: number

@@ -28,6 +28,8 @@ export interface SinkFault {
 
 /** Where a batch is stored in its writer's chain. The place of a row in the block is its place in the batch. */
 export interface BlockPlace {
+  /** The name of the log that the chain belongs to. */
+  readonly log: string
   /** 32 hex digits. */
   readonly chain: string
   readonly block: number

@@ -105,7 +105,13 @@ describe('a pipeline of the application', () => {
       submit(ticket: Ticket, route) {
         routes.push(route)
         expect(ticket.deadlineMs).toBe(100)
-        const receipt: Receipt = { auditId: ticket.event.auditId, committedAt: ticket.event.occurredAt }
+        const { event, digest } = ticket
+        const receipt: Receipt = {
+          auditId: event.auditId,
+          committedAt: event.occurredAt,
+          digest,
+          place: undefined,
+        }
         ticket.grant(receipt)
       },
     }

@@ -52,11 +52,11 @@ export class BlockWriter {
     let mayAdd = true
     for (;;) {
       const signed = this.#chain.prepareRows(batch.entries)
-      const { chain, number: block, kind } = signed.block
+      const { log, chain, number: block, kind } = signed.block
       const sent = await this.#send(connection, signed, kind === 'data' ? batch.entries : [], mayAdd)
       if (sent.status === 'ended') return kind === 'data' ? sent.result : unsent(sent.result)
       if (sent.status === 'stored' && kind === 'data') {
-        return { status: 'committed', committedAt: sent.committedAt, place: { chain, block } }
+        return { status: 'committed', committedAt: sent.committedAt, place: { log, chain, block } }
       }
       if (sent.status === 'again' && sent.missing !== undefined) {
         mayAdd = false
@@ -191,9 +191,9 @@ export class BlockWriter {
   #stored(signed: SignedBlock, entries: readonly BatchEntry[], committedAt: number): Sent {
     this.#chain.acknowledged()
     const { hash, note, block } = signed
-    const { chain, number, kind } = block
+    const { log, chain, number, kind } = block
     guardedCall('the listener of committed blocks', () =>
-      this.#writer?.onBlock({ chain, block: number, kind, hash, note, entries }),
+      this.#writer?.onBlock({ log, chain, block: number, kind, hash, note, entries }),
     )
     return { status: 'stored', committedAt }
   }
