@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import type { AuditEvent } from './event.js'
 
-const DOMAIN = Buffer.from('otel-audit/event/v1\n')
+/** What the digest of every event begins with. */
+export const EVENT_DOMAIN: Buffer = Buffer.from('otel-audit/event/v1\n')
 
 /**
  * The fields of an event in the order of their tags. A tag is never used again for another field, and a new field
@@ -57,8 +58,8 @@ export function eventDigest(event: AuditEvent): Buffer {
 
 /** Valid until the next call. */
 function encoded(event: AuditEvent): Buffer {
-  reserve(0, DOMAIN.length)
-  let at = DOMAIN.copy(scratch)
+  reserve(0, EVENT_DOMAIN.length)
+  let at = EVENT_DOMAIN.copy(scratch)
   for (const [tag, field] of TAGGED) {
     const value = event[field]
     if (value === null) continue
