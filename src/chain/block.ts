@@ -1,5 +1,6 @@
 import { EMPTY_ROOT } from './merkle.js'
-import { HASH_BYTES, sha256, toBase64 } from './hash.js'
+import { HASH_BYTES, toBase64 } from './hash.js'
+import { sha256 } from '../event/sha256.js'
 
 export type BlockKind = 'genesis' | 'data' | 'idle' | 'rotate' | 'close'
 
@@ -116,9 +117,11 @@ const BLOCK_AT = CHAIN_AT + 16
 const INDEX_AT = BLOCK_AT + 8
 const DIGEST_AT = INDEX_AT + 4
 
-// Reused: its bytes are hashed before anybody else writes to it.
+// Reused: its bytes are hashed before anybody else writes to it. Chain and block stay while they are the same.
 const leaf = Buffer.alloc(DIGEST_AT + HASH_BYTES)
 LEAF_DOMAIN.copy(leaf)
+let leafChain = ''
+let leafBlock = -1
 
 /**
  * The leaf hash of a row: `SHA-256(0x00 ‖ "otel-audit/row/v1\n" ‖ chain:16 ‖ block:u64be ‖ index:u32be ‖ digest:32)`.
@@ -128,9 +131,13 @@ LEAF_DOMAIN.copy(leaf)
  * @param digest of the event, 32 bytes
  */
 export function rowLeaf(chain: string, block: number, index: number, digest: Uint8Array): Buffer {
-  leaf.write(chain, CHAIN_AT, 'hex')
-  leaf.writeUInt32BE(Math.floor(block / 2 ** 32), BLOCK_AT)
-  leaf.writeUInt32BE(block % 2 ** 32, BLOCK_AT + 4)
+  if (chain !== leafChain || block !== leafBlock) {
+    leaf.write(chain, CHAIN_AT, 'hex')
+    leaf.writeUInt32BE(Math.floor(block / 2 ** 32), BLOCK_AT)
+    leaf.writeUInt32BE(block % 2 ** 32, BLOCK_AT + 4)
+    leafChain = chain
+    leafBlock = block
+  }
   leaf.writeUInt32BE(index, INDEX_AT)
   leaf.set(digest, DIGEST_AT)
   return sha256(leaf)

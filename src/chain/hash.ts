@@ -1,11 +1,5 @@
-import { hash } from 'node:crypto'
-
 /** Length of every hash here, in bytes. */
 export const HASH_BYTES = 32
-
-export function sha256(data: string | Uint8Array): Buffer {
-  return hash('sha256', data, 'buffer')
-}
 
 export function isHash(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array && value.length === HASH_BYTES

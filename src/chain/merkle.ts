@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
-import { HASH_BYTES, isHash, sameBytes, sha256 } from './hash.js'
+import { HASH_BYTES, isHash, sameBytes } from './hash.js'
+import { sha256 } from '../event/sha256.js'
 
 /** How many leaves a tree has, or which of them. A `number` beyond 2^53 is refused: it would be another one. */
 export type TreeSize = number | bigint

@@ -7,7 +7,8 @@ import {
   verify,
 } from 'node:crypto'
 import { AuditError } from '../errors.js'
-import { fromBase64, sha256, toBase64 } from './hash.js'
+import { fromBase64, toBase64 } from './hash.js'
+import { sha256 } from '../event/sha256.js'
 
 /** Type of an Ed25519 signature, and what stands before its public key. */
 const ED25519 = 0x01

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import type { AuditEvent } from './event.js'
+import { sha256 } from './sha256.js'
 
 /** What the digest of every event begins with. */
 export const EVENT_DOMAIN: Buffer = Buffer.from('otel-audit/event/v1\n')
@@ -53,7 +53,7 @@ export function encodeEvent(event: AuditEvent): Buffer {
 
 /** SHA-256 of {@link encodeEvent}: 32 bytes. Two events have the same digest only if they are equal in every field. */
 export function eventDigest(event: AuditEvent): Buffer {
-  return hash('sha256', encoded(event), 'buffer')
+  return sha256(encoded(event))
 }
 
 /** Valid until the next call. */

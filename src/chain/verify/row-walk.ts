@@ -46,7 +46,9 @@ export class RowWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   readonly #ids: IdRange | undefined
-  readonly #open = new Map<string, OpenBlock>()
+  /** By chain and number. */
+  readonly #open = new Map<string, Map<number, OpenBlock>>()
+  #openCount = 0
   #sinceSweep = 0
   #proven = 0
   #unsigned = 0
@@ -76,8 +78,11 @@ export class RowWalk {
       return true
     }
     const state = { next: 0, missing: 0, firstMissing: 0, spoilt: false }
-    this.#open.set(keyOf(block.chain, block.block), { block, leaves: new MerkleFrontier(), ...state })
-    return this.#open.size <= MOST_OPEN_BLOCKS
+    const blocks = this.#open.get(block.chain) ?? new Map<number, OpenBlock>()
+    this.#open.set(block.chain, blocks)
+    if (!blocks.has(block.block)) this.#openCount++
+    blocks.set(block.block, { block, leaves: new MerkleFrontier(), ...state })
+    return this.#openCount <= MOST_OPEN_BLOCKS
   }
 
   add(row: RowEvidence): void {
@@ -89,7 +94,7 @@ export class RowWalk {
       if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it says only half of where it is')
       return
     }
-    const open = this.#open.get(keyOf(chain, block))
+    const open = this.#open.get(chain)?.get(block)
     if (open === undefined || auditId < open.block.minId || auditId > open.block.maxId) {
       if (this.#isAskedFor(auditId)) {
         this.#find('row-without-block', row, `there is no block ${block} that reaches to this id`)
@@ -106,7 +111,7 @@ export class RowWalk {
 
   /** No more rows come. */
   end(): void {
-    for (const open of this.#open.values()) this.#close(open)
+    for (const blocks of this.#open.values()) for (const open of blocks.values()) this.#close(open)
   }
 
   #addUnsigned(row: RowEvidence): void {
@@ -136,7 +141,7 @@ export class RowWalk {
 
   #close(open: OpenBlock): void {
     const { chain, block, rowCount, root, minId } = open.block
-    this.#open.delete(keyOf(chain, block))
+    if (this.#open.get(chain)?.delete(block)) this.#openCount--
     const seen = open.leaves.size
     let { missing, firstMissing } = open
     if (open.next < rowCount) {
@@ -163,8 +168,9 @@ export class RowWalk {
   /** Closes what has been passed. */
   #sweep(auditId: bigint): void {
     this.#sinceSweep = 0
-    for (const open of this.#open.values()) {
-      if (open.block.maxId < auditId) this.#close(open)
+    for (const [chain, blocks] of this.#open) {
+      for (const open of blocks.values()) if (open.block.maxId < auditId) this.#close(open)
+      if (blocks.size === 0) this.#open.delete(chain)
     }
   }
 
@@ -175,8 +181,4 @@ export class RowWalk {
   #find(code: FindingCode, { auditId, chain, block }: RowEvidence, detail: string): void {
     this.#findings.add(code, detail, { auditId, chain: chain ?? undefined, block: block ?? undefined })
   }
-}
-
-function keyOf(chain: string, block: number): string {
-  return `${chain} ${block}`
 }

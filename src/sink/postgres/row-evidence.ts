@@ -1,12 +1,14 @@
-import { hash } from 'node:crypto'
 import type { RowEvidence } from '../../chain/verify/source.js'
 import { EVENT_DOMAIN } from '../../event/digest.js'
+import { sha256 } from '../../event/sha256.js'
 
 /** Columns of `trail-rows.sql` that are hashed: the tag of each is its place, from 1. */
 const HASHED = 21
 const OCCURRED_AT = 1
 /** 2000-01-01T00:00:00Z, the zero of Postgres, in µs since the Unix epoch. */
-const POSTGRES_EPOCH_US = 946_684_800_000_000n
+const POSTGRES_EPOCH_US = 946_684_800_000_000
+const EPOCH_HIGH = Math.floor(POSTGRES_EPOCH_US / 2 ** 32)
+const EPOCH_LOW = POSTGRES_EPOCH_US % 2 ** 32
 
 // Reused: its bytes are hashed before the next row is read.
 let scratch: Buffer = Buffer.alloc(4096)
@@ -28,13 +30,13 @@ export function readRowEvidence(bytes: Buffer, from: number): RowEvidence {
     if (length >= 0) {
       if (end + 1 + next - at > scratch.length) scratch = larger(end, next - at)
       scratch[end] = column + 1
-      bytes.copy(scratch, end + 1, at, next)
+      copyField(bytes, at, next, end + 1)
       if (column === OCCURRED_AT) fromUnixEpoch(end + 5)
       end += 1 + next - at
     }
     at = next
   }
-  const computed = hash('sha256', scratch.subarray(0, end), 'buffer')
+  const computed = sha256(scratch.subarray(0, end))
   const digest = fieldAt(bytes, at)
   const chain = fieldAt(bytes, digest.end)
   const block = fieldAt(bytes, chain.end)
@@ -43,7 +45,7 @@ export function readRowEvidence(bytes: Buffer, from: number): RowEvidence {
     auditId,
     computed,
     stored: storedDigest(bytes, digest, computed),
-    chain: chain.isNull ? null : bytes.toString('hex', chain.start, chain.end),
+    chain: chain.isNull ? null : chainAt(bytes, chain),
     block: block.isNull ? null : Number(bytes.readBigInt64BE(block.start)),
     index: index.isNull ? null : bytes.readInt32BE(index.start),
   }
@@ -53,6 +55,26 @@ interface Field {
   readonly isNull: boolean
   readonly start: number
   readonly end: number
+}
+
+/** Most fields are short, and a call of Buffer's own takes longer than this. */
+const SHORT = 64
+
+function copyField(bytes: Buffer, from: number, to: number, target: number): void {
+  if (to - from > SHORT) bytes.copy(scratch, target, from, to)
+  else for (let i = from, j = target; i < to; i++, j++) scratch[j] = bytes[i] as number
+}
+
+// The last chain that was read: rows of one come in a row, or take turns with a few others.
+let chainBytes = Buffer.alloc(16)
+let chainHex = chainBytes.toString('hex')
+
+function chainAt(bytes: Buffer, { start, end }: Field): string {
+  if (chainBytes.compare(bytes, start, end) !== 0) {
+    chainBytes = Buffer.from(bytes.subarray(start, end))
+    chainHex = chainBytes.toString('hex')
+  }
+  return chainHex
 }
 
 function fieldAt(bytes: Buffer, at: number): Field {
@@ -67,8 +89,10 @@ function storedDigest(bytes: Buffer, { isNull, start, end }: Field, computed: Bu
 }
 
 function fromUnixEpoch(at: number): void {
-  // Of "infinity" it makes some other time, as good as any: no digest is of that.
-  scratch.writeBigInt64BE(BigInt.asIntN(64, scratch.readBigInt64BE(at) + POSTGRES_EPOCH_US), at)
+  // In two halves, without BigInt. Of "infinity" it makes some other time, as good as any: no digest is of that.
+  const low = scratch.readUInt32BE(at + 4) + EPOCH_LOW
+  scratch.writeUInt32BE(low % 2 ** 32, at + 4)
+  scratch.writeInt32BE((scratch.readInt32BE(at) + EPOCH_HIGH + (low >= 2 ** 32 ? 1 : 0)) | 0, at)
 }
 
 function larger(used: number, more: number): Buffer {

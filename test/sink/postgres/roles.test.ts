@@ -246,6 +246,20 @@ test('what was granted beyond their rights is taken away by the next migrate --r
   expect(await outcome(READER, `update noetl.secret_audit set notes = ''`)).toMatchObject(DENIED)
 })
 
+test('an update without --roles does not take the blocks from roles that had the rows', async () => {
+  const privileges = `select grantee, privilege_type from information_schema.column_privileges
+    where table_schema = 'noetl' and table_name = 'secret_audit_block' and grantee in ('${WRITER}', '${READER}')
+    group by 1, 2 order by 1, 2`
+  const before = (await owner.query(privileges)).rows
+  expect(before).toHaveLength(3)
+  await owner.query(
+    `drop table noetl.secret_audit_block; delete from noetl.secret_audit_migration where number = 4`,
+  )
+  await migrate({ databaseUrl: database.url })
+  expect((await owner.query(privileges)).rows).toEqual(before)
+  expect(await outcome(WRITER, insertBlock('recorded_at', 'now()'))).toMatchObject(DENIED)
+})
+
 test('default privileges of the schema do not open the partitions', async () => {
   await owner.query(`alter default privileges in schema noetl grant all on tables to ${WRITER}, public`)
   const [name] = await as(WRITER, (client) => ensurePartitions(client, 'noetl', 20))

@@ -26,3 +26,23 @@ comment on table :SCHEMA.secret_audit_block is 'The signed blocks over the rows 
 create trigger secret_audit_append_only before update or delete or truncate on :SCHEMA.secret_audit_block
   for each statement execute function :SCHEMA.secret_audit_append_only();
 alter table :SCHEMA.secret_audit_block enable always trigger secret_audit_append_only;
+
+-- Where the group roles were given their rights before, a service that is updated goes on without another --roles.
+do $$
+declare
+  writer text := :SCHEMA_NAME || '_audit_writer';
+  reader text := :SCHEMA_NAME || '_audit_reader';
+begin
+  if exists (select from pg_roles where rolname = writer) then
+    if has_column_privilege(writer, ':SCHEMA.secret_audit', 'event_digest', 'insert') then
+      execute format('grant select, insert (chain_id, block_no, log, kind, prev_hash, min_id, max_id, root, row_count,'
+        ' row_total, lost_total, block_time, body, signatures) on :SCHEMA.secret_audit_block to %I', writer);
+    end if;
+  end if;
+  if exists (select from pg_roles where rolname = reader) then
+    if has_table_privilege(reader, ':SCHEMA.secret_audit', 'select') then
+      execute format('grant select on :SCHEMA.secret_audit_block to %I', reader);
+    end if;
+  end if;
+end
+$$;
