@@ -60,7 +60,13 @@ export class GapLedger {
 
 /** What says that the store has lost rows which it had acknowledged: their ids are not known any more. */
 export function lostBlocksRow({ chain, firstBlock, lastBlock, rows }: LostBlocks): AuditFields {
-  return gapRow({ count: rows, reason: 'lost_by_store', chain, firstBlock, lastBlock })
+  return gapRow({
+    count: rows,
+    reason: 'lost_by_store',
+    chain,
+    first_block: firstBlock,
+    last_block: lastBlock,
+  })
 }
 
 function gapFields(reason: string, { count, first, last }: Gap): AuditFields {

@@ -43,7 +43,11 @@ function scene(): Scene {
   return { trail, writer, spans, notes: writer.sent.map(({ note }) => note) }
 }
 
-async function with_(trail: MemoryTrail, lines: readonly string[], origin?: string): Promise<Verified> {
+async function verifiedWith(
+  trail: MemoryTrail,
+  lines: readonly string[],
+  origin?: string,
+): Promise<Verified> {
   const anchors = new Anchors()
   await readAnchors(lines.join('\n').split('\n'), anchors)
   return verified(trail, { origin }, {}, anchors)
@@ -61,7 +65,7 @@ describe('anchors', () => {
       [logs({ body: { stringValue: last }, attributes: note })],
       [traces({ name: 'secret_audit commit', events: [{ name: 'secret_audit.anchor', attributes: note }] })],
     ]) {
-      const { found, anchors } = await with_(trail, lines)
+      const { found, anchors } = await verifiedWith(trail, lines)
       expect([found, anchors.foreign]).toEqual([[], 0])
       expect(anchors.held).toBe(anchors.given)
       expect(anchors.given).toBe(lines.length >= 4 ? writer.sent.length : 1)
@@ -75,14 +79,14 @@ describe('anchors', () => {
     trail.dropRows(writer.id, 0)
     trail.rows = []
     for (const lines of [spans, notes]) {
-      const { found } = await with_(trail, lines)
+      const { found } = await verifiedWith(trail, lines)
       expect(found.filter(({ code }) => code === 'anchor-missing')).toMatchObject([
         { chain: writer.id, block: 2 },
       ])
     }
     trail.table = []
     for (const lines of [spans, notes]) {
-      expect((await with_(trail, lines)).found).toMatchObject([
+      expect((await verifiedWith(trail, lines)).found).toMatchObject([
         { code: 'anchor-missing', chain: writer.id, block: 0 },
       ])
     }
@@ -91,7 +95,7 @@ describe('anchors', () => {
   test('say that a block is another one', async () => {
     const { trail, spans, writer } = scene()
     const lie = (spans[1] ?? '').replace(/(block_hash","value":\{"stringValue":")[0-9a-f]{8}/, '$100000000')
-    expect((await with_(trail, [lie])).found).toMatchObject([
+    expect((await verifiedWith(trail, [lie])).found).toMatchObject([
       { code: 'anchor-mismatch', chain: writer.id, block: 1 },
     ])
   })
@@ -108,8 +112,10 @@ describe('anchors', () => {
           'secret_audit.index': 0,
         }),
       })
-    expect((await with_(trail, [strict(2)])).anchors).toMatchObject({ given: 1, held: 1 })
-    expect((await with_(trail, [strict(9)])).found).toMatchObject([{ code: 'anchor-missing', block: 9 }])
+    expect((await verifiedWith(trail, [strict(2)])).anchors).toMatchObject({ given: 1, held: 1 })
+    expect((await verifiedWith(trail, [strict(9)])).found).toMatchObject([
+      { code: 'anchor-missing', block: 9 },
+    ])
   })
 
   test('of other logs are not ours', async () => {
@@ -117,9 +123,9 @@ describe('anchors', () => {
     const elsewhere = new MemoryTrail()
     new MemoryWriter(elsewhere).write(1)
     for (const lines of [spans, notes]) {
-      const { found, anchors } = await with_(trail, lines, 'otel-audit/other')
+      const { found, anchors } = await verifiedWith(trail, lines, 'otel-audit/other')
       expect(found.filter(({ code }) => code === 'anchor-missing')).toEqual([])
-      const gone = await with_(elsewhere, lines, 'otel-audit/other')
+      const gone = await verifiedWith(elsewhere, lines, 'otel-audit/other')
       expect(gone.anchors).toMatchObject({ given: 0, foreign: lines.length })
       expect(anchors.held).toBe(lines.length)
     }
@@ -141,7 +147,7 @@ describe('anchors', () => {
       logs({ body: { stringValue: 'hello' } }),
       '{"resourceMetrics":[]}',
     ]
-    expect((await with_(trail, lines)).anchors).toEqual({ given: 0, held: 0, foreign: 0 })
+    expect((await verifiedWith(trail, lines)).anchors).toEqual({ given: 0, held: 0, foreign: 0 })
   })
 
   test.each([
