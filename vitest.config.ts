@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   resolve: {
     alias: {
+      'otel-audit/chain': `${import.meta.dirname}/src/chain/index.ts`,
       'otel-audit/register': `${import.meta.dirname}/src/register.ts`,
       'otel-audit': `${import.meta.dirname}/src/index.ts`,
     },

@@ -94,6 +94,42 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'The OpenTelemetry SDK is configured in a way that would silently ignore the audit pipeline.',
     remedy: 'The message says which setting, and what to use in its place.',
   },
+  AUDIT_PROOF_MALFORMED: {
+    row: 'unknown',
+    meaning:
+      'What was given as a Merkle proof is none: a hash that is not 32 bytes, an index outside the tree, a negative size.',
+    remedy: 'Correct the call. Nothing was proven, and nothing was refuted.',
+  },
+  AUDIT_PROOF_REFUTED: {
+    row: 'unknown',
+    meaning: 'The Merkle proof does not lead to the root: what it claims about the tree is not true.',
+    remedy: 'Treat what it claims as false. Compare the root with one from another source.',
+  },
+  AUDIT_NOTE_MALFORMED: {
+    row: 'unknown',
+    meaning: 'What was given as a signed note, a verifier key or a signing key does not have that format.',
+    remedy: 'Look for what was cut off or changed on the way; the formats are those of C2SP signed-note.',
+  },
+  AUDIT_NOTE_REFUTED: {
+    row: 'unknown',
+    meaning: 'No known key has signed the note, or a signature of a known key is not of this text.',
+    remedy: 'Do not use the text. Check that the verifier keys are those of the log that signed it.',
+  },
+  AUDIT_BLOCK_MALFORMED: {
+    row: 'unknown',
+    meaning: 'A text is not that of a block, or is not written as a block must be.',
+    remedy: 'The message names the line; docs/integrity.md has the format.',
+  },
+  AUDIT_EVIDENCE_MALFORMED: {
+    row: 'unknown',
+    meaning: 'A trust file, a file of anchors or a proof is not in its format.',
+    remedy: 'The message names the line or the field; docs/integrity.md has the formats.',
+  },
+  AUDIT_EVIDENCE_REFUTED: {
+    row: 'unknown',
+    meaning: 'A proof of a row is well-formed, and does not prove it.',
+    remedy: 'Do not believe the row. The message says which step fails.',
+  },
 } satisfies Record<string, CatalogueEntry>)
 
 /** The closed set of error codes. */

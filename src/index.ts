@@ -56,9 +56,20 @@ export type { StrictPolicy } from './service/mode.js'
 export type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from './service/pipeline.js'
 export type { RecordOptions } from './service/record-options.js'
 export { SecretAuditService, type SecretAuditServiceOptions } from './service/service.js'
-export type { AuditMode, Receipt, Ticket, TicketAnswer } from './service/ticket.js'
+export type { AuditMode, Receipt, RowPlace, Ticket, TicketAnswer } from './service/ticket.js'
 export { NoopAuditSink } from './sink/noop.js'
 export { PostgresAuditSink, type PostgresAuditSinkOptions } from './sink/postgres/sink.js'
 export { RecordingAuditSink, type ScriptedWrite } from './sink/recording.js'
-export type { AuditBatch, AuditSink, BatchEntry, SinkFault, SinkFinding, WriteResult } from './sink/sink.js'
+export type {
+  AuditBatch,
+  AuditSink,
+  BatchEntry,
+  BlockPlace,
+  CommittedBlock,
+  LostBlocks,
+  SinkFault,
+  SinkFinding,
+  SinkWriter,
+  WriteResult,
+} from './sink/sink.js'
 export { VERSION } from './version.js'

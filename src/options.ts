@@ -136,6 +136,25 @@ export const OPTIONS = Object.freeze({
     default: 1024 ** 3,
     doc: 'Most bytes of events in the spool, quarantined ones included. Beyond it async events are dropped once the queue is full.',
   },
+  origin: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_ORIGIN'],
+    default: undefined,
+    doc: 'Name of the log that the signed blocks belong to: no spaces, no plus sign. Default: `otel-audit/` and the name of the database.',
+  },
+  enrolmentKey: {
+    kind: 'text',
+    secret: true,
+    variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY'],
+    default: undefined,
+    doc: "Private key that says of each chain of blocks that it is the operator's: Ed25519, PKCS#8 in PEM. `otel-audit keys create` makes one.",
+  },
+  enrolmentKeyFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE'],
+    default: undefined,
+    doc: 'The file that has it, when `enrolmentKey` is not given.',
+  },
   synchronousCommit: {
     kind: 'choice',
     choices: ['on', 'remote_apply'],
@@ -190,6 +209,9 @@ export interface AuditOptions {
   readonly spoolDirectory?: string | undefined
   readonly spoolMode?: SpoolMode | undefined
   readonly spoolBytes?: number | undefined
+  readonly origin?: string | undefined
+  readonly enrolmentKey?: string | undefined
+  readonly enrolmentKeyFile?: string | undefined
   readonly synchronousCommit?: 'on' | 'remote_apply' | undefined
   readonly autoMigrate?: boolean | undefined
   readonly machineId?: number | undefined

@@ -43,6 +43,7 @@ const EXCEPTIONS = [
   // The contract of a sink is the exporter's and the self-test's to name.
   { from: 'exporter', to: 'sink/sink.ts', typeOnly: true },
   { from: 'otel/self-test.ts', to: 'sink/sink.ts', typeOnly: true },
+  { from: 'otel/anchors.ts', to: 'sink/sink.ts', typeOnly: true },
 ]
 
 const layerOf = (file: string): number => LAYERS.indexOf(file.split('/')[0] ?? '')
@@ -101,6 +102,20 @@ describe('the event', () => {
       /'(secret_audit\.\w*|secret\.access|audit\.[\w.]+)'/.test(source(file)),
     )
     expect(naming).toEqual(['otel/span-event.ts'])
+  })
+})
+
+describe('the evidence', () => {
+  it('is pure: no OpenTelemetry, no Postgres, no network, no files', () => {
+    const packages = IMPORTS.filter(({ from, to }) => isIn(from, 'chain') && isPackage(to)).map(
+      ({ to }) => to,
+    )
+    expect(new Set(packages)).toEqual(new Set(['node:crypto']))
+  })
+
+  it('loads nothing but the parts of Node', () => {
+    const packages = [...loadedBy('chain/index.ts', IMPORTS)].filter((to) => isPackage(to))
+    expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([])
   })
 })
 

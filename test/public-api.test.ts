@@ -18,14 +18,20 @@ function namesOf(statement: string): string[] {
     .filter(Boolean)
 }
 
-const EXPORTED = [...INDEX.matchAll(/^export [^']*'/gm)].flatMap(([statement]) => namesOf(statement))
+function exportedBy(entry: string): string[] {
+  return [...entry.matchAll(/^export [^']*'/gm)].flatMap(([statement]) => namesOf(statement))
+}
 
-function usedByTests(): ReadonlySet<string> {
+const EXPORTED = exportedBy(INDEX)
+
+function usedByTests(entry = 'otel-audit'): ReadonlySet<string> {
   const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.test.ts'),
   )
   const statements = files.flatMap((path) => [
-    ...readFileSync(join(import.meta.dirname, path), 'utf8').matchAll(/^import [^']* from 'otel-audit'/gm),
+    ...readFileSync(join(import.meta.dirname, path), 'utf8').matchAll(
+      new RegExp(`^import [^']* from '${entry}'`, 'gm'),
+    ),
   ])
   return new Set(statements.flatMap(([statement]) => namesOf(statement)))
 }
@@ -66,5 +72,36 @@ describe('the main entry', () => {
     expect(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)).toBe(true)
     const required = createRequire(import.meta.url)('otel-audit') as Record<string, unknown>
     expect(required['createAudit']).toBeTypeOf('function')
+  })
+})
+
+describe('the entry of the evidence', () => {
+  const chain = readFileSync(join(import.meta.dirname, '../src/chain/index.ts'), 'utf8')
+  const exported = exportedBy(chain)
+
+  it('re-exports, and does nothing else', () => {
+    const rest = chain.replaceAll(/^export (type )?\{[^}]*\} from '\.\/[\w./-]+\.js'$/gm, '').trim()
+    expect(rest).toBe('')
+    expect(exported).toEqual(expect.arrayContaining(['leafHash', 'openNote', 'verifyConsistency']))
+  })
+
+  it('exports nothing that no test uses as a user would', () => {
+    const used = usedByTests('otel-audit/chain')
+    expect(exported.filter((name) => !used.has(name))).toEqual([])
+  })
+
+  it('can be imported and required, as the package is installed, without anything but Node', async () => {
+    const { createRequire } = await import('node:module')
+    const { execFileSync } = await import('node:child_process')
+    const required = createRequire(import.meta.url)('otel-audit/chain') as Record<string, unknown>
+    expect(required['merkleRoot']).toBeTypeOf('function')
+    const script = `import { generateNoteKey, openNote, signNote } from 'otel-audit/chain'
+      const { signer, verifierKey } = generateNoteKey('log.example')
+      console.log(openNote(signNote('hello\\n', signer), [verifierKey]).text)`
+    const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: join(import.meta.dirname, '..'),
+      encoding: 'utf8',
+    })
+    expect(printed).toBe('hello\n\n')
   })
 })

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { addDoctorCommand } from './doctor.js'
+import { addKeysCommand } from './keys.js'
 import { addMigrateCommand } from './migrate.js'
 import { addSpoolCommand } from './spool.js'
+import { addVerifyCommand } from './verify.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -27,6 +29,8 @@ async function run(argv: readonly string[]): Promise<number> {
   addMigrateCommand(program)
   addDoctorCommand(program)
   addSpoolCommand(program)
+  addVerifyCommand(program)
+  addKeysCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

@@ -1,7 +1,8 @@
-import { hash } from 'node:crypto'
 import type { AuditEvent } from './event.js'
+import { sha256 } from './sha256.js'
 
-const DOMAIN = Buffer.from('otel-audit/event/v1\n')
+/** What the digest of every event begins with. */
+export const EVENT_DOMAIN: Buffer = Buffer.from('otel-audit/event/v1\n')
 
 /**
  * The fields of an event in the order of their tags. A tag is never used again for another field, and a new field
@@ -52,13 +53,13 @@ export function encodeEvent(event: AuditEvent): Buffer {
 
 /** SHA-256 of {@link encodeEvent}: 32 bytes. Two events have the same digest only if they are equal in every field. */
 export function eventDigest(event: AuditEvent): Buffer {
-  return hash('sha256', encoded(event), 'buffer')
+  return sha256(encoded(event))
 }
 
 /** Valid until the next call. */
 function encoded(event: AuditEvent): Buffer {
-  reserve(0, DOMAIN.length)
-  let at = DOMAIN.copy(scratch)
+  reserve(0, EVENT_DOMAIN.length)
+  let at = EVENT_DOMAIN.copy(scratch)
   for (const [tag, field] of TAGGED) {
     const value = event[field]
     if (value === null) continue

@@ -4,14 +4,15 @@ import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { type AuditFields, isSanitized } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
 import { AuditMetrics } from '../otel/metrics.js'
+import { BlockAnchors } from '../otel/anchors.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
 import type { Ticket } from '../service/ticket.js'
-import type { AuditSink, SinkFault } from '../sink/sink.js'
+import type { AuditSink, LostBlocks, SinkFault, SinkWriter } from '../sink/sink.js'
 import { Deadlines } from './deadlines.js'
 import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
-import { GapLedger } from './gap.js'
+import { GapLedger, lostBlocksRow } from './gap.js'
 import { OwnRows, type OwnRowsHost } from './own-rows.js'
 import { AuditQueue, type QueueBounds } from './queue.js'
 import { type SettledListener, Settlement, type SpooledListener } from './settlement.js'
@@ -95,6 +96,7 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#settlement = new Settlement(this.#queue, this.metrics, gaps)
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
     this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
+    this.#sink.attach?.(this.#sinkWriter(gaps))
     this.#settlement.onStored = (entry) => this.#stored(entry)
     this.#settlement.onDenied = (entry) => {
       // At the end everything that waits is kept, denials or not.
@@ -324,6 +326,31 @@ export class DurableAuditExporter implements AuditPipeline {
       },
       accept: (entry) => this.#accept(entry, 'trace'),
     }
+  }
+
+  #sinkWriter(gaps: GapLedger): SinkWriter {
+    const identity = (): ServiceIdentity => this.#identity
+    const lostByStore = (): number => this.metrics.total('records.lost_by_store')
+    const anchors = new BlockAnchors()
+    return {
+      get serviceName() {
+        return identity().serviceName
+      },
+      get serviceInstanceId() {
+        return identity().serviceInstanceId
+      },
+      get lost() {
+        return gaps.lost + lostByStore()
+      },
+      onBlock: (block) => anchors.emit(block),
+      onLostBlocks: (lost) => this.#lostBlocks(lost),
+    }
+  }
+
+  /** Says it where it can be seen later on, too. */
+  #lostBlocks(lost: LostBlocks): void {
+    this.metrics.count('records.lost_by_store', lost.rows)
+    this.#ownRows.record(lostBlocksRow(lost))
   }
 
   #stored(entry: Entry): void {

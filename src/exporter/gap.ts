@@ -1,5 +1,7 @@
+import type { AuditAttributes } from '../event/attributes.js'
 import type { AuditFields } from '../event/event.js'
 import { Operation, Outcome } from '../event/vocabulary.js'
+import type { LostBlocks } from '../sink/sink.js'
 
 /** What the trail's own rows name as their credential. */
 export const TRAIL_CREDENTIAL = 'secret_audit'
@@ -18,12 +20,19 @@ interface Gap {
  */
 export class GapLedger {
   readonly #gaps = new Map<string, Gap>()
+  #lost = 0
+
+  /** How many events were lost so far, whether a row says so or not. */
+  get lost(): number {
+    return this.#lost
+  }
 
   get isEmpty(): boolean {
     return this.#gaps.size === 0
   }
 
   note(auditId: bigint, reason: string): void {
+    this.#lost++
     this.#add(reason, { count: 1, first: auditId, last: auditId })
   }
 
@@ -49,12 +58,27 @@ export class GapLedger {
   }
 }
 
+/** What says that the store has lost rows which it had acknowledged: their ids are not known any more. */
+export function lostBlocksRow({ chain, firstBlock, lastBlock, rows }: LostBlocks): AuditFields {
+  return gapRow({
+    count: rows,
+    reason: 'lost_by_store',
+    chain,
+    first_block: firstBlock,
+    last_block: lastBlock,
+  })
+}
+
 function gapFields(reason: string, { count, first, last }: Gap): AuditFields {
+  return gapRow({ count, first: String(first), last: String(last), reason })
+}
+
+function gapRow(attributes: AuditAttributes): AuditFields {
   return {
     credential: TRAIL_CREDENTIAL,
     operation: Operation.AuditGap,
     outcome: Outcome.Lost,
     actorType: 'system',
-    attributes: { count, first: String(first), last: String(last), reason },
+    attributes,
   }
 }

@@ -1,7 +1,8 @@
 import { diag } from '../diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
+import type { RowPlace } from '../service/ticket.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
-import { batchOf, withoutTwins } from './batch.js'
+import { batchOf, inOrder, withoutTwins } from './batch.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue, BatchBounds } from './queue.js'
 import { backoffMs } from './retry.js'
@@ -44,7 +45,7 @@ export class GroupCommit {
   readonly #bounds: GroupCommitBounds
   #running = false
   /** Committed, and not told yet. */
-  readonly #untold: { readonly entry: Entry; readonly committedAt: number }[] = []
+  readonly #untold: Untold[] = []
   /** How long the last batch took, from its first send to its commit. */
   #writeMs = 0
   #whenIdle: (() => void)[] = []
@@ -181,8 +182,8 @@ export class GroupCommit {
 
   /** Tells the first `count` of those whose rows are committed. */
   #tell(count: number): void {
-    for (const { entry, committedAt } of this.#untold.splice(0, count)) {
-      this.#settlement.stored(entry, committedAt)
+    for (const { entry, committedAt, place } of this.#untold.splice(0, count)) {
+      this.#settlement.stored(entry, committedAt, place)
     }
   }
 
@@ -200,14 +201,16 @@ export class GroupCommit {
   async #commit(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) entry.phase = 'sent'
     const parts: (readonly Entry[])[] = [entries]
-    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-      if (part.length === 0) continue
+    for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
+      if (next.length === 0) continue
+      const part = inOrder(next)
       const result = await this.#write(part)
       switch (result.status) {
         case 'committed':
-          for (const entry of part) {
+          for (const [index, entry] of part.entries()) {
+            const { committedAt, place } = result
             clearTimeout(entry.deadline)
-            this.#untold.push({ entry, committedAt: result.committedAt })
+            this.#untold.push({ entry, committedAt, place: place && { ...place, index } })
           }
           // What becomes of the other parts, and when, is not theirs to wait for.
           if (parts.length > 0) this.#tell(this.#untold.length)
@@ -346,6 +349,13 @@ export class GroupCommit {
     })
     this.#endPause = undefined
   }
+}
+
+/** An event that is stored, and whose caller has not been told. */
+interface Untold {
+  readonly entry: Entry
+  readonly committedAt: number
+  readonly place: RowPlace | undefined
 }
 
 /** One turn of the event loop. */

@@ -1,6 +1,7 @@
 import { diag, guardedCall } from '../diagnostics.js'
 import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
+import type { RowPlace } from '../service/ticket.js'
 import type { SinkFault } from '../sink/sink.js'
 import type { Entry, Fate } from './entry.js'
 import type { GapLedger } from './gap.js'
@@ -82,10 +83,11 @@ export class Settlement {
     return this.#generations.barrier()
   }
 
-  stored(entry: Entry, committedAt: number): void {
+  stored(entry: Entry, committedAt: number, place?: RowPlace): void {
     this.#metrics.countWrite(entry.event, 'written')
     this.onStored?.(entry)
-    const receipt = { auditId: entry.event.auditId, committedAt }
+    const { event, digest } = entry
+    const receipt = { auditId: event.auditId, committedAt, digest, place }
     guardedCall('the answer to a strict record', () => entry.ticket.grant(receipt))
     this.#settle(entry, 'stored')
   }

@@ -28,6 +28,7 @@ export const COUNTERS = Object.freeze({
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
   'spool.out': 'Audit events that memory let go of, because they are in the spool',
   'spool.in': 'Audit events that came back from the spool, those of dead processes included',
+  'records.lost_by_store': 'Rows that the database had acknowledged, and has lost since',
   'shutdown.abandoned': 'Audit events given up because the deadline of close() passed',
   'spans.unreadable': 'secret.access span events by others that lack what an audit event needs',
   'spans.dropped_events': 'Span events that the SDK dropped before they could be read',

@@ -12,8 +12,27 @@ import type { Operation, Outcome } from '../event/vocabulary.js'
 export const SPAN_EVENT_NAME = 'secret.access'
 /** Span attribute on every audit span, so that collectors can route on it. */
 export const RECORD_ID_ATTRIBUTE = 'audit.record.id'
-/** Span attribute on the span of a strict event, so that the trace can be held against the row: SHA-256 in hex. */
-export const DIGEST_ATTRIBUTE = 'secret_audit.digest'
+/** Span of a committed block. */
+export const BLOCK_SPAN_NAME = 'secret_audit commit'
+/** Event on that span, or log record, that has the whole block as a signed note. */
+export const ANCHOR_NAME = 'secret_audit.anchor'
+/** What a trace says of a row and of the block that it is in. */
+export const BLOCK_ATTRIBUTES = Object.freeze({
+  /** On a strict audit span: SHA-256 of the event, hex. */
+  digest: 'secret_audit.digest',
+  /** On a strict audit span, and on the span of the block: the name of the log, the chain, the number. */
+  log: 'secret_audit.log',
+  chain: 'secret_audit.chain',
+  block: 'secret_audit.block',
+  /** On a strict audit span: the place of its row in the block. */
+  index: 'secret_audit.index',
+  rows: 'secret_audit.rows',
+  kind: 'secret_audit.block_kind',
+  /** SHA-256 of the block's text, hex. */
+  hash: 'secret_audit.block_hash',
+  /** The signed note. */
+  note: 'secret_audit.note',
+})
 /** Version of the `secret_audit.*` attributes. */
 export const SPAN_EVENT_SCHEMA = '1'
 

@@ -15,13 +15,13 @@ import { diag } from '../diagnostics.js'
 import type { AuditError } from '../errors.js'
 import {
   auditSpanName,
-  DIGEST_ATTRIBUTE,
+  BLOCK_ATTRIBUTES,
   RECORD_ID_ATTRIBUTE,
   SPAN_EVENT_NAME,
   toSpanEvent,
 } from '../otel/span-event.js'
 import { VERSION } from '../version.js'
-import type { Claimable, Ticket } from './ticket.js'
+import type { Claimable, RowPlace, Ticket } from './ticket.js'
 
 // `createContextKey` is `Symbol.for`: two copies of this package in one process share the key.
 const TICKET = createContextKey('otel-audit ticket v1')
@@ -125,17 +125,22 @@ export class AuditSpan {
     })
   }
 
-  /** Adds what binds the span to the row of a strict record. */
-  addEvidence(ticket: Ticket): void {
-    this.#guarded('setAttribute', (span) => {
-      if (span.isRecording()) span.setAttribute(DIGEST_ATTRIBUTE, ticket.digest.toString('hex'))
-    })
-  }
-
-  /** @param error the answer of a strict record that failed */
-  end(error?: AuditError): void {
+  /** @param answer of a strict record */
+  end(answer?: StrictAnswer): void {
     this.#guarded('end', (span) => {
-      if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
+      if (answer !== undefined && span.isRecording()) {
+        const { error, digest, place } = answer
+        if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
+        span.setAttribute(BLOCK_ATTRIBUTES.digest, digest.toString('hex'))
+        if (place !== undefined) {
+          span.setAttributes({
+            [BLOCK_ATTRIBUTES.log]: place.log,
+            [BLOCK_ATTRIBUTES.chain]: place.chain,
+            [BLOCK_ATTRIBUTES.block]: place.block,
+            [BLOCK_ATTRIBUTES.index]: place.index,
+          })
+        }
+      }
       span.end()
     })
   }
@@ -148,6 +153,14 @@ export class AuditSpan {
       warn(what, error)
     }
   }
+}
+
+/** What became of a strict record: why it failed, or where its row is. */
+interface StrictAnswer {
+  readonly error: AuditError | undefined
+  /** SHA-256 of the event, so that the trace can be held against the row. */
+  readonly digest: Buffer
+  readonly place: RowPlace | undefined
 }
 
 let tracerCache: { readonly provider: TracerProvider; readonly tracer: Tracer } | undefined

@@ -154,8 +154,7 @@ export class SecretAuditService {
     const opened = this.#open(fields, draft, ticket)
     const answered = new Promise<Receipt>((resolve, reject) => {
       ticket.onAnswer((error, receipt) => {
-        opened.span.addEvidence(ticket)
-        opened.span.end(error)
+        opened.span.end({ error, digest: ticket.digest, place: receipt?.place })
         if (receipt !== undefined) resolve(receipt)
         else reject(error)
       })

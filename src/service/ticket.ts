@@ -14,6 +14,24 @@ export interface Receipt {
   readonly auditId: bigint
   /** When the database wrote the row: µs since the Unix epoch, by the database's clock. */
   readonly committedAt: number
+  /** SHA-256 of the stored event, 32 bytes. */
+  readonly digest: Buffer
+  /**
+   * Where the row is in its writer's chain of signed blocks. Undefined when the sink keeps none, and when the row turned
+   * out to be stored before, by another writer.
+   */
+  readonly place: RowPlace | undefined
+}
+
+/** The place of a row in a writer's chain. */
+export interface RowPlace {
+  /** The name of the log that the chain belongs to. */
+  readonly log: string
+  /** 32 hex digits. */
+  readonly chain: string
+  readonly block: number
+  /** From 0, in ascending order of audit ids. */
+  readonly index: number
 }
 
 /** What a span processor needs of a ticket: to say that its pipeline takes it. */

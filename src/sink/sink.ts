@@ -26,10 +26,19 @@ export interface SinkFault {
   readonly cause?: unknown
 }
 
+/** Where a batch is stored in its writer's chain. The place of a row in the block is its place in the batch. */
+export interface BlockPlace {
+  /** The name of the log that the chain belongs to. */
+  readonly log: string
+  /** 32 hex digits. */
+  readonly chain: string
+  readonly block: number
+}
+
 /**
  * What became of a batch.
  *
- * * `committed`: all of it is durably stored.
+ * * `committed`: all of it is durably stored. `place` says where, when the sink keeps a chain of blocks.
  * * `conflict`: nothing of *this* write is stored, because ids of the batch are already taken. `held` has all of those
  *   that are stored, with the digest stored beside each (`null`: a row that has none).
  * * `refused`: nothing is stored; one row or more can never be stored as it is.
@@ -37,11 +46,44 @@ export interface SinkFault {
  * * `unknown`: it was sent, and may be stored now or *later*. The same batch MUST be written again before any other.
  */
 export type WriteResult =
-  | { readonly status: 'committed'; readonly committedAt: number }
+  | { readonly status: 'committed'; readonly committedAt: number; readonly place?: BlockPlace | undefined }
   | { readonly status: 'conflict'; readonly held: ReadonlyMap<bigint, Buffer | null> }
   | { readonly status: 'refused'; readonly fault: SinkFault }
   | { readonly status: 'failed'; readonly lasting: boolean; readonly fault: SinkFault }
   | { readonly status: 'unknown'; readonly fault: SinkFault }
+
+/** A block that has been committed. */
+export interface CommittedBlock extends BlockPlace {
+  readonly kind: 'genesis' | 'data' | 'idle' | 'rotate' | 'close'
+  /** SHA-256 of its text, 32 bytes. */
+  readonly hash: Buffer
+  /** The whole block as a signed note. */
+  readonly note: string
+  /** Its rows; none but in a data block. */
+  readonly entries: readonly BatchEntry[]
+}
+
+/** Blocks that the store had acknowledged, and does not have any more. */
+export interface LostBlocks {
+  /** 32 hex digits. */
+  readonly chain: string
+  readonly firstBlock: number
+  readonly lastBlock: number
+  /** How many rows went with them. */
+  readonly rows: number
+}
+
+/** What a sink that keeps a chain of blocks asks of the writer it writes for, and tells it. MUST NOT throw. */
+export interface SinkWriter {
+  readonly serviceName: string | undefined
+  readonly serviceInstanceId: string | undefined
+  /** How many events the writer has lost so far. */
+  readonly lost: number
+  /** Told of every block, after its commit. */
+  onBlock(block: CommittedBlock): void
+  /** Told when the store turns out to have lost blocks. */
+  onLostBlocks(lost: LostBlocks): void
+}
 
 /** One finding of a sink about its own fitness. */
 export interface SinkFinding {
@@ -64,6 +106,8 @@ export interface AuditSink {
   /** Names the sink in errors and attributes: `db`, `noop`, … */
   readonly sinkId: string
   write(batch: AuditBatch): Promise<WriteResult>
+  /** Told before the first write for whom it writes, by a writer that wants to know. */
+  attach?(writer: SinkWriter): void
   /** Findings about the store; none when all is well. Rejects with an AuditError when it cannot be reached. */
   check?(): Promise<readonly SinkFinding[]>
   /** Ends all work. A write in progress answers `unknown` or as it really ended. Idempotent. */

@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { PostgresAuditSink } from '../../src/sink/postgres/sink.js'
 import { connect } from '../support/database.js'
-import { anEvent, batchOf, entryOf } from '../support/events.js'
+import { anEvent, batchOf } from '../support/events.js'
 import { openPipeline, type TestPipeline } from '../support/pipeline.js'
 import { readTrail } from '../support/trail.js'
 import { TrailServer } from '../support/trail-server.js'
@@ -76,10 +76,9 @@ describe('the sink', () => {
     expect(await stored(), 'absent is no proof').toEqual(before)
     await letGo()
     await waitUntil('the row', async () => (await stored()).length > before.length)
-    const { digest } = entryOf(event)
-    expect(await sink.write(batchOf(event))).toEqual({
-      status: 'conflict',
-      held: new Map([[event.auditId, digest]]),
+    expect(await sink.write(batchOf(event)), 'its very block').toMatchObject({
+      status: 'committed',
+      place: { block: 2 },
     })
   })
 
@@ -100,7 +99,7 @@ describe('the sink', () => {
     expect(await stored(), 'absent is no proof').toEqual([])
     process.kill(pid, 'SIGCONT')
     await waitUntil('the row', async () => (await stored()).length === 1)
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 1 } })
     expect(await stored()).toEqual([event.auditId])
   })
 
@@ -129,7 +128,7 @@ describe('the sink', () => {
     await owner.query(`
       create function own() returns trigger language plpgsql as $$ begin raise exception 'forbidden'; end $$;
       create trigger own before insert on noetl.secret_audit for each row execute function own()`)
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
     expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'refused' })
   })
 
@@ -150,7 +149,7 @@ describe('the sink', () => {
       },
     })
     await letGo()
-    expect(await patient.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    expect(await patient.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
     await patient.close()
   })
 })

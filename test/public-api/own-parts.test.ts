@@ -10,11 +10,14 @@ import {
   type AuditStats,
   type BatchBounds,
   type BatchEntry,
+  type BlockPlace,
+  type CommittedBlock,
   DurableAuditExporter,
   type DurableAuditExporterOptions,
   type EndedSpan,
   EXPORTER_DEFAULTS,
   type GroupCommitBounds,
+  type LostBlocks,
   NoopAuditSink,
   PostgresAuditSink,
   type PostgresAuditSinkOptions,
@@ -22,12 +25,14 @@ import {
   type Receipt,
   RecordingAuditSink,
   type RecordPolicy,
+  type RowPlace,
   type SamplerLike,
   type ScriptedWrite,
   SecretAuditService,
   type ServiceIdentity,
   type SinkFault,
   type SinkFinding,
+  type SinkWriter,
   SnowflakeGenerator,
   type SpanExportResult,
   type SpanPipeline,
@@ -59,6 +64,47 @@ describe('a sink of the application', () => {
       return Promise.resolve()
     }
   }
+
+  it('may keep chains of blocks of its own: receipts say where, and what it lost gets into the trail', async () => {
+    const place: BlockPlace = { log: 'lines', chain: '0'.repeat(32), block: 1 }
+    class ChainSink extends LineSink {
+      writer: SinkWriter | undefined
+      readonly events: string[] = []
+
+      attach(writer: SinkWriter): void {
+        this.writer = writer
+      }
+
+      override async write(batch: AuditBatch): Promise<WriteResult> {
+        const block: CommittedBlock = {
+          ...place,
+          kind: 'data',
+          hash: Buffer.alloc(32),
+          note: 'a note\n',
+          entries: batch.entries,
+        }
+        this.writer?.onBlock(block)
+        this.events.push(
+          ...batch.entries.map(({ event }) => `${event.operation} ${event.attributesJson ?? ''}`),
+        )
+        return { ...(await super.write(batch)), place } as WriteResult
+      }
+    }
+    const sink = new ChainSink()
+    const exporter = new DurableAuditExporter({ sink, lingerMs: 0, identity: { serviceName: 'orders' } })
+    expect(sink.writer).toMatchObject({ serviceName: 'orders', serviceInstanceId: undefined, lost: 0 })
+    const receipt = await new SecretAuditService({ pipeline: exporter }).recordStrict(ACCESS)
+    const where: RowPlace | undefined = receipt.place
+    expect(where).toEqual({ ...place, index: 0 })
+    const lost: LostBlocks = { chain: place.chain, firstBlock: 2, lastBlock: 3, rows: 5 }
+    sink.writer?.onLostBlocks(lost)
+    await exporter.forceFlush()
+    expect(sink.writer?.lost).toBe(5)
+    expect(sink.events.at(-1)).toBe(
+      `audit_gap {"chain":"${place.chain}","count":5,"first_block":2,"last_block":3,"reason":"lost_by_store"}`,
+    )
+    await exporter.close(1000)
+  })
 
   it('is written to by the exporter, with bounds of its own', async () => {
     const sink = new LineSink()
@@ -105,7 +151,13 @@ describe('a pipeline of the application', () => {
       submit(ticket: Ticket, route) {
         routes.push(route)
         expect(ticket.deadlineMs).toBe(100)
-        const receipt: Receipt = { auditId: ticket.event.auditId, committedAt: ticket.event.occurredAt }
+        const { event, digest } = ticket
+        const receipt: Receipt = {
+          auditId: event.auditId,
+          committedAt: event.occurredAt,
+          digest,
+          place: undefined,
+        }
         ticket.grant(receipt)
       },
     }

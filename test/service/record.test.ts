@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { AuditFields } from '../../src/event/event.js'
+import { eventDigest } from '../../src/event/digest.js'
+import type { AuditEvent, AuditFields } from '../../src/event/event.js'
 import { snowflakeTime } from '../../src/event/snowflake.js'
 import type { RecordOptions } from '../../src/service/record-options.js'
 import { ACCESS, denied, Gate, recording, turns } from './recording.js'
@@ -107,6 +108,8 @@ describe('record', () => {
     expect(await service.record(ACCESS, { mode: 'strict' })).toEqual({
       auditId: sink.events[0]?.auditId,
       committedAt: expect.any(Number),
+      digest: eventDigest(sink.events[0] as AuditEvent),
+      place: undefined,
     })
     expect(await service.record(ACCESS, { mode: 'async' })).toBeUndefined()
   })

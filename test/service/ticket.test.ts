@@ -7,7 +7,12 @@ import { Ticket } from '../../src/service/ticket.js'
 import { ACCESS } from './recording.js'
 
 const EVENT = buildEvent(ACCESS, { auditId: 1n, occurredAt: 1_714_567_890_123_456 })
-const RECEIPT = { auditId: 1n, committedAt: 1_714_567_890_123_456 }
+const RECEIPT = {
+  auditId: 1n,
+  committedAt: 1_714_567_890_123_456,
+  digest: Buffer.alloc(32),
+  place: undefined,
+}
 
 describe('a ticket', () => {
   it('is claimed by the first pipeline that asks', () => {

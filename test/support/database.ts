@@ -41,6 +41,11 @@ export async function migratedDatabase(): Promise<TestDatabase> {
   return createDatabase(template)
 }
 
+/** Another database with all that this one has. Nobody may be connected to it. */
+export function copyOf({ name }: TestDatabase): Promise<TestDatabase> {
+  return createDatabase(name)
+}
+
 /** A connected client. That its server goes away is told by its queries, and does not end the test process. */
 export async function connect(url: string): Promise<Client> {
   const client = new Client({ connectionString: url })

@@ -5,6 +5,7 @@ import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../src/sink
 import { connect } from './database.js'
 import { Ledger } from './ledger.js'
 import { readTrail } from './trail.js'
+import { verifiedTrail } from './verified.js'
 import { WatchedSink } from './watched-sink.js'
 
 export interface TestPipeline {
@@ -13,7 +14,7 @@ export interface TestPipeline {
   readonly watched: WatchedSink
   /** The name of its sessions. */
   readonly applicationName: string
-  /** Stores what waits, and holds everything that was said against the trail. */
+  /** Stores what waits, holds everything that was said against the trail, and verifies its blocks. */
   finish(trailUrl?: string): Promise<void>
 }
 
@@ -35,8 +36,12 @@ export function openPipeline(
     async finish(trailUrl = databaseUrl) {
       await exporter.close(60_000)
       expect(exporter.stats().pending).toBe(0)
-      ledger.check(await readTrail(trailUrl))
+      const trail = await readTrail(trailUrl)
+      ledger.check(trail)
       expect(watched.breaches).toEqual([])
+      const { found, rows } = await verifiedTrail(trailUrl)
+      expect(found).toEqual([])
+      expect(rows.proven).toBe(trail.filter(({ digest }) => digest !== null).length)
     },
   }
 }

@@ -89,6 +89,8 @@ the row, and so what the caller may do:
   \`error.auditId\`. A row of outcome \`ok\` that turns out to be stored is followed by one of outcome \`withheld\`, as long as
   the process lives.
 
+The codes of proofs, notes and blocks say \`unknown\` too: they are about evidence, and what is stored is not proven by it.
+
 \`error.remedy\` says what to do, \`error.field\` names the field or option at fault, \`error.cause\` is what was underneath.
 The message names audit id, operation, outcome and credential, and never notes, attributes or what the database quotes of
 a row. \`JSON.stringify(error)\` writes the same, without the cause.

@@ -1,4 +1,4 @@
-import type { AuditBatch, AuditSink, WriteResult } from '../../src/sink/sink.js'
+import type { AuditBatch, AuditSink, SinkWriter, WriteResult } from '../../src/sink/sink.js'
 
 /**
  * A sink between an exporter and the real one that holds the *exporter* to the contract of `AuditSink`, and counts.
@@ -39,6 +39,10 @@ export class WatchedSink implements AuditSink {
     } finally {
       this.#writing = false
     }
+  }
+
+  attach(writer: SinkWriter): void {
+    this.#sink.attach?.(writer)
   }
 
   async close(): Promise<void> {

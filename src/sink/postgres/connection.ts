@@ -113,12 +113,12 @@ export class Connection {
     return this.#warnings.splice(0)
   }
 
-  /** Runs `work` on the connection, within the answer time. */
-  async run<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
+  /** Runs `work` on the connection, within the answer time, or less. */
+  async run<T>(work: (client: ClientBase) => Promise<T>, longestMs?: number): Promise<T> {
     if (this.#broken !== undefined) throw this.#broken
     this.#client.ref()
     try {
-      return await this.#bounded(() => work(this.#client))
+      return await this.#bounded(() => work(this.#client), longestMs)
     } finally {
       this.#client.unref()
     }

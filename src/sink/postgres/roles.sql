@@ -2,9 +2,11 @@
 -- revoking from a table revokes from its columns.
 -- To insert, the writer needs no right on a partition; the parent's suffice.
 
-revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_migration from :WRITER, :READER, public;
+revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_block, :SCHEMA.secret_audit_migration
+  from :WRITER, :READER, public;
 
--- Not recorded_at and recorded_xid: those are the database's to say.
+-- Not recorded_at and recorded_xid: those are the database's to say. The writer reads blocks, to tell its own from one
+-- of somebody else under the same number.
 grant insert (
   audit_id, occurred_at, credential, operation, outcome, worker_id, execution_id, parent_execution_id, server_region,
   broker_region, kek_version, notes, actor_id, actor_type, source_address, service_name, service_instance_id, trace_id,
@@ -12,6 +14,11 @@ grant insert (
 ) on :SCHEMA.secret_audit to :WRITER;
 grant select (audit_id, event_digest, chain_id, block_no, block_index) on :SCHEMA.secret_audit to :WRITER;
 grant select on :SCHEMA.secret_audit to :READER;
+grant insert (
+  chain_id, block_no, log, kind, prev_hash, min_id, max_id, root, row_count, row_total, lost_total, block_time, body,
+  signatures
+) on :SCHEMA.secret_audit_block to :WRITER;
+grant select on :SCHEMA.secret_audit_block to :WRITER, :READER;
 grant select on :SCHEMA.secret_audit_migration to :WRITER, :READER;
 
 grant execute on function

@@ -1,19 +1,13 @@
 import { diag } from '../../diagnostics.js'
 import { AuditError } from '../../errors.js'
-import type { AuditBatch, AuditSink, SinkFinding, WriteResult } from '../sink.js'
+import type { AuditBatch, AuditSink, SinkFinding, SinkWriter, WriteResult } from '../sink.js'
 import { AppendStatements } from './append.js'
+import { type AddPartitions, BlockWriter } from './block-writer.js'
 import { checkStore } from './check.js'
-import { Connection, type ConnectionOptions, NoAnswer, type ServerWarning } from './connection.js'
-import {
-  endsSession,
-  fault,
-  isLasting,
-  isMissingPartition,
-  isOutsideKeptRange,
-  isServerError,
-  verdictOf,
-} from './faults.js'
+import { Connection, type ConnectionOptions } from './connection.js'
+import { fault, isLasting, isOutsideKeptRange } from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
+import { type ChainIdentity, openChain } from './open-chain.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
 
@@ -28,27 +22,49 @@ export interface PostgresAuditSinkOptions {
   readonly answerTimeoutMs?: number | undefined
   /** Name of the session in `pg_stat_activity`. Default `otel-audit`. */
   readonly applicationName?: string | undefined
+  /**
+   * Name of the log that the blocks belong to, which begins the names of its keys: no space, no plus sign. Default
+   * `otel-audit/<database>`.
+   */
+  readonly origin?: string | undefined
+  /** Ed25519 private key, PKCS#8 in PEM, that says of each chain that it is the operator's. */
+  readonly enrolmentKey?: string | undefined
+  /** The file that has it. */
+  readonly enrolmentKeyFile?: string | undefined
+  /** After how long without a row the writer says that it is alive, in ms. Default 60,000. */
+  readonly idleAfterMs?: number | undefined
 }
 
 /** How long the server may take to answer when nothing else is said, in ms. */
 export const DEFAULT_ANSWER_TIMEOUT_MS = 5000
 
+/** After how long without a row an idle block is written, when nothing else is said, in ms. */
+export const DEFAULT_IDLE_AFTER_MS = 60_000
+
+/** How long the last block may take when the sink is closed, in ms. */
+const LONGEST_CLOSING_BLOCK_MS = 2000
+
 /** How often the writer makes sure that partitions are ahead, in ms. */
 const PARTITIONS_EVERY_MS = 24 * 60 * 60 * 1000
 
 /**
- * Writes rows to `<schema>.secret_audit`, a batch in one statement, on one connection of its own.
+ * Writes rows to `<schema>.secret_audit`, a batch and its signed block in one statement, on one connection of its own.
  *
  * Connects at the first write, and again after every failure that leaves the connection in doubt. It needs the rights
  * of the writer role only; `otel-audit migrate` makes the tables.
  */
 export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
-  readonly #options: ConnectionOptions & { readonly schema: string }
+  readonly #options: ConnectionOptions &
+    ChainIdentity & { readonly schema: string; readonly idleAfterMs: number }
+  #writer: SinkWriter | undefined
   #connection: Connection | undefined
   /** Those that are not usable yet: closing does not wait for a server that never lets us in. */
   readonly #opening = new Set<Connection>()
-  #statements: AppendStatements | undefined
+  #blocks: BlockWriter | undefined
+  #idle: NodeJS.Timeout | undefined
+  /** Ends when nothing is being sent. */
+  #turn: Promise<unknown> = Promise.resolve()
   #partitionsCheckedAt = -Infinity
   #writing = false
   #closed = false
@@ -60,27 +76,37 @@ export class PostgresAuditSink implements AuditSink {
       synchronousCommit: options.synchronousCommit ?? 'on',
       answerTimeoutMs: options.answerTimeoutMs ?? DEFAULT_ANSWER_TIMEOUT_MS,
       applicationName: options.applicationName ?? 'otel-audit',
+      origin: options.origin,
+      enrolmentKey: options.enrolmentKey,
+      enrolmentKeyFile: options.enrolmentKeyFile,
+      idleAfterMs: options.idleAfterMs ?? DEFAULT_IDLE_AFTER_MS,
     }
+  }
+
+  attach(writer: SinkWriter): void {
+    this.#writer = writer
   }
 
   async write(batch: AuditBatch): Promise<WriteResult> {
     this.#writing = true
     try {
-      return await this.#write(batch)
+      return await this.#alone(() => this.#write(batch))
     } finally {
       this.#writing = false
     }
   }
 
   async #write(batch: AuditBatch): Promise<WriteResult> {
-    let connection: Connection
+    let connected: Connected
     try {
-      connection = await this.#connected()
+      connected = await this.#connected()
     } catch (error) {
       const lasting = error instanceof AuditError || isLasting(error)
       return { status: 'failed', lasting, fault: fault('AUDIT_UNAVAILABLE', 'no connection', error) }
     }
-    const result = await this.#append(connection, batch, true)
+    const { connection, blocks } = connected
+    const result = await blocks.store(connection, batch, (...args) => this.#addPartitions(...args))
+    if (result.status === 'committed') this.#restartIdleTimer()
     if (result.status === 'failed' || result.status === 'unknown') this.#letGo(connection)
     return result
   }
@@ -97,6 +123,7 @@ export class PostgresAuditSink implements AuditSink {
       connection = await this.#open()
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#keepAhead(connection)
+      await openChain(connection, this.#options, this.#writer)
       return await connection.run((client) => checkStore(client, schema))
     } catch (error) {
       if (error instanceof AuditError) throw error
@@ -109,67 +136,44 @@ export class PostgresAuditSink implements AuditSink {
 
   async close(): Promise<void> {
     this.#closed = true
-    const connection = this.#connection
-    this.#connection = undefined
+    clearTimeout(this.#idle)
     for (const opening of this.#opening) opening.destroy()
     // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
-    if (this.#writing) connection?.destroy()
-    else await connection?.close()
+    if (this.#writing) this.#connection?.destroy()
+    await this.#alone(async () => {
+      const connection = this.#connection
+      this.#connection = undefined
+      if (connection?.isBroken === false)
+        await this.#blocks?.end(connection, 'close', LONGEST_CLOSING_BLOCK_MS)
+      await connection?.close()
+    })
   }
 
-  async #append(connection: Connection, batch: AuditBatch, mayAddPartition: boolean): Promise<WriteResult> {
-    // What came with a log-in, or with a statement that failed, says nothing about this one.
-    connection.takeWarnings()
-    try {
-      const committedAt = await connection.run((client) => this.#sql.append(client, batch))
-      return unconfirmed(connection.takeWarnings()) ?? { status: 'committed', committedAt }
-    } catch (error) {
-      if (!isServerError(error) || endsSession(error)) {
-        const doubt = error instanceof NoAnswer ? 'the database did not answer' : 'the connection was lost'
-        return (
-          unconfirmed(connection.takeWarnings()) ?? {
-            status: 'unknown',
-            fault: fault('AUDIT_TIMEOUT', `${doubt} after the rows were sent`, error),
-          }
-        )
-      }
-      if (mayAddPartition && isMissingPartition(error)) {
-        return (await this.#addPartitions(connection, batch)) ?? this.#append(connection, batch, false)
-      }
-      return this.#refusal(connection, batch, error)
-    }
+  /** What is sent by itself and what a write sends do not meet on the connection. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => undefined)
+    return done
   }
 
-  /** The server answered ERROR, so nothing of this send is stored. An earlier one may have been. */
-  async #refusal(
-    connection: Connection,
-    batch: AuditBatch,
-    error: Parameters<typeof verdictOf>[0],
-  ): Promise<WriteResult> {
-    const verdict = verdictOf(error)
-    if (verdict === 'duplicate' || verdict === 'data') {
-      try {
-        const ids = batch.entries.map(({ event }) => event.auditId)
-        const held = await connection.run((client) => this.#sql.held(client, ids))
-        if (verdict === 'duplicate' || held.size > 0) return { status: 'conflict', held }
-        return { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
-      } catch (lookupError) {
-        // Whose rows those are is not known: perhaps this batch's own, from an earlier send.
-        return {
-          status: 'unknown',
-          fault: fault('AUDIT_TIMEOUT', 'refused, and what is stored is not known', lookupError),
-        }
-      }
-    }
-    return {
-      status: 'failed',
-      lasting: verdict === 'lasting',
-      fault: fault('AUDIT_UNAVAILABLE', 'the database refuses to write', error),
-    }
+  #restartIdleTimer(): void {
+    if (this.#closed) return
+    this.#idle ??= setTimeout(
+      () => void this.#alone(() => this.#sayIdle()),
+      this.#options.idleAfterMs,
+    ).unref()
+    this.#idle.refresh()
+  }
+
+  async #sayIdle(): Promise<void> {
+    const connection = this.#connection
+    if (this.#closed || connection === undefined || connection.isBroken) return
+    // A block in doubt is sent again before the next rows.
+    if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
   }
 
   /** @returns why the batch is not worth another try at once */
-  async #addPartitions(connection: Connection, batch: AuditBatch): Promise<WriteResult | undefined> {
+  async #addPartitions(connection: Connection, batch: AuditBatch): ReturnType<AddPartitions> {
     const ends = [batch.entries[0], batch.entries.at(-1)]
     try {
       await connection.run(async (client) => {
@@ -187,21 +191,28 @@ export class PostgresAuditSink implements AuditSink {
     }
   }
 
-  get #sql(): AppendStatements {
-    if (this.#statements === undefined) throw new TypeError('the statements are loaded when connecting')
-    return this.#statements
+  async #connected(): Promise<Connected> {
+    const current = this.#connection
+    if (current?.isBroken === false && this.#blocks !== undefined) {
+      return { connection: await this.#keepAhead(current), blocks: this.#blocks }
+    }
+    const connection = await this.#open()
+    this.#connection = connection
+    try {
+      if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
+      this.#blocks ??= await this.#openBlocks(connection)
+      await this.#blocks.checkHead(connection)
+      return { connection: await this.#keepAhead(connection), blocks: this.#blocks }
+    } catch (error) {
+      this.#letGo(connection)
+      throw error
+    }
   }
 
-  async #connected(): Promise<Connection> {
-    if (this.#connection?.isBroken === false) return this.#keepAhead(this.#connection)
-    this.#statements ??= await AppendStatements.load(this.#options.schema)
-    const connection = await this.#open()
-    if (this.#closed) {
-      connection.destroy()
-      throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
-    }
-    this.#connection = connection
-    return this.#keepAhead(connection)
+  async #openBlocks(connection: Connection): Promise<BlockWriter> {
+    const statements = await AppendStatements.load(this.#options.schema)
+    const chain = await openChain(connection, this.#options, this.#writer)
+    return new BlockWriter(statements, chain, this.#writer)
   }
 
   async #open(): Promise<Connection> {
@@ -242,14 +253,7 @@ export class PostgresAuditSink implements AuditSink {
   }
 }
 
-/** A commit that comes with a warning ("may not have been replicated") is not the commit that was asked for. */
-function unconfirmed(warnings: readonly ServerWarning[]): WriteResult | undefined {
-  if (warnings.length === 0) return undefined
-  const message = `the commit came with a warning: ${warnings.map(said).join('; ')}`
-  return { status: 'unknown', fault: { code: 'AUDIT_UNCONFIRMED', message } }
-}
-
-/** A warning of an owner's trigger may quote the row; that of a commit that waits for its standby does not. */
-function said({ code, message, routine }: ServerWarning): string {
-  return routine === 'SyncRepWaitForLSN' ? message : `SQLSTATE ${code}`
+interface Connected {
+  readonly connection: Connection
+  readonly blocks: BlockWriter
 }

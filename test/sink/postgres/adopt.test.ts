@@ -127,7 +127,10 @@ test('two million rows are adopted while the original inserts all the while: no 
   const during = originals.map(({ inserted }) => inserted.length)
   await Promise.all(originals.map((original) => original.stop()))
 
-  expect(report).toMatchObject({ adopted: true, applied: [{ number: 1 }, { number: 2 }, { number: 3 }] })
+  expect(report).toMatchObject({
+    adopted: true,
+    applied: [{ number: 1 }, { number: 2 }, { number: 3 }, { number: 4 }],
+  })
   expect(originals.flatMap(({ errors }) => errors)).toEqual([])
   for (const inserted of during) expect(inserted).toBeGreaterThan(100)
 

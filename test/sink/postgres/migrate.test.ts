@@ -54,7 +54,7 @@ async function fingerprint(schema = 'noetl'): Promise<string> {
 describe('an empty database', () => {
   test('gets the table of the design, column by column', async () => {
     const report = await migrate({ databaseUrl: database.url })
-    expect(report.applied.map(({ number }) => number)).toEqual([1, 2, 3])
+    expect(report.applied.map(({ number }) => number)).toEqual([1, 2, 3, 4])
     expect(report).toMatchObject({ schema: 'noetl', adopted: false, roles: [] })
     expect(report.partitions).toHaveLength(14)
 
@@ -103,6 +103,30 @@ describe('an empty database', () => {
       'btree (audit_id)',
       'brin (recorded_xid)',
     ])
+    expect(
+      await column(`select format('%s %s %s %s', column_name, data_type, is_nullable, column_default)
+        from information_schema.columns where table_schema = 'noetl' and table_name = 'secret_audit_block'
+        order by ordinal_position`),
+    ).toEqual([
+      'chain_id uuid NO ',
+      'block_no bigint NO ',
+      'log text NO ',
+      'kind text NO ',
+      'prev_hash bytea NO ',
+      'min_id bigint YES ',
+      'max_id bigint YES ',
+      'root bytea NO ',
+      'row_count integer NO ',
+      'row_total bigint NO ',
+      'lost_total bigint NO ',
+      'block_time bigint NO ',
+      'body text NO ',
+      'signatures text NO ',
+      'recorded_at timestamp with time zone NO clock_timestamp()',
+    ])
+    expect(await column(`select indexdef from pg_indexes where tablename = 'secret_audit_block'`)).toEqual([
+      'CREATE UNIQUE INDEX secret_audit_block_pkey ON noetl.secret_audit_block USING btree (chain_id, block_no)',
+    ])
     expect(await column(`select pg_get_partkeydef('noetl.secret_audit'::regclass)`)).toEqual([
       'RANGE (audit_id)',
     ])
@@ -115,7 +139,7 @@ describe('an empty database', () => {
     expect(reports.filter(({ applied }) => applied.length === SCHEMA_VERSION)).toHaveLength(1)
     expect(reports.filter(({ applied }) => applied.length === 0)).toHaveLength(19)
     expect(reports.flatMap(({ partitions }) => partitions)).toHaveLength(14)
-    expect(await column('select number from noetl.secret_audit_migration order by 1')).toEqual([1, 2, 3])
+    expect(await column('select number from noetl.secret_audit_migration order by 1')).toEqual([1, 2, 3, 4])
   })
 
   test('a second migrate changes nothing', async () => {
@@ -260,7 +284,7 @@ describe('a migration that fails', () => {
 
     await client.query('drop function noetl.secret_audit_partitions()')
     const report = await migrate({ databaseUrl: database.url })
-    expect(report.applied.map(({ number }) => number)).toEqual([3])
+    expect(report.applied.map(({ number }) => number)).toEqual([3, 4])
     expect(report.partitions).toHaveLength(14)
   })
 

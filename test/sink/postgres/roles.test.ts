@@ -17,6 +17,12 @@ const OWNER = 'none'
 const DENIED = { code: '42501', message: expect.stringContaining('permission denied') }
 const APPEND_ONLY = { code: '42501', message: expect.stringContaining('the audit trail is append-only') }
 
+/** A block, but for one of its columns. */
+const insertBlock = (column = 'signatures', value = `''`): string =>
+  `insert into noetl.secret_audit_block (chain_id, block_no, log, kind, prev_hash, min_id, max_id, root, row_count,
+    row_total, lost_total, block_time, body, ${column})
+   values (gen_random_uuid(), 0, 'l', 'data', '\\x00', 1, 2, '\\x00', 2, 2, 0, 1, '', ${value})`
+
 let database: TestDatabase
 let owner: pg.Client
 let partition: string
@@ -28,6 +34,7 @@ beforeAll(async () => {
   owner = await connect(database.url)
   const id = nextId++
   await owner.query(ORIGINAL_INSERT, originalValues(id, 'canary-credential-61c0'))
+  await owner.query(insertBlock())
   partition = (await owner.query(`select tableoid::regclass::text as name from noetl.secret_audit`)).rows[0]
     .name
 })
@@ -72,6 +79,13 @@ describe('the writer', () => {
     }
   })
 
+  test('inserts blocks, whose time of record is the database’s to say, and reads them', async () => {
+    const before = (await outcome(WRITER, 'select * from noetl.secret_audit_block')) as unknown[]
+    expect(await outcome(WRITER, insertBlock())).toEqual([])
+    expect(await outcome(WRITER, insertBlock('recorded_at', 'now()'))).toMatchObject(DENIED)
+    expect(await outcome(WRITER, 'select * from noetl.secret_audit_block')).toHaveLength(before.length + 1)
+  })
+
   test('inserts as the original does', async () => {
     expect(await outcome(WRITER, ORIGINAL_INSERT, originalValues(nextId++))).toEqual([])
   })
@@ -82,6 +96,10 @@ describe('the writer', () => {
     `truncate noetl.secret_audit`,
     `insert into noetl.secret_audit (audit_id, credential, operation, outcome) values (1, 'c', 'o', 'ok')
        on conflict (audit_id) do update set notes = ''`,
+    `update noetl.secret_audit_block set body = ''`,
+    `delete from noetl.secret_audit_block`,
+    `truncate noetl.secret_audit_block`,
+    `insert into noetl.secret_audit_block values (gen_random_uuid(), 0) on conflict (chain_id, block_no) do update set body = ''`,
     `update PARTITION set notes = ''`,
     `delete from PARTITION`,
     `truncate PARTITION`,
@@ -131,6 +149,7 @@ describe('the writer', () => {
 describe('the reader', () => {
   test('reads everything, the partitions only through the trail', async () => {
     expect(await outcome(READER, `select notes, recorded_at from noetl.secret_audit limit 1`)).toHaveLength(1)
+    expect(await outcome(READER, `select * from noetl.secret_audit_block limit 1`)).toHaveLength(1)
     expect(await outcome(READER, `select breaking from noetl.secret_audit_migration limit 1`)).toHaveLength(1)
     expect(await outcome(READER, `select notes from ${partition}`)).toMatchObject(DENIED)
   })
@@ -140,6 +159,10 @@ describe('the reader', () => {
     `update noetl.secret_audit set notes = ''`,
     `delete from noetl.secret_audit`,
     `truncate noetl.secret_audit`,
+    insertBlock(),
+    `update noetl.secret_audit_block set body = ''`,
+    `delete from noetl.secret_audit_block`,
+    `truncate noetl.secret_audit_block`,
     `truncate PARTITION`,
     `select noetl.secret_audit_ensure_partitions(1)`,
     `select noetl.secret_audit_ensure_partition_for(1)`,
@@ -161,6 +184,12 @@ describe('the owner', () => {
     `update PARTITION set notes = ''`,
     `delete from PARTITION`,
     `truncate PARTITION`,
+    `update noetl.secret_audit_block set body = ''`,
+    `delete from noetl.secret_audit_block`,
+    `delete from noetl.secret_audit_block where false`,
+    `truncate noetl.secret_audit_block`,
+    `set session_replication_role = replica; delete from noetl.secret_audit_block`,
+    `set session_replication_role = replica; truncate noetl.secret_audit_block`,
     `set session_replication_role = replica; delete from noetl.secret_audit`,
     `set session_replication_role = replica; truncate PARTITION`,
   ])('is refused: %s', async (sql) => {
@@ -209,12 +238,26 @@ test('neither role owns anything, logs in, or is more than an ordinary role', as
 
 test('what was granted beyond their rights is taken away by the next migrate --roles', async () => {
   await owner.query(
-    `grant all on noetl.secret_audit to ${WRITER}, public; grant update (notes) on noetl.secret_audit to ${READER}`,
+    `grant all on noetl.secret_audit, noetl.secret_audit_block to ${WRITER}, public; grant update (notes) on noetl.secret_audit to ${READER}`,
   )
   expect(await outcome(WRITER, 'select notes from noetl.secret_audit limit 1')).toHaveLength(1)
   await migrate({ databaseUrl: database.url, roles: true })
   expect(await outcome(WRITER, 'select notes from noetl.secret_audit limit 1')).toMatchObject(DENIED)
   expect(await outcome(READER, `update noetl.secret_audit set notes = ''`)).toMatchObject(DENIED)
+})
+
+test('an update without --roles does not take the blocks from roles that had the rows', async () => {
+  const privileges = `select grantee, privilege_type from information_schema.column_privileges
+    where table_schema = 'noetl' and table_name = 'secret_audit_block' and grantee in ('${WRITER}', '${READER}')
+    group by 1, 2 order by 1, 2`
+  const before = (await owner.query(privileges)).rows
+  expect(before).toHaveLength(3)
+  await owner.query(
+    `drop table noetl.secret_audit_block; delete from noetl.secret_audit_migration where number = 4`,
+  )
+  await migrate({ databaseUrl: database.url })
+  expect((await owner.query(privileges)).rows).toEqual(before)
+  expect(await outcome(WRITER, insertBlock('recorded_at', 'now()'))).toMatchObject(DENIED)
 })
 
 test('default privileges of the schema do not open the partitions', async () => {
@@ -248,10 +291,10 @@ describe('the schema check', () => {
       code: 'AUDIT_SCHEMA',
       message: expect.stringContaining('otel-audit migrate --schema nothing'),
     })
-    await owner.query('begin; delete from noetl.secret_audit_migration where number = 3')
+    await owner.query('begin; delete from noetl.secret_audit_migration where number = 4')
     await expect(checkSchema(owner, 'noetl')).rejects.toMatchObject({
       code: 'AUDIT_SCHEMA',
-      message: expect.stringMatching(/is at version 2, .* needs 3\. Run `otel-audit migrate`/),
+      message: expect.stringMatching(/is at version 3, .* needs 4\. Run `otel-audit migrate`/),
     })
     await owner.query('rollback')
     const nobody = `${database.name}_nobody`

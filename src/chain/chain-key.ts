@@ -1,0 +1,37 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { chainIdOf, chainKeyName } from './block.js'
+import { isKeyName, NoteSigner } from './note-key.js'
+
+/** A chain that does not exist yet: its id, and the key that its genesis block will name. */
+export interface NewChain {
+  readonly id: string
+  readonly signer: NoteSigner
+}
+
+/** Makes a key in memory, and nowhere else. The chain's id comes from it. */
+export function newChain(log: string): NewChain {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const { x = '' } = publicKey.export({ format: 'jwk' })
+  const id = chainIdOf(Buffer.from(x, 'base64url'))
+  return { id, signer: new NoteSigner(chainKeyName(log, id), privateKey) }
+}
+
+/** The key that signs a chain from its next rotation on. */
+export function nextKey(log: string, chain: string): NoteSigner {
+  return new NoteSigner(chainKeyName(log, chain), generateKeyPairSync('ed25519').privateKey)
+}
+
+/**
+ * The name of a log when none is given: `otel-audit/<database>`. What the name of a key cannot have is percent-encoded.
+ */
+export function logNameFor(database: string): string {
+  const encoded = Array.from(database)
+    .map((c) => (isKeyName(c) && c !== '%' ? c : encodeURIComponent(c.toWellFormed())))
+    .join('')
+  return `otel-audit/${encoded}`
+}
+
+/** The name of a log's enrolment key, which says that chains are the operator's. */
+export function enrolmentKeyName(log: string): string {
+  return `${log}/enrolment`
+}

@@ -1,0 +1,184 @@
+import { rowLeaf } from '../block.js'
+import { sameBytes } from '../hash.js'
+import { MerkleFrontier } from '../merkle.js'
+import type { FindingCode, FindingLog } from './finding.js'
+import type { IdRange, RowBlock, RowEvidence } from './source.js'
+import { mustBeSigned, type Trust } from './trust.js'
+
+/** How many rows there were of which kind. */
+export interface RowCoverage {
+  /** In a complete block whose root they give. */
+  readonly proven: number
+  /** Without a block. */
+  readonly unsigned: number
+  /** In a block of which a part was retired: their digests hold, and the root of what is left cannot be known. */
+  readonly partly: number
+  /** Retired, by the trust file. */
+  readonly retired: number
+}
+
+/** A block whose rows are coming by. */
+interface OpenBlock {
+  readonly block: RowBlock
+  readonly leaves: MerkleFrontier
+  /** Index that comes next. */
+  next: number
+  /** Rows that were missed so far. */
+  missing: number
+  firstMissing: number
+  /** Something more telling than the root was found. */
+  spoilt: boolean
+}
+
+/** Blocks whose ids overlap at one place. Far more than any honest trail has; each takes about 1 KB. */
+export const MOST_OPEN_BLOCKS = 200_000
+
+/** Sweeping costs as much as looking at every open block: now and then. */
+const SWEEP_EVERY_ROWS = 10_000
+
+/**
+ * Holds rows against blocks, both in ascending order of ids.
+ *
+ * The range of ids is part of what a block signs, so a block is open from its smallest id to its largest: only rows in
+ * between can be its own. Of an open block no more is kept than the edge of its tree, since indexes ascend with ids.
+ */
+export class RowWalk {
+  readonly #trust: Trust
+  readonly #findings: FindingLog
+  readonly #ids: IdRange | undefined
+  /** By chain and number. */
+  readonly #open = new Map<string, Map<number, OpenBlock>>()
+  #openCount = 0
+  #sinceSweep = 0
+  #proven = 0
+  #unsigned = 0
+  #partly = 0
+  #retired = 0
+
+  /** @param ids rows that were asked for; others come along only because they share a block with one */
+  constructor(trust: Trust, findings: FindingLog, ids: IdRange | undefined) {
+    this.#trust = trust
+    this.#findings = findings
+    this.#ids = ids
+  }
+
+  get coverage(): RowCoverage {
+    return {
+      proven: this.#proven,
+      unsigned: this.#unsigned,
+      partly: this.#partly,
+      retired: this.#retired,
+    }
+  }
+
+  /** @returns false when too many blocks are open at once */
+  admit(block: RowBlock): boolean {
+    if (block.maxId < this.#trust.rowsFrom) {
+      this.#retired += block.rowCount
+      return true
+    }
+    const state = { next: 0, missing: 0, firstMissing: 0, spoilt: false }
+    const blocks = this.#open.get(block.chain) ?? new Map<number, OpenBlock>()
+    this.#open.set(block.chain, blocks)
+    if (!blocks.has(block.block)) this.#openCount++
+    blocks.set(block.block, { block, leaves: new MerkleFrontier(), ...state })
+    return this.#openCount <= MOST_OPEN_BLOCKS
+  }
+
+  add(row: RowEvidence): void {
+    if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
+    const { auditId, chain, block, index, stored, computed } = row
+    if (auditId < this.#trust.rowsFrom) return
+    if (chain === null && block === null && index === null) return this.#addUnsigned(row)
+    if (chain === null || block === null || index === null || index < 0) {
+      if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it says only half of where it is')
+      return
+    }
+    const open = this.#open.get(chain)?.get(block)
+    if (open === undefined || auditId < open.block.minId || auditId > open.block.maxId) {
+      if (this.#isAskedFor(auditId)) {
+        this.#find('row-without-block', row, `there is no block ${block} that reaches to this id`)
+      }
+      return
+    }
+    if (stored === null || !sameBytes(stored, computed)) {
+      open.spoilt = true
+      this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
+    }
+    this.#place(row, open, index)
+    if (open.next >= open.block.rowCount && auditId >= open.block.maxId) this.#close(open)
+  }
+
+  /** No more rows come. */
+  end(): void {
+    for (const blocks of this.#open.values()) for (const open of blocks.values()) this.#close(open)
+  }
+
+  #addUnsigned(row: RowEvidence): void {
+    const { auditId, stored, computed } = row
+    if (!this.#isAskedFor(auditId)) return
+    this.#unsigned++
+    if (stored !== null && !sameBytes(stored, computed)) {
+      this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
+    }
+    if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')
+  }
+
+  #place(row: RowEvidence, open: OpenBlock, index: number): void {
+    if (index < open.next || index >= open.block.rowCount) {
+      open.spoilt = true
+      const what = index < open.next ? 'was taken, or passed, before' : 'is beyond the rows of the block'
+      this.#find('row-misplaced', row, `its index ${index} ${what}`)
+      return
+    }
+    if (index > open.next) {
+      if (open.missing === 0) open.firstMissing = open.next
+      open.missing += index - open.next
+    }
+    open.leaves.add(rowLeaf(open.block.chain, open.block.block, index, row.computed))
+    open.next = index + 1
+  }
+
+  #close(open: OpenBlock): void {
+    const { chain, block, rowCount, root, minId } = open.block
+    if (this.#open.get(chain)?.delete(block)) this.#openCount--
+    const seen = open.leaves.size
+    let { missing, firstMissing } = open
+    if (open.next < rowCount) {
+      if (missing === 0) firstMissing = open.next
+      missing += rowCount - open.next
+    }
+    // The first rows of it are where the auditor says that rows were retired.
+    if (minId < this.#trust.rowsFrom && missing > 0 && firstMissing === 0) {
+      this.#partly += seen
+      this.#retired += missing
+      return
+    }
+    if (missing > 0) {
+      const what = `${missing} of its ${rowCount} rows ${missing === 1 ? 'is' : 'are'} missing, from index ${firstMissing} on`
+      this.#findings.add('row-missing', what, { chain, block })
+    } else if (!sameBytes(open.leaves.root, root)) {
+      if (!open.spoilt)
+        this.#findings.add('block-root', 'its rows are not those that were signed', { chain, block })
+    } else {
+      this.#proven += seen
+    }
+  }
+
+  /** Closes what has been passed. */
+  #sweep(auditId: bigint): void {
+    this.#sinceSweep = 0
+    for (const [chain, blocks] of this.#open) {
+      for (const open of blocks.values()) if (open.block.maxId < auditId) this.#close(open)
+      if (blocks.size === 0) this.#open.delete(chain)
+    }
+  }
+
+  #isAskedFor(auditId: bigint): boolean {
+    return this.#ids === undefined || (auditId >= this.#ids.first && auditId <= this.#ids.last)
+  }
+
+  #find(code: FindingCode, { auditId, chain, block }: RowEvidence, detail: string): void {
+    this.#findings.add(code, detail, { auditId, chain: chain ?? undefined, block: block ?? undefined })
+  }
+}

@@ -1,0 +1,182 @@
+import type { AnchorCoverage } from '../chain/verify/anchors.js'
+import type { ChainSummary } from '../chain/verify/chain-walk.js'
+import type { Finding } from '../chain/verify/finding.js'
+import type { RowCoverage } from '../chain/verify/row-walk.js'
+import type { Trust } from '../chain/verify/trust.js'
+import type { VerifyProgress, VerifyReport } from '../chain/verify/verify.js'
+
+export type VerifyFormat = 'table' | 'json' | 'ndjson'
+
+/** A writer says that it is alive after 60 s without a row. One that has not for twice as long is taken for dead. */
+const LIVE_WITHIN_US = 120_000_000
+
+/** Findings that a table shows one by one; the rest are only counted. */
+const MOST_SHOWN = 1000
+
+const PROGRESS_EVERY_MS = 1000
+
+/** How a chain ends, by a reader's clock. */
+type ChainState = 'closed' | 'idle' | 'live' | 'unclean'
+
+interface Summary {
+  readonly result: 'nothing found' | 'findings'
+  readonly findings: Readonly<Record<string, number>>
+  /** When the snapshot was taken, ISO 8601. */
+  readonly asOf: string
+  readonly logs: readonly string[]
+  readonly chains: Readonly<Record<ChainState | 'total' | 'unenrolled', number>>
+  readonly blocks: number
+  readonly rows: RowCoverage
+  /** Events that the writers say they have lost. */
+  readonly lost: number
+  readonly anchors: AnchorCoverage
+  /** Chains of which the last blocks, with their rows, could be cut off without a trace in the database. */
+  readonly openTails: readonly OpenTail[]
+}
+
+interface OpenTail {
+  readonly chain: string
+  readonly service: string | undefined
+  readonly instance: string | undefined
+  readonly state: ChainState
+  readonly lastBlock: number
+  /** From here on nothing is proven, ISO 8601. */
+  readonly since: string
+}
+
+/** Writes findings as they come, and the report at the end. */
+export class VerifyOutput {
+  readonly #format: VerifyFormat
+  /** µs since the Unix epoch. */
+  readonly #now: number
+  readonly #findings: object[] = []
+  #shown = 0
+  #saidAt = performance.now()
+  #startedAt = performance.now()
+  #step = ''
+
+  constructor(format: VerifyFormat, now: number) {
+    this.#format = format
+    this.#now = now
+  }
+
+  finding(finding: Finding): void {
+    this.#shown++
+    if (this.#format === 'json') this.#findings.push(asJson(finding))
+    else if (this.#format === 'ndjson') write({ type: 'finding', ...asJson(finding) })
+    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${line(finding)}\n`)
+  }
+
+  progress({ step, done }: VerifyProgress): void {
+    const now = performance.now()
+    if (step !== this.#step) {
+      this.#step = step
+      this.#startedAt = now
+    }
+    if (now - this.#saidAt < PROGRESS_EVERY_MS) return
+    this.#saidAt = now
+    const rate = Math.round((done / (now - this.#startedAt)) * 1000)
+    process.stderr.write(`${step}: ${grouped(done)}, ${grouped(rate)} a second\n`)
+  }
+
+  report(report: VerifyReport, trust: Trust): void {
+    const summary = this.#summary(report, trust)
+    if (this.#format === 'json') {
+      process.stdout.write(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`)
+    } else if (this.#format === 'ndjson') {
+      write({ type: 'report', ...summary })
+    } else {
+      if (this.#shown > MOST_SHOWN) process.stdout.write(`… and ${grouped(this.#shown - MOST_SHOWN)} more\n`)
+      process.stdout.write(table(summary))
+    }
+  }
+
+  #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): Summary {
+    const stateOf = (chain: ChainSummary): ChainState => {
+      if (chain.end !== 'open') return chain.end
+      return this.#now - chain.lastTime <= LIVE_WITHIN_US ? 'live' : 'unclean'
+    }
+    const states = chains.map(stateOf)
+    const count = (state: ChainState): number => states.filter((other) => other === state).length
+    const unenrolled =
+      trust.enrolment.length === 0 ? chains.length : chains.filter(({ enrolled }) => !enrolled).length
+    return {
+      result: findings.size === 0 ? 'nothing found' : 'findings',
+      findings: Object.fromEntries(findings),
+      asOf: isoTime(this.#now),
+      logs: [...new Set(chains.map(({ log }) => log ?? ''))],
+      chains: {
+        total: chains.length,
+        closed: count('closed'),
+        idle: count('idle'),
+        live: count('live'),
+        unclean: count('unclean'),
+        unenrolled,
+      },
+      blocks,
+      rows,
+      lost: chains.reduce((sum, { lost }) => sum + lost, 0),
+      anchors,
+      openTails: chains.flatMap((chain, i) => {
+        const state = states[i]
+        if (state === undefined || state === 'closed') return []
+        const { chain: id, service, instance, lastBlock } = chain
+        return [{ chain: id, service, instance, state, lastBlock, since: isoTime(chain.lastTime) }]
+      }),
+    }
+  }
+}
+
+function table(summary: Summary): string {
+  const { chains, rows, anchors, findings, openTails } = summary
+  const found = Object.entries(findings).map(([code, count]) => `${grouped(count)} ${code}`)
+  const shown = openTails.slice(0, MOST_TAILS)
+  return [
+    `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
+    `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
+    `blocks     ${grouped(summary.blocks)}`,
+    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in blocks that are retired in part`,
+    `losses     ${grouped(summary.lost)} events, as the writers say themselves`,
+    `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}`,
+    ...(openTails.length === 0 ? [] : ['open tails (only anchors show what is cut off at the end of these)']),
+    ...shown.map(
+      ({ chain, service, instance, state, lastBlock, since }) =>
+        `           ${chain} ${state} since ${since}, block ${lastBlock}${service ? `, ${service}` : ''}${instance ? ` ${instance}` : ''}`,
+    ),
+    ...(openTails.length > MOST_TAILS
+      ? [`           … and ${grouped(openTails.length - MOST_TAILS)} more`]
+      : []),
+    `findings   ${found.join(', ') || 'none'}`,
+    '',
+  ].join('\n')
+}
+
+/** Open tails that a table shows. */
+const MOST_TAILS = 20
+
+function line({ code, message, chain, block, auditId }: Finding): string {
+  const place = [
+    auditId === undefined ? '' : `row ${auditId}`,
+    block === undefined ? '' : `block ${block}`,
+    chain === undefined ? '' : `chain ${chain}`,
+  ]
+  return `${code}: ${place.filter(Boolean).join(', ')}: ${message}`
+}
+
+/** Ids are strings: JSON has no 64-bit integers. */
+function asJson({ code, message, chain, block, auditId }: Finding): object {
+  return { code, message, chain, block, auditId: auditId?.toString() }
+}
+
+function write(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
+function isoTime(us: number): string {
+  const date = new Date(us / 1000)
+  return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString()
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString('en-US')
+}

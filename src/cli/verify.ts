@@ -1,0 +1,156 @@
+import type { Command } from 'commander'
+import type { IdRange } from '../chain/verify/source.js'
+import type { VerifyFormat } from './verify-output.js'
+
+interface VerifyFlags {
+  readonly trust?: string
+  readonly anchors?: string
+  readonly from?: string
+  readonly to?: string
+  readonly chain?: string
+  readonly row?: string
+  readonly proof?: string
+  readonly format?: string
+  readonly databaseUrl?: string
+  readonly schema?: string
+}
+
+const EXIT_FINDINGS = 1
+const EXIT_NOT_CHECKED = 2
+
+/** Adds `otel-audit verify`. */
+export function addVerifyCommand(program: Command): void {
+  program
+    .command('verify')
+    .description(
+      'Prove that nothing was changed, removed or put in afterwards. Reads one snapshot as the reader role, and needs public keys only.',
+    )
+    .option('--trust <file>', 'what you know by yourself: origin, enrolment keys, what unsigned rows mean')
+    .option('--anchors <file>', 'blocks as traces or logs have them: OTLP/JSON lines, or signed notes')
+    .option('--from <id|time>', 'rows from this audit id, or ISO 8601 time, on')
+    .option('--to <id|time>', 'rows up to this audit id, or ISO 8601 time')
+    .option('--chain <id>', 'one chain only')
+    .option('--row <audit-id>', 'export this row with its proof, to the file of --proof')
+    .option('--proof <file>', 'with --row: where to; alone: check that file, without a database')
+    .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
+    .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
+    .option(
+      '--database-url <url>',
+      'the database (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ otel-audit verify --trust audit.trust --anchors traces.jsonl
+  $ otel-audit verify --from 2026-11-01 --to 2026-11-30T23:59:59Z --format json
+  $ otel-audit verify --row 384299930694800793 --proof row.json
+  $ otel-audit verify --trust audit.trust --proof row.json       # offline
+
+What is found, and what was looked at, goes to standard output; progress to standard error.
+Exit code: 0 nothing found, 1 something found, 2 it could not be checked.`,
+    )
+    .action(runVerify)
+}
+
+/** Whatever goes wrong here means that nothing was verified: it must not look like a finding. */
+async function runVerify(flags: VerifyFlags, command: Command): Promise<void> {
+  try {
+    process.exitCode = await verifyBy(flags, command)
+  } catch (error) {
+    const { AuditError } = await import('../errors.js')
+    if (!(error instanceof AuditError)) throw error
+    process.stderr.write(`${error.message}\n${error.remedy}\n`)
+    process.exitCode = EXIT_NOT_CHECKED
+  }
+}
+
+async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
+  const { trustFrom, anchorsFrom } = await import('./verify-input.js')
+  const trust = await trustFrom(flags.trust)
+  if (flags.proof !== undefined && flags.row === undefined) {
+    const { checkProofFile } = await import('./proof-file.js')
+    return (await checkProofFile(flags.proof, trust)) ? 0 : EXIT_FINDINGS
+  }
+  if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
+  const chain = chainOf(flags, command)
+  const ids = rangeOf(flags, command)
+  const format = formatOf(flags, command)
+  const anchors = await anchorsFrom(flags.anchors)
+  const { TrailReader } = await import('../sink/postgres/trail-reader.js')
+  const reader = await TrailReader.open(await databaseOf(flags))
+  try {
+    if (flags.row !== undefined && flags.proof !== undefined) {
+      const { writeProofFile } = await import('./proof-file.js')
+      if (!/^\d{1,19}$/.test(flags.row)) command.error('--row takes an audit id')
+      await writeProofFile(reader, BigInt(flags.row), flags.proof)
+      return 0
+    }
+    const { verify } = await import('../chain/verify/verify.js')
+    const { VerifyOutput } = await import('./verify-output.js')
+    const output = new VerifyOutput(format, reader.now)
+    const report = await verify(reader, {
+      trust,
+      anchors,
+      selection: { chain, ids },
+      onFinding: (finding) => output.finding(finding),
+      onProgress: (progress) => output.progress(progress),
+    })
+    output.report(report, trust)
+    return report.findings.size === 0 ? 0 : EXIT_FINDINGS
+  } finally {
+    await reader.close()
+  }
+}
+
+async function databaseOf({
+  databaseUrl,
+  schema,
+}: VerifyFlags): Promise<{ databaseUrl: string; schema: string }> {
+  const { resolveOptions } = await import('../resolve-options.js')
+  const settings = resolveOptions({ databaseUrl, schema }, process.env)
+  if (settings.databaseUrl !== undefined)
+    return { databaseUrl: settings.databaseUrl, schema: settings.schema }
+  const { AuditError } = await import('../errors.js')
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url',
+    { field: 'databaseUrl' },
+  )
+}
+
+function chainOf({ chain }: VerifyFlags, command: Command): string | undefined {
+  if (chain === undefined) return undefined
+  const id = chain.replaceAll('-', '').toLowerCase()
+  if (!/^[0-9a-f]{32}$/.test(id)) command.error('--chain takes 32 hex digits')
+  return id
+}
+
+function formatOf({ format }: VerifyFlags, command: Command): VerifyFormat {
+  if (format === undefined) return process.stdout.isTTY ? 'table' : 'ndjson'
+  if (format !== 'table' && format !== 'json' && format !== 'ndjson') {
+    command.error(`--format must be table, json or ndjson, not ${format}`)
+  }
+  return format
+}
+
+/** Ids have their millisecond in them, so a time is a range of ids. */
+function rangeOf({ from, to }: VerifyFlags, command: Command): IdRange | undefined {
+  if (from === undefined && to === undefined) return undefined
+  const first = from === undefined ? 0n : idOf(from, 0n)
+  const last = to === undefined ? 2n ** 63n - 1n : idOf(to, 2n ** 22n - 1n)
+  if (first === undefined || last === undefined) {
+    command.error('--from and --to take an audit id, or an ISO 8601 time')
+  }
+  if (first > last) command.error('--from is after --to')
+  return { first, last }
+}
+
+const SNOWFLAKE_EPOCH_MS = 1_704_067_200_000
+
+function idOf(text: string, lowerBits: bigint): bigint | undefined {
+  if (/^\d{10,19}$/.test(text) || /^\d{1,3}$/.test(text)) return BigInt(text)
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isFinite(ms)) return undefined
+  return (BigInt(Math.max(0, ms - SNOWFLAKE_EPOCH_MS)) << 22n) | lowerBits
+}

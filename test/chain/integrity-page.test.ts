@@ -1,0 +1,146 @@
+import { createHash, createPublicKey, verify } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { FINDINGS } from '../../src/chain/verify/finding.js'
+
+// A second verifier, written from docs/integrity.md alone: nothing of src/ but the list of findings.
+
+const PAGE = readFileSync(join(import.meta.dirname, '../../docs/integrity.md'), 'utf8')
+const [, EXAMPLE = ''] = PAGE.split('## A worked example')
+const FENCES = [...EXAMPLE.matchAll(/^```(?:json)?\n(.*?)^```$/gms)].map(([, text = '']) => text)
+const [KEYS = '', ROWS = '', BYTES = '', HASHES = '', GENESIS = '', DATA = '', CLOSE = '', TEXT_HASHES = ''] =
+  FENCES
+
+const sha256 = (...parts: (string | Uint8Array)[]): Buffer =>
+  createHash('sha256')
+    .update(Buffer.concat(parts.map((part) => Buffer.from(part))))
+    .digest()
+const lines = (text: string): string[] => text.split('\n').filter(Boolean)
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** Columns by their tags, as the page has them: in two halves of one table. */
+const TAGS = new Map(
+  [...PAGE.matchAll(/\| (\d+) \| `(\w+)` \| ([^|]+?) (?=\|)/g)].map(([, tag, column = '', kind = '']) => [
+    column,
+    { tag: Number(tag), isInteger: kind.startsWith('i64be') },
+  ]),
+)
+
+type Row = Readonly<Record<string, string | number>>
+const rows = lines(ROWS).map((line) => JSON.parse(line) as Row)
+
+function encoded(row: Row): Buffer {
+  const fields = Object.entries(row)
+    .map(([column, value]) => ({ ...(TAGS.get(column) ?? { tag: 0, isInteger: false }), value }))
+    .toSorted((a, b) => a.tag - b.tag)
+    .map(({ tag, isInteger, value }) => {
+      const bytes = isInteger ? Buffer.alloc(8) : Buffer.from(String(value))
+      if (isInteger) bytes.writeBigInt64BE(BigInt(value))
+      const head = Buffer.alloc(5)
+      head.writeUInt8(tag)
+      head.writeUInt32BE(bytes.length, 1)
+      return Buffer.concat([head, bytes])
+    })
+  return Buffer.concat([Buffer.from('otel-audit/event/v1\n'), ...fields])
+}
+
+function leafOf(chain: string, block: number, index: number, digest: Buffer): Buffer {
+  const place = Buffer.alloc(12)
+  place.writeBigUInt64BE(BigInt(block))
+  place.writeUInt32BE(index, 8)
+  return sha256(Uint8Array.of(0), 'otel-audit/row/v1\n', Buffer.from(chain, 'hex'), place, digest)
+}
+
+function rootOf(leaves: readonly Buffer[]): Buffer {
+  const [only] = leaves
+  if (only === undefined) return sha256('')
+  if (leaves.length === 1) return only
+  const half = 2 ** Math.floor(Math.log2(leaves.length - 1))
+  return sha256(Uint8Array.of(1), rootOf(leaves.slice(0, half)), rootOf(leaves.slice(half)))
+}
+
+interface Key {
+  readonly name: string
+  readonly id: string
+  readonly bytes: Buffer
+}
+
+function keyOf(verifierKey: string): Key {
+  const [, name = '', id = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(verifierKey) ?? []
+  const bytes = Buffer.from(encoded, 'base64')
+  expect(bytes[0]).toBe(1)
+  expect(hex(sha256(name, '\n', bytes)).slice(0, 8)).toBe(id)
+  return { name, id, bytes: bytes.subarray(1) }
+}
+
+function isSignedBy({ name, id, bytes }: Key, note: string): boolean {
+  const end = note.lastIndexOf('\n\n')
+  const key = createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: bytes.toString('base64url') },
+    format: 'jwk',
+  })
+  return lines(note.slice(end + 2)).some((line) => {
+    const [dash, by, encoded = ''] = line.split(' ')
+    const signature = Buffer.from(encoded, 'base64')
+    const isKey = dash === '—' && by === name && hex(signature.subarray(0, 4)) === id
+    return isKey && verify(null, Buffer.from(note.slice(0, end + 1)), key, signature.subarray(4))
+  })
+}
+
+const textOf = (note: string): string => note.slice(0, note.lastIndexOf('\n\n') + 1)
+const valueOf = (note: string, name: string): string =>
+  new RegExp(`^${name} (.*)$`, 'm').exec(note)?.[1] ?? ''
+
+describe('the worked example', () => {
+  const notes = [GENESIS, DATA, CLOSE]
+  const [own, operator] = lines(KEYS).map(keyOf) as [Key, Key]
+  const chain = valueOf(GENESIS, 'chain')
+
+  test('has every column and its tag', () => {
+    expect([...TAGS.values()].map(({ tag }) => tag).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 21 }, (_, i) => i + 1),
+    )
+  })
+
+  test('has the digests, leaves and root of its rows', () => {
+    expect(hex(encoded(rows[1] ?? {}))).toBe(BYTES.trim())
+    const digests = rows.map((row) => sha256(encoded(row)))
+    const leaves = digests.map((digest, index) => leafOf(chain, 1, index, digest))
+    const root = rootOf(leaves)
+    expect([...digests, ...leaves, root].map(hex)).toEqual(lines(HASHES))
+    expect(valueOf(DATA, 'root')).toBe(root.toString('base64'))
+    expect(valueOf(DATA, 'ids')).toBe(`${rows[0]?.['audit_id']} ${rows.at(-1)?.['audit_id']}`)
+    expect(valueOf(DATA, 'rows')).toBe('3 3')
+  })
+
+  test('is a chain, signed by its key, and the operator’s', () => {
+    expect(hex(sha256('otel-audit/chain/v1\n', own.bytes)).slice(0, 32)).toBe(chain)
+    expect(own.name).toBe(`${valueOf(GENESIS, 'log')}/${chain}`)
+    expect(valueOf(GENESIS, 'writer')).toBe(lines(KEYS)[0])
+    expect(notes.map((note) => isSignedBy(own, note))).toEqual([true, true, true])
+    expect(notes.map((note) => isSignedBy(operator, note))).toEqual([true, false, false])
+    expect(isSignedBy(own, DATA.replace('lost 0', 'lost 1'))).toBe(false)
+    const hashes = notes.map((note) => sha256(textOf(note)))
+    expect(hashes.map(hex)).toEqual(lines(TEXT_HASHES))
+    const before = [Buffer.alloc(32), ...hashes.slice(0, -1)].map((hash) => hash.toString('base64'))
+    expect(notes.map((note) => valueOf(note, 'prev'))).toEqual(before)
+  })
+
+  test('is what this library reads', async () => {
+    const { openNote, parseBlock } = await import('otel-audit/chain')
+    const keys = lines(KEYS)
+    expect(openNote(GENESIS, keys).verified).toHaveLength(2)
+    for (const [number, note] of notes.entries())
+      expect(parseBlock(openNote(note, keys).text).number).toBe(number)
+  })
+})
+
+test('the page has every finding, and no other', () => {
+  const documented = [...PAGE.matchAll(/^\| `([a-z]+-[a-z-]+)` \| (.+) \|$/gm)].map(([, code, meaning]) => [
+    code,
+    meaning,
+  ])
+  const statements = ['rows-from']
+  expect(documented.filter(([code]) => !statements.includes(code ?? ''))).toEqual(Object.entries(FINDINGS))
+})

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest'
+import { Anchors, readAnchors } from '../../../src/chain/verify/anchors.js'
+import { LOG, MemoryTrail, MemoryWriter, type Verified, verified } from './memory-trail.js'
+
+const MALFORMED = expect.objectContaining({ code: 'AUDIT_EVIDENCE_MALFORMED' })
+
+const attributes = (values: Record<string, string | number>): object[] =>
+  Object.entries(values).map(([key, value]) => ({
+    key,
+    value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value },
+  }))
+
+const traces = (...spans: object[]): string =>
+  JSON.stringify({
+    resourceSpans: [{ resource: {}, scopeSpans: [{ scope: { name: 'otel-audit' }, spans }] }],
+  })
+const logs = (...logRecords: object[]): string =>
+  JSON.stringify({ resourceLogs: [{ resource: {}, scopeLogs: [{ scope: {}, logRecords }] }] })
+
+interface Scene {
+  readonly trail: MemoryTrail
+  readonly writer: MemoryWriter
+  /** Lines that say of each block what its span says. */
+  readonly spans: readonly string[]
+  readonly notes: readonly string[]
+}
+
+function scene(): Scene {
+  const trail = new MemoryTrail()
+  const writer = new MemoryWriter(trail)
+  for (const size of [2, 3, 1]) writer.write(size)
+  const spans = writer.sent.map(({ block, hash }) =>
+    traces({
+      name: 'secret_audit commit',
+      attributes: attributes({
+        'secret_audit.log': block.log,
+        'secret_audit.chain': block.chain,
+        'secret_audit.block': block.number,
+        'secret_audit.block_hash': hash.toString('hex'),
+      }),
+    }),
+  )
+  return { trail, writer, spans, notes: writer.sent.map(({ note }) => note) }
+}
+
+async function verifiedWith(
+  trail: MemoryTrail,
+  lines: readonly string[],
+  origin?: string,
+): Promise<Verified> {
+  const anchors = new Anchors()
+  await readAnchors(lines.join('\n').split('\n'), anchors)
+  return verified(trail, { origin }, {}, anchors)
+}
+
+describe('anchors', () => {
+  test('hold, in whatever form they come', async () => {
+    const { trail, spans, notes, writer } = scene()
+    const [, , , last = ''] = notes
+    const note = attributes({ 'secret_audit.note': last })
+    for (const lines of [
+      spans,
+      notes,
+      [...spans, ...notes, ''],
+      [logs({ body: { stringValue: last }, attributes: note })],
+      [traces({ name: 'secret_audit commit', events: [{ name: 'secret_audit.anchor', attributes: note }] })],
+    ]) {
+      const { found, anchors } = await verifiedWith(trail, lines)
+      expect([found, anchors.foreign]).toEqual([[], 0])
+      expect(anchors.held).toBe(anchors.given)
+      expect(anchors.given).toBe(lines.length >= 4 ? writer.sent.length : 1)
+    }
+  })
+
+  test('say that blocks are gone: at the end, in the middle of what is left, or all of them', async () => {
+    const { trail, spans, notes, writer } = scene()
+    const whole = trail.table
+    trail.table = whole.slice(0, 2)
+    trail.dropRows(writer.id, 0)
+    trail.rows = []
+    for (const lines of [spans, notes]) {
+      const { found } = await verifiedWith(trail, lines)
+      expect(found.filter(({ code }) => code === 'anchor-missing')).toMatchObject([
+        { chain: writer.id, block: 2 },
+      ])
+    }
+    trail.table = []
+    for (const lines of [spans, notes]) {
+      expect((await verifiedWith(trail, lines)).found).toMatchObject([
+        { code: 'anchor-missing', chain: writer.id, block: 0 },
+      ])
+    }
+  })
+
+  test('say that a block is another one', async () => {
+    const { trail, spans, writer } = scene()
+    const lie = (spans[1] ?? '').replace(/(block_hash","value":\{"stringValue":")[0-9a-f]{8}/, '$100000000')
+    expect((await verifiedWith(trail, [lie])).found).toMatchObject([
+      { code: 'anchor-mismatch', chain: writer.id, block: 1 },
+    ])
+  })
+
+  test('of a strict record say that its block is there', async () => {
+    const { trail, writer } = scene()
+    const strict = (block: number): string =>
+      traces({
+        name: 'secret_audit get_credential',
+        attributes: attributes({
+          'secret_audit.log': LOG,
+          'secret_audit.chain': writer.id,
+          'secret_audit.block': block,
+          'secret_audit.index': 0,
+        }),
+      })
+    expect((await verifiedWith(trail, [strict(2)])).anchors).toMatchObject({ given: 1, held: 1 })
+    expect((await verifiedWith(trail, [strict(9)])).found).toMatchObject([
+      { code: 'anchor-missing', block: 9 },
+    ])
+  })
+
+  test('of other logs are not ours', async () => {
+    const { trail, spans, notes } = scene()
+    const elsewhere = new MemoryTrail()
+    new MemoryWriter(elsewhere).write(1)
+    for (const lines of [spans, notes]) {
+      const { found, anchors } = await verifiedWith(trail, lines, 'otel-audit/other')
+      expect(found.filter(({ code }) => code === 'anchor-missing')).toEqual([])
+      const gone = await verifiedWith(elsewhere, lines, 'otel-audit/other')
+      expect(gone.anchors).toMatchObject({ given: 0, foreign: lines.length })
+      expect(anchors.held).toBe(lines.length)
+    }
+  })
+
+  test('beside anything else that a backend has', async () => {
+    const { trail } = scene()
+    const lines = [
+      '{}',
+      '{"resourceSpans":null,"resourceLogs":[null,1,{"scopeLogs":"x"}]}',
+      traces(
+        { name: 'GET /', attributes: attributes({ 'secret_audit.chain': 'x' }) },
+        { name: 'secret_audit commit' },
+      ),
+      traces({
+        name: 'secret_audit commit',
+        attributes: attributes({ 'secret_audit.chain': 'A', 'secret_audit.block': 1 }),
+      }),
+      logs({ body: { stringValue: 'hello' } }),
+      '{"resourceMetrics":[]}',
+    ]
+    expect((await verifiedWith(trail, lines)).anchors).toEqual({ given: 0, held: 0, foreign: 0 })
+  })
+
+  test.each([
+    ['a line that is neither', ['{}', 'hello'], 'line 2'],
+    ['a line that is no object', ['1'], 'line 1'],
+    ['a block cut short', ['otel-audit/block/v1', 'log x'], 'line 1'],
+    [
+      'a note in a log that is none',
+      [logs({ attributes: attributes({ 'secret_audit.note': 'x' }) })],
+      'line 1',
+    ],
+  ])('that cannot be read are told: %s', async (_, lines, place) => {
+    await expect(readAnchors(lines, new Anchors())).rejects.toThrow(MALFORMED)
+    await expect(readAnchors(lines, new Anchors())).rejects.toThrow(place)
+  })
+})

@@ -1,0 +1,44 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { NoteSigner, openNote, signNote } from 'otel-audit/chain'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseTrust } from '../../src/chain/verify/trust.js'
+import { otelAudit } from './otel-audit.js'
+
+let directory: string
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'otel-audit-keys-'))
+})
+
+afterAll(() => rmSync(directory, { recursive: true }))
+
+test('the private key goes to a file of its own, the line for auditors to standard output', async () => {
+  const path = join(directory, 'enrolment.pem')
+  const made = await otelAudit(['keys', 'create', '--origin', 'otel-audit/wallet', '--out', path])
+  expect(made).toMatchObject({ code: 0, stderr: '' })
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  const pem = readFileSync(path, 'utf8')
+  const signer = new NoteSigner('otel-audit/wallet/enrolment', pem)
+  expect(made.stdout).toBe(`enrolment ${signer.verifierKey}\n`)
+  const [key] = parseTrust(made.stdout).enrolment
+  expect(openNote(signNote('t\n', signer), [String(key)]).verified).toEqual([signer.name])
+
+  const again = await otelAudit(['keys', 'create', '--origin', 'otel-audit/wallet', '--out', path])
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('EEXIST')])
+  expect(readFileSync(path, 'utf8')).toBe(pem)
+})
+
+test('the private key goes to standard output, and nothing else does', async () => {
+  const made = await otelAudit(['keys', 'create', '--out', '-'], { DATABASE_URL: 'postgres://u:p@h/my%20db' })
+  expect(made.code).toBe(0)
+  expect(made.stdout).toMatch(/^-----BEGIN PRIVATE KEY-----\n[^-]+\n-----END PRIVATE KEY-----\n$/)
+  const signer = new NoteSigner('otel-audit/my%20db/enrolment', made.stdout)
+  expect(made.stderr).toBe(`enrolment ${signer.verifierKey}\n`)
+})
+
+test('without a file, or a log, it makes nothing', async () => {
+  expect(await otelAudit(['keys', 'create', '--origin', 'x'])).toMatchObject({ code: 2, stdout: '' })
+  expect(await otelAudit(['keys', 'create', '--out', '-'])).toMatchObject({ code: 2, stdout: '' })
+})

@@ -1,0 +1,32 @@
+import { Anchors } from '../../src/chain/verify/anchors.js'
+import type { Finding } from '../../src/chain/verify/finding.js'
+import type { Selection } from '../../src/chain/verify/source.js'
+import { NO_TRUST, type Trust } from '../../src/chain/verify/trust.js'
+import { verify, type VerifyReport } from '../../src/chain/verify/verify.js'
+import { TrailReader } from '../../src/sink/postgres/trail-reader.js'
+
+export interface VerifiedTrail extends VerifyReport {
+  readonly found: readonly Finding[]
+}
+
+/** What the verifier says of a real trail. */
+export async function verifiedTrail(
+  databaseUrl: string,
+  trust: Partial<Trust> = {},
+  selection: Partial<Selection> = {},
+  anchors = new Anchors(),
+): Promise<VerifiedTrail> {
+  const reader = await TrailReader.open({ databaseUrl, schema: 'noetl' })
+  const found: Finding[] = []
+  try {
+    const report = await verify(reader, {
+      trust: { ...NO_TRUST, ...trust },
+      selection: { chain: undefined, ids: undefined, ...selection },
+      anchors,
+      onFinding: (finding) => found.push(finding),
+    })
+    return { ...report, found }
+  } finally {
+    await reader.close()
+  }
+}
