@@ -18,9 +18,21 @@ export const NOTE_EVERY_MS = 10_000
 export class BlockAnchors {
   #chain: string | undefined
   #notedAt = 0
+  #waiting: CommittedBlock[] = []
 
   /** After the commit. Never throws: a tracer of the user's changes nothing about the record. */
   emit(block: CommittedBlock): void {
+    this.#waiting.push(block)
+    // Those who wait for the rows come first; what ends a chain may be the last thing that the process says.
+    if (block.kind !== 'data') this.#emitAll()
+    else if (this.#waiting.length === 1) setImmediate(() => this.#emitAll())
+  }
+
+  #emitAll(): void {
+    for (const block of this.#waiting.splice(0)) this.#emit(block)
+  }
+
+  #emit(block: CommittedBlock): void {
     try {
       const noted = this.#isNoteDue(block) ? attributesWithNote(block) : undefined
       const logged = noted !== undefined && logRecord(noted)

@@ -30,13 +30,20 @@ const aBlock = (fields: Partial<CommittedBlock> = {}): CommittedBlock => ({
   ...fields,
 })
 
+/** Says these blocks, and waits for it: rows of data blocks are told to their callers first. */
+async function emitAll(...blocks: readonly CommittedBlock[]): Promise<void> {
+  const anchors = new BlockAnchors()
+  for (const block of blocks) anchors.emit(block)
+  await new Promise(setImmediate)
+}
+
 const noted = (spans: readonly ReadableSpan[]): unknown[] =>
   spans.flatMap(({ events }) => events.map(({ attributes }) => attributes?.['secret_audit.note']))
 
 describe('a committed block', () => {
-  it('is a span of its own, linked to the spans of its rows', () => {
+  it('is a span of its own, linked to the spans of its rows', async () => {
     const { spans } = traced()
-    new BlockAnchors().emit(aBlock())
+    await emitAll(aBlock())
     const [span] = spans()
     expect(span).toMatchObject({ name: 'secret_audit commit', parentSpanContext: undefined })
     expect(span?.attributes).toEqual({
@@ -52,17 +59,24 @@ describe('a committed block', () => {
     ])
   })
 
-  it('says its whole note at first, at every end, and otherwise now and then', () => {
+  it('says its whole note at first, at every end, and otherwise now and then', async () => {
     const { spans } = traced()
-    const anchors = new BlockAnchors()
     const kinds = ['genesis', 'data', 'data', 'data', 'idle', 'rotate', 'data', 'close'] as const
-    for (const [block, kind] of kinds.entries())
-      anchors.emit(aBlock({ kind, block, note: `${block} ${kind}\n` }))
-    anchors.emit(aBlock({ chain: '0'.repeat(32), note: 'another chain\n' }))
+    const blocks = kinds.map((kind, block) => aBlock({ kind, block, note: `${block} ${kind}\n` }))
+    await emitAll(...blocks, aBlock({ chain: '0'.repeat(32), note: 'another chain\n' }))
     expect(noted(spans())).toEqual(['1 data\n', '4 idle\n', '5 rotate\n', '7 close\n', 'another chain\n'])
   })
 
-  it('says its note in the log, where there is one', () => {
+  it('is said at once when it may be the last thing that the process says, with all before it', () => {
+    const { spans } = traced()
+    const anchors = new BlockAnchors()
+    anchors.emit(aBlock())
+    expect(spans()).toEqual([])
+    anchors.emit(aBlock({ kind: 'close', block: 8 }))
+    expect(spans().map(({ attributes }) => attributes['secret_audit.block'])).toEqual([7, 8])
+  })
+
+  it('says its note in the log, where there is one', async () => {
     const { spans } = traced()
     const records: Record<string, unknown>[] = []
     const key = Symbol.for('io.opentelemetry.js.api.logs')
@@ -74,7 +88,7 @@ describe('a committed block', () => {
     onTestFinished(() => {
       delete holder[key]
     })
-    new BlockAnchors().emit(aBlock())
+    await emitAll(aBlock())
     expect(records).toMatchObject([
       {
         eventName: 'secret_audit.anchor',
@@ -86,9 +100,9 @@ describe('a committed block', () => {
     expect(noted(spans())).toEqual([])
   })
 
-  it('changes nothing when the tracer is broken', () => {
+  it('changes nothing when the tracer is broken', async () => {
     traced([{ onStart: thrower, onEnd: thrower, forceFlush: thrower, shutdown: () => Promise.resolve() }])
-    new BlockAnchors().emit(aBlock())
+    await emitAll(aBlock())
   })
 })
 
