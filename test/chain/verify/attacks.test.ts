@@ -154,6 +154,17 @@ describe('a row', () => {
     }
   })
 
+  test('replaced by one from beyond the ids that its block signed', async () => {
+    const last = row(3, 4)
+    const event = anEvent()
+    trail.rows = trail.rows.filter((candidate) => candidate !== last)
+    trail.insert({ ...last, event, digest: eventDigest(event) })
+    expect((await findings()).map(({ code, auditId }) => [code, auditId])).toEqual([
+      ['row-without-block', event.auditId],
+      ['row-missing', undefined],
+    ])
+  })
+
   test('copied from another chain', async () => {
     const other = trail.rowAt(writers[2].id, 3, 1)
     trail.insert({
