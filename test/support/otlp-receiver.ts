@@ -8,6 +8,9 @@ import { decodeTraceRequest } from './otlp-protobuf.js'
 
 export { attributeOf, type OtlpSpan, SERVER_KIND } from '../../examples/wallet/demo/otlp-receiver.js'
 
+/** The span of a committed block, which is no record's. */
+const BLOCK_SPAN = 'secret_audit commit'
+
 /** A span as it arrived, with the scope that made it. */
 export interface ReceivedSpan extends OtlpSpan {
   readonly scope: string
@@ -57,7 +60,7 @@ export class OtlpReceiver {
 
   /** The audit spans among the spans. */
   get auditSpans(): readonly ReceivedSpan[] {
-    return this.spans.filter(({ name }) => name.startsWith('secret_audit '))
+    return this.spans.filter(({ name }) => name.startsWith('secret_audit ') && name !== BLOCK_SPAN)
   }
 
   async close(): Promise<void> {
