@@ -119,6 +119,19 @@ describe('an honest trail', () => {
     )
   })
 
+  test('is verified by the reader role, which may change nothing', async () => {
+    const owner = await connect(honest.database.url)
+    const name = `${honest.database.name}_auditor`
+    await owner.query(`create role ${name} login password 'canary-2f0a' in role noetl_audit_reader`)
+    const url = new URL(honest.database.url)
+    url.username = name
+    url.password = 'canary-2f0a'
+    const { code, report } = await run(url.href, '--trust', trust)
+    await owner.query(`drop role ${name}`)
+    await owner.end()
+    expect([code, report['rows']]).toMatchObject([0, { proven: 57 }])
+  })
+
   test('as a table, and as lines', async () => {
     const env = { DATABASE_URL: honest.database.url }
     const table = await otelAudit(['verify', '--format', 'table'], env)

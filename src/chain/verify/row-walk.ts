@@ -31,7 +31,7 @@ interface OpenBlock {
 }
 
 /** Blocks whose ids overlap at one place. Far more than any honest trail has; each takes about 1 KB. */
-export const MOST_OPEN_BLOCKS = 200_000
+export const MOST_OPEN_BLOCKS = 50_000
 
 /** Sweeping costs as much as looking at every open block: now and then. */
 const SWEEP_EVERY_ROWS = 10_000

@@ -43,8 +43,6 @@ export interface RowEvidence {
  * it is asked for.
  */
 export interface TrailSource {
-  /** Clock of the reader, µs since the Unix epoch. */
-  readonly now: number
   /** All blocks, chain by chain, in ascending order of their numbers. */
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */

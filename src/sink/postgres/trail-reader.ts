@@ -25,6 +25,7 @@ const FILES = ['trail-blocks', 'trail-row-blocks', 'trail-rows', 'trail-event'] 
  * Needs the rights of the reader role.
  */
 export class TrailReader implements TrailSource {
+  /** When it was taken, by this machine's clock: µs since the Unix epoch. */
   readonly now = Date.now() * 1000
   readonly #rows: Client
   readonly #blocks: Client

@@ -30,7 +30,6 @@ export type StoredBlock = Writable<BlockColumns>
 export class MemoryTrail {
   rows: StoredRow[] = []
   table: StoredBlock[] = []
-  now = NOW + 1_000_000
 
   async *blocks({ chain }: Selection): AsyncGenerator<readonly BlockColumns[]> {
     const sorted = this.table
@@ -175,7 +174,6 @@ export async function verified(
   const found: Finding[] = []
   const report = await verify(
     {
-      now: trail.now,
       blocks: (...args) => trail.blocks(...args),
       rowBlocks: (...args) => trail.rowBlocks(...args),
       rows: (...args) => trail.evidence(...args),
