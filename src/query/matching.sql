@@ -1,0 +1,3 @@
+select occurred_at, credential, operation, outcome, worker_id, actor_id
+from :SCHEMA.secret_audit
+where :WHERE
