@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addMigrateCommand } from './migrate.js'
+import { addQueryCommand } from './query.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
 
@@ -10,6 +11,7 @@ const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 /** Nothing was tried. */
 const COULD_NOT_RUN: ReadonlySet<string> = new Set(['AUDIT_INVALID_OPTION', 'AUDIT_MISSING_PACKAGE'])
+const USAGE_ERRORS: ReadonlySet<string> = new Set(['AUDIT_INVALID_OPTION', 'AUDIT_INVALID_QUERY'])
 
 void main()
 
@@ -31,6 +33,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addSpoolCommand(program)
   addVerifyCommand(program)
   addKeysCommand(program)
+  addQueryCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.
@@ -50,4 +53,5 @@ async function report(error: unknown): Promise<number> {
   }
   process.stderr.write(`${error.message}\n${error.remedy}\n`)
   return COULD_NOT_RUN.has(error.code) ? EXIT_USAGE : EXIT_FAILED
+  return USAGE_ERRORS.has(error.code) ? EXIT_USAGE : EXIT_FAILED
 }
