@@ -4,6 +4,7 @@ import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQueryCommand } from './query.js'
+import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
 
@@ -34,6 +35,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addVerifyCommand(program)
   addKeysCommand(program)
   addQueryCommand(program)
+  addServeCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

@@ -29,14 +29,14 @@ Exit code: 0 done, 1 failed, 2 usage, 3 there are rows (with --exit-code).`,
 
 async function runQuery(flags: Flags, command: Command): Promise<void> {
   const format = formatOf(command, flags, FORMATS)
-  const { parseFilter } = await import('../query/filter.js')
+  const { describeFilter, parseFilter } = await import('../query/filter.js')
   const filter = filterOf(flags)
-  const { text } = parseFilter(filter)
+  const described = describeFilter(parseFilter(filter))
   const { withTrail } = await import('./read-session.js')
   const { whileWaiting } = await import('./progress.js')
   await withTrail(flags, async ({ trail, record }) => {
     const page = await whileWaiting('reading', () => trail.search(filter))
-    await record({ what: 'rows', filter: text, rows: page.rows.length })
+    await record({ what: 'rows', filter: described, rows: page.rows.length })
     process.stdout.write(await rendered(page, format))
     if (page.next_cursor !== null && format !== 'json') {
       process.stderr.write(`There is more: add --cursor ${page.next_cursor}\n`)

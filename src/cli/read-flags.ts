@@ -16,8 +16,8 @@ export function addFilterFlags(command: Command, without: readonly FilterName[] 
 }
 
 /** Adds the flags that every command has which reads the trail. */
-export function addReadFlags(command: Command): Command {
-  return command
+export function addReadFlags(command: Command, { canBeUnrecorded = true } = {}): Command {
+  command
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
       '--reader-url <url>',
@@ -27,7 +27,8 @@ export function addReadFlags(command: Command): Command {
       '--database-url <url>',
       'where the row about this read is written (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
     )
-    .option('--unrecorded', 'read although this login cannot leave a row about it in the trail')
+  if (!canBeUnrecorded) return command
+  return command.option('--unrecorded', 'read although this login cannot leave a row about it in the trail')
 }
 
 /** The filter that the flags say. */

@@ -120,7 +120,7 @@ export interface ResolvedFilter {
   readonly settled: boolean
   readonly limit: number
   readonly cursor: string | undefined
-  /** The filter as it was given, but for page and size: what a cursor belongs to, and what a row about the read says. */
+  /** The filter as it was given, but for page and size: what a cursor belongs to. */
   readonly text: string
 }
 
@@ -183,6 +183,18 @@ function micros(text: unknown, nowMs: number): number | undefined {
 /** `orders-*` begins with `orders-`; `*` alone is every credential. */
 function prefixOf(credential: unknown): string | undefined {
   return typeof credential === 'string' && credential.endsWith('*') ? credential.slice(0, -1) : undefined
+}
+
+/** A filter as JSON, its times resolved: what the row about a read says. */
+export function describeFilter({ equals, credentialPrefix, notOk, from, to, settled }: ResolvedFilter): string {
+  return JSON.stringify({
+    ...(credentialPrefix !== undefined && { credential: `${credentialPrefix}*` }),
+    ...(notOk && { outcome: NOT_OK }),
+    ...equals,
+    ...(from !== undefined && { from: formatTime(from) }),
+    ...(to !== undefined && { to: formatTime(to) }),
+    ...(settled && { settled }),
+  })
 }
 
 /** A filter that no index serves reads what it filters: a window bounds that. */
