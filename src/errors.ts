@@ -94,6 +94,11 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'Reading the trail took longer than `readTimeoutMs`.',
     remedy: 'Ask for a shorter window of time, or for a credential or an execution; then look at `readTimeoutMs`.',
   },
+  AUDIT_EXPORT: {
+    row: 'not-stored',
+    meaning: 'An export cannot be written or resumed: its file is in the way, or is not what it was.',
+    remedy: 'The message says which file, and what to do with it.',
+  },
   AUDIT_SELF_TEST: {
     row: 'not-stored',
     meaning: 'The start-up self-test found that records would not be durable, and strict mode is on.',

@@ -2,11 +2,14 @@
 import { Command, CommanderError } from 'commander'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
+import { addExportCommand } from './export.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQueryCommand } from './query.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
+import { addSummaryCommand } from './summary.js'
+import { addTailCommand } from './tail.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -35,6 +38,9 @@ async function run(argv: readonly string[]): Promise<number> {
   addVerifyCommand(program)
   addKeysCommand(program)
   addQueryCommand(program)
+  addTailCommand(program)
+  addExportCommand(program)
+  addSummaryCommand(program)
   addServeCommand(program)
   try {
     await program.parseAsync(argv)

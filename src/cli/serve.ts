@@ -27,6 +27,8 @@ Exit code: 0 ended, 1 failed, 2 usage.`,
 }
 
 async function runServe(flags: Flags): Promise<void> {
+  const { diag, DiagConsoleLogger, DiagLogLevel } = await import('@opentelemetry/api')
+  diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const { openTrail, readSettings } = await import('./read-session.js')
   const settings = readSettings(flags)
   const [{ createAudit }, { authenticatorOf }, { serveTrail }] = await Promise.all([

@@ -131,9 +131,14 @@ const OF_THE_PAGE: ReadonlySet<string> = new Set<FilterName>(['limit', 'cursor']
  *
  * @param given values as texts (a query string, a command line) or of their own types
  * @param nowMs what relative times count from
+ * @param isBounded whether something else bounds what is read, so that no filter needs a window
  * @throws AuditError `AUDIT_INVALID_QUERY`, whose `field` names the parameter
  */
-export function parseFilter(given: unknown, nowMs: number = Date.now()): ResolvedFilter {
+export function parseFilter(
+  given: unknown,
+  nowMs: number = Date.now(),
+  { isBounded = false } = {},
+): ResolvedFilter {
   const parsed = filterSchema.safeParse(given)
   if (!parsed.success) throw invalid(parsed.error)
   const fields = withoutUndefined(parsed.data)
@@ -168,7 +173,7 @@ export function parseFilter(given: unknown, nowMs: number = Date.now()): Resolve
       ),
     ),
   }
-  requireWindow(filter)
+  if (!isBounded) requireWindow(filter)
   return filter
 }
 

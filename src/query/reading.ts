@@ -17,12 +17,14 @@ export interface Reading {
   readonly filter: string
   /** How many rows the reader gets; not known yet when an export begins. */
   readonly rows?: number | undefined
+  /** Of the file that an export wrote, lower-case hex. */
+  readonly sha256?: string | undefined
 }
 
 /** The row that a read of the trail leaves in it. */
 export function readingFields(
   { actorId, actorType, sourceAddress }: TrailReader,
-  { what, via, filter, rows }: Reading,
+  { what, via, filter, rows, sha256 }: Reading,
   outcome: Outcome,
 ): AuditFields {
   return {
@@ -32,6 +34,12 @@ export function readingFields(
     actorId,
     actorType,
     sourceAddress,
-    attributes: { what, via, filter, ...(rows !== undefined && { rows }) },
+    attributes: {
+      what,
+      via,
+      filter,
+      ...(rows !== undefined && { rows }),
+      ...(sha256 !== undefined && { sha256 }),
+    },
   }
 }

@@ -7,6 +7,7 @@ import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { Reader } from './reader.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
+import { formatTime } from './time.js'
 
 export interface TrailOptions {
   /** `postgres://…`, as a login with the reader role. */
@@ -165,6 +166,8 @@ export class Trail {
         denials: Number(row.denials),
         workers: Number(row.workers),
         actors: Number(row.actors),
+        first_access: formatTime(Number(row.first_access)),
+        last_access: formatTime(Number(row.last_access)),
       })),
       truncated: rows.length > resolved.limit,
     }
@@ -180,9 +183,12 @@ export class Trail {
     return BigInt(row?.mark ?? 0)
   }
 
-  /** Rows that became settled between two marks, in ascending order of ids. `limit`, `cursor` and `settled` do not count. */
+  /**
+   * Rows that became settled between two marks, in ascending order of ids: of transactions from `since` on and below
+   * `until`. `limit`, `cursor` and `settled` do not count, and no filter needs a window.
+   */
   async *added(filter: TrailFilter, since: bigint, until: bigint): AsyncGenerator<readonly TrailRow[], void, void> {
-    const resolved = parseFilter(filter)
+    const resolved = parseFilter(filter, Date.now(), { isBounded: true })
     const { added } = await this.#sql()
     let above: bigint | undefined
     for (;;) {

@@ -87,9 +87,10 @@ export function createTrailApp(options: TrailAppOptions): Hono {
   app.options('*', (c) => answer(undefined, c, async () => new Response(null, { status: 204 })))
   app.all('*', (c) =>
     answer(undefined, c, async () => {
+      const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+      if (!isRead) throw new Problem(405, 'The trail can only be read.', { headers: { allow: 'GET, HEAD' } })
       admit(c)
-      if (c.req.method === 'GET' || c.req.method === 'HEAD') throw new Problem(404, 'There is nothing here.')
-      throw new Problem(405, 'The trail can only be read.', { headers: { allow: 'GET, HEAD' } })
+      throw new Problem(404, 'There is nothing here.')
     }),
   )
   app.onError((error) => failed(error))
