@@ -92,7 +92,8 @@ export const ERROR_CATALOGUE = Object.freeze({
   AUDIT_READ_TIMEOUT: {
     row: 'not-stored',
     meaning: 'Reading the trail took longer than `readTimeoutMs`.',
-    remedy: 'Ask for a shorter window of time, or for a credential or an execution; then look at `readTimeoutMs`.',
+    remedy:
+      'Ask for a shorter window of time, or for a credential or an execution; then look at `readTimeoutMs`.',
   },
   AUDIT_EXPORT: {
     row: 'not-stored',

@@ -114,10 +114,15 @@ export interface ReadOptions {
 }
 
 /** Options of reading that have a default. */
-type Defaulted = 'schema' | 'readTimeoutMs' | 'readConnections' | 'host' | 'port' | 'oidcRole' | 'oidcRoleClaim'
+type Defaulted =
+  | 'schema'
+  | 'readTimeoutMs'
+  | 'readConnections'
+  | 'host'
+  | 'port'
+  | 'oidcRole'
+  | 'oidcRoleClaim'
 
 /** All options of reading, parsed and checked. */
-export type ReadSettings = Readonly<
-  Required<{ [Name in Defaulted]: NonNullable<ReadOptions[Name]> }>
-> &
+export type ReadSettings = Readonly<Required<{ [Name in Defaulted]: NonNullable<ReadOptions[Name]> }>> &
   Omit<ReadOptions, Defaulted>

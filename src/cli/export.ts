@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Command } from 'commander'
+import type { TrailFilter } from '../query/filter.js'
 import { addFilterFlags, addReadFlags, filterOf, type Flags } from './read-flags.js'
 import type { ReadSession } from './read-session.js'
 
@@ -10,9 +11,14 @@ type Format = (typeof FORMATS)[number]
 export function addExportCommand(program: Command): void {
   const command = program
     .command('export')
-    .description('Write all rows of a filter to a file, newest first, with a manifest; or to standard output.')
-  addReadFlags(addFilterFlags(command, ['limit', 'cursor', 'settled']))
-    .option('--output <file>', 'the file; its manifest is <file>.manifest.json (default: standard output, no manifest)')
+    .description(
+      'Write all rows of a filter to a file, newest first, with a manifest; or to standard output.',
+    )
+  addReadFlags(addFilterFlags(command, ['limit', 'cursor']))
+    .option(
+      '--output <file>',
+      'the file; its manifest is <file>.manifest.json (default: standard output, no manifest)',
+    )
     .option('--resume', 'go on where an interrupted export to this file stopped')
     .option('--format <format>', 'ndjson or csv', 'ndjson')
     .addHelpText(
@@ -36,7 +42,8 @@ async function runExport(flags: Flags, command: Command): Promise<void> {
   if (format === undefined) command.error(`--format must be ndjson or csv, not ${String(flags['format'])}`)
   if (flags['resume'] === true && flags['output'] === undefined) command.error('--resume needs --output')
   const { parseFilter, describeFilter } = await import('../query/filter.js')
-  const filter = { ...filterOf(flags), settled: true }
+  const { settledFilter } = await import('../query/export/export-file.js')
+  const filter = settledFilter(filterOf(flags))
   const described = describeFilter(parseFilter(filter))
   const { withTrail } = await import('./read-session.js')
   await withTrail(flags, async (session) => {
@@ -48,14 +55,18 @@ async function runExport(flags: Flags, command: Command): Promise<void> {
 
 interface Run {
   readonly session: ReadSession
-  readonly filter: Readonly<Record<string, string | boolean>>
+  readonly filter: TrailFilter
   readonly described: string
   readonly format: Format
 }
 
 const EXIT_INTERRUPTED = 3
 
-async function toFile({ session, filter, described, format }: Run, file: string, resume: boolean): Promise<void> {
+async function toFile(
+  { session, filter, described, format }: Run,
+  file: string,
+  resume: boolean,
+): Promise<void> {
   const [{ exportToFile }, { Outcome }, { Progress }] = await Promise.all([
     import('../query/export/export-file.js'),
     import('../event/vocabulary.js'),
@@ -116,5 +127,8 @@ async function toStandardOutput({ session, filter, described, format }: Run): Pr
     rows += page.rows.length
     await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
   }
-  await record({ what: 'export', filter: described, rows }, isGone ? Outcome.other('interrupted') : Outcome.Ok)
+  await record(
+    { what: 'export', filter: described, rows },
+    isGone ? Outcome.other('interrupted') : Outcome.Ok,
+  )
 }

@@ -11,7 +11,10 @@ export function addQueryCommand(program: Command): void {
     .command('query')
     .description('Show who accessed what, when, on which execution, and how it ended. Newest first.')
   addReadFlags(addFilterFlags(command))
-    .option('--format <format>', 'table, json, ndjson or csv (default: table on a terminal, ndjson in a pipe)')
+    .option(
+      '--format <format>',
+      'table, json, ndjson or csv (default: table on a terminal, ndjson in a pipe)',
+    )
     .option('--exit-code', 'exit with 3 when there are rows: for scripts that look for what must not be')
     .addHelpText(
       'after',
@@ -45,13 +48,16 @@ async function runQuery(flags: Flags, command: Command): Promise<void> {
   })
 }
 
-async function rendered({ rows, next_cursor }: Page, format: (typeof FORMATS)[number]): Promise<string> {
+async function rendered(
+  { rows, next_cursor, mark }: Page,
+  format: (typeof FORMATS)[number],
+): Promise<string> {
   const { rowJson } = await import('../query/row.js')
   switch (format) {
     case 'ndjson':
       return rows.map((row) => `${rowJson(row)}\n`).join('')
     case 'json':
-      return `{"rows":[${rows.map((row) => `\n${rowJson(row)}`).join(',')}],"next_cursor":${JSON.stringify(next_cursor)}}\n`
+      return `{"rows":[${rows.map((row) => `\n${rowJson(row)}`).join(',')}],${JSON.stringify({ next_cursor, mark }).slice(1)}\n`
     case 'csv': {
       const { CSV_HEAD, rowCsv } = await import('../query/csv.js')
       return CSV_HEAD + rows.map(rowCsv).join('')
@@ -59,7 +65,9 @@ async function rendered({ rows, next_cursor }: Page, format: (typeof FORMATS)[nu
     case 'table': {
       const { hasColours, table } = await import('./table.js')
       const { ROW_COLUMNS } = await import('./row-table.js')
-      return rows.length === 0 ? 'There is no such row.\n' : table(ROW_COLUMNS, rows, hasColours(process.stdout))
+      return rows.length === 0
+        ? 'There is no such row.\n'
+        : table(ROW_COLUMNS, rows, hasColours(process.stdout))
     }
   }
 }

@@ -9,8 +9,8 @@ export function addFilterFlags(command: Command, without: readonly FilterName[] 
   for (const [name, { kind, doc, example }] of Object.entries<FilterField>(FILTER_FIELDS)) {
     if (without.includes(name as FilterName)) continue
     const flag = `--${name.replaceAll('_', '-')}`
-    const text = `${doc.replace(/\.$/, '').replaceAll('`', '')}${kind === 'switch' ? '' : `, such as ${example}`}`
-    command.option(kind === 'switch' ? flag : `${flag} <value>`, text)
+    const text = `${doc.replace(/\.$/, '').replaceAll('`', '')}${kind === 'mark' ? '' : `, such as ${example}`}`
+    command.option(kind === 'mark' ? `${flag} [mark]` : `${flag} <value>`, text)
   }
   return command
 }
@@ -51,5 +51,7 @@ export function formatOf<Format extends string>(
   if (format === undefined) return process.stdout.isTTY ? formats[0] : formats[1]
   const found = formats.find((known) => known === format)
   if (found !== undefined) return found
-  return command.error(`--format must be ${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}, not ${format}`)
+  return command.error(
+    `--format must be ${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}, not ${format}`,
+  )
 }

@@ -66,7 +66,13 @@ export function readSettings(flags: Flags): ReadSettings & { readonly databaseUr
 }
 
 export function openTrail(
-  { databaseUrl, readerUrl, schema, readTimeoutMs, readConnections }: ReadSettings & { readonly databaseUrl: string },
+  {
+    databaseUrl,
+    readerUrl,
+    schema,
+    readTimeoutMs,
+    readConnections,
+  }: ReadSettings & { readonly databaseUrl: string },
   cursorKey: string | undefined,
   applicationName: string,
 ): Trail {

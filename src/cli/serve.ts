@@ -9,7 +9,10 @@ export function addServeCommand(program: Command): void {
     { canBeUnrecorded: false },
   )
     .option('--host <address>', 'address to listen on (default: $NOETL_SECRET_AUDIT_HOST, else 127.0.0.1)')
-    .option('--port <number>', 'port to listen on, 0 for a free one (default: $NOETL_SECRET_AUDIT_PORT, else 8484)')
+    .option(
+      '--port <number>',
+      'port to listen on, 0 for a free one (default: $NOETL_SECRET_AUDIT_PORT, else 8484)',
+    )
     .addHelpText(
       'after',
       `
@@ -53,7 +56,9 @@ async function runServe(flags: Flags): Promise<void> {
     })
     process.stdout.write(`${server.url}\n`)
     if (authenticator === undefined) {
-      process.stderr.write('Nobody may read: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.\n')
+      process.stderr.write(
+        'Nobody may read: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.\n',
+      )
     }
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
     await server.close()

@@ -11,7 +11,10 @@ export function addSummaryCommand(program: Command): void {
     .command('summary')
     .description('Per credential: accesses, denials, distinct workers and actors, first and last access.')
   addReadFlags(addFilterFlags(command, ['cursor']))
-    .option('--format <format>', 'table, json, ndjson or csv (default: table on a terminal, ndjson in a pipe)')
+    .option(
+      '--format <format>',
+      'table, json, ndjson or csv (default: table on a terminal, ndjson in a pipe)',
+    )
     .addHelpText(
       'after',
       `

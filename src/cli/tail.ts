@@ -14,7 +14,11 @@ export function addTailCommand(program: Command): void {
     .command('tail')
     .description('Show rows as they come, oldest first, until it is interrupted.')
   addReadFlags(addFilterFlags(command, ['from', 'to', 'limit', 'cursor', 'settled']))
-    .option('--lines <n>', `rows of the last 24 hours to begin with, 0 to ${MOST_LINES}`, String(DEFAULT_LINES))
+    .option(
+      '--lines <n>',
+      `rows of the last 24 hours to begin with, 0 to ${MOST_LINES}`,
+      String(DEFAULT_LINES),
+    )
     .option('--format <format>', 'table or ndjson (default: table on a terminal, ndjson in a pipe)')
     .addHelpText(
       'after',

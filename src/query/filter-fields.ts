@@ -14,7 +14,7 @@ export type FilterKind =
   | { readonly kind: 'trace' }
   | { readonly kind: 'time' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly default: number }
-  | { readonly kind: 'switch' }
+  | { readonly kind: 'mark' }
 
 export type FilterField = FilterKind & {
   readonly doc: string
@@ -88,8 +88,8 @@ export const FILTER_FIELDS = Object.freeze({
   },
   to: { kind: 'time', doc: 'Before: as `from`.', example: '2026-10-01' },
   settled: {
-    kind: 'switch',
-    doc: 'Only rows of transactions older than every running one, as of the first page: a set that no longer changes.',
+    kind: 'mark',
+    doc: 'Only rows of transactions older than every one that was running at the first page: a set that no longer changes. Or the `mark` of an earlier answer, for the same set again.',
     example: 'true',
   },
   limit: {

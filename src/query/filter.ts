@@ -27,13 +27,12 @@ export interface TrailFilter {
   readonly from?: Date | string | undefined
   /** Exclusive. */
   readonly to?: Date | string | undefined
+  /** `true`, or the mark of an earlier page for the same set again. */
   readonly settled?: boolean | string | undefined
   /** Rows of a page, 1 to 10,000. */
   readonly limit?: number | string | undefined
   readonly cursor?: string | undefined
 }
-
-const SWITCHES = { true: true, '1': true, false: false, '0': false } as const
 
 function schemaOf(field: FilterField) {
   switch (field.kind) {
@@ -78,10 +77,12 @@ function schemaOf(field: FilterField) {
           (value) => Number.isInteger(value) && value >= field.min && value <= field.max,
           `must be an integer from ${field.min} to ${field.max}`,
         )
-    case 'switch':
+    case 'mark':
       return z
-        .union([z.boolean(), z.enum(['true', 'false', '1', '0'])], 'must be true or false')
-        .transform((value) => (typeof value === 'boolean' ? value : SWITCHES[value]))
+        .union([z.boolean(), z.string().regex(/^(true|false|\d{1,18})$/)], {
+          error: 'must be true, false, or the mark of an earlier answer',
+        })
+        .transform(String)
   }
 }
 
@@ -99,7 +100,9 @@ function isoOf(date: Date): string | undefined {
 const SHAPE = Object.fromEntries(
   Object.entries<FilterField>(FILTER_FIELDS).map(([name, field]) => [
     name,
-    schemaOf(field).optional().meta({ description: field.doc, examples: [field.example] }),
+    schemaOf(field)
+      .optional()
+      .meta({ description: field.doc, examples: [field.example] }),
   ]),
 )
 
@@ -118,6 +121,8 @@ export interface ResolvedFilter {
   /** µs since the Unix epoch, exclusive. */
   readonly to: number | undefined
   readonly settled: boolean
+  /** The mark that was asked for by name. */
+  readonly mark: bigint | undefined
   readonly limit: number
   readonly cursor: string | undefined
   /** The filter as it was given, but for page and size: what a cursor belongs to. */
@@ -161,7 +166,8 @@ export function parseFilter(
     },
     credentialPrefix: prefix,
     notOk: outcome === NOT_OK,
-    settled: settled === true,
+    settled: settled !== undefined && settled !== 'false',
+    mark: typeof settled === 'string' && /^\d+$/.test(settled) ? BigInt(settled) : undefined,
     limit: Number(limit ?? FILTER_FIELDS.limit.default),
     cursor: cursor === undefined ? undefined : String(cursor),
     text: JSON.stringify(
@@ -191,14 +197,22 @@ function prefixOf(credential: unknown): string | undefined {
 }
 
 /** A filter as JSON, its times resolved: what the row about a read says. */
-export function describeFilter({ equals, credentialPrefix, notOk, from, to, settled }: ResolvedFilter): string {
+export function describeFilter({
+  equals,
+  credentialPrefix,
+  notOk,
+  from,
+  to,
+  settled,
+  mark,
+}: ResolvedFilter): string {
   return JSON.stringify({
     ...(credentialPrefix !== undefined && { credential: `${credentialPrefix}*` }),
     ...(notOk && { outcome: NOT_OK }),
     ...equals,
     ...(from !== undefined && { from: formatTime(from) }),
     ...(to !== undefined && { to: formatTime(to) }),
-    ...(settled && { settled }),
+    ...(settled && { settled: mark === undefined ? true : String(mark) }),
   })
 }
 

@@ -69,19 +69,16 @@ export function plan(
 }
 
 export function histogramOf({ from, to, width, count }: Layout, rows: readonly HistogramRow[]): Histogram {
-  const outcomes = Array.from({ length: count }, (): Record<string, number> => ({}))
-  for (const { bucket, outcome, accesses } of rows) {
-    const counts = outcomes[Number(bucket)]
-    if (counts !== undefined) counts[outcome] = Number(accesses)
-  }
+  const outcomes = Array.from({ length: count }, () => new Map<string, number>())
+  for (const { bucket, outcome, accesses } of rows) outcomes[Number(bucket)]?.set(outcome, Number(accesses))
   return {
     from: formatTime(from),
     to: formatTime(to),
     bucket_seconds: width / 1_000_000,
     buckets: outcomes.map((counts, i) => ({
       from: formatTime(from + i * width),
-      total: Object.values(counts).reduce((sum, n) => sum + n, 0),
-      outcomes: counts,
+      total: [...counts.values()].reduce((sum, n) => sum + n, 0),
+      outcomes: Object.fromEntries(counts),
     })),
   }
 }

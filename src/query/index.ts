@@ -1,6 +1,11 @@
 export { CSV_HEAD, rowCsv } from './csv.js'
 export type { EvidenceSource, RowEvidence } from './evidence.js'
-export { type ExportFormat, type ExportOptions, type ExportResult, exportToFile } from './export/export-file.js'
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportResult,
+  exportToFile,
+} from './export/export-file.js'
 export type { ExportedChain, ExportManifest } from './export/manifest.js'
 export type { TrailFilter } from './filter.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'

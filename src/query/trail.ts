@@ -38,6 +38,8 @@ export interface Page {
   readonly rows: readonly TrailRow[]
   /** Where the next page begins; `null` after the last. */
   readonly next_cursor: string | null
+  /** With `settled`: what fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
+  readonly mark: string | null
 }
 
 /** What became of one credential in a window. */
@@ -61,9 +63,7 @@ export interface Summary {
   readonly truncated: boolean
 }
 
-type Statements = Readonly<
-  Record<'page' | 'added' | 'mark' | 'matching' | 'histogram' | 'summary', string>
->
+type Statements = Readonly<Record<'page' | 'added' | 'mark' | 'matching' | 'histogram' | 'summary', string>>
 
 /**
  * Reads the trail. Nothing connects before it is used.
@@ -99,12 +99,13 @@ export class Trail {
     const range = await this.#rangeOf(resolved)
     const { rows, isLast } = await this.#page(resolved, range, resolved.limit)
     const last = rows.at(-1)
-    return { rows, next_cursor: isLast || last === undefined ? null : this.#cursorAt(last, range, resolved) }
+    const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, resolved)
+    return { rows, next_cursor, mark: range.mark?.toString() ?? null }
   }
 
   /**
    * The whole result, page by page in constant memory, from the filter's cursor on if it has one. `limit` does not
-   * count.
+   * count. There is always a page, if only an empty one.
    */
   async *pages(filter: TrailFilter = {}): AsyncGenerator<Page, void, void> {
     const resolved = parseFilter(filter)
@@ -112,9 +113,9 @@ export class Trail {
     for (;;) {
       const { rows, isLast } = await this.#page(resolved, range, STREAM_ROWS)
       const last = rows.at(-1)
-      if (last === undefined) return
-      yield { rows, next_cursor: isLast ? null : this.#cursorAt(last, range, resolved) }
-      if (isLast) return
+      const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, resolved)
+      yield { rows, next_cursor, mark: range.mark?.toString() ?? null }
+      if (isLast || last === undefined) return
       range = { ...range, below: BigInt(last.audit_id) }
     }
   }
@@ -187,7 +188,11 @@ export class Trail {
    * Rows that became settled between two marks, in ascending order of ids: of transactions from `since` on and below
    * `until`. `limit`, `cursor` and `settled` do not count, and no filter needs a window.
    */
-  async *added(filter: TrailFilter, since: bigint, until: bigint): AsyncGenerator<readonly TrailRow[], void, void> {
+  async *added(
+    filter: TrailFilter,
+    since: bigint,
+    until: bigint,
+  ): AsyncGenerator<readonly TrailRow[], void, void> {
     const resolved = parseFilter(filter, Date.now(), { isBounded: true })
     const { added } = await this.#sql()
     let above: bigint | undefined
@@ -222,7 +227,18 @@ export class Trail {
       const { auditId, ...range } = this.#cursors.read(filter.cursor, filter)
       return { ...range, below: auditId }
     }
-    return { ...window(filter), mark: filter.settled ? await this.mark() : undefined }
+    if (!filter.settled) return window(filter)
+    const mark = await this.mark()
+    if (filter.mark !== undefined && filter.mark > mark) {
+      throw new AuditError(
+        'AUDIT_INVALID_QUERY',
+        `settled: ${filter.mark} is no mark of this database, or not yet`,
+        {
+          field: 'settled',
+        },
+      )
+    }
+    return { ...window(filter), mark: filter.mark ?? mark }
   }
 
   async #page(

@@ -3,7 +3,10 @@
  *
  * @returns undefined when it takes none of them
  */
-export function preferred<Type extends string>(accept: string | null, offered: readonly Type[]): Type | undefined {
+export function preferred<Type extends string>(
+  accept: string | null,
+  offered: readonly Type[],
+): Type | undefined {
   if (accept === null || accept.trim() === '') return offered[0]
   const ranges = accept.split(',').map((part) => {
     const [range = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase())
@@ -19,6 +22,8 @@ export function preferred<Type extends string>(accept: string | null, offered: r
     }
     return 0
   }
-  const best = offered.map((type) => ({ type, quality: qualityOf(type) })).sort((a, b) => b.quality - a.quality)[0]
+  const best = offered
+    .map((type) => ({ type, quality: qualityOf(type) }))
+    .sort((a, b) => b.quality - a.quality)[0]
   return best === undefined || best.quality === 0 ? undefined : best.type
 }

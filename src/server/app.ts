@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono'
 import { diag } from '../diagnostics.js'
-import { AuditError } from '../errors.js'
+import { AuditError, nearest } from '../errors.js'
 import type { AuditStats } from '../exporter/exporter.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { Trail } from '../query/trail.js'
@@ -29,6 +29,9 @@ export interface TrailAppOptions {
   readonly stats?: (() => AuditStats) | undefined
 }
 
+/** Of a parameter's name, in a problem. */
+const LONGEST_NAME = 80
+
 /** What the adapter for Node says of a request; another adapter says nothing. */
 interface NodeBindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
@@ -52,10 +55,17 @@ export function createTrailApp(options: TrailAppOptions): Hono {
   const limiter = new RateLimiter(RATE_LIMIT)
   const app = new Hono()
 
-  const answer = async (route: Route | undefined, c: Context, work: () => Promise<Response>): Promise<Response> => {
+  const answer = async (
+    route: Route | undefined,
+    c: Context,
+    work: () => Promise<Response>,
+  ): Promise<Response> => {
     const began = performance.now()
     const response = await work().catch(failed)
-    for (const [name, value] of Object.entries({ ...SECURITY_HEADERS, ...corsHeaders(c.req.raw, corsOrigin) })) {
+    for (const [name, value] of Object.entries({
+      ...SECURITY_HEADERS,
+      ...corsHeaders(c.req.raw, corsOrigin),
+    })) {
       if (!response.headers.has(name)) response.headers.set(name, value)
     }
     metrics.request(route?.path ?? 'none', response.status, (performance.now() - began) / 1000)
@@ -65,7 +75,9 @@ export function createTrailApp(options: TrailAppOptions): Hono {
   const admit = (c: Context): void => {
     const wait = limiter.take(clientOf(c) ?? 'unknown', performance.now())
     if (wait > 0) {
-      throw new Problem(429, 'Too many requests of this address.', { headers: { 'retry-after': String(wait) } })
+      throw new Problem(429, 'Too many requests of this address.', {
+        headers: { 'retry-after': String(wait) },
+      })
     }
     const { headers } = c.req.raw
     if (Number(headers.get('content-length') ?? 0) > 0 || headers.has('transfer-encoding')) {
@@ -80,7 +92,7 @@ export function createTrailApp(options: TrailAppOptions): Hono {
         if (route.access === 'anyone') return route.handle(context, callOf(c, {}))
         const who = await authenticator.authenticate(c.req.raw)
         const reader = { ...who, sourceAddress: clientOf(c) }
-        return route.handle(context, { ...callOf(c, queryOf(c.req.raw)), reader })
+        return route.handle(context, { ...callOf(c, queryOf(c.req.raw, route)), reader })
       }),
     )
   }
@@ -109,18 +121,32 @@ function callOf(c: Context, query: Readonly<Record<string, string>>): Call {
   return { request: c.req.raw, query, path: c.req.param() as Record<string, string> }
 }
 
-/** @throws AuditError `AUDIT_INVALID_QUERY` for a parameter that is there twice: which one was meant is not known */
-function queryOf(request: Request): Readonly<Record<string, string>> {
-  const query: Record<string, string> = {}
+/**
+ * The parameters of a request, each once.
+ *
+ * @throws AuditError `AUDIT_INVALID_QUERY` for one that the route does not have, and for one that is there twice: which
+ *   was meant is not known
+ */
+function queryOf(
+  request: Request,
+  { filter = [], parameters = {} }: Route,
+): Readonly<Record<string, string>> {
+  const known: ReadonlySet<string> = new Set([...filter, ...Object.keys(parameters)])
+  const query = new Map<string, string>()
   for (const [name, value] of new URL(request.url).searchParams) {
-    if (Object.hasOwn(query, name)) {
-      throw new AuditError('AUDIT_INVALID_QUERY', `${JSON.stringify(name.slice(0, 80))} is given more than once`, {
-        field: name.slice(0, 80),
-      })
+    const isTwice = query.has(name)
+    if (known.has(name) && !isTwice) {
+      query.set(name, value)
+      continue
     }
-    query[name] = value
+    const field = name.slice(0, LONGEST_NAME)
+    const hint = nearest(field, known)
+    const problem = isTwice
+      ? 'is given more than once'
+      : `is no parameter here${hint ? `; did you mean ${hint}?` : ''}`
+    throw new AuditError('AUDIT_INVALID_QUERY', `${JSON.stringify(field)} ${problem}`, { field })
   }
-  return query
+  return Object.fromEntries(query)
 }
 
 function clientOf(c: Context): string | undefined {

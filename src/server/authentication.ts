@@ -41,7 +41,9 @@ export function bearerToken(token: string): Authenticator {
 export function either(token: Authenticator, oidc: Authenticator): Authenticator {
   return {
     authenticate: (request) =>
-      /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearerOf(request)) ? oidc.authenticate(request) : token.authenticate(request),
+      /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearerOf(request))
+        ? oidc.authenticate(request)
+        : token.authenticate(request),
   }
 }
 

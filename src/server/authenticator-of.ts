@@ -17,7 +17,13 @@ export interface AuthenticationSettings {
  * @throws AuditError `AUDIT_INVALID_OPTION` for an issuer without an audience, or the other way round
  */
 export async function authenticatorOf(settings: AuthenticationSettings): Promise<Authenticator | undefined> {
-  const { apiToken, oidcIssuer: issuer, oidcAudience: audience, oidcRole: role, oidcRoleClaim: roleClaim } = settings
+  const {
+    apiToken,
+    oidcIssuer: issuer,
+    oidcAudience: audience,
+    oidcRole: role,
+    oidcRoleClaim: roleClaim,
+  } = settings
   const token = apiToken === undefined ? undefined : bearerToken(apiToken)
   if (issuer === undefined && audience === undefined) return token
   if (issuer === undefined || audience === undefined) {

@@ -21,7 +21,8 @@ export class ServerMetrics {
     this.#requests.set(labels, (this.#requests.get(labels) ?? 0) + 1)
     const duration = this.#durations.get(route) ?? { counts: BOUNDS.map(() => 0), sum: 0, count: 0 }
     this.#durations.set(route, duration)
-    for (const [i, bound] of BOUNDS.entries()) if (seconds <= bound) duration.counts[i] = (duration.counts[i] ?? 0) + 1
+    for (const [i, bound] of BOUNDS.entries())
+      if (seconds <= bound) duration.counts[i] = (duration.counts[i] ?? 0) + 1
     duration.sum += seconds
     duration.count++
   }
@@ -40,9 +41,12 @@ export class ServerMetrics {
       ...family('noetl_secret_audit_server_requests_total', 'counter', 'Requests answered.', [
         ...[...this.#requests].map(([labels, n]) => `{${labels}} ${n}`),
       ]),
-      ...family('noetl_secret_audit_server_rows_read_total', 'counter', 'Rows of the trail that readers got.', [
-        ` ${this.#rows}`,
-      ]),
+      ...family(
+        'noetl_secret_audit_server_rows_read_total',
+        'counter',
+        'Rows of the trail that readers got.',
+        [` ${this.#rows}`],
+      ),
       `# HELP ${duration} Time until an answer began.`,
       `# TYPE ${duration} histogram`,
       ...[...this.#durations].flatMap(([route, { counts, sum, count }]) => [

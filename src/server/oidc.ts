@@ -40,9 +40,16 @@ export async function oidc(options: OidcOptions): Promise<Authenticator> {
       })
       const { issuer, audience, role, roleClaim } = options
       const { payload } = await jose
-        .jwtVerify(token, found, { issuer, audience, algorithms: ALGORITHMS, clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ['sub', 'exp'] })
+        .jwtVerify(token, found, {
+          issuer,
+          audience,
+          algorithms: ALGORITHMS,
+          clockTolerance: CLOCK_TOLERANCE_S,
+          requiredClaims: ['sub', 'exp'],
+        })
         .catch((error: unknown): never => {
-          if (error instanceof jose.errors.JWKSTimeout || !(error instanceof jose.errors.JOSEError)) throw issuerAway()
+          if (error instanceof jose.errors.JWKSTimeout || !(error instanceof jose.errors.JOSEError))
+            throw issuerAway()
           throw new Problem(401, 'The token is not valid here, or not any more.', {
             headers: { 'www-authenticate': 'Bearer realm="secret audit", error="invalid_token"' },
           })
@@ -79,5 +86,7 @@ function rolesOf(payload: JWTPayload, claim: string): readonly unknown[] {
 }
 
 function issuerAway(): Problem {
-  return new Problem(503, 'The issuer of the tokens cannot be asked for its keys.', { headers: { 'retry-after': '5' } })
+  return new Problem(503, 'The issuer of the tokens cannot be asked for its keys.', {
+    headers: { 'retry-after': '5' },
+  })
 }

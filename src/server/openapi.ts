@@ -42,7 +42,11 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   Row: rowSchema(),
   Page: object({
     rows: list(ref('Row')),
-    next_cursor: { type: ['string', 'null'], description: 'Where the next page begins; null after the last.' },
+    next_cursor: {
+      type: ['string', 'null'],
+      description: 'Where the next page begins; null after the last.',
+    },
+    mark: { type: ['string', 'null'], description: 'With `settled`: what fixes the set of rows.' },
   }),
   RowDetail: object({ row: ref('Row'), evidence: { anyOf: [ref('Evidence'), { type: 'null' }] } }),
   Evidence: object({
@@ -74,7 +78,11 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     truncated: { type: 'boolean', description: 'Whether there are more credentials than `limit`.' },
   }),
   Status: object({ status: { const: 'ok' } }),
-  Csv: { type: 'string', description: 'RFC 4180, with a head line. A text that a spreadsheet could execute begins with an apostrophe.' },
+  Csv: {
+    type: 'string',
+    description:
+      'RFC 4180, with a head line. A text that a spreadsheet could execute begins with an apostrophe.',
+  },
   Text: string,
   Openapi: { type: 'object' },
   Problem: {
@@ -169,7 +177,7 @@ function parameterSchema(field: FilterField): Schema {
       return string
     case 'integer':
       return { type: 'integer', minimum: field.min, maximum: field.max, default: field.default }
-    case 'switch':
-      return { type: 'boolean', default: false }
+    case 'mark':
+      return { type: 'string', pattern: '^(true|false|\\d{1,18})$', default: 'false' }
   }
 }

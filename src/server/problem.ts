@@ -76,5 +76,9 @@ export function problemOf(error: unknown): Problem {
     return new Problem(status, detail, { code, ...(field !== undefined && { parameter: field }) })
   }
   const { meaning, remedy } = ERROR_CATALOGUE[code]
-  return new Problem(status, meaning, { code, hint: remedy, headers: status === 503 ? { 'retry-after': '5' } : {} })
+  return new Problem(status, meaning, {
+    code,
+    hint: remedy,
+    headers: status === 503 ? { 'retry-after': '5' } : {},
+  })
 }

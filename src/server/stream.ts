@@ -1,6 +1,7 @@
 import { diag } from '../diagnostics.js'
 import { Outcome } from '../event/vocabulary.js'
 import { CSV_HEAD, rowCsv } from '../query/csv.js'
+import { settledFilter } from '../query/export/export-file.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../query/filter.js'
 import { type IdFormat, rowJson, type TrailRow } from '../query/row.js'
 import { Interrupted, recordEnd, recordRead } from './record-read.js'
@@ -41,7 +42,7 @@ export async function streamRows(
   format: RowFormat,
   ids: IdFormat,
 ): Promise<Response> {
-  const settled = { ...given, settled: true }
+  const settled = settledFilter(given)
   const filter = describeFilter(parseFilter(settled))
   await recordRead(context, call, { what: 'export', filter }, Outcome.Started)
   const pages = context.trail.pages(settled)

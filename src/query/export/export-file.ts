@@ -36,6 +36,7 @@ interface Checkpoint {
   readonly given: string
   /** Its times resolved when the export began. */
   readonly filter: string
+  readonly mark: string
   /** Where the next page begins; null when there is none. */
   readonly cursor: string | null
   readonly bytes: number
@@ -57,18 +58,28 @@ const FILE_MODE = 0o600
  */
 export async function exportToFile(trail: Trail, options: ExportOptions): Promise<ExportResult> {
   const { file, format, signal } = options
-  const filter = { ...options.filter, settled: true }
-  const { text: given, ...resolved } = parseFilter(filter)
+  const filter = settledFilter(options.filter)
+  const resolved = parseFilter(filter)
+  const { text: given } = resolved
   await refuseExisting(file)
   const checkpoint = await checkpointOf(options, given)
   const counter = new Counter(checkpoint?.tally)
-  const described = checkpoint?.filter ?? describeFilter({ text: given, ...resolved })
+  const described = checkpoint?.filter ?? describeFilter(resolved)
   const output = await PartFile.open(file, checkpoint?.bytes)
   try {
+    let mark = checkpoint?.mark ?? '0'
     const save = async (cursor: string | null): Promise<void> => {
       await output.sync()
       const { bytes } = output
-      await writeCheckpoint(file, { format, given, filter: described, cursor, bytes, tally: counter.tally })
+      await writeCheckpoint(file, {
+        format,
+        given,
+        filter: described,
+        mark,
+        cursor,
+        bytes,
+        tally: counter.tally,
+      })
     }
     if (checkpoint === undefined && format === 'csv') await output.write(CSV_HEAD)
     const row = format === 'csv' ? rowCsv : (one: TrailRow) => `${rowJson(one)}\n`
@@ -79,6 +90,7 @@ export async function exportToFile(trail: Trail, options: ExportOptions): Promis
     for await (const page of rest) {
       await output.write(page.rows.map(row).join(''))
       for (const one of page.rows) counter.add(one)
+      mark = page.mark ?? mark
       options.onRows?.(page.rows.length)
       cursor = page.next_cursor
       const isStopped = signal?.aborted === true && cursor !== null
@@ -95,6 +107,7 @@ export async function exportToFile(trail: Trail, options: ExportOptions): Promis
       bytes: output.bytes,
       sha256: output.digest(),
       filter: JSON.parse(described) as Record<string, unknown>,
+      mark,
       ...counter.tally,
     }
     await replace(`${file}.manifest.json`, `${JSON.stringify(manifest, undefined, 2)}\n`)
@@ -106,6 +119,12 @@ export async function exportToFile(trail: Trail, options: ExportOptions): Promis
   }
 }
 
+/** An export is of a set that no longer changes, whatever was asked for. */
+export function settledFilter(filter: TrailFilter): TrailFilter {
+  const { settled } = filter
+  return { ...filter, settled: typeof settled === 'string' && settled !== 'false' ? settled : true }
+}
+
 const partOf = (file: string): string => `${file}.part`
 const checkpointFile = (file: string): string => `${file}.part.json`
 
@@ -115,7 +134,10 @@ async function refuseExisting(file: string): Promise<void> {
   }
 }
 
-async function checkpointOf({ file, format, resume }: ExportOptions, given: string): Promise<Checkpoint | undefined> {
+async function checkpointOf(
+  { file, format, resume }: ExportOptions,
+  given: string,
+): Promise<Checkpoint | undefined> {
   const text = await readFile(checkpointFile(file), 'utf8').catch(() => undefined)
   const isThere = text !== undefined || (await stat(partOf(file)).catch(() => undefined)) !== undefined
   if (!resume) {
@@ -166,11 +188,15 @@ class PartFile {
     const { size } = await handle.stat()
     if (size < bytes) {
       await handle.close()
-      throw new AuditError('AUDIT_EXPORT', `${partOf(file)} is shorter than when it was interrupted; begin anew`)
+      throw new AuditError(
+        'AUDIT_EXPORT',
+        `${partOf(file)} is shorter than when it was interrupted; begin anew`,
+      )
     }
     await handle.truncate(bytes)
     if (bytes > 0) {
-      for await (const chunk of createReadStream(partOf(file), { end: bytes - 1 })) hash.update(chunk as Buffer)
+      for await (const chunk of createReadStream(partOf(file), { end: bytes - 1 }))
+        hash.update(chunk as Buffer)
     }
     return new PartFile(handle, hash, bytes)
   }

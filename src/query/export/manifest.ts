@@ -21,6 +21,8 @@ export interface ExportManifest {
   readonly sha256: string
   /** The filter, its times resolved. */
   readonly filter: Readonly<Record<string, unknown>>
+  /** The rows are those of transactions below this one. */
+  readonly mark: string
   readonly rows: number
   /** Largest and smallest id: the first and the last row of the file. */
   readonly first_audit_id: string | null
