@@ -89,7 +89,7 @@ async function toFile(
     })
     progress.end()
     if (manifest === undefined) {
-      await record({ what: 'export', filter: described, rows }, Outcome.other('interrupted'))
+      await record({ what: 'export', filter: described, rows }, Outcome.Stopped)
       process.stderr.write(`Interrupted after ${rows} rows. The same command with --resume goes on.\n`)
       process.exitCode = EXIT_INTERRUPTED
       return
@@ -127,8 +127,5 @@ async function toStandardOutput({ session, filter, described, format }: Run): Pr
     rows += page.rows.length
     await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
   }
-  await record(
-    { what: 'export', filter: described, rows },
-    isGone ? Outcome.other('interrupted') : Outcome.Ok,
-  )
+  await record({ what: 'export', filter: described, rows }, isGone ? Outcome.Stopped : Outcome.Ok)
 }

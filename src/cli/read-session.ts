@@ -16,7 +16,7 @@ export interface ReadSession {
   readonly trail: Trail
   readonly settings: ReadSettings
   /** @throws AuditError `AUDIT_READ_FAILED` when the row about the read could not be written */
-  record(reading: Omit<Reading, 'via'>, outcome?: Outcome): Promise<void>
+  readonly record: (reading: Omit<Reading, 'via'>, outcome?: Outcome) => Promise<void>
 }
 
 /** Opens the trail for a command, and closes it after. */
@@ -31,7 +31,7 @@ export async function withTrail(flags: Flags, work: (session: ReadSession) => Pr
     await work({
       trail,
       settings,
-      async record(reading, outcome = Outcome.Ok) {
+      record: async (reading, outcome = Outcome.Ok) => {
         try {
           await audit?.service.recordStrict(readingFields(whoami(), { ...reading, via: 'cli' }, outcome))
         } catch (cause) {

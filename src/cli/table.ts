@@ -23,12 +23,12 @@ export function table<Row>(
 ): string {
   const texts = rows.map((row) => columns.map(({ value }) => cell(value(row))))
   const widths = columns.map(({ title }, i) =>
-    Math.max(title.length, ...texts.map((line) => [...(line[i] ?? '')].length)),
+    Math.max(title.length, ...texts.map((line) => lengthOf(line[i]))),
   )
   const painted = (text: string, style: keyof typeof STYLES | undefined): string =>
     hasColours && style !== undefined ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text
   const padded = (text: string, i: number): string => {
-    const space = ' '.repeat((widths[i] ?? 0) - [...text].length)
+    const space = ' '.repeat((widths[i] ?? 0) - lengthOf(text))
     return columns[i]?.isNumber === true ? space + text : text + space
   }
   const head = columns.map(({ title }, i) => painted(padded(title, i), 'head'))
@@ -40,8 +40,12 @@ export function table<Row>(
 
 function cell(value: string | number | null): string {
   const text = visible(String(value ?? ''))
-  const letters = [...text]
+  const letters = Array.from(text)
   return letters.length <= WIDEST_CELL ? text : `${letters.slice(0, WIDEST_CELL - 1).join('')}…`
+}
+
+function lengthOf(text = ''): number {
+  return Array.from(text).length
 }
 
 /** Text that does nothing to a terminal. */

@@ -78,8 +78,9 @@ function ofFilter({ equals, credentialPrefix, notOk }: ResolvedFilter, values: V
   const parts = Object.entries(equals).map(
     ([column, value]) => `${column} = ${values.add(value, INT8.has(column) ? 'bigint' : 'text')}`,
   )
-  // Says in the words of the partial index what `outcome = $1` implies.
+  // Says in the words of the partial index what the other conditions imply.
   if (notOk || (equals['outcome'] !== undefined && equals['outcome'] !== 'ok')) parts.push(`outcome <> 'ok'`)
+  if (notOk) parts.push(`outcome not in ('started', 'stopped', 'mode_changed')`)
   if (credentialPrefix !== undefined && credentialPrefix !== '') {
     const pattern = `${credentialPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`
     parts.push(`credential like ${values.add(pattern, 'text')}`)

@@ -32,7 +32,11 @@ export const FILTER_FIELDS = Object.freeze({
     example: 'orders-db',
   },
   operation: { kind: 'name', doc: 'What was attempted.', example: 'get_credential' },
-  outcome: { kind: 'name', doc: 'How it ended; `not-ok` for everything but `ok`.', example: 'not-ok' },
+  outcome: {
+    kind: 'name',
+    doc: 'How it ended; `not-ok` for all but `ok`, `started`, `stopped` and `mode_changed`.',
+    example: 'not-ok',
+  },
   worker_id: {
     kind: 'text',
     limit: TEXT_LIMITS.workerId,

@@ -5,7 +5,7 @@ import { isVocabularyName } from '../event/vocabulary.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
 import { formatTime, parseTime } from './time.js'
 
-/** Everything that is not a row of one known outcome. */
+/** Whatever went wrong. What says only that something began, stopped or changed is not meant. */
 export const NOT_OK = 'not-ok'
 
 /** What is asked of the trail. Text is exact; times are RFC 3339 or relative. Ids also as strings of digits. */
@@ -13,7 +13,7 @@ export interface TrailFilter {
   /** Exactly, or how it begins followed by `*`. */
   readonly credential?: string | undefined
   readonly operation?: string | undefined
-  /** `not-ok` for everything but `ok`. */
+  /** `not-ok` for all but `ok`, `started`, `stopped` and `mode_changed`. */
   readonly outcome?: string | undefined
   readonly worker_id?: string | undefined
   readonly execution_id?: bigint | number | string | undefined
@@ -109,6 +109,9 @@ const SHAPE = Object.fromEntries(
 /** The definition of a filter, as a schema. */
 export const filterSchema = z.strictObject(SHAPE)
 
+/** What the schema makes of a filter. */
+type Checked = { readonly [Name in FilterName]?: Name extends 'limit' ? number : string }
+
 /** A filter that was checked, its times resolved. */
 export interface ResolvedFilter {
   /** What a column must be, exactly. */
@@ -160,40 +163,37 @@ export function parseFilter(
   const filter: ResolvedFilter = {
     ...window,
     equals: {
-      ...(equals as Record<string, string>),
-      ...(credential !== undefined && prefix === undefined && { credential: String(credential) }),
-      ...(outcome !== undefined && outcome !== NOT_OK && { outcome: String(outcome) }),
+      ...equals,
+      ...(credential !== undefined && prefix === undefined && { credential }),
+      ...(outcome !== undefined && outcome !== NOT_OK && { outcome }),
     },
     credentialPrefix: prefix,
     notOk: outcome === NOT_OK,
     settled: settled !== undefined && settled !== 'false',
-    mark: typeof settled === 'string' && /^\d+$/.test(settled) ? BigInt(settled) : undefined,
-    limit: Number(limit ?? FILTER_FIELDS.limit.default),
-    cursor: cursor === undefined ? undefined : String(cursor),
+    mark: settled !== undefined && /^\d+$/.test(settled) ? BigInt(settled) : undefined,
+    limit: limit ?? FILTER_FIELDS.limit.default,
+    cursor,
     text: JSON.stringify(
-      Object.fromEntries(
-        Object.keys(fields)
-          .filter((name) => !OF_THE_PAGE.has(name))
-          .sort()
-          .map((name) => [name, fields[name]]),
-      ),
+      Object.entries(fields)
+        .filter(([name]) => !OF_THE_PAGE.has(name))
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
     ),
   }
   if (!isBounded) requireWindow(filter)
   return filter
 }
 
-function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {
+function withoutUndefined(fields: Checked): Checked {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-function micros(text: unknown, nowMs: number): number | undefined {
-  return text === undefined ? undefined : parseTime(String(text), nowMs)
+function micros(text: string | undefined, nowMs: number): number | undefined {
+  return text === undefined ? undefined : parseTime(text, nowMs)
 }
 
 /** `orders-*` begins with `orders-`; `*` alone is every credential. */
-function prefixOf(credential: unknown): string | undefined {
-  return typeof credential === 'string' && credential.endsWith('*') ? credential.slice(0, -1) : undefined
+function prefixOf(credential: string | undefined): string | undefined {
+  return credential?.endsWith('*') === true ? credential.slice(0, -1) : undefined
 }
 
 /** A filter as JSON, its times resolved: what the row about a read says. */

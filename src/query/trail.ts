@@ -1,5 +1,6 @@
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
+import { checkSchemaName } from '../sink/postgres/schema-name.js'
 import { readSql, renderSql } from '../sink/postgres/sql-text.js'
 import { conditions, type Range, Values } from './conditions.js'
 import { Cursors } from './cursor.js'
@@ -81,8 +82,9 @@ export class Trail {
   readonly #schema: string
   #statements: Promise<Statements> | undefined
 
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for a schema that can be none */
   constructor(options: TrailOptions) {
-    this.#schema = options.schema ?? TRAIL_DEFAULTS.schema
+    this.#schema = checkSchemaName(options.schema ?? TRAIL_DEFAULTS.schema)
     this.#reader = new Reader({
       databaseUrl: options.databaseUrl,
       schema: this.#schema,

@@ -38,9 +38,12 @@ export class ServerMetrics {
       ...family('noetl_secret_audit_server_build_info', 'gauge', 'Version of the server.', [
         `{version="${VERSION}"} 1`,
       ]),
-      ...family('noetl_secret_audit_server_requests_total', 'counter', 'Requests answered.', [
-        ...[...this.#requests].map(([labels, n]) => `{${labels}} ${n}`),
-      ]),
+      ...family(
+        'noetl_secret_audit_server_requests_total',
+        'counter',
+        'Requests answered.',
+        [...this.#requests].map(([labels, n]) => `{${labels}} ${n}`),
+      ),
       ...family(
         'noetl_secret_audit_server_rows_read_total',
         'counter',

@@ -4,9 +4,6 @@ import { type Reading, readingFields } from '../query/reading.js'
 import { Problem } from './problem.js'
 import type { ReaderCall, RouteContext } from './route.js'
 
-/** A stream that was not read to its end. */
-export const Interrupted = Outcome.other('interrupted')
-
 /**
  * Writes the row about a read. What was read is shown after it is committed, or not at all.
  *

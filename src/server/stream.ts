@@ -4,7 +4,7 @@ import { CSV_HEAD, rowCsv } from '../query/csv.js'
 import { settledFilter } from '../query/export/export-file.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../query/filter.js'
 import { type IdFormat, rowJson, type TrailRow } from '../query/row.js'
-import { Interrupted, recordEnd, recordRead } from './record-read.js'
+import { recordEnd, recordRead } from './record-read.js'
 import type { ReaderCall, RouteContext } from './route.js'
 
 /** How rows are written, one after another. */
@@ -78,7 +78,7 @@ export async function streamRows(
         }
       },
       async cancel() {
-        end(Interrupted)
+        end(Outcome.Stopped)
         await pages.return()
       },
     },

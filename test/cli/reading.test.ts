@@ -230,7 +230,10 @@ test('otel-audit export writes to a file with a manifest, and to standard output
   const file = join(temporaryDirectory(), 'orders.ndjson')
   const { code, stdout } = await otelAudit(['export', '--credential', 'orders-db', '--output', file], env)
   expect(code).toBe(0)
-  const manifest = JSON.parse(readFileSync(`${file}.manifest.json`, 'utf8')) as Record<string, unknown>
+  const manifest = JSON.parse(readFileSync(`${file}.manifest.json`, 'utf8')) as Record<
+    'bytes' | 'sha256',
+    string
+  >
   expect(stdout).toBe(`8 rows, ${manifest['bytes']} bytes, sha256 ${manifest['sha256']}\n`)
   expect(await lastRead()).toMatchObject({
     attributes: { what: 'export', rows: 8, sha256: manifest['sha256'] },

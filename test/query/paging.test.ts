@@ -167,9 +167,9 @@ test('rows that settle between two marks are shown once each, whatever the order
   const run = ++runs
   const first = await trail.mark()
   const [sample = []] = fc.sample(plans, 1)
-  let writes = true
+  const state = { writes: true }
   const writing = write(run, sample).finally(() => {
-    writes = false
+    state.writes = false
   })
   const shown: string[] = []
   let since = first
@@ -180,7 +180,7 @@ test('rows that settle between two marks are shown once each, whatever the order
     }
     since = until
   }
-  while (writes) await advance()
+  while (state.writes) await advance()
   await writing
   // Other databases of the server may hold the mark back for a moment.
   const all = await committed(run)

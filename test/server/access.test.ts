@@ -119,7 +119,7 @@ describe('who may read', () => {
       }
       if (statuses.has(429)) break
     }
-    expect([...statuses].sort()).toEqual([200, 429])
+    expect([...statuses].sort((a, b) => a - b)).toEqual([200, 429])
     expect(Number(retryAfter)).toBeGreaterThan(0)
   })
 })

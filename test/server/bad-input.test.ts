@@ -133,7 +133,7 @@ describe('bad input', () => {
     for (const bad of [
       `credential=orders-db&cursor=${cursor.slice(0, -2)}`,
       `credential=orders-db&cursor=${cursor.slice(0, 5)}${flipped}`,
-      `credential=orders-db&cursor=${foreign.body['next_cursor']}`,
+      `credential=orders-db&cursor=${String(foreign.body['next_cursor'])}`,
       `credential=orders-dc&cursor=${cursor}`,
       `cursor=${cursor}`,
     ]) {

@@ -1,5 +1,5 @@
 import { PostgresAuditSink } from 'otel-audit'
-import { CSV_HEAD } from 'otel-audit/query'
+import { CSV_HEAD, type EvidenceSource, type RowEvidence } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
@@ -140,7 +140,7 @@ describe('every read leaves a row with the reader and the filter', () => {
       rows = [...rows, ...(await newReads())]
       return rows.length === 2
     })
-    expect(rows[1]?.outcome).toBeOneOf(['interrupted', 'ok'])
+    expect(rows[1]?.outcome).toBeOneOf(['stopped', 'ok'])
     expect(rows[1]?.attributes['rows']).toBeTypeOf('number')
   })
 
@@ -161,21 +161,20 @@ describe('every read leaves a row with the reader and the filter', () => {
 
 describe('a row', () => {
   test('is shown with what verifying it found, when the server can', async () => {
-    const evidence = {
+    const evidence: RowEvidence = {
       status: 'verified',
       findings: [],
       block: 'otel-audit/block/v1\n',
       proof: ['aGFzaA=='],
-    } as const
+    }
     const asked: bigint[] = []
-    const { get } = await served(database.url, {
-      evidence: {
-        evidenceOf: async (auditId) => {
-          asked.push(auditId)
-          return evidence
-        },
+    const source: EvidenceSource = {
+      evidenceOf: async (auditId) => {
+        asked.push(auditId)
+        return evidence
       },
-    })
+    }
+    const { get } = await served(database.url, { evidence: source })
     const { body } = await get(`${PATH}/${anId}`)
     expect(body).toMatchObject({ row: { audit_id: String(anId), credential: CANARY }, evidence })
     expect(asked).toEqual([anId])

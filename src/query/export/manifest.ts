@@ -49,6 +49,8 @@ export interface Tally {
   readonly chains: readonly ExportedChain[]
 }
 
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
+
 /** Counts rows as they are exported. */
 export class Counter {
   #rows = 0
@@ -96,9 +98,9 @@ export class Counter {
       rows: this.#rows,
       first_audit_id: this.#first,
       last_audit_id: this.#last,
-      outcomes: Object.fromEntries([...this.#outcomes].sort()),
+      outcomes: Object.fromEntries([...this.#outcomes].sort(byName)),
       unsigned: this.#unsigned,
-      chains: [...this.#chains].sort().map(([chain_id, { first, last, rows }]) => ({
+      chains: [...this.#chains].sort(byName).map(([chain_id, { first, last, rows }]) => ({
         chain_id,
         first_block: String(first),
         last_block: String(last),
