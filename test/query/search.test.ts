@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type TrailFilter, type TrailRow, rowJson } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -235,6 +236,20 @@ describe('a search', () => {
     expect(rowJson(row, 'number')).toContain('"execution_id":9223372036854775807,')
     expect(await trail.row(1n)).toBeUndefined()
   })
+})
+
+test('a relative window stays where it was on the first page, however long the scan takes', async () => {
+  const trail = trailAt(database)
+  for (let i = 0; i < 3; i++) {
+    await client.query(
+      `insert into noetl.secret_audit (audit_id, occurred_at, credential, operation, outcome)
+       values ($1, now() - $2 * interval '1 ms', 'fleeting', 'get_credential', 'ok')`,
+      [idAt(Date.now(), 4_100_000 + i), i],
+    )
+  }
+  const filter = { credential: 'fleeting', from: '3s', limit: 1 }
+  const found = await scan(trail, filter, () => pause(1600))
+  expect(found).toHaveLength(3)
 })
 
 describe('what cannot be answered', () => {

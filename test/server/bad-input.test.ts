@@ -2,9 +2,10 @@ import { request } from 'node:http'
 import { connect as connectSocket } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migratedDatabase, type TestDatabase } from '../support/database.js'
+import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
 import { PostgresAuditSink } from 'otel-audit'
+import { Trail } from 'otel-audit/query'
 import { PATH, served, TOKEN } from './served.js'
 
 let database: TestDatabase
@@ -143,6 +144,33 @@ describe('bad input', () => {
         parameter: 'cursor',
       })
     }
+  })
+
+  test('a database that is away, that hangs, or that lacks the tables is a problem of ours: no word of it gets out', async () => {
+    const away = new Trail({
+      databaseUrl: 'postgres://canary-user:canary-password@127.0.0.1:1/canary_database',
+    })
+    const { get } = await served(database.url, { trail: away })
+    for (const path of [PATH, `${PATH}/5`, `${PATH}/summary`, '/readyz']) {
+      const { status, text } = await get(path)
+      expect(status).toBe(503)
+      expect(text).not.toMatch(/canary|ECONNREFUSED|127\.0\.0\.1/)
+      expect(text).not.toMatch(LEAKS)
+    }
+    const owner = await connect(database.url)
+    await owner.query('begin; lock table noetl.secret_audit in access exclusive mode')
+    const impatient = await served(database.url, {
+      trail: new Trail({ databaseUrl: database.url, timeoutMs: 200 }),
+    })
+    const { status, body, text } = await impatient.get(PATH)
+    await owner.query('rollback')
+    await owner.end()
+    expect({ status, code: body['code'] }).toEqual({ status: 504, code: 'AUDIT_READ_TIMEOUT' })
+    expect(text).not.toMatch(LEAKS)
+    const elsewhere = new Trail({ databaseUrl: database.url, schema: 'canary_schema' })
+    const without = await (await served(database.url, { trail: elsewhere })).get(PATH)
+    expect(without.status).toBe(503)
+    expect(without.text).not.toContain('canary_schema')
   })
 
   test('another method is 405, a body 413, another path 404, another type 406', async () => {
