@@ -22,7 +22,8 @@ import {
   type TrailReader,
 } from 'otel-audit/query'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
+import { Reader } from '../../src/query/reader.js'
 import { temporaryDirectory } from '../exporter/spool/directories.js'
 import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
@@ -95,14 +96,17 @@ describe('a trail', () => {
   })
 
   test('can write nothing', async () => {
-    const trail = trailAt(database, { applicationName: 'reads only' })
-    await trail.check()
-    const observer = await connect(database.url)
-    const { rows } = await observer.query(
-      `select count(*)::int as n from pg_stat_activity where application_name = 'reads only'`,
-    )
-    await observer.end()
-    expect(rows).toEqual([{ n: 1 }])
+    const reader = new Reader({
+      ...TRAIL_DEFAULTS,
+      databaseUrl: database.url,
+      applicationName: 'reads only',
+    })
+    onTestFinished(() => reader.close())
+    await expect(reader.query('create table noetl.mine ()')).rejects.toMatchObject({
+      code: 'AUDIT_READ_FAILED',
+      message: expect.stringContaining('read-only transaction'),
+    })
+    expect(await reader.query('select 1 as one')).toEqual([{ one: 1 }])
   })
 
   test('shares its connections among many readers, in order', async () => {
