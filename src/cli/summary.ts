@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CredentialSummary, Summary } from '../query/trail.js'
+import type { Summary, SummaryBy, SummaryGroup } from '../query/summary.js'
 import { addFilterFlags, addReadFlags, filterOf, type Flags, formatOf } from './read-flags.js'
 import type { TableColumn } from './table.js'
 
@@ -9,8 +9,15 @@ const FORMATS = ['table', 'ndjson', 'json', 'csv'] as const
 export function addSummaryCommand(program: Command): void {
   const command = program
     .command('summary')
-    .description('Per credential: accesses, denials, distinct workers and actors, first and last access.')
+    .description(
+      'Per credential, or by something else: accesses, denials, distinct workers and actors, first and last access.',
+    )
   addReadFlags(addFilterFlags(command, ['cursor']))
+    .option(
+      '--by <column>',
+      'what accesses are counted by: credential, operation, actor_id, worker_id, execution_id, source_address, server_region, service_name or kek_version',
+      'credential',
+    )
     .option(
       '--format <format>',
       'table, json, ndjson or csv (default: table on a terminal, ndjson in a pipe)',
@@ -18,11 +25,12 @@ export function addSummaryCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Example, the access review of a quarter:
+Examples, the access review of a quarter, and who it was:
   $ otel-audit summary --from 2026-07-01 --to 2026-10-01 --limit 1000
+  $ otel-audit summary --from 2026-07-01 --to 2026-10-01 --credential orders-db --by actor_id
 
 Of the last 30 days, unless --from and --to say otherwise; without the rows that the trail writes about itself. --limit
-counts credentials. A read leaves a row in the trail before anything is shown.
+counts groups. A read leaves a row in the trail before anything is shown.
 Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(runSummary)
@@ -30,21 +38,23 @@ Exit code: 0 done, 1 failed, 2 usage.`,
 
 async function runSummary(flags: Flags, command: Command): Promise<void> {
   const format = formatOf(command, flags, FORMATS)
+  const { checkBy } = await import('../query/summary.js')
+  const by = checkBy(flags['by'])
   const { describeFilter, parseFilter } = await import('../query/filter.js')
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter))
   const { withTrail } = await import('./read-session.js')
   const { whileWaiting } = await import('./progress.js')
   await withTrail(flags, async ({ trail, record }) => {
-    const summary = await whileWaiting('reading', () => trail.summary(filter))
-    await record({ what: 'summary', filter: described, rows: summary.credentials.length })
+    const summary = await whileWaiting('reading', () => trail.summary(filter, { by }))
+    await record({ what: 'summary', filter: described, rows: summary.groups.length })
     process.stdout.write(await rendered(summary, format))
-    if (summary.truncated) process.stderr.write('There are more credentials: give a larger --limit\n')
+    if (summary.truncated) process.stderr.write('There are more: give a larger --limit\n')
   })
 }
 
-const COLUMNS: readonly TableColumn<CredentialSummary>[] = [
-  { title: 'CREDENTIAL', value: ({ credential }) => credential },
+const columnsOf = (by: SummaryBy): readonly TableColumn<SummaryGroup>[] => [
+  { title: by.replaceAll('_', ' ').toUpperCase(), value: ({ value }) => value ?? '(not known)' },
   { title: 'ACCESSES', value: ({ accesses }) => accesses, isNumber: true },
   {
     title: 'DENIALS',
@@ -59,32 +69,33 @@ const COLUMNS: readonly TableColumn<CredentialSummary>[] = [
 ]
 
 const KEYS = [
-  'credential',
   'accesses',
   'denials',
   'workers',
   'actors',
   'first_access',
   'last_access',
-] as const satisfies readonly (keyof CredentialSummary)[]
+] as const satisfies readonly (keyof SummaryGroup)[]
 
 async function rendered(summary: Summary, format: (typeof FORMATS)[number]): Promise<string> {
-  const { credentials } = summary
+  const { by, groups } = summary
   switch (format) {
     case 'ndjson':
-      return credentials.map((one) => `${JSON.stringify(one)}\n`).join('')
+      return groups.map((one) => `${JSON.stringify(one)}\n`).join('')
     case 'json':
       return `${JSON.stringify(summary, undefined, 2)}\n`
     case 'csv': {
       const { csvCell } = await import('../query/csv.js')
-      const lines = credentials.map((one) => KEYS.map((key) => csvCell(String(one[key]))).join(','))
-      return [KEYS.join(','), ...lines, ''].join('\r\n')
+      const lines = groups.map((one) =>
+        [csvCell(one.value), ...KEYS.map((key) => csvCell(String(one[key])))].join(','),
+      )
+      return [[by, ...KEYS].join(','), ...lines, ''].join('\r\n')
     }
     case 'table': {
       const { hasColours, table } = await import('./table.js')
-      return credentials.length === 0
+      return groups.length === 0
         ? 'Nobody accessed anything.\n'
-        : table(COLUMNS, credentials, hasColours(process.stdout))
+        : table(columnsOf(by), groups, hasColours(process.stdout))
     }
   }
 }

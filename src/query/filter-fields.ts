@@ -15,6 +15,8 @@ export type FilterKind =
   | { readonly kind: 'time' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly default: number }
   | { readonly kind: 'mark' }
+  /** Of a route of its own; no filter is one of these. */
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
 
 export type FilterField = FilterKind & {
   readonly doc: string

@@ -83,6 +83,8 @@ function schemaOf(field: FilterField) {
           error: 'must be true, false, or the mark of an earlier answer',
         })
         .transform(String)
+    case 'choice':
+      return z.enum(field.choices, `must be one of ${field.choices.join(', ')}`)
   }
 }
 

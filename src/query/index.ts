@@ -12,9 +12,14 @@ export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
 export { type Reading, readingFields, type TrailReader } from './reading.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'
 export {
-  type CredentialSummary,
-  type Page,
   type Summary,
+  SUMMARY_BY,
+  type SummaryBy,
+  type SummaryGroup,
+  type SummaryOptions,
+} from './summary.js'
+export {
+  type Page,
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,

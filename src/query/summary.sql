@@ -1,6 +1,6 @@
 -- What the trail says of itself is no access to a credential.
 select
-  credential,
+  value,
   count(*) as accesses,
   count(*) filter (where outcome <> 'ok') as denials,
   count(distinct worker_id) as workers,
@@ -9,6 +9,6 @@ select
   (extract(epoch from max(occurred_at)) * 1000000)::bigint as last_access
 from (:MATCHING) matching
 where operation not in ('audit_lifecycle', 'audit_gap', 'query_trail', 'export_trail')
-group by credential
-order by accesses desc, credential
+group by value
+order by accesses desc, value
 limit :LIMIT

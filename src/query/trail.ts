@@ -8,7 +8,7 @@ import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { Reader } from './reader.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
-import { formatTime } from './time.js'
+import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
 
 export interface TrailOptions {
   /** `postgres://…`, as a login with the reader role. */
@@ -41,27 +41,6 @@ export interface Page {
   readonly next_cursor: string | null
   /** With `settled`: what fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
   readonly mark: string | null
-}
-
-/** What became of one credential in a window. */
-export interface CredentialSummary {
-  readonly credential: string
-  readonly accesses: number
-  /** Accesses that did not end with `ok`. */
-  readonly denials: number
-  /** Distinct workers that are known. */
-  readonly workers: number
-  /** Distinct actors that are known. */
-  readonly actors: number
-  readonly first_access: string
-  readonly last_access: string
-}
-
-export interface Summary {
-  /** The window, RFC 3339. */
-  readonly credentials: readonly CredentialSummary[]
-  /** Whether there are more credentials than `limit`. */
-  readonly truncated: boolean
 }
 
 type Statements = Readonly<Record<'page' | 'added' | 'mark' | 'matching' | 'histogram' | 'summary', string>>
@@ -139,7 +118,7 @@ export class Trail {
     const resolved = parseFilter(withWindow(filter, 86_400_000, now), now)
     const layout = plan(resolved, options, now)
     const values = new Values()
-    const matching = await this.#matching(resolved, values)
+    const matching = await this.#matching(resolved, values, 'null')
     const { histogram } = await this.#sql()
     const text = this.#render(histogram, {
       FROM: values.add(layout.from, 'bigint'),
@@ -150,30 +129,19 @@ export class Trail {
   }
 
   /**
-   * Per credential, the most accessed first: accesses, denials, distinct workers and actors, first and last access.
-   * The window is `from` (default: 30 days before `to`) to `to`; `limit` counts credentials. Without the rows that the
-   * trail writes about itself.
+   * Accesses, denials, distinct workers and actors, first and last access: per credential, or by something else, the most
+   * accessed first. The window is `from` (default: 30 days before `to`) to `to`; `limit` counts groups. Without the rows
+   * that the trail writes about itself.
    */
-  async summary(filter: TrailFilter = {}): Promise<Summary> {
+  async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
+    const by = checkBy(options.by)
     const now = Date.now()
     const resolved = parseFilter(withWindow(filter, MONTH_MS, now), now)
     const values = new Values()
-    const matching = await this.#matching(resolved, values)
+    const matching = await this.#matching(resolved, values, by)
     const { summary } = await this.#sql()
     const text = this.#render(summary, { MATCHING: matching, LIMIT: String(resolved.limit + 1) })
-    const rows = await this.#reader.query<Record<keyof CredentialSummary, string>>(text, values.list)
-    return {
-      credentials: rows.slice(0, resolved.limit).map((row) => ({
-        ...row,
-        accesses: Number(row.accesses),
-        denials: Number(row.denials),
-        workers: Number(row.workers),
-        actors: Number(row.actors),
-        first_access: formatTime(Number(row.first_access)),
-        last_access: formatTime(Number(row.last_access)),
-      })),
-      truncated: rows.length > resolved.limit,
-    }
+    return summaryOf(by, await this.#reader.query<SummaryRow>(text, values.list), resolved.limit)
   }
 
   /**
@@ -268,10 +236,10 @@ export class Trail {
     return this.#cursors.write({ auditId: BigInt(last.audit_id), mark, from, to }, filter)
   }
 
-  async #matching(filter: ResolvedFilter, values: Values): Promise<string> {
+  async #matching(filter: ResolvedFilter, values: Values, BY: string): Promise<string> {
     const { matching } = await this.#sql()
     const { branches } = conditions(filter, await this.#rangeOf(filter), values)
-    return branches.map((WHERE) => this.#render(matching, { WHERE })).join('\nunion all\n')
+    return branches.map((WHERE) => this.#render(matching, { WHERE, BY })).join('\nunion all\n')
   }
 
   #render(text: string, placeholders: Readonly<Record<string, string>>): string {

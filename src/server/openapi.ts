@@ -1,6 +1,7 @@
 import type { FilterField } from '../query/filter-fields.js'
 import { FILTER_FIELDS } from '../query/filter-fields.js'
 import { COLUMNS, type ColumnName } from '../query/row.js'
+import { SUMMARY_BY } from '../query/summary.js'
 import { VERSION } from '../version.js'
 import type { Route } from './route.js'
 
@@ -64,9 +65,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
   }),
   Summary: object({
-    credentials: list(
+    by: { enum: SUMMARY_BY },
+    groups: list(
       object({
-        credential: string,
+        value: { type: ['string', 'null'] },
         accesses: integer,
         denials: integer,
         workers: integer,
@@ -75,7 +77,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         last_access: time,
       }),
     ),
-    truncated: { type: 'boolean', description: 'Whether there are more credentials than `limit`.' },
+    truncated: { type: 'boolean', description: 'Whether there are more groups than `limit`.' },
   }),
   Status: object({ status: { const: 'ok' } }),
   Csv: {
@@ -177,6 +179,8 @@ function parameterSchema(field: FilterField): Schema {
       return string
     case 'integer':
       return { type: 'integer', minimum: field.min, maximum: field.max, default: field.default }
+    case 'choice':
+      return { enum: field.choices, default: field.choices[0] }
     case 'mark':
       return { type: 'string', pattern: '^(true|false|\\d{1,18})$', default: 'false' }
   }

@@ -2,6 +2,7 @@ import { AuditError } from '../errors.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
 import { MOST_BUCKETS } from '../query/histogram.js'
+import { checkBy, SUMMARY_BY } from '../query/summary.js'
 import { type IdFormat, rowJson } from '../query/row.js'
 import { preferred } from './accept.js'
 import { Problem } from './problem.js'
@@ -16,9 +17,9 @@ const ALL = Object.keys(FILTER_FIELDS) as FilterName[]
 const without = (...names: readonly FilterName[]): FilterName[] => ALL.filter((name) => !names.includes(name))
 
 const IDS: FilterField = {
-  kind: 'text',
-  limit: 6,
-  doc: 'How 64-bit integers are written in JSON: `string`, or `number` for clients of the original.',
+  kind: 'choice',
+  choices: ['string', 'number'],
+  doc: 'How 64-bit integers are written in JSON; `number` is for clients of the original.',
   example: 'string',
 }
 const BUCKETS: FilterField = {
@@ -28,6 +29,13 @@ const BUCKETS: FilterField = {
   default: 60,
   doc: 'About how many buckets: their width is a readable one.',
   example: '60',
+}
+
+const BY: FilterField = {
+  kind: 'choice',
+  choices: SUMMARY_BY,
+  doc: 'What accesses are counted by.',
+  example: 'credential',
 }
 
 const rows: Route = {
@@ -115,18 +123,21 @@ const histogram: Route = {
 const summary: Route = {
   path: `${TRAIL_PATH}/summary`,
   operationId: 'getSummary',
-  summary: 'Per credential: accesses, denials, distinct workers and actors, first and last access',
+  summary:
+    'Per credential, or by something else: accesses, denials, distinct workers and actors, first and last access',
   description:
-    'Of the last 30 days, unless `from` and `to` say otherwise. Without the rows that the trail writes about itself. `limit` counts credentials.',
+    'Of the last 30 days, unless `from` and `to` say otherwise. Without the rows that the trail writes about itself. `limit` counts groups.',
   access: 'readers',
   filter: without('cursor'),
+  parameters: { by: BY },
   answers: { 'application/json': 'Summary' },
   async handle(context, call) {
-    const found = await context.trail.summary(call.query)
+    const { by, ...filter } = call.query
+    const found = await context.trail.summary(filter, { by: checkBy(by) })
     await recordRead(context, call, {
       what: 'summary',
-      filter: describeFilter(parseFilter(call.query)),
-      rows: found.credentials.length,
+      filter: describeFilter(parseFilter(filter)),
+      rows: found.groups.length,
     })
     return json(`${JSON.stringify(found)}\n`)
   },

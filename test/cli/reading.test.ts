@@ -177,6 +177,7 @@ describe('otel-audit query', () => {
     [['query', '--crednetial', 'x'], '--credential'],
     [['summary', '--cursor', 'x'], '--cursor'],
     [['summary', '--format', 'xml'], '--format must be'],
+    [['summary', '--by', 'notes'], 'by must be one of'],
     [['tail', '--lines', 'many'], '--lines must be'],
     [['tail', '--format', 'csv'], '--format must be'],
     [['export', '--format', 'table'], '--format must be'],
@@ -212,16 +213,21 @@ describe('otel-audit query', () => {
 
 test('otel-audit summary counts per credential, in every format', async () => {
   const { stdout } = await otelAudit(['summary', '--format', 'json', '--credential', '*-db'], env)
-  expect(JSON.parse(stdout)).toEqual({ credentials: [], truncated: false })
+  expect(JSON.parse(stdout)).toEqual({ by: 'credential', groups: [], truncated: false })
   const all = await otelAudit(['summary'], env)
   expect(lines(all.stdout)).toMatchObject([
-    { credential: 'orders-db', accesses: 8, denials: 2, workers: 2 },
-    { credential: 'billing-db', accesses: 4, denials: 1, workers: 2 },
+    { value: 'orders-db', accesses: 8, denials: 2, workers: 2 },
+    { value: 'billing-db', accesses: 4, denials: 1, workers: 2 },
     { accesses: 1, denials: 0, workers: 0 },
   ])
   const table = await otelAudit(['summary', '--format', 'table', '--limit', '1'], env)
   expect(table.stdout).toMatch(/^CREDENTIAL +ACCESSES +DENIALS .*\norders-db +8 +2 /)
   expect(table.stderr).toContain('--limit')
+  const who = await otelAudit(
+    ['summary', '--by', 'worker_id', '--credential', 'orders-db', '--format', 'table'],
+    env,
+  )
+  expect(who.stdout).toMatch(/^WORKER ID +ACCESSES .*\nworker-\d +4 /)
   const csv = await otelAudit(['summary', '--format', 'csv'], env)
   expect(csv.stdout.split('\r\n')[1]).toMatch(/^orders-db,8,2,2,0,2/)
 })

@@ -1,7 +1,6 @@
 import { createAudit, PostgresAuditSink, RecordingAuditSink } from 'otel-audit'
 import {
   type Bucket,
-  type CredentialSummary,
   type ExportedChain,
   type ExportFormat,
   exportToFile,
@@ -16,6 +15,10 @@ import {
   rowCsv,
   rowJson,
   type Summary,
+  SUMMARY_BY,
+  type SummaryBy,
+  type SummaryGroup,
+  type SummaryOptions,
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,
@@ -51,11 +54,15 @@ test('a program reads, and records that it did', async () => {
   const histogram: Histogram = await trail.histogram({ from: '-1h' }, options)
   const totals = histogram.buckets.map(({ total }: Bucket) => total)
   expect(totals.reduce((sum, total) => sum + total)).toBe(3)
-  const { credentials }: Summary = await trail.summary()
-  expect(credentials.map(({ credential, accesses }: CredentialSummary) => [credential, accesses])).toEqual([
+  const by: SummaryBy = 'credential'
+  const summaryOptions: SummaryOptions = { by }
+  const { groups }: Summary = await trail.summary({}, summaryOptions)
+  expect(groups.map(({ value, accesses }: SummaryGroup) => [value, accesses])).toEqual([
     ['a', 2],
     ['b', 1],
   ])
+  for (const other of SUMMARY_BY) expect((await trail.summary({}, { by: other })).by).toBe(other)
+  await expect(trail.summary({}, { by: 'notes' as never })).rejects.toMatchObject({ field: 'by' })
   const format: ExportFormat = 'csv'
   const toFile: ExportOptions = {
     file: join(temporaryDirectory(), 'a.csv'),

@@ -124,7 +124,7 @@ describe('a scan, page after page, while ten writers insert', () => {
           expect(ids, 'newest first').toEqual([...ids].sort((a, b) => (a < b ? 1 : -1)))
         },
       )
-      await fc.assert(property, { numRuns: 25 })
+      await fc.assert(property, { numRuns: 25, endOnFailure: true })
     },
   )
 
@@ -141,7 +141,7 @@ describe('a scan, page after page, while ten writers insert', () => {
       const again = await scan(trail, { ...filter, settled: mark ?? '', limit: limit + 1 })
       expect(again.map((row) => rowJson(row)).join('\n')).toBe(once.map((row) => rowJson(row)).join('\n'))
     })
-    await fc.assert(property, { numRuns: 15 })
+    await fc.assert(property, { numRuns: 15, endOnFailure: true })
   })
 })
 

@@ -171,16 +171,16 @@ describe('a search', () => {
     }
     for (const [outcome, n] of outcomes) expect(n).toBe(seeds.filter((s) => s.outcome === outcome).length)
 
-    const { credentials, truncated } = await trail.summary(window)
+    const { groups, truncated } = await trail.summary(window)
     expect(truncated).toBe(false)
-    expect(credentials.map(({ credential }) => credential).sort()).toEqual(
+    expect(groups.map(({ value }) => value).sort()).toEqual(
       [...new Set(seeds.map((s) => s.credential))].sort(),
     )
-    for (const one of credentials) {
-      const of = seeds.filter((s) => s.credential === one.credential)
+    for (const one of groups) {
+      const of = seeds.filter((s) => s.credential === one.value)
       const times = of.map(({ at }) => at).sort((a, b) => a - b)
       expect(one).toEqual({
-        credential: one.credential,
+        value: one.value,
         accesses: of.length,
         denials: of.filter((s) => s.outcome !== 'ok').length,
         workers: new Set(of.map((s) => s.worker_id).filter((id) => id !== null)).size,

@@ -94,6 +94,7 @@ describe('bad input', () => {
     ['/histogram?from=2999-01-01', 'from'],
     ['/summary?cursor=x', 'cursor'],
     ['/summary?limit=0', 'limit'],
+    ['/summary?by=notes', 'by'],
     ['/summary?ids=number', 'ids'],
     ['/0x10', 'audit_id'],
     ['/-5', 'audit_id'],
