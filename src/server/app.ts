@@ -23,8 +23,6 @@ export interface TrailAppOptions {
   readonly evidence?: EvidenceSource | undefined
   /** The one other origin whose pages may read answers. Default: none. */
   readonly corsOrigin?: string | undefined
-  /** Where a trace is seen, with `{trace_id}`. */
-  readonly traceUrl?: string | undefined
   /** Numbers of the pipeline that records the reads, for `/metrics`. */
   readonly stats?: (() => AuditStats) | undefined
 }
@@ -50,7 +48,6 @@ export function createTrailApp(options: TrailAppOptions): Hono {
     metrics,
     evidence: options.evidence,
     stats: options.stats,
-    traceUrl: options.traceUrl,
   }
   const limiter = new RateLimiter(RATE_LIMIT)
   const app = new Hono()

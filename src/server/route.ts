@@ -14,8 +14,6 @@ export interface RouteContext {
   readonly evidence: EvidenceSource | undefined
   readonly metrics: ServerMetrics
   readonly stats: (() => AuditStats) | undefined
-  /** Where a trace is seen, with `{trace_id}`. */
-  readonly traceUrl: string | undefined
 }
 
 /** A request, checked as far as all routes have it in common. */

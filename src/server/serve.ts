@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http'
 import { isIP, type AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { AuditError } from '../errors.js'
+import { Hono } from 'hono'
+import { addConsole } from './console.js'
 import { createTrailApp, type TrailAppOptions } from './app.js'
 import { Problem, problemJson } from './problem.js'
 
@@ -11,6 +13,8 @@ export interface ServeOptions extends TrailAppOptions {
   readonly host?: string | undefined
   /** Port to listen on, 0 for a free one. Default: 8484. */
   readonly port?: number | undefined
+  /** Where the console leads to for a trace, with `{trace_id}`: an `http` or `https` address. Default: nowhere. */
+  readonly traceUrl?: string | undefined
 }
 
 export interface TrailServer {
@@ -31,9 +35,10 @@ const MOST_CONNECTIONS = 512
 const CLOSE_TIMEOUT_MS = 5000
 
 /**
- * Serves the trail over HTTP.
+ * Serves the trail over HTTP, and the console at `/`.
  *
- * @throws AuditError `AUDIT_INVALID_OPTION` for an address other than loopback without an authenticator
+ * @throws AuditError `AUDIT_INVALID_OPTION` for an address other than loopback without an authenticator, and for a
+ *   `traceUrl` that is none
  */
 export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = options
@@ -44,7 +49,10 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
       { field: 'host' },
     )
   }
-  const listener = getRequestListener(createTrailApp(options).fetch)
+  const app = new Hono()
+  await addConsole(app, checkTraceUrl(options.traceUrl))
+  app.route('/', createTrailApp(options))
+  const listener = getRequestListener(app.fetch)
   const server = createServer(
     {
       maxHeaderSize: LARGEST_HEAD,
@@ -73,6 +81,20 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
 /** Whether only this machine can reach an address. A name other than `localhost` may resolve to anything. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function checkTraceUrl(traceUrl: string | undefined): string | undefined {
+  if (traceUrl === undefined) return undefined
+  const example = traceUrl.replaceAll('{trace_id}', '0')
+  const protocol = URL.canParse(example) ? new URL(example).protocol : undefined
+  if (example !== traceUrl && (protocol === 'http:' || protocol === 'https:')) return traceUrl
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    'traceUrl must be an http or https address with {trace_id} in it',
+    {
+      field: 'traceUrl',
+    },
+  )
 }
 
 /** What the parser refuses does not come to the application. */
