@@ -121,9 +121,7 @@ function askForToken(problem) {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault()
-  const values = Object.fromEntries(
-    [...new FormData(form)].map(([name, value]) => [name, String(value).trim()]),
-  )
+  const values = Object.fromEntries(FILTERS.map((name) => [name, form.elements.namedItem(name).value.trim()]))
   go({ ...values, view: readState().view })
 })
 

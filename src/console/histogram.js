@@ -95,7 +95,9 @@ export function histogram(data, zoom) {
 function outcomesOf(buckets) {
   const names = new Set(buckets.flatMap(({ outcomes }) => Object.keys(outcomes)))
   names.delete('ok')
-  const others = [...names].sort().map((name, i) => [name, `o-${Math.min(i + 1, CLASSES)}`])
+  const others = [...names]
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((name, i) => [name, `o-${Math.min(i + 1, CLASSES)}`])
   return new Map([['ok', 'o-ok'], ...others])
 }
 

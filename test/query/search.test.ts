@@ -173,7 +173,7 @@ describe('a search', () => {
 
     const { groups, truncated } = await trail.summary(window)
     expect(truncated).toBe(false)
-    expect(groups.map(({ value }) => value).sort()).toEqual(
+    expect(groups.map(({ value }) => String(value)).sort()).toEqual(
       [...new Set(seeds.map((s) => s.credential))].sort(),
     )
     for (const one of groups) {
