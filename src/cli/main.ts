@@ -14,8 +14,11 @@ import { addTailCommand } from './tail.js'
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 /** Nothing was tried. */
-const COULD_NOT_RUN: ReadonlySet<string> = new Set(['AUDIT_INVALID_OPTION', 'AUDIT_MISSING_PACKAGE'])
-const USAGE_ERRORS: ReadonlySet<string> = new Set(['AUDIT_INVALID_OPTION', 'AUDIT_INVALID_QUERY'])
+const COULD_NOT_RUN: ReadonlySet<string> = new Set([
+  'AUDIT_INVALID_OPTION',
+  'AUDIT_INVALID_QUERY',
+  'AUDIT_MISSING_PACKAGE',
+])
 
 void main()
 
@@ -61,5 +64,4 @@ async function report(error: unknown): Promise<number> {
   }
   process.stderr.write(`${error.message}\n${error.remedy}\n`)
   return COULD_NOT_RUN.has(error.code) ? EXIT_USAGE : EXIT_FAILED
-  return USAGE_ERRORS.has(error.code) ? EXIT_USAGE : EXIT_FAILED
 }
