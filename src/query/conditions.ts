@@ -26,8 +26,9 @@ const INT8: ReadonlySet<string> = new Set(['execution_id', 'parent_execution_id'
 
 /** What a row must be: the part of a statement that a filter decides. */
 export interface Conditions {
-  /** One condition, or two that no row meets both: each finds its rows by an index of its own. */
-  readonly branches: readonly string[]
+  readonly main: string
+  /** Rows that `main` does not find, since their ids are far from their times: few, by an index of their own. */
+  readonly displaced: string | undefined
 }
 
 /** What part of the trail is read besides the filter. */
@@ -55,7 +56,7 @@ export interface Range {
 export function conditions(filter: ResolvedFilter, range: Range, values: Values): Conditions {
   const all = [...ofFilter(filter, values), ...ofRange(range, values)]
   const { from, to } = range
-  if (from === undefined && to === undefined) return { branches: [joined(all)] }
+  if (from === undefined && to === undefined) return { main: joined(all), displaced: undefined }
   const window = [
     ...(from === undefined ? [] : [`occurred_at >= ${timeAt(values.add(from, 'float8'))}`]),
     ...(to === undefined ? [] : [`occurred_at < ${timeAt(values.add(to, 'float8'))}`]),
@@ -65,12 +66,10 @@ export function conditions(filter: ResolvedFilter, range: Range, values: Values)
     ...(first > 0n ? [`audit_id >= ${values.add(first, 'bigint')}`] : []),
     ...(last < LARGEST_ID ? [`audit_id < ${values.add(last, 'bigint')}`] : []),
   ]
-  if (ids.length === 0) return { branches: [joined([...all, ...window])] }
+  if (ids.length === 0) return { main: joined([...all, ...window]), displaced: undefined }
   return {
-    branches: [
-      joined([...all, ...window, ...ids]),
-      joined([...all, ...window, DISPLACED, `not (${ids.join(' and ')})`]),
-    ],
+    main: joined([...all, ...window, ...ids]),
+    displaced: joined([...all, ...window, DISPLACED, `not (${ids.join(' and ')})`]),
   }
 }
 

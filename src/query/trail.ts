@@ -43,7 +43,7 @@ export interface Page {
   readonly mark: string | null
 }
 
-type Statements = Readonly<Record<'page' | 'added' | 'mark' | 'matching' | 'histogram' | 'summary', string>>
+type Statements = Readonly<Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary', string>>
 
 /**
  * Reads the trail. Nothing connects before it is used.
@@ -164,15 +164,16 @@ export class Trail {
     until: bigint,
   ): AsyncGenerator<readonly TrailRow[], void, void> {
     const resolved = parseFilter(filter, Date.now(), { isBounded: true })
-    const { added } = await this.#sql()
+    const { few } = await this.#sql()
     let above: bigint | undefined
     for (;;) {
       const values = new Values()
       const range: Range = { ...window(resolved), mark: until, since, above }
-      const { branches } = conditions(resolved, range, values)
-      const text = this.#render(added, {
+      const { main, displaced } = conditions(resolved, range, values)
+      const text = this.#render(few, {
+        DIRECTION: 'asc',
         COLUMNS: SELECT_COLUMNS,
-        WHERE: branches.map((branch) => `(${branch})`).join(' or '),
+        WHERE: displaced === undefined ? main : `((${main}) or (${displaced}))`,
         LIMIT: String(STREAM_ROWS),
       })
       const rows = await this.#reader.query<TrailRow>(text, values.list)
@@ -216,17 +217,16 @@ export class Trail {
     range: Range,
     limit: number,
   ): Promise<{ rows: TrailRow[]; isLast: boolean }> {
-    const { page } = await this.#sql()
+    const { page, few } = await this.#sql()
     const values = new Values()
-    const { branches } = conditions(filter, range, values)
-    const LIMIT = String(limit + 1)
-    const one = (WHERE: string): string => this.#render(page, { COLUMNS: SELECT_COLUMNS, WHERE, LIMIT })
-    const [first = ''] = branches
+    const { main, displaced } = conditions(filter, range, values)
+    const placeholders = { COLUMNS: SELECT_COLUMNS, DIRECTION: 'desc', LIMIT: String(limit + 1) }
+    const most = this.#render(page, { ...placeholders, WHERE: main })
     const text =
-      branches.length === 1
-        ? one(first)
-        : `select * from (${branches.map((branch) => `(${one(branch)})`).join('\nunion all\n')}) found
-           order by audit_id desc limit ${LIMIT}`
+      displaced === undefined
+        ? most
+        : `select * from ((${most}) union all (${this.#render(few, { ...placeholders, WHERE: displaced })})) found
+           order by audit_id desc limit ${limit + 1}`
     const rows = await this.#reader.query<TrailRow>(text, values.list)
     return { rows: rows.slice(0, limit), isLast: rows.length <= limit }
   }
@@ -238,8 +238,11 @@ export class Trail {
 
   async #matching(filter: ResolvedFilter, values: Values, BY: string): Promise<string> {
     const { matching } = await this.#sql()
-    const { branches } = conditions(filter, await this.#rangeOf(filter), values)
-    return branches.map((WHERE) => this.#render(matching, { WHERE, BY })).join('\nunion all\n')
+    const { main, displaced } = conditions(filter, await this.#rangeOf(filter), values)
+    const most = this.#render(matching, { WHERE: main, BY })
+    return displaced === undefined
+      ? most
+      : `${most}\nunion all\n${this.#render(matching, { WHERE: displaced, BY })}`
   }
 
   #render(text: string, placeholders: Readonly<Record<string, string>>): string {
@@ -253,7 +256,7 @@ export class Trail {
 }
 
 async function loadStatements(): Promise<Statements> {
-  const names = ['page', 'added', 'mark', 'matching', 'histogram', 'summary'] as const
+  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary'] as const
   const texts = await Promise.all(names.map((name) => readSql(`./${name}.sql`, import.meta.url)))
   return Object.fromEntries(names.map((name, i) => [name, texts[i]])) as Statements
 }
