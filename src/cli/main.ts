@@ -23,6 +23,10 @@ const COULD_NOT_RUN: ReadonlySet<string> = new Set([
 void main()
 
 async function main(): Promise<void> {
+  // Who reads our output may have had enough of it: `otel-audit query | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
   process.exitCode = await run(process.argv)
 }
 

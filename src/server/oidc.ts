@@ -1,6 +1,7 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import { AuditError } from '../errors.js'
 import { type Authenticator, bearerOf } from './authentication.js'
+import { isLoopback } from './loopback.js'
 import { Problem } from './problem.js'
 
 export interface OidcOptions {
@@ -21,9 +22,11 @@ const CLOCK_TOLERANCE_S = 30
  * Lets in who has a token of an OpenID Connect issuer with the audience and the role. The issuer's keys are found
  * through its discovery document, at the first request, and cached.
  *
- * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`
+ * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`, `AUDIT_INVALID_OPTION` for an issuer that is no `https`
+ *   address: whoever can change what it answers can let himself in
  */
 export async function oidc(options: OidcOptions): Promise<Authenticator> {
+  checkIssuer(options.issuer)
   const jose = await import('jose').catch((cause: unknown) => {
     throw new AuditError('AUDIT_MISSING_PACKAGE', 'OpenID Connect needs the package jose: npm install jose', {
       cause,
@@ -60,6 +63,13 @@ export async function oidc(options: OidcOptions): Promise<Authenticator> {
       return { actorId: String(payload.sub), actorType: 'user' }
     },
   }
+}
+
+function checkIssuer(issuer: string): void {
+  const { protocol, hostname } = URL.canParse(issuer) ? new URL(issuer) : { protocol: '', hostname: '' }
+  const isHere = protocol === 'http:' && isLoopback(hostname.replaceAll(/[[\]]/g, ''))
+  if (protocol === 'https:' || isHere) return
+  throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer must be an https address', { field: 'oidcIssuer' })
 }
 
 async function discover(issuer: string): Promise<URL> {

@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server'
 import { AuditError } from '../errors.js'
 import { Hono } from 'hono'
 import { addConsole } from './console.js'
+import { isLoopback } from './loopback.js'
 import { createTrailApp, type TrailAppOptions } from './app.js'
 import { Problem, problemJson } from './problem.js'
 
@@ -76,11 +77,6 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
       return closing
     },
   }
-}
-
-/** Whether only this machine can reach an address. A name other than `localhost` may resolve to anything. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
 function checkTraceUrl(traceUrl: string | undefined): string | undefined {

@@ -211,6 +211,32 @@ describe('otel-audit query', () => {
   })
 })
 
+test('a reader of the pipe that has had enough is no failure', async () => {
+  const command = `'${process.execPath}' '${MAIN}' query --limit 10000; echo "code $?" >&2`
+  const child = spawn('sh', ['-c', `(${command}) | head -c 1`], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stderr = ''
+  child.stdout.resume()
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  await once(child, 'close')
+  expect(stderr).toBe('code 0\n')
+})
+
+test.each([
+  [{ NOETL_SECRET_AUDIT_OIDC_ISSUER: 'https://issuer.example' }, 'belong together'],
+  [{ NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' }, 'belong together'],
+  [
+    { NOETL_SECRET_AUDIT_OIDC_ISSUER: 'http://issuer.example', NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' },
+    'oidcIssuer must be an https address',
+  ],
+  [{ NOETL_SECRET_AUDIT_TRACE_URL: 'javascript:{trace_id}' }, 'traceUrl must be'],
+])('serve refuses %j', async (options, message) => {
+  const { code, stderr } = await otelAudit(['serve', '--port', '0'], { ...env, ...options })
+  expect(stderr).toContain(message)
+  expect(code).toBe(2)
+})
+
 test('otel-audit summary counts per credential, in every format', async () => {
   const { stdout } = await otelAudit(['summary', '--format', 'json', '--credential', '*-db'], env)
   expect(JSON.parse(stdout)).toEqual({ by: 'credential', groups: [], truncated: false })

@@ -5,7 +5,7 @@ import { Trail } from 'otel-audit/query'
 import { bearerToken, either, oidc, type ServeOptions, serveTrail } from 'otel-audit/server'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { isLoopback } from '../../src/server/serve.js'
+import { isLoopback } from '../../src/server/loopback.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { PATH, served, TOKEN } from './served.js'
 
@@ -220,6 +220,16 @@ describe('OpenID Connect', () => {
     expect(await as(Promise.resolve(TOKEN))).toBe(200)
     expect(await as(Promise.resolve('wrong'))).toBe(403)
   })
+
+  test.each(['http://issuer.example', 'issuer.example', 'ftp://issuer.example', ''])(
+    'an issuer that anybody could speak for is refused: %j',
+    async (issuer) => {
+      await expect(oidc({ issuer, audience: 'a', role: 'r', roleClaim: 'roles' })).rejects.toMatchObject({
+        code: 'AUDIT_INVALID_OPTION',
+        field: 'oidcIssuer',
+      })
+    },
+  )
 
   test('is 503 while the issuer does not answer, and again fine afterwards', async () => {
     const authenticator = await oidc({
