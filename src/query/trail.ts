@@ -31,7 +31,7 @@ export interface TrailOptions {
 export const TRAIL_DEFAULTS = Object.freeze({ schema: 'noetl', timeoutMs: 30_000, connections: 4 })
 
 /** Rows that are read at once when a whole result is. */
-const STREAM_ROWS = 1000
+const STREAM_ROWS = 500
 const MONTH_MS = 30 * 86_400_000
 
 export interface Page {

@@ -45,7 +45,8 @@ interface Checkpoint {
 
 const MEDIA_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv' } as const
 /** Pages between two checkpoints. */
-const CHECKPOINT_PAGES = 10
+const CHECKPOINT_PAGES = 20
+const BUFFER_BYTES = 64 * 1024
 /** Who else may read the trail is the database's to say, not the file system's. */
 const FILE_MODE = 0o600
 
@@ -88,8 +89,10 @@ export async function exportToFile(trail: Trail, options: ExportOptions): Promis
     const isComplete = checkpoint !== undefined && checkpoint.cursor === null
     const rest = isComplete ? [] : trail.pages(cursor == null ? filter : { ...filter, cursor })
     for await (const page of rest) {
-      await output.write(page.rows.map(row).join(''))
-      for (const one of page.rows) counter.add(one)
+      for (const one of page.rows) {
+        await output.write(row(one))
+        counter.add(one)
+      }
       mark = page.mark ?? mark
       options.onRows?.(page.rows.length)
       cursor = page.next_cursor
@@ -172,6 +175,9 @@ async function replace(file: string, text: string): Promise<void> {
 class PartFile {
   readonly #handle: FileHandle
   readonly #hash: Hash
+  readonly #encoder = new TextEncoder()
+  readonly #buffer = new Uint8Array(BUFFER_BYTES)
+  #used = 0
   #bytes: number
 
   private constructor(handle: FileHandle, hash: Hash, bytes: number) {
@@ -201,28 +207,41 @@ class PartFile {
     return new PartFile(handle, hash, bytes)
   }
 
+  /** Bytes that {@link sync} has put on disk. */
   get bytes(): number {
     return this.#bytes
   }
 
+  /** Through one buffer, row by row: large strings and buffers would wait for a major collection, and grow the heap. */
   async write(text: string): Promise<void> {
-    const buffer = Buffer.from(text)
-    this.#hash.update(buffer)
-    let written = 0
-    while (written < buffer.length) {
-      const { bytesWritten } = await this.#handle.write(
-        buffer,
-        written,
-        buffer.length - written,
-        this.#bytes + written,
-      )
-      written += bytesWritten
+    for (let rest = text; ; ) {
+      const { read, written } = this.#encoder.encodeInto(rest, this.#buffer.subarray(this.#used))
+      this.#used += written
+      if (read === rest.length) return
+      await this.#flush()
+      rest = rest.slice(read)
     }
-    this.#bytes += buffer.length
   }
 
-  sync(): Promise<void> {
-    return this.#handle.datasync()
+  async #flush(): Promise<void> {
+    await this.#append(this.#buffer.subarray(0, this.#used))
+    this.#used = 0
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes)
+    let done = 0
+    while (done < bytes.length) {
+      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, this.#bytes + done)
+      done += bytesWritten
+    }
+    this.#bytes += bytes.length
+  }
+
+  /** What was written is on disk, and counted. */
+  async sync(): Promise<void> {
+    await this.#flush()
+    await this.#handle.datasync()
   }
 
   /** Lower-case hex SHA-256 of all that was written. Once. */
