@@ -5,6 +5,8 @@ export default defineConfig({
     alias: {
       'otel-audit/chain': `${import.meta.dirname}/src/chain/index.ts`,
       'otel-audit/register': `${import.meta.dirname}/src/register.ts`,
+      'otel-audit/query': `${import.meta.dirname}/src/query/index.ts`,
+      'otel-audit/server': `${import.meta.dirname}/src/server/index.ts`,
       'otel-audit': `${import.meta.dirname}/src/index.ts`,
     },
   },

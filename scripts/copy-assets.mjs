@@ -1,10 +1,16 @@
-// What the compiler does not carry over: the SQL of the migrations and statements.
+// What the compiler does not carry over: the SQL of migrations and statements, and the files of the console.
 import { cpSync, existsSync } from 'node:fs'
 
-const sql = 'src/sink/postgres'
-if (existsSync(sql)) {
-  cpSync(sql, 'dist/sink/postgres', {
+const ASSETS = {
+  'sink/postgres': /\.sql$/,
+  query: /\.sql$/,
+  console: /\.(html|css|js|svg)$/,
+}
+
+for (const [folder, files] of Object.entries(ASSETS)) {
+  if (!existsSync(`src/${folder}`)) continue
+  cpSync(`src/${folder}`, `dist/${folder}`, {
     recursive: true,
-    filter: (path) => !/\.[a-z]+$/.test(path) || path.endsWith('.sql'),
+    filter: (path) => !/\.[a-z]+$/.test(path) || files.test(path),
   })
 }

@@ -79,6 +79,27 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'A migration could not be applied. The database is as it was before that step.',
     remedy: 'The message says which step and why. Correct the cause, and run `otel-audit migrate` again.',
   },
+  AUDIT_INVALID_QUERY: {
+    row: 'not-stored',
+    meaning: 'What was asked of the trail cannot be understood, or would read all of it.',
+    remedy: 'Correct the parameter. The message names it, and what it accepts.',
+  },
+  AUDIT_READ_FAILED: {
+    row: 'not-stored',
+    meaning: 'The trail could not be read: the database is away, or it refuses this login.',
+    remedy: 'Look at the cause: the database first, then the rights of the login (`<schema>_audit_reader`).',
+  },
+  AUDIT_READ_TIMEOUT: {
+    row: 'not-stored',
+    meaning: 'Reading the trail took longer than `readTimeoutMs`.',
+    remedy:
+      'Ask for a shorter window of time, or for a credential or an execution; then look at `readTimeoutMs`.',
+  },
+  AUDIT_EXPORT: {
+    row: 'not-stored',
+    meaning: 'An export cannot be written or resumed: its file is in the way, or is not what it was.',
+    remedy: 'The message says which file, and what to do with it.',
+  },
   AUDIT_SELF_TEST: {
     row: 'not-stored',
     meaning: 'The start-up self-test found that records would not be durable, and strict mode is on.',

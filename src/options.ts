@@ -1,27 +1,15 @@
 import { MACHINE_ID_MAX } from './event/snowflake.js'
 import { EXPORTER_DEFAULTS } from './exporter/exporter.js'
 import type { SpoolMode } from './exporter/spooler.js'
+import type { OptionSpec } from './option-spec.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from './otel/processor.js'
 import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from './service/deadline.js'
 import { REQUIRED_VARIABLE, type StrictPolicy } from './service/mode.js'
 import type { AuditSink } from './sink/sink.js'
 
-type Kind =
-  | { readonly kind: 'text'; readonly secret?: true }
-  | { readonly kind: 'switch' }
-  | { readonly kind: 'choice'; readonly choices: readonly string[] }
-  | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly unit: string }
-
-export type OptionSpec = Kind & {
-  /** Environment variables in order of precedence. */
-  readonly variables: readonly string[]
-  readonly default: string | number | boolean | undefined
-  readonly doc: string
-}
-
 const MINUTE_MS = 60_000
 
-/** Every option there is. Code, environment, command line and `docs/options.md` all come from here. */
+/** Every option of recording. Code, environment, command line and `docs/options.md` all come from here. */
 export const OPTIONS = Object.freeze({
   databaseUrl: {
     kind: 'text',

@@ -1,11 +1,7 @@
 import { AuditError, nearest } from './errors.js'
-import {
-  type AuditOptions,
-  type AuditSettings,
-  type OptionName,
-  OPTIONS,
-  type OptionSpec,
-} from './options.js'
+import type { OptionSpec } from './option-spec.js'
+import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
+import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
 import { parseSwitch } from './service/mode.js'
 import type { AuditSink } from './sink/sink.js'
 
@@ -22,11 +18,31 @@ const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
 export function resolveOptions(given: AuditOptions, env: Environment): AuditSettings {
   checkOptions(given)
   checkVariables(env)
-  const settings: Record<string, unknown> = {}
-  for (const [name, spec] of Object.entries<OptionSpec>(OPTIONS)) {
-    settings[name] = given[name as OptionName] ?? fromEnvironment(spec, env) ?? spec.default
+  return Object.freeze(resolved(OPTIONS, given, env)) as unknown as AuditSettings
+}
+
+/** The same for the options of reading, and of where the trail is. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSettings {
+  const { databaseUrl, schema } = OPTIONS
+  const table: Readonly<Record<string, OptionSpec>> = { databaseUrl, schema, ...READ_OPTIONS }
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    const spec = Object.hasOwn(table, name) ? table[name] : undefined
+    if (spec === undefined) throw unknown('option', name, nearest(name, Object.keys(table)))
+    checkValue(name, spec, value)
   }
-  return Object.freeze(settings) as AuditSettings
+  checkVariables(env)
+  return Object.freeze(resolved(table, given, env)) as unknown as ReadSettings
+}
+
+function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
+  const values = given as Readonly<Record<string, unknown>>
+  return Object.fromEntries(
+    Object.entries(table).map(([name, spec]) => [
+      name,
+      values[name] ?? fromEnvironment(spec, env) ?? spec.default,
+    ]),
+  )
 }
 
 /** Checks options given in code. @throws AuditError `AUDIT_INVALID_OPTION` */
@@ -55,7 +71,8 @@ function checkSink(sink: unknown): void {
 }
 
 function checkVariables(env: Environment): void {
-  const known = new Set(Object.values<OptionSpec>(OPTIONS).flatMap(({ variables }) => variables))
+  const specs = [...Object.values<OptionSpec>(OPTIONS), ...Object.values<OptionSpec>(READ_OPTIONS)]
+  const known = new Set(specs.flatMap(({ variables }) => variables))
   for (const variable of Object.keys(env)) {
     if (variable.startsWith(VARIABLE_PREFIX) && !known.has(variable)) {
       throw unknown('variable', variable, nearestVariable(variable, known))

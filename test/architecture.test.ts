@@ -26,6 +26,8 @@ const LAYERS = [
   'sink',
   'query',
   'server',
+  'option-spec.ts',
+  'read-options.ts',
   'options.ts',
   'resolve-options.ts',
   'audit.ts',

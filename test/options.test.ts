@@ -1,8 +1,10 @@
 import { inspect } from 'node:util'
 import { AuditError, createAudit, NoopAuditSink, RecordingAuditSink, SecretAuditService } from 'otel-audit'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type AuditOptions, type OptionSpec, OPTIONS } from '../src/options.js'
-import { resolveOptions } from '../src/resolve-options.js'
+import type { OptionSpec } from '../src/option-spec.js'
+import { type AuditOptions, OPTIONS } from '../src/options.js'
+import { READ_OPTIONS } from '../src/read-options.js'
+import { resolveOptions, resolveReadOptions } from '../src/resolve-options.js'
 import { optionsPage } from './support/reference-docs.js'
 
 const ROWS = Object.entries<OptionSpec>(OPTIONS)
@@ -65,6 +67,30 @@ describe.each(ROWS)('the option %s', (name, spec) => {
     )
     if (spec.variables.length > 0) expect(resolveOptions({}, environment)[key]).toBe(first)
     expect(resolveOptions({ [name]: second ?? first }, environment)[key]).toBe(second ?? first)
+  })
+})
+
+describe.each(Object.entries<OptionSpec>(READ_OPTIONS))('the option of reading %s', (name, spec) => {
+  const key = name as keyof typeof READ_OPTIONS
+  const { good, bad, badText } = examples(spec)
+
+  it('has its default, is taken from code and from its variable, and refused by name', () => {
+    expect(resolveReadOptions({}, {})[key]).toBe(spec.default)
+    for (const value of good) expect(resolveReadOptions({ [name]: value }, {})[key]).toBe(value)
+    for (const value of bad) expect(() => resolveReadOptions({ [name]: value }, {})).toThrow(invalid(name))
+    for (const variable of spec.variables) {
+      for (const value of good) {
+        expect(resolveReadOptions({}, { [variable]: String(value) })[key]).toBe(value)
+      }
+      for (const text of badText) {
+        expect(() => resolveReadOptions({}, { [variable]: text })).toThrow(invalid(variable, text))
+      }
+    }
+  })
+
+  it('is none of recording', () => {
+    expect(() => createAudit({ [name]: good[0] })).toThrow(invalid(name))
+    expect(resolveOptions({}, { [spec.variables[0] ?? '']: String(good[0]) })).not.toHaveProperty(name)
   })
 })
 
@@ -182,7 +208,7 @@ describe('createAudit, before it is used', () => {
 
 describe('docs/options.md', () => {
   it('is made from the table', async () => {
-    await expect(optionsPage(OPTIONS)).toMatchFileSnapshot('../docs/options.md')
+    await expect(optionsPage(OPTIONS, READ_OPTIONS)).toMatchFileSnapshot('../docs/options.md')
   })
 })
 

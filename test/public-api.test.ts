@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-const INDEX = readFileSync(join(import.meta.dirname, '../src/index.ts'), 'utf8')
+const entry = (file: string): string => readFileSync(join(import.meta.dirname, '../src', file), 'utf8')
+const INDEX = entry('index.ts')
 const NAMES = /\{([^}]*)\}/
 
 function namesOf(statement: string): string[] {
@@ -18,19 +19,17 @@ function namesOf(statement: string): string[] {
     .filter(Boolean)
 }
 
-function exportedBy(entry: string): string[] {
-  return [...entry.matchAll(/^export [^']*'/gm)].flatMap(([statement]) => namesOf(statement))
-}
-
+const exportedBy = (source: string): string[] =>
+  [...source.matchAll(/^export [^']*'/gm)].flatMap(([statement]) => namesOf(statement))
 const EXPORTED = exportedBy(INDEX)
 
-function usedByTests(entry = 'otel-audit'): ReadonlySet<string> {
+function usedByTests(specifier = 'otel-audit'): ReadonlySet<string> {
   const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.test.ts'),
   )
   const statements = files.flatMap((path) => [
     ...readFileSync(join(import.meta.dirname, path), 'utf8').matchAll(
-      new RegExp(`^import [^']* from '${entry}'`, 'gm'),
+      new RegExp(`^import [^']* from '${specifier}'`, 'gm'),
     ),
   ])
   return new Set(statements.flatMap(([statement]) => namesOf(statement)))
@@ -103,5 +102,17 @@ describe('the entry of the evidence', () => {
       encoding: 'utf8',
     })
     expect(printed).toBe('hello\n\n')
+  })
+})
+
+describe.each([
+  ['otel-audit/query', 'query/index.ts'],
+  ['otel-audit/server', 'server/index.ts'],
+])('the entry %s', (specifier, file) => {
+  it('re-exports, and exports nothing that no test uses as a user would', () => {
+    const source = entry(file)
+    expect(source.replaceAll(/^export (type )?\{[^}]*\} from '\.{1,2}\/[\w./-]+\.js'$/gm, '').trim()).toBe('')
+    const used = usedByTests(specifier)
+    expect(exportedBy(source).filter((name) => !used.has(name))).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { AuditSettings, OptionSpec } from '../options.js'
+import type { OptionSpec } from '../option-spec.js'
+import type { AuditSettings } from '../options.js'
 import type { Diagnosis } from '../sink/postgres/diagnose.js'
 
 interface DoctorFlags {

@@ -2,18 +2,31 @@
 import { Command, CommanderError } from 'commander'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
+import { addExportCommand } from './export.js'
 import { addMigrateCommand } from './migrate.js'
+import { addQueryCommand } from './query.js'
+import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
+import { addSummaryCommand } from './summary.js'
+import { addTailCommand } from './tail.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 /** Nothing was tried. */
-const COULD_NOT_RUN: ReadonlySet<string> = new Set(['AUDIT_INVALID_OPTION', 'AUDIT_MISSING_PACKAGE'])
+const COULD_NOT_RUN: ReadonlySet<string> = new Set([
+  'AUDIT_INVALID_OPTION',
+  'AUDIT_INVALID_QUERY',
+  'AUDIT_MISSING_PACKAGE',
+])
 
 void main()
 
 async function main(): Promise<void> {
+  // Who reads our output may have had enough of it: `otel-audit query | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
   process.exitCode = await run(process.argv)
 }
 
@@ -31,6 +44,11 @@ async function run(argv: readonly string[]): Promise<number> {
   addSpoolCommand(program)
   addVerifyCommand(program)
   addKeysCommand(program)
+  addQueryCommand(program)
+  addTailCommand(program)
+  addExportCommand(program)
+  addSummaryCommand(program)
+  addServeCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

@@ -53,7 +53,20 @@ The SDK, its exporters and samplers are configured by the \`OTEL_*\` variables o
 (\`AUDIT_SDK_CONFIG\`), since an SDK that it configures ignores span processors given in code.
 `
 
-export function optionsPage(options: Readonly<Record<string, OptionRow>>): string {
+const READING_INTRODUCTION = `
+## Of reading
+
+For \`otel-audit query\`, \`tail\`, \`export\`, \`summary\` and \`serve\`; flags of the commands go before the variables.
+\`databaseUrl\` and \`schema\` are those above. [query.md](query.md) and [api.md](api.md) say what they mean.
+`
+
+type Options = Readonly<Record<string, OptionRow>>
+
+export function optionsPage(options: Options, readOptions: Options): string {
+  return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${READING_INTRODUCTION}\n${optionsTable(readOptions)}\n## Elsewhere`)}`
+}
+
+function optionsTable(options: Options): string {
   const rows = Object.entries(options).map(([name, row]) => [
     code(name),
     row.variables.length === 0 ? '–' : row.variables.map(code).join(', '),
@@ -61,7 +74,7 @@ export function optionsPage(options: Readonly<Record<string, OptionRow>>): strin
     row.default === undefined ? '–' : code(String(row.default)),
     row.doc,
   ])
-  return `${OPTIONS_INTRODUCTION}\n${table(['option', 'variable', 'accepts', 'default', 'meaning'], rows)}${OPTIONS_END}`
+  return table(['option', 'variable', 'accepts', 'default', 'meaning'], rows)
 }
 
 function accepted({ kind, choices, min, max, unit }: OptionRow): string {

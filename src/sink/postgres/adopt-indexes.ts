@@ -2,12 +2,20 @@ import type { ExistingTable } from './adopt-table.js'
 import type { MigrationStep } from './migration-step.js'
 import { quoteIdentifier } from './schema-name.js'
 
+/** The predicate of `secret_audit_displaced`, as Postgres writes it. */
+const displacedBy = (operator: string, seconds: number): string =>
+  `(occurred_at ${operator} to_timestamp(((((audit_id >> 22))::double precision / (1000)::double precision) + (${seconds})::double precision)))`
+
 /** The trail's indexes: what an adopted table must have too, or else attaching it would build them under a lock. */
 const PARENT_INDEXES = [
   { suffix: 'credential_time', definition: 'btree (credential text_pattern_ops, audit_id DESC)' },
   { suffix: 'execution', definition: 'btree (execution_id) WHERE (execution_id IS NOT NULL)' },
   { suffix: 'not_ok', definition: "btree (outcome, audit_id DESC) WHERE (outcome <> 'ok'::text)" },
   { suffix: 'settled', definition: 'brin (recorded_xid)' },
+  {
+    suffix: 'displaced',
+    definition: `btree (occurred_at) WHERE (${displacedBy('<', 1703980800)} OR ${displacedBy('>', 1704153600)})`,
+  },
 ] as const
 
 const adopted = (suffix: string): string => `secret_audit_adopted_${suffix}`

@@ -9,6 +9,8 @@ export interface ConnectionOptions {
   /** How long connecting, and any one answer, may take, in ms. */
   readonly answerTimeoutMs: number
   readonly applicationName: string
+  /** Nothing can be written. Default: no. */
+  readonly readOnly?: boolean
 }
 
 /** What node-postgres has, and its types lack. */
@@ -164,12 +166,16 @@ export class Connection {
  * Settings that a role, a database or the server may have set otherwise. `synchronous_commit` below `on` would make
  * "committed" untrue; `statement_timeout` below our own timer gives most failures a known fate.
  */
-function sessionSettings({ synchronousCommit, answerTimeoutMs }: ConnectionOptions): string {
+function sessionSettings({
+  synchronousCommit,
+  answerTimeoutMs,
+  readOnly = false,
+}: ConnectionOptions): string {
   const statementTimeoutMs = Math.max(1, Math.floor(answerTimeoutMs * 0.8))
   return [
     `set synchronous_commit = ${synchronousCommit}`,
     "set default_transaction_isolation = 'read committed'",
-    'set default_transaction_read_only = off',
+    `set default_transaction_read_only = ${readOnly ? 'on' : 'off'}`,
     `set statement_timeout = ${statementTimeoutMs}`,
     "set client_encoding = 'UTF8'",
     "set timezone = 'UTC'",

@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { quotedSchema } from './schema-name.js'
 
-/** The text of an SQL file next to this module. Line ends do not depend on how the file was checked out. */
-export async function readSql(file: string): Promise<string> {
-  const text = await readFile(new URL(file, import.meta.url), 'utf8')
+/**
+ * The text of an SQL file. Line ends do not depend on how the file was checked out.
+ *
+ * @param base the module that the file is next to
+ */
+export async function readSql(file: string, base: string = import.meta.url): Promise<string> {
+  const text = await readFile(new URL(file, base), 'utf8')
   return text.replaceAll('\r\n', '\n')
 }
 

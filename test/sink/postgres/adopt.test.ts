@@ -179,6 +179,7 @@ test('every index of the trail has its match in the adopted table, so none was b
     'create index concurrently secret_audit_adopted_credential_time',
     'create index concurrently secret_audit_adopted_not_ok',
     'create index concurrently secret_audit_adopted_settled',
+    'create index concurrently secret_audit_adopted_displaced',
   ])
   await migrate({ databaseUrl: database.url })
   const { rows } = await client.query(`
@@ -191,6 +192,7 @@ test('every index of the trail has its match in the adopted table, so none was b
       valid: true,
       parent: 'noetl.secret_audit_credential_time',
     },
+    { name: 'secret_audit_adopted_displaced', valid: true, parent: 'noetl.secret_audit_displaced' },
     { name: 'secret_audit_adopted_execution', valid: true, parent: 'noetl.secret_audit_execution' },
     { name: 'secret_audit_adopted_not_ok', valid: true, parent: 'noetl.secret_audit_not_ok' },
     { name: 'secret_audit_adopted_pkey', valid: true, parent: 'noetl.secret_audit_pkey' },

@@ -1,0 +1,106 @@
+import { hostname, userInfo } from 'node:os'
+import { createAudit } from '../audit.js'
+import { AuditError } from '../errors.js'
+import { Outcome } from '../event/vocabulary.js'
+import { type Reading, readingFields, type TrailReader } from '../query/reading.js'
+import { Trail } from '../query/trail.js'
+import type { ReadSettings } from '../read-options.js'
+import { resolveReadOptions } from '../resolve-options.js'
+import type { Flags } from './read-flags.js'
+
+/** Whoever runs the command line can ask the database itself: here the key guards against typing errors only. */
+const CURSOR_KEY = 'otel-audit command line'
+
+/** A command's access to the trail: every read is recorded before its rows are shown. */
+export interface ReadSession {
+  readonly trail: Trail
+  readonly settings: ReadSettings
+  /** @throws AuditError `AUDIT_READ_FAILED` when the row about the read could not be written */
+  readonly record: (reading: Omit<Reading, 'via'>, outcome?: Outcome) => Promise<void>
+}
+
+/** Opens the trail for a command, and closes it after. */
+export async function withTrail(flags: Flags, work: (session: ReadSession) => Promise<void>): Promise<void> {
+  const settings = readSettings(flags)
+  const { databaseUrl, schema } = settings
+  const trail = openTrail(settings, CURSOR_KEY, 'otel-audit cli')
+  const isRecorded = flags['unrecorded'] !== true
+  const audit = isRecorded ? createAudit({ databaseUrl, schema, serviceName: 'otel-audit' }) : undefined
+  if (!isRecorded) process.stderr.write('otel-audit: this read leaves no row in the trail (--unrecorded)\n')
+  try {
+    await work({
+      trail,
+      settings,
+      record: async (reading, outcome = Outcome.Ok) => {
+        try {
+          await audit?.service.recordStrict(readingFields(whoami(), { ...reading, via: 'cli' }, outcome))
+        } catch (cause) {
+          throw notRecorded(cause)
+        }
+      },
+    })
+  } finally {
+    await Promise.all([trail.close(), audit?.close()])
+  }
+}
+
+/** The settings of the flags and the environment. @throws AuditError `AUDIT_INVALID_OPTION` without a database */
+export function readSettings(flags: Flags): ReadSettings & { readonly databaseUrl: string } {
+  const text = (name: string): string | undefined => flags[name] as string | undefined
+  const given = {
+    databaseUrl: text('databaseUrl'),
+    readerUrl: text('readerUrl'),
+    schema: text('schema'),
+    host: text('host'),
+    port: flags['port'] === undefined ? undefined : Number(flags['port']),
+    traceUrl: text('traceUrl'),
+  }
+  const settings = resolveReadOptions(given, process.env)
+  const databaseUrl = settings.databaseUrl ?? (flags['unrecorded'] === true ? settings.readerUrl : undefined)
+  if (databaseUrl !== undefined) return { ...settings, databaseUrl }
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url',
+    { field: 'databaseUrl' },
+  )
+}
+
+export function openTrail(
+  {
+    databaseUrl,
+    readerUrl,
+    schema,
+    readTimeoutMs,
+    readConnections,
+  }: ReadSettings & { readonly databaseUrl: string },
+  cursorKey: string | undefined,
+  applicationName: string,
+): Trail {
+  return new Trail({
+    databaseUrl: readerUrl ?? databaseUrl,
+    schema,
+    timeoutMs: readTimeoutMs,
+    connections: readConnections,
+    cursorKey,
+    applicationName,
+  })
+}
+
+function notRecorded(cause: unknown): AuditError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new AuditError(
+    'AUDIT_READ_FAILED',
+    `nothing is shown, since the row about this read could not be written: ${why}. Read with a login that also has the writer role (--database-url), or say --unrecorded`,
+    { cause },
+  )
+}
+
+function whoami(): TrailReader {
+  const sourceAddress = hostname()
+  try {
+    return { actorId: userInfo().username, actorType: 'user', sourceAddress }
+  } catch {
+    // A container's user need not have a name.
+    return { actorId: `uid ${process.getuid?.() ?? 'unknown'}`, actorType: 'user', sourceAddress }
+  }
+}

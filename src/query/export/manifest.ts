@@ -1,0 +1,111 @@
+import type { TrailRow } from '../row.js'
+
+/** What part of a chain is in an export. */
+export interface ExportedChain {
+  readonly chain_id: string
+  readonly first_block: string
+  readonly last_block: string
+  readonly rows: number
+}
+
+/** What an export is: kept beside it, and sufficient to see that the file is whole. */
+export interface ExportManifest {
+  readonly format: 'otel-audit/export/v1'
+  readonly version: string
+  /** When it was finished, RFC 3339. */
+  readonly finished_at: string
+  readonly file: string
+  readonly media_type: string
+  readonly bytes: number
+  /** Of the file, lower-case hex. */
+  readonly sha256: string
+  /** The filter, its times resolved. */
+  readonly filter: Readonly<Record<string, unknown>>
+  /** The rows are those of transactions below this one. */
+  readonly mark: string
+  readonly rows: number
+  /** Largest and smallest id: the first and the last row of the file. */
+  readonly first_audit_id: string | null
+  readonly last_audit_id: string | null
+  readonly outcomes: Readonly<Record<string, number>>
+  /** Rows without a block. */
+  readonly unsigned: number
+  readonly chains: readonly ExportedChain[]
+}
+
+interface MutableChain {
+  first: bigint
+  last: bigint
+  rows: number
+}
+
+/** The counts of a manifest, as far as an export has come. */
+export interface Tally {
+  readonly rows: number
+  readonly first_audit_id: string | null
+  readonly last_audit_id: string | null
+  readonly outcomes: Readonly<Record<string, number>>
+  readonly unsigned: number
+  readonly chains: readonly ExportedChain[]
+}
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
+
+/** Counts rows as they are exported. */
+export class Counter {
+  #rows = 0
+  #first: string | null = null
+  #last: string | null = null
+  #unsigned = 0
+  readonly #outcomes = new Map<string, number>()
+  readonly #chains = new Map<string, MutableChain>()
+
+  /** @param tally what was counted before an interruption */
+  constructor(tally?: Tally) {
+    if (tally === undefined) return
+    this.#rows = tally.rows
+    this.#first = tally.first_audit_id
+    this.#last = tally.last_audit_id
+    this.#unsigned = tally.unsigned
+    for (const [outcome, n] of Object.entries(tally.outcomes)) this.#outcomes.set(outcome, n)
+    for (const { chain_id, first_block, last_block, rows } of tally.chains) {
+      this.#chains.set(chain_id, { first: BigInt(first_block), last: BigInt(last_block), rows })
+    }
+  }
+
+  add({ audit_id, outcome, chain_id, block_no }: TrailRow): void {
+    this.#rows++
+    this.#first ??= audit_id
+    this.#last = audit_id
+    this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1)
+    if (chain_id === null || block_no === null) {
+      this.#unsigned++
+      return
+    }
+    const block = BigInt(block_no)
+    const chain = this.#chains.get(chain_id)
+    if (chain === undefined) {
+      this.#chains.set(chain_id, { first: block, last: block, rows: 1 })
+      return
+    }
+    if (block < chain.first) chain.first = block
+    if (block > chain.last) chain.last = block
+    chain.rows++
+  }
+
+  get tally(): Tally {
+    return {
+      rows: this.#rows,
+      first_audit_id: this.#first,
+      last_audit_id: this.#last,
+      outcomes: Object.fromEntries([...this.#outcomes].sort(byName)),
+      unsigned: this.#unsigned,
+      chains: [...this.#chains].sort(byName).map(([chain_id, { first, last, rows }]) => ({
+        chain_id,
+        first_block: String(first),
+        last_block: String(last),
+        rows,
+      })),
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { TEXT_LIMITS } from '../event/event.js'
+
+/** Rows of a page when the caller does not say. */
+export const DEFAULT_PAGE_ROWS = 100
+/** Most rows of one page. */
+export const LARGEST_PAGE_ROWS = 10_000
+/** Longest credential: one of 512 characters and the `*`. */
+const CREDENTIAL_FILTER_LENGTH = TEXT_LIMITS.credential + 1
+
+export type FilterKind =
+  | { readonly kind: 'text'; readonly limit: number }
+  | { readonly kind: 'name' }
+  | { readonly kind: 'int64' }
+  | { readonly kind: 'trace' }
+  | { readonly kind: 'time' }
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly default: number }
+  | { readonly kind: 'mark' }
+  /** Of a route of its own; no filter is one of these. */
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+
+export type FilterField = FilterKind & {
+  readonly doc: string
+  readonly example: string
+  /** The column is in no index: without a window, or another filter that is, the whole trail would be read. */
+  readonly needsWindow?: true
+}
+
+/** What can be asked of the trail. Library, HTTP, command line, console and OpenAPI document all come from here. */
+export const FILTER_FIELDS = Object.freeze({
+  credential: {
+    kind: 'text',
+    limit: CREDENTIAL_FILTER_LENGTH,
+    doc: 'The credential, exactly; or how it begins, followed by `*`.',
+    example: 'orders-db',
+  },
+  operation: { kind: 'name', doc: 'What was attempted.', example: 'get_credential' },
+  outcome: {
+    kind: 'name',
+    doc: 'How it ended; `not-ok` for all but `ok`, `started`, `stopped` and `mode_changed`.',
+    example: 'not-ok',
+  },
+  worker_id: {
+    kind: 'text',
+    limit: TEXT_LIMITS.workerId,
+    needsWindow: true,
+    doc: 'The worker that asked.',
+    example: 'worker-7',
+  },
+  execution_id: { kind: 'int64', doc: 'The execution.', example: '7216413337829376' },
+  parent_execution_id: {
+    kind: 'int64',
+    needsWindow: true,
+    doc: 'The execution that started it.',
+    example: '7216413337829375',
+  },
+  actor_id: {
+    kind: 'text',
+    limit: TEXT_LIMITS.actorId,
+    needsWindow: true,
+    doc: 'Who: a user or a workload.',
+    example: 'jane',
+  },
+  service_name: {
+    kind: 'text',
+    limit: TEXT_LIMITS.serviceName,
+    needsWindow: true,
+    doc: 'The service that recorded it.',
+    example: 'orders',
+  },
+  trace_id: {
+    kind: 'trace',
+    needsWindow: true,
+    doc: 'The trace: 32 hex digits.',
+    example: '4bf92f3577b34da6a3ce929d0e0e4736',
+  },
+  server_region: {
+    kind: 'text',
+    limit: TEXT_LIMITS.serverRegion,
+    needsWindow: true,
+    doc: 'The region that served.',
+    example: 'eu-central-1',
+  },
+  kek_version: {
+    kind: 'text',
+    limit: TEXT_LIMITS.kekVersion,
+    needsWindow: true,
+    doc: 'The version of the key-encryption key.',
+    example: 'v3',
+  },
+  from: {
+    kind: 'time',
+    doc: 'Not before: RFC 3339, a date, or how long ago (`-24h`, `7d`).',
+    example: '2026-07-01T00:00:00Z',
+  },
+  to: { kind: 'time', doc: 'Before: as `from`.', example: '2026-10-01' },
+  settled: {
+    kind: 'mark',
+    doc: 'Only rows of transactions older than every one that was running at the first page: a set that no longer changes. Or the `mark` of an earlier answer, for the same set again.',
+    example: 'true',
+  },
+  limit: {
+    kind: 'integer',
+    min: 1,
+    max: LARGEST_PAGE_ROWS,
+    default: DEFAULT_PAGE_ROWS,
+    doc: 'Rows of one page.',
+    example: '100',
+  },
+  cursor: {
+    kind: 'text',
+    limit: 128,
+    doc: 'Where the page begins: `next_cursor` of the page before, with the same filters.',
+    example: 'AXmJ…',
+  },
+} satisfies Record<string, FilterField>)
+
+export type FilterName = keyof typeof FILTER_FIELDS

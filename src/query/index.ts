@@ -1,0 +1,26 @@
+export { CSV_HEAD, rowCsv } from './csv.js'
+export type { EvidenceSource, RowEvidence } from './evidence.js'
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportResult,
+  exportToFile,
+} from './export/export-file.js'
+export type { ExportedChain, ExportManifest } from './export/manifest.js'
+export type { TrailFilter } from './filter.js'
+export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
+export { type Reading, readingFields, type TrailReader } from './reading.js'
+export { type IdFormat, rowJson, type TrailRow } from './row.js'
+export {
+  type Summary,
+  SUMMARY_BY,
+  type SummaryBy,
+  type SummaryGroup,
+  type SummaryOptions,
+} from './summary.js'
+export {
+  type Page,
+  Trail,
+  TRAIL_DEFAULTS,
+  type TrailOptions,
+} from './trail.js'

@@ -1,0 +1,14 @@
+-- What the trail says of itself is no access to a credential.
+select
+  value,
+  count(*) as accesses,
+  count(*) filter (where outcome <> 'ok') as denials,
+  count(distinct worker_id) as workers,
+  count(distinct actor_id) as actors,
+  (extract(epoch from min(occurred_at)) * 1000000)::bigint as first_access,
+  (extract(epoch from max(occurred_at)) * 1000000)::bigint as last_access
+from (:MATCHING) matching
+where operation not in ('audit_lifecycle', 'audit_gap', 'query_trail', 'export_trail')
+group by value
+order by accesses desc, value
+limit :LIMIT

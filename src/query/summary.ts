@@ -1,0 +1,73 @@
+import { AuditError } from '../errors.js'
+import { formatTime } from './time.js'
+
+/** What accesses can be counted by. */
+export const SUMMARY_BY = Object.freeze([
+  'credential',
+  'operation',
+  'actor_id',
+  'worker_id',
+  'execution_id',
+  'source_address',
+  'server_region',
+  'service_name',
+  'kek_version',
+] as const)
+
+export type SummaryBy = (typeof SUMMARY_BY)[number]
+
+export interface SummaryOptions {
+  /** What accesses are counted by. Default: `credential`. */
+  readonly by?: SummaryBy | undefined
+}
+
+/** What became of one credential, of what one actor did, … in a window. */
+export interface SummaryGroup {
+  /** The credential, the actor, …; `null` where it is not known. */
+  readonly value: string | null
+  readonly accesses: number
+  /** Accesses that did not end with `ok`. */
+  readonly denials: number
+  /** Distinct workers that are known. */
+  readonly workers: number
+  /** Distinct actors that are known. */
+  readonly actors: number
+  readonly first_access: string
+  readonly last_access: string
+}
+
+export interface Summary {
+  readonly by: SummaryBy
+  /** The most accessed first. */
+  readonly groups: readonly SummaryGroup[]
+  /** Whether there are more groups than `limit`. */
+  readonly truncated: boolean
+}
+
+export type SummaryRow = Readonly<Record<Exclude<keyof SummaryGroup, 'value'>, string>> & {
+  readonly value: string | null
+}
+
+/** @throws AuditError `AUDIT_INVALID_QUERY` for what there is no counting by */
+export function checkBy(by: unknown = 'credential'): SummaryBy {
+  const found = SUMMARY_BY.find((known) => known === by)
+  if (found !== undefined) return found
+  throw new AuditError('AUDIT_INVALID_QUERY', `by must be one of ${SUMMARY_BY.join(', ')}`, { field: 'by' })
+}
+
+/** @param rows one more than `limit`, when there are more */
+export function summaryOf(by: SummaryBy, rows: readonly SummaryRow[], limit: number): Summary {
+  return {
+    by,
+    groups: rows.slice(0, limit).map((row) => ({
+      value: row.value,
+      accesses: Number(row.accesses),
+      denials: Number(row.denials),
+      workers: Number(row.workers),
+      actors: Number(row.actors),
+      first_access: formatTime(Number(row.first_access)),
+      last_access: formatTime(Number(row.last_access)),
+    })),
+    truncated: rows.length > limit,
+  }
+}

@@ -1,0 +1,280 @@
+import { scryptSync, randomBytes } from 'node:crypto'
+import { AuditError } from '../errors.js'
+import { checkSchemaName } from '../sink/postgres/schema-name.js'
+import { readSql, renderSql } from '../sink/postgres/sql-text.js'
+import { conditions, type Range, Values } from './conditions.js'
+import { Cursors } from './cursor.js'
+import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
+import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
+import { Reader } from './reader.js'
+import { SELECT_COLUMNS, type TrailRow } from './row.js'
+import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
+
+export interface TrailOptions {
+  /** `postgres://…`, as a login with the reader role. */
+  readonly databaseUrl: string
+  /** Default: `noetl`. */
+  readonly schema?: string | undefined
+  /** How long one statement may take, in ms. Default: 30,000. */
+  readonly timeoutMs?: number | undefined
+  /** Most connections at once. Default: 4. */
+  readonly connections?: number | undefined
+  /**
+   * What cursors are authenticated with. Cursors of one process are understood by another that has the same. Default:
+   * a random one.
+   */
+  readonly cursorKey?: string | undefined
+  readonly applicationName?: string | undefined
+}
+
+/** What `new Trail` works with when it is not told. */
+export const TRAIL_DEFAULTS = Object.freeze({ schema: 'noetl', timeoutMs: 30_000, connections: 4 })
+
+/** Rows that are read at once when a whole result is. */
+const STREAM_ROWS = 500
+const MONTH_MS = 30 * 86_400_000
+
+export interface Page {
+  /** Newest first: descending `audit_id`. */
+  readonly rows: readonly TrailRow[]
+  /** Where the next page begins; `null` after the last. */
+  readonly next_cursor: string | null
+  /** With `settled`: what fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
+  readonly mark: string | null
+}
+
+type Statements = Readonly<Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary', string>>
+
+/**
+ * Reads the trail. Nothing connects before it is used.
+ *
+ * Rows come newest first, by `audit_id`. Of a scan, page after page: every row that was committed before the first page
+ * is returned exactly once; one that is committed meanwhile, at most once. With `settled` the set is fixed by the first
+ * page: rows of transactions older than every one that was running then.
+ *
+ * Every method throws AuditError: `AUDIT_INVALID_QUERY` (its `field` names the parameter), `AUDIT_READ_FAILED`,
+ * `AUDIT_READ_TIMEOUT`, `AUDIT_SCHEMA`, `AUDIT_CLOSED`.
+ */
+export class Trail {
+  readonly #reader: Reader
+  readonly #cursors: Cursors
+  readonly #schema: string
+  #statements: Promise<Statements> | undefined
+
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for a schema that can be none */
+  constructor(options: TrailOptions) {
+    this.#schema = checkSchemaName(options.schema ?? TRAIL_DEFAULTS.schema)
+    this.#reader = new Reader({
+      databaseUrl: options.databaseUrl,
+      schema: this.#schema,
+      timeoutMs: options.timeoutMs ?? TRAIL_DEFAULTS.timeoutMs,
+      connections: options.connections ?? TRAIL_DEFAULTS.connections,
+      applicationName: options.applicationName ?? 'otel-audit query',
+    })
+    this.#cursors = new Cursors(cursorKey(options.cursorKey))
+  }
+
+  /** One page. */
+  async search(filter: TrailFilter = {}): Promise<Page> {
+    const resolved = parseFilter(filter)
+    const range = await this.#rangeOf(resolved)
+    const { rows, isLast } = await this.#page(resolved, range, resolved.limit)
+    const last = rows.at(-1)
+    const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, resolved)
+    return { rows, next_cursor, mark: range.mark?.toString() ?? null }
+  }
+
+  /**
+   * The whole result, page by page in constant memory, from the filter's cursor on if it has one. `limit` does not
+   * count. There is always a page, if only an empty one.
+   */
+  async *pages(filter: TrailFilter = {}): AsyncGenerator<Page, void, void> {
+    const resolved = parseFilter(filter)
+    let range = await this.#rangeOf(resolved)
+    for (;;) {
+      const { rows, isLast } = await this.#page(resolved, range, STREAM_ROWS)
+      const last = rows.at(-1)
+      const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, resolved)
+      yield { rows, next_cursor, mark: range.mark?.toString() ?? null }
+      if (isLast || last === undefined) return
+      range = { ...range, below: BigInt(last.audit_id) }
+    }
+  }
+
+  /** One row. @returns undefined when there is none */
+  async row(auditId: bigint): Promise<TrailRow | undefined> {
+    const { page } = await this.#sql()
+    const text = this.#render(page, { COLUMNS: SELECT_COLUMNS, WHERE: 'audit_id = $1::bigint', LIMIT: '1' })
+    const [row] = await this.#reader.query<TrailRow>(text, [auditId])
+    return row
+  }
+
+  /**
+   * How many rows there are over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
+   * (default: now); `limit` does not count.
+   */
+  async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
+    const now = Date.now()
+    const resolved = parseFilter(withWindow(filter, 86_400_000, now), now)
+    const layout = plan(resolved, options, now)
+    const values = new Values()
+    const matching = await this.#matching(resolved, values, 'null')
+    const { histogram } = await this.#sql()
+    const text = this.#render(histogram, {
+      FROM: values.add(layout.from, 'bigint'),
+      WIDTH: values.add(layout.width, 'bigint'),
+      MATCHING: matching,
+    })
+    return histogramOf(layout, await this.#reader.query<HistogramRow>(text, values.list))
+  }
+
+  /**
+   * Accesses, denials, distinct workers and actors, first and last access: per credential, or by something else, the most
+   * accessed first. The window is `from` (default: 30 days before `to`) to `to`; `limit` counts groups. Without the rows
+   * that the trail writes about itself.
+   */
+  async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
+    const by = checkBy(options.by)
+    const now = Date.now()
+    const resolved = parseFilter(withWindow(filter, MONTH_MS, now), now)
+    const values = new Values()
+    const matching = await this.#matching(resolved, values, by)
+    const { summary } = await this.#sql()
+    const text = this.#render(summary, { MATCHING: matching, LIMIT: String(resolved.limit + 1) })
+    return summaryOf(by, await this.#reader.query<SummaryRow>(text, values.list), resolved.limit)
+  }
+
+  /**
+   * The transaction below which everything has ended: rows below it are a set that no longer changes. It is the oldest
+   * transaction that is still writing anywhere in the cluster, and means nothing after a dump and restore.
+   */
+  async mark(): Promise<bigint> {
+    const { mark } = await this.#sql()
+    const [row] = await this.#reader.query<{ mark: string }>(mark)
+    return BigInt(row?.mark ?? 0)
+  }
+
+  /**
+   * Rows that became settled between two marks, in ascending order of ids: of transactions from `since` on and below
+   * `until`. `limit`, `cursor` and `settled` do not count, and no filter needs a window.
+   */
+  async *added(
+    filter: TrailFilter,
+    since: bigint,
+    until: bigint,
+  ): AsyncGenerator<readonly TrailRow[], void, void> {
+    const resolved = parseFilter(filter, Date.now(), { isBounded: true })
+    const { few } = await this.#sql()
+    let above: bigint | undefined
+    for (;;) {
+      const values = new Values()
+      const range: Range = { ...window(resolved), mark: until, since, above }
+      const { main, displaced } = conditions(resolved, range, values)
+      const text = this.#render(few, {
+        DIRECTION: 'asc',
+        COLUMNS: SELECT_COLUMNS,
+        WHERE: displaced === undefined ? main : `((${main}) or (${displaced}))`,
+        LIMIT: String(STREAM_ROWS),
+      })
+      const rows = await this.#reader.query<TrailRow>(text, values.list)
+      if (rows.length > 0) yield rows
+      if (rows.length < STREAM_ROWS) return
+      above = BigInt(rows.at(-1)?.audit_id ?? 0)
+    }
+  }
+
+  /** Whether the trail can be read. @throws AuditError when it cannot */
+  async check(): Promise<void> {
+    await this.row(0n)
+  }
+
+  /** Ends its connections, also those in use. Idempotent. */
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+
+  async #rangeOf(filter: ResolvedFilter): Promise<Range> {
+    if (filter.cursor !== undefined) {
+      const { auditId, ...range } = this.#cursors.read(filter.cursor, filter)
+      return { ...range, below: auditId }
+    }
+    if (!filter.settled) return window(filter)
+    const mark = await this.mark()
+    if (filter.mark !== undefined && filter.mark > mark) {
+      throw new AuditError(
+        'AUDIT_INVALID_QUERY',
+        `settled: ${filter.mark} is no mark of this database, or not yet`,
+        {
+          field: 'settled',
+        },
+      )
+    }
+    return { ...window(filter), mark: filter.mark ?? mark }
+  }
+
+  async #page(
+    filter: ResolvedFilter,
+    range: Range,
+    limit: number,
+  ): Promise<{ rows: TrailRow[]; isLast: boolean }> {
+    const { page, few } = await this.#sql()
+    const values = new Values()
+    const { main, displaced } = conditions(filter, range, values)
+    const placeholders = { COLUMNS: SELECT_COLUMNS, DIRECTION: 'desc', LIMIT: String(limit + 1) }
+    const most = this.#render(page, { ...placeholders, WHERE: main })
+    const text =
+      displaced === undefined
+        ? most
+        : `select * from ((${most}) union all (${this.#render(few, { ...placeholders, WHERE: displaced })})) found
+           order by audit_id desc limit ${limit + 1}`
+    const rows = await this.#reader.query<TrailRow>(text, values.list)
+    return { rows: rows.slice(0, limit), isLast: rows.length <= limit }
+  }
+
+  #cursorAt(last: TrailRow, range: Range, filter: ResolvedFilter): string {
+    const { mark, from, to } = range
+    return this.#cursors.write({ auditId: BigInt(last.audit_id), mark, from, to }, filter)
+  }
+
+  async #matching(filter: ResolvedFilter, values: Values, BY: string): Promise<string> {
+    const { matching } = await this.#sql()
+    const { main, displaced } = conditions(filter, await this.#rangeOf(filter), values)
+    const most = this.#render(matching, { WHERE: main, BY })
+    return displaced === undefined
+      ? most
+      : `${most}\nunion all\n${this.#render(matching, { WHERE: displaced, BY })}`
+  }
+
+  #render(text: string, placeholders: Readonly<Record<string, string>>): string {
+    return renderSql(text, this.#schema, placeholders)
+  }
+
+  #sql(): Promise<Statements> {
+    this.#statements ??= loadStatements()
+    return this.#statements
+  }
+}
+
+async function loadStatements(): Promise<Statements> {
+  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary'] as const
+  const texts = await Promise.all(names.map((name) => readSql(`./${name}.sql`, import.meta.url)))
+  return Object.fromEntries(names.map((name, i) => [name, texts[i]])) as Statements
+}
+
+function window({ from, to }: ResolvedFilter): Range {
+  return { from, to }
+}
+
+function withWindow(filter: TrailFilter, lengthMs: number, nowMs: number): TrailFilter {
+  if (filter.cursor !== undefined) {
+    throw new AuditError('AUDIT_INVALID_QUERY', 'cursor is for pages of rows', { field: 'cursor' })
+  }
+  if (filter.from !== undefined) return filter
+  const { to } = parseFilter(filter.to === undefined ? {} : { to: filter.to }, nowMs)
+  return { ...filter, from: new Date((to === undefined ? nowMs : Math.floor(to / 1000)) - lengthMs) }
+}
+
+/** Slow on purpose: a cursor must be no quick way to try out keys. */
+function cursorKey(secret: string | undefined): Buffer {
+  return secret === undefined ? randomBytes(32) : scryptSync(secret, 'otel-audit/cursor/v1', 32)
+}

@@ -1,0 +1,128 @@
+import type { OptionSpec } from './option-spec.js'
+
+/** Every option of reading the trail: of `otel-audit query`, `tail`, `export`, `summary` and `serve`. */
+export const READ_OPTIONS = Object.freeze({
+  readerUrl: {
+    kind: 'text',
+    secret: true,
+    variables: ['NOETL_SECRET_AUDIT_READER_URL'],
+    default: undefined,
+    doc: 'Where the trail is read, as a login with the reader role. Default: `databaseUrl`, which is also where the row about the read is written.',
+  },
+  readTimeoutMs: {
+    kind: 'integer',
+    min: 10,
+    max: 600_000,
+    unit: 'ms',
+    variables: ['NOETL_SECRET_AUDIT_READ_TIMEOUT_MS'],
+    default: 30_000,
+    doc: 'How long one query may take. `statement_timeout` is four fifths of it.',
+  },
+  readConnections: {
+    kind: 'integer',
+    min: 1,
+    max: 100,
+    unit: 'connections',
+    variables: ['NOETL_SECRET_AUDIT_READ_CONNECTIONS'],
+    default: 4,
+    doc: 'Most connections to the database that read at once.',
+  },
+  cursorKey: {
+    kind: 'text',
+    secret: true,
+    variables: ['NOETL_SECRET_AUDIT_CURSOR_KEY'],
+    default: undefined,
+    doc: 'What the server authenticates cursors with. Give all servers behind one address the same. Default: random, so that cursors end with the process.',
+  },
+  host: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_HOST'],
+    default: '127.0.0.1',
+    doc: 'Address the server listens on. Any but a loopback address needs authentication.',
+  },
+  port: {
+    kind: 'integer',
+    min: 0,
+    max: 65_535,
+    unit: '',
+    variables: ['NOETL_SECRET_AUDIT_PORT'],
+    default: 8484,
+    doc: 'Port the server listens on; 0 for a free one.',
+  },
+  apiToken: {
+    kind: 'text',
+    secret: true,
+    variables: ['NOETL_INTERNAL_API_TOKEN'],
+    default: undefined,
+    doc: 'The bearer token that lets read the trail.',
+  },
+  oidcIssuer: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_ISSUER'],
+    default: undefined,
+    doc: 'Issuer of OpenID Connect tokens that let read the trail. It needs `jose`, and `oidcAudience`.',
+  },
+  oidcAudience: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_AUDIENCE'],
+    default: undefined,
+    doc: 'Audience that such a token must have.',
+  },
+  oidcRole: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_ROLE'],
+    default: 'audit-reader',
+    doc: 'Role that such a token must have.',
+  },
+  oidcRoleClaim: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_ROLE_CLAIM'],
+    default: 'roles',
+    doc: 'Claim that has the roles: a text or a list; with dots for claims inside claims (`realm_access.roles`).',
+  },
+  corsOrigin: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_CORS_ORIGIN'],
+    default: undefined,
+    doc: 'The one other origin whose pages may read answers. Default: none.',
+  },
+  traceUrl: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_TRACE_URL'],
+    default: undefined,
+    doc: 'Where a trace is seen, with `{trace_id}`: `https://jaeger.example/trace/{trace_id}`.',
+  },
+} satisfies Record<string, OptionSpec>)
+
+/** Options of reading. What is left out comes from the environment, then from the defaults of {@link READ_OPTIONS}. */
+export interface ReadOptions {
+  readonly databaseUrl?: string | undefined
+  readonly schema?: string | undefined
+  readonly readerUrl?: string | undefined
+  readonly readTimeoutMs?: number | undefined
+  readonly readConnections?: number | undefined
+  readonly cursorKey?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly apiToken?: string | undefined
+  readonly oidcIssuer?: string | undefined
+  readonly oidcAudience?: string | undefined
+  readonly oidcRole?: string | undefined
+  readonly oidcRoleClaim?: string | undefined
+  readonly corsOrigin?: string | undefined
+  readonly traceUrl?: string | undefined
+}
+
+/** Options of reading that have a default. */
+type Defaulted =
+  | 'schema'
+  | 'readTimeoutMs'
+  | 'readConnections'
+  | 'host'
+  | 'port'
+  | 'oidcRole'
+  | 'oidcRoleClaim'
+
+/** All options of reading, parsed and checked. */
+export type ReadSettings = Readonly<Required<{ [Name in Defaulted]: NonNullable<ReadOptions[Name]> }>> &
+  Omit<ReadOptions, Defaulted>

@@ -1,0 +1,151 @@
+import { Hono, type Context } from 'hono'
+import { diag } from '../diagnostics.js'
+import { AuditError, nearest } from '../errors.js'
+import type { AuditStats } from '../exporter/exporter.js'
+import type { EvidenceSource } from '../query/evidence.js'
+import type { Trail } from '../query/trail.js'
+import type { SecretAuditService } from '../service/service.js'
+import { type Authenticator, nobody } from './authentication.js'
+import { corsHeaders, SECURITY_HEADERS } from './headers.js'
+import { ServerMetrics } from './metrics.js'
+import { Problem, problemOf } from './problem.js'
+import { RATE_LIMIT, RateLimiter } from './rate-limit.js'
+import type { Call, Route, RouteContext } from './route.js'
+import { ROUTES } from './service-routes.js'
+
+export interface TrailAppOptions {
+  readonly trail: Trail
+  /** Where reads are recorded: every one, before it is answered. */
+  readonly audit: Pick<SecretAuditService, 'recordStrict' | 'recordAsync'>
+  /** Who may read. Default: nobody. */
+  readonly authenticator?: Authenticator | undefined
+  /** Checks single rows. Without it a row says `evidence: null`. */
+  readonly evidence?: EvidenceSource | undefined
+  /** The one other origin whose pages may read answers. Default: none. */
+  readonly corsOrigin?: string | undefined
+  /** Numbers of the pipeline that records the reads, for `/metrics`. */
+  readonly stats?: (() => AuditStats) | undefined
+}
+
+/** Of a parameter's name, in a problem. */
+const LONGEST_NAME = 80
+
+/** What the adapter for Node says of a request; another adapter says nothing. */
+interface NodeBindings {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
+}
+
+/**
+ * The HTTP interface of the trail, as an application of its own: `app.fetch` takes a `Request`, and `route('/', …)` of
+ * another Hono application mounts it.
+ */
+export function createTrailApp(options: TrailAppOptions): Hono {
+  const { trail, audit, authenticator = nobody, corsOrigin } = options
+  const metrics = new ServerMetrics()
+  const context: RouteContext = {
+    trail,
+    audit,
+    metrics,
+    evidence: options.evidence,
+    stats: options.stats,
+  }
+  const limiter = new RateLimiter(RATE_LIMIT)
+  const app = new Hono()
+
+  const answer = async (
+    route: Route | undefined,
+    c: Context,
+    work: () => Promise<Response>,
+  ): Promise<Response> => {
+    const began = performance.now()
+    const response = await work().catch(failed)
+    for (const [name, value] of Object.entries({
+      ...SECURITY_HEADERS,
+      ...corsHeaders(c.req.raw, corsOrigin),
+    })) {
+      if (!response.headers.has(name)) response.headers.set(name, value)
+    }
+    metrics.request(route?.path ?? 'none', response.status, (performance.now() - began) / 1000)
+    return response
+  }
+
+  const admit = (c: Context): void => {
+    const wait = limiter.take(clientOf(c) ?? 'unknown', performance.now())
+    if (wait > 0) {
+      throw new Problem(429, 'Too many requests of this address.', {
+        headers: { 'retry-after': String(wait) },
+      })
+    }
+    const { headers } = c.req.raw
+    if (Number(headers.get('content-length') ?? 0) > 0 || headers.has('transfer-encoding')) {
+      throw new Problem(413, 'A request has no body here.')
+    }
+  }
+
+  for (const route of ROUTES) {
+    app.get(route.path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) =>
+      answer(route, c, async () => {
+        admit(c)
+        if (route.access === 'anyone') return route.handle(context, callOf(c, {}))
+        const who = await authenticator.authenticate(c.req.raw)
+        const reader = { ...who, sourceAddress: clientOf(c) }
+        return route.handle(context, { ...callOf(c, queryOf(c.req.raw, route)), reader })
+      }),
+    )
+  }
+  app.options('*', (c) => answer(undefined, c, async () => new Response(null, { status: 204 })))
+  app.all('*', (c) =>
+    answer(undefined, c, async () => {
+      const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+      if (!isRead) throw new Problem(405, 'The trail can only be read.', { headers: { allow: 'GET, HEAD' } })
+      admit(c)
+      throw new Problem(404, 'There is nothing here.')
+    }),
+  )
+  app.onError((error) => failed(error))
+  return app
+}
+
+function failed(error: unknown): Response {
+  const problem = problemOf(error)
+  if (problem.document.status >= 500 && !(error instanceof Problem)) {
+    diag.error('otel-audit: a request failed', error)
+  }
+  return problem.toResponse()
+}
+
+function callOf(c: Context, query: Readonly<Record<string, string>>): Call {
+  return { request: c.req.raw, query, path: c.req.param() as Record<string, string> }
+}
+
+/**
+ * The parameters of a request, each once.
+ *
+ * @throws AuditError `AUDIT_INVALID_QUERY` for one that the route does not have, and for one that is there twice: which
+ *   was meant is not known
+ */
+function queryOf(
+  request: Request,
+  { filter = [], parameters = {} }: Route,
+): Readonly<Record<string, string>> {
+  const known: ReadonlySet<string> = new Set([...filter, ...Object.keys(parameters)])
+  const query = new Map<string, string>()
+  for (const [name, value] of new URL(request.url).searchParams) {
+    const isTwice = query.has(name)
+    if (known.has(name) && !isTwice) {
+      query.set(name, value)
+      continue
+    }
+    const field = name.slice(0, LONGEST_NAME)
+    const hint = nearest(field, known)
+    const problem = isTwice
+      ? 'is given more than once'
+      : `is no parameter here${hint ? `; did you mean ${hint}?` : ''}`
+    throw new AuditError('AUDIT_INVALID_QUERY', `${JSON.stringify(field)} ${problem}`, { field })
+  }
+  return Object.fromEntries(query)
+}
+
+function clientOf(c: Context): string | undefined {
+  return (c.env as NodeBindings | undefined)?.incoming?.socket?.remoteAddress
+}

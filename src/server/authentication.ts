@@ -1,0 +1,63 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { TrailReader } from '../query/reading.js'
+import { Problem } from './problem.js'
+
+/** Decides who may read the trail. */
+export interface Authenticator {
+  /**
+   * Who sent the request. Called for every request that reads.
+   *
+   * @throws Problem 401 without credentials, 403 when they do not suffice, 503 when nobody can be let in
+   */
+  authenticate(request: Request): Promise<Omit<TrailReader, 'sourceAddress'>>
+}
+
+const CHALLENGE = { 'www-authenticate': 'Bearer realm="secret audit"' }
+/** Beyond it a token is none. */
+const LONGEST_TOKEN = 8192
+
+/** Lets nobody in: nothing is configured that could. */
+export const nobody: Authenticator = {
+  authenticate: () =>
+    Promise.reject(
+      new Problem(503, 'No authentication is configured, so nobody may read the trail.', {
+        hint: 'Set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.',
+      }),
+    ),
+}
+
+/** Lets the holder of one token in. Compares in constant time, whatever the lengths. */
+export function bearerToken(token: string): Authenticator {
+  const expected = sha256(token)
+  return {
+    authenticate: async (request) => {
+      if (!timingSafeEqual(sha256(bearerOf(request)), expected)) throw wrongToken()
+      return { actorId: 'internal-api-token', actorType: 'service' }
+    },
+  }
+}
+
+/** Lets in whom either lets in: a token with the shape of a JWT is the second's to judge. */
+export function either(token: Authenticator, oidc: Authenticator): Authenticator {
+  return {
+    authenticate: (request) =>
+      /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearerOf(request))
+        ? oidc.authenticate(request)
+        : token.authenticate(request),
+  }
+}
+
+/** The bearer token of a request. @throws Problem 401 without one */
+export function bearerOf(request: Request): string {
+  const [, token] = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+  if (token !== undefined && token.length <= LONGEST_TOKEN) return token
+  throw new Problem(401, 'A bearer token is needed.', { headers: CHALLENGE })
+}
+
+export function wrongToken(): Problem {
+  return new Problem(403, 'This token does not let read the trail.')
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,35 @@
+import { AuditError } from '../errors.js'
+import { type Authenticator, bearerToken, either } from './authentication.js'
+import { oidc } from './oidc.js'
+
+export interface AuthenticationSettings {
+  readonly apiToken?: string | undefined
+  readonly oidcIssuer?: string | undefined
+  readonly oidcAudience?: string | undefined
+  readonly oidcRole: string
+  readonly oidcRoleClaim: string
+}
+
+/**
+ * Who may read, as the options say.
+ *
+ * @returns undefined when nothing is configured
+ * @throws AuditError `AUDIT_INVALID_OPTION` for an issuer without an audience, or the other way round
+ */
+export async function authenticatorOf(settings: AuthenticationSettings): Promise<Authenticator | undefined> {
+  const {
+    apiToken,
+    oidcIssuer: issuer,
+    oidcAudience: audience,
+    oidcRole: role,
+    oidcRoleClaim: roleClaim,
+  } = settings
+  const token = apiToken === undefined ? undefined : bearerToken(apiToken)
+  if (issuer === undefined && audience === undefined) return token
+  if (issuer === undefined || audience === undefined) {
+    const field = issuer === undefined ? 'oidcIssuer' : 'oidcAudience'
+    throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer and oidcAudience belong together', { field })
+  }
+  const tokens = await oidc({ issuer, audience, role, roleClaim })
+  return token === undefined ? tokens : either(token, tokens)
+}

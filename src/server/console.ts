@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import type { Hono } from 'hono'
+import { VERSION } from '../version.js'
+import { SECURITY_HEADERS } from './headers.js'
+import { json } from './route.js'
+
+const FOLDER = new URL('../console/', import.meta.url)
+const MEDIA_TYPES = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+} as const
+
+const FILES = [
+  'index.html',
+  'console.css',
+  'icon.svg',
+  'app.js',
+  'api.js',
+  'detail.js',
+  'dom.js',
+  'histogram.js',
+  'rows.js',
+  'state.js',
+  'summary.js',
+] as const
+
+/** The console runs its own files only, and speaks to its own server only. No text becomes a script or a style. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ')
+
+/** Adds the console at `/`. Its files are for anyone; what it shows needs a token like every other client. */
+export async function addConsole(app: Hono, traceUrl: string | undefined): Promise<void> {
+  const headers = { ...SECURITY_HEADERS, 'content-security-policy': POLICY, 'cache-control': 'no-cache' }
+  for (const file of FILES) {
+    const body = await readFile(new URL(file, FOLDER), 'utf8')
+    const type = MEDIA_TYPES[file.slice(file.lastIndexOf('.') + 1) as keyof typeof MEDIA_TYPES]
+    app.get(
+      file === 'index.html' ? '/' : `/console/${file}`,
+      () => new Response(body, { headers: { ...headers, 'content-type': type } }),
+    )
+  }
+  app.get('/console/settings.json', () => {
+    const answer = json(`${JSON.stringify({ version: VERSION, traceUrl: traceUrl ?? null })}\n`)
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) answer.headers.set(name, value)
+    return answer
+  })
+}

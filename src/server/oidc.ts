@@ -1,0 +1,102 @@
+import type { JWTPayload, JWTVerifyGetKey } from 'jose'
+import { AuditError } from '../errors.js'
+import { type Authenticator, bearerOf } from './authentication.js'
+import { isLoopback } from './loopback.js'
+import { Problem } from './problem.js'
+
+export interface OidcOptions {
+  readonly issuer: string
+  readonly audience: string
+  readonly role: string
+  /** The claim that has the roles; with dots for a claim inside claims. */
+  readonly roleClaim: string
+}
+
+/** Signatures by a private key only: what the verifier knows must not suffice to sign. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
+const DISCOVERY_TIMEOUT_MS = 5000
+/** How far the issuer's clock may be off, in seconds. */
+const CLOCK_TOLERANCE_S = 30
+
+/**
+ * Lets in who has a token of an OpenID Connect issuer with the audience and the role. The issuer's keys are found
+ * through its discovery document, at the first request, and cached.
+ *
+ * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`, `AUDIT_INVALID_OPTION` for an issuer that is no `https`
+ *   address: whoever can change what it answers can let himself in
+ */
+export async function oidc(options: OidcOptions): Promise<Authenticator> {
+  checkIssuer(options.issuer)
+  const jose = await import('jose').catch((cause: unknown) => {
+    throw new AuditError('AUDIT_MISSING_PACKAGE', 'OpenID Connect needs the package jose: npm install jose', {
+      cause,
+    })
+  })
+  let keys: Promise<JWTVerifyGetKey> | undefined
+  return {
+    async authenticate(request) {
+      const token = bearerOf(request)
+      keys ??= discover(options.issuer).then((url) => jose.createRemoteJWKSet(url))
+      const found = await keys.catch((): never => {
+        keys = undefined
+        throw issuerAway()
+      })
+      const { issuer, audience, role, roleClaim } = options
+      const { payload } = await jose
+        .jwtVerify(token, found, {
+          issuer,
+          audience,
+          algorithms: ALGORITHMS,
+          clockTolerance: CLOCK_TOLERANCE_S,
+          requiredClaims: ['sub', 'exp'],
+        })
+        .catch((error: unknown): never => {
+          if (error instanceof jose.errors.JWKSTimeout || !(error instanceof jose.errors.JOSEError))
+            throw issuerAway()
+          throw new Problem(401, 'The token is not valid here, or not any more.', {
+            headers: { 'www-authenticate': 'Bearer realm="secret audit", error="invalid_token"' },
+          })
+        })
+      if (!rolesOf(payload, roleClaim).includes(role)) {
+        throw new Problem(403, `The token does not have the role ${role}.`)
+      }
+      return { actorId: String(payload.sub), actorType: 'user' }
+    },
+  }
+}
+
+function checkIssuer(issuer: string): void {
+  const { protocol, hostname } = URL.canParse(issuer) ? new URL(issuer) : { protocol: '', hostname: '' }
+  const isHere = protocol === 'http:' && isLoopback(hostname.replaceAll(/[[\]]/g, ''))
+  if (protocol === 'https:' || isHere) return
+  throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer must be an https address', { field: 'oidcIssuer' })
+}
+
+async function discover(issuer: string): Promise<URL> {
+  const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
+  const answer = await fetch(url, { signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS), redirect: 'error' })
+  if (!answer.ok) throw new Error(`the issuer answered ${answer.status}`)
+  const document = (await answer.json()) as { readonly issuer?: unknown; readonly jwks_uri?: unknown }
+  // OpenID Connect Discovery 1.0, 4.3: the document must be this issuer's.
+  if (document.issuer !== issuer) throw new Error('the discovery document is of another issuer')
+  return new URL(String(document.jwks_uri))
+}
+
+function rolesOf(payload: JWTPayload, claim: string): readonly unknown[] {
+  let value: unknown = Object.hasOwn(payload, claim) ? payload[claim] : undefined
+  if (value === undefined) {
+    value = payload
+    for (const name of claim.split('.')) {
+      const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+      value = isObject ? (value as Record<string, unknown>)[name] : undefined
+    }
+  }
+  if (typeof value === 'string') return value.split(' ')
+  return Array.isArray(value) ? value : []
+}
+
+function issuerAway(): Problem {
+  return new Problem(503, 'The issuer of the tokens cannot be asked for its keys.', {
+    headers: { 'retry-after': '5' },
+  })
+}

@@ -1,0 +1,187 @@
+import type { FilterField } from '../query/filter-fields.js'
+import { FILTER_FIELDS } from '../query/filter-fields.js'
+import { COLUMNS, type ColumnName } from '../query/row.js'
+import { SUMMARY_BY } from '../query/summary.js'
+import { VERSION } from '../version.js'
+import type { Route } from './route.js'
+
+type Schema = Readonly<Record<string, unknown>>
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
+const string: Schema = { type: 'string' }
+const integer: Schema = { type: 'integer' }
+const time: Schema = { type: 'string', format: 'date-time' }
+const object = (properties: Readonly<Record<string, Schema>>): Schema => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+})
+const list = (items: Schema): Schema => ({ type: 'array', items })
+
+const ALWAYS: readonly ColumnName[] = [
+  'audit_id',
+  'occurred_at',
+  'recorded_at',
+  'credential',
+  'operation',
+  'outcome',
+]
+const OF_ITS_OWN: Readonly<Partial<Record<ColumnName, Schema>>> = {
+  audit_id: { type: 'string', pattern: '^\\d+$', description: 'A snowflake: 64 bits, as digits.' },
+  occurred_at: time,
+  recorded_at: time,
+  attributes: { type: ['object', 'null'] },
+  block_index: { type: ['integer', 'null'] },
+}
+
+function rowSchema(): Schema {
+  const schemaOf = (column: ColumnName): Schema =>
+    OF_ITS_OWN[column] ?? { type: ALWAYS.includes(column) ? 'string' : ['string', 'null'] }
+  return object(Object.fromEntries(COLUMNS.map((column) => [column, schemaOf(column)])))
+}
+
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Row: rowSchema(),
+  Page: object({
+    rows: list(ref('Row')),
+    next_cursor: {
+      type: ['string', 'null'],
+      description: 'Where the next page begins; null after the last.',
+    },
+    mark: { type: ['string', 'null'], description: 'With `settled`: what fixes the set of rows.' },
+  }),
+  RowDetail: object({ row: ref('Row'), evidence: { anyOf: [ref('Evidence'), { type: 'null' }] } }),
+  Evidence: object({
+    status: { enum: ['verified', 'not-verified', 'unsigned'] },
+    findings: list(string),
+    block: { type: ['string', 'null'], description: 'The signed block, as a note.' },
+    proof: list(string),
+  }),
+  Histogram: object({
+    from: time,
+    to: time,
+    bucket_seconds: integer,
+    buckets: list(
+      object({ from: time, total: integer, outcomes: { type: 'object', additionalProperties: integer } }),
+    ),
+  }),
+  Summary: object({
+    by: { enum: SUMMARY_BY },
+    groups: list(
+      object({
+        value: { type: ['string', 'null'] },
+        accesses: integer,
+        denials: integer,
+        workers: integer,
+        actors: integer,
+        first_access: time,
+        last_access: time,
+      }),
+    ),
+    truncated: { type: 'boolean', description: 'Whether there are more groups than `limit`.' },
+  }),
+  Status: object({ status: { const: 'ok' } }),
+  Csv: {
+    type: 'string',
+    description:
+      'RFC 4180, with a head line. A text that a spreadsheet could execute begins with an apostrophe.',
+  },
+  Text: string,
+  Openapi: { type: 'object' },
+  Problem: {
+    type: 'object',
+    description: 'RFC 9457.',
+    required: ['type', 'title', 'status', 'detail'],
+    properties: {
+      type: string,
+      title: string,
+      status: integer,
+      detail: string,
+      code: { type: 'string', description: 'Of docs/errors.md.' },
+      parameter: { type: 'string', description: 'The parameter at fault.' },
+      hint: string,
+    },
+  },
+}
+
+/** Statuses that every route for readers may answer with. */
+const READERS_PROBLEMS = [400, 401, 403, 503, 504]
+const EVERYBODYS_PROBLEMS = [429]
+
+/** The OpenAPI 3.1 document of some routes. */
+export function openapiDocument(routes: readonly Route[]): Schema {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'The audit trail of secret access',
+      version: VERSION,
+      description: 'Every read of the trail leaves a row in it, with the reader and the filter.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths: Object.fromEntries(routes.map((route) => [route.path, { get: operation(route) }])),
+    components: {
+      schemas: SCHEMAS,
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+    },
+  }
+}
+
+function operation(route: Route): Schema {
+  const { operationId, summary, description, access, path, filter = [], parameters = {}, answers } = route
+  const problems = [
+    ...(access === 'readers' ? READERS_PROBLEMS : []),
+    ...(route.problems ?? []),
+    ...EVERYBODYS_PROBLEMS,
+  ]
+  const content = (types: Readonly<Record<string, string>>): Schema =>
+    Object.fromEntries(Object.entries(types).map(([type, name]) => [type, { schema: ref(name) }]))
+  return {
+    operationId,
+    summary,
+    ...(description !== undefined && { description }),
+    security: access === 'readers' ? [{ bearer: [] }] : [],
+    parameters: [
+      ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+        name,
+        in: 'path',
+        required: true,
+        schema: { type: 'string', pattern: '^\\d{1,19}$' },
+      })),
+      ...filter.map((name) => parameter(name, FILTER_FIELDS[name])),
+      ...Object.entries(parameters).map(([name, field]) => parameter(name, field)),
+    ],
+    responses: {
+      200: { description: summary, content: content(answers) },
+      ...Object.fromEntries(
+        problems.map((status) => [
+          status,
+          { description: 'A problem.', content: content({ 'application/problem+json': 'Problem' }) },
+        ]),
+      ),
+    },
+  }
+}
+
+function parameter(name: string, field: FilterField): Schema {
+  return { name, in: 'query', description: field.doc, example: field.example, schema: parameterSchema(field) }
+}
+
+function parameterSchema(field: FilterField): Schema {
+  switch (field.kind) {
+    case 'text':
+      return { type: 'string', minLength: 1, maxLength: field.limit }
+    case 'name':
+      return { type: 'string', pattern: '^(not-ok|[a-z][a-z0-9_]{0,63})$' }
+    case 'int64':
+      return { type: 'string', pattern: '^-?\\d{1,19}$' }
+    case 'trace':
+      return { type: 'string', pattern: '^[0-9a-fA-F]{32}$' }
+    case 'time':
+      return string
+    case 'integer':
+      return { type: 'integer', minimum: field.min, maximum: field.max, default: field.default }
+    case 'choice':
+      return { enum: field.choices, default: field.choices[0] }
+    case 'mark':
+      return { type: 'string', pattern: '^(true|false|\\d{1,18})$', default: 'false' }
+  }
+}

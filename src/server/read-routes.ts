@@ -1,0 +1,158 @@
+import { AuditError } from '../errors.js'
+import { describeFilter, parseFilter } from '../query/filter.js'
+import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
+import { MOST_BUCKETS } from '../query/histogram.js'
+import { checkBy, SUMMARY_BY } from '../query/summary.js'
+import { type IdFormat, rowJson } from '../query/row.js'
+import { preferred } from './accept.js'
+import { Problem } from './problem.js'
+import { recordRead } from './record-read.js'
+import { json, type Route } from './route.js'
+import { CSV, NDJSON, pageResponse, streamRows } from './stream.js'
+
+/** The original's path. */
+export const TRAIL_PATH = '/api/internal/secret-audit'
+
+const ALL = Object.keys(FILTER_FIELDS) as FilterName[]
+const without = (...names: readonly FilterName[]): FilterName[] => ALL.filter((name) => !names.includes(name))
+
+const IDS: FilterField = {
+  kind: 'choice',
+  choices: ['string', 'number'],
+  doc: 'How 64-bit integers are written in JSON; `number` is for clients of the original.',
+  example: 'string',
+}
+const BUCKETS: FilterField = {
+  kind: 'integer',
+  min: 1,
+  max: MOST_BUCKETS,
+  default: 60,
+  doc: 'About how many buckets: their width is a readable one.',
+  example: '60',
+}
+
+const BY: FilterField = {
+  kind: 'choice',
+  choices: SUMMARY_BY,
+  doc: 'What accesses are counted by.',
+  example: 'credential',
+}
+
+const rows: Route = {
+  path: TRAIL_PATH,
+  operationId: 'searchTrail',
+  summary: 'Rows of the trail, newest first',
+  description:
+    'A page as JSON. With `Accept: application/x-ndjson` or `text/csv` and no `limit`, the whole settled result as a stream; with a `limit` one page of it.',
+  access: 'readers',
+  filter: ALL,
+  parameters: { ids: IDS },
+  answers: { 'application/json': 'Page', 'application/x-ndjson': 'Row', 'text/csv': 'Csv' },
+  problems: [406],
+  async handle(context, call) {
+    const { ids: given, ...filter } = call.query
+    const ids = idFormat(given)
+    const resolved = parseFilter(filter)
+    const type = preferred(call.request.headers.get('accept'), [
+      'application/json',
+      'application/x-ndjson',
+      'text/csv',
+    ])
+    if (type === undefined)
+      throw new Problem(406, 'There is JSON, NDJSON (application/x-ndjson) and CSV (text/csv).')
+    const format = type === 'text/csv' ? CSV : type === 'application/x-ndjson' ? NDJSON : undefined
+    if (format !== undefined && filter['limit'] === undefined)
+      return streamRows(context, call, filter, format, ids)
+    const page = await context.trail.search(filter)
+    await recordRead(context, call, {
+      what: 'rows',
+      filter: describeFilter(resolved),
+      rows: page.rows.length,
+    })
+    context.metrics.rowsRead(page.rows.length)
+    if (format !== undefined) return pageResponse(page.rows, page.next_cursor, call, format, ids)
+    const texts = page.rows.map((row) => rowJson(row, ids)).join(',')
+    const { next_cursor, mark } = page
+    return json(`{"rows":[${texts}],${JSON.stringify({ next_cursor, mark }).slice(1)}\n`)
+  },
+}
+
+const row: Route = {
+  path: `${TRAIL_PATH}/{audit_id}`,
+  operationId: 'getRow',
+  summary: 'One row, its block and proof, and what verifying it found',
+  access: 'readers',
+  parameters: { ids: IDS },
+  answers: { 'application/json': 'RowDetail' },
+  problems: [404],
+  async handle(context, call) {
+    const auditId = auditIdOf(call.path['audit_id'])
+    const ids = idFormat(call.query['ids'])
+    const found = await context.trail.row(auditId)
+    const filter = JSON.stringify({ audit_id: String(auditId) })
+    await recordRead(context, call, { what: 'row', filter, rows: found === undefined ? 0 : 1 })
+    if (found === undefined) throw new Problem(404, 'There is no such row.')
+    context.metrics.rowsRead(1)
+    const evidence = (await context.evidence?.evidenceOf(auditId)) ?? null
+    return json(`{"row":${rowJson(found, ids)},"evidence":${JSON.stringify(evidence)}}\n`)
+  },
+}
+
+const histogram: Route = {
+  path: `${TRAIL_PATH}/histogram`,
+  operationId: 'getHistogram',
+  summary: 'How many rows there are over time, by outcome',
+  description: 'Of the last 24 hours, unless `from` and `to` say otherwise.',
+  access: 'readers',
+  filter: without('cursor', 'limit'),
+  parameters: { buckets: BUCKETS },
+  answers: { 'application/json': 'Histogram' },
+  async handle({ trail, ...context }, call) {
+    const { buckets: given, ...filter } = call.query
+    const buckets = given === undefined ? undefined : Number(given)
+    const found = await trail.histogram(filter, { buckets })
+    await recordRead({ trail, ...context }, call, {
+      what: 'histogram',
+      filter: describeFilter(parseFilter(filter)),
+      rows: found.buckets.length,
+    })
+    return json(`${JSON.stringify(found)}\n`)
+  },
+}
+
+const summary: Route = {
+  path: `${TRAIL_PATH}/summary`,
+  operationId: 'getSummary',
+  summary:
+    'Per credential, or by something else: accesses, denials, distinct workers and actors, first and last access',
+  description:
+    'Of the last 30 days, unless `from` and `to` say otherwise. Without the rows that the trail writes about itself. `limit` counts groups.',
+  access: 'readers',
+  filter: without('cursor'),
+  parameters: { by: BY },
+  answers: { 'application/json': 'Summary' },
+  async handle(context, call) {
+    const { by, ...filter } = call.query
+    const found = await context.trail.summary(filter, { by: checkBy(by) })
+    await recordRead(context, call, {
+      what: 'summary',
+      filter: describeFilter(parseFilter(filter)),
+      rows: found.groups.length,
+    })
+    return json(`${JSON.stringify(found)}\n`)
+  },
+}
+
+/** The routes that read the trail. Those with a fixed path go before the one with an id in it. */
+export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, row]
+
+function idFormat(given: string | undefined): IdFormat {
+  if (given === undefined || given === 'string' || given === 'number') return given ?? 'string'
+  throw new AuditError('AUDIT_INVALID_QUERY', 'ids must be string or number', { field: 'ids' })
+}
+
+function auditIdOf(text = ''): bigint {
+  const id = /^\d{1,19}$/.test(text) ? BigInt(text) : -1n
+  if (id >= 0n && BigInt.asIntN(64, id) === id) return id
+  throw new AuditError('AUDIT_INVALID_QUERY', 'audit_id must be an integer of 63 bits', { field: 'audit_id' })
+}

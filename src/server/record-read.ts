@@ -1,0 +1,40 @@
+import { diag } from '../diagnostics.js'
+import { Outcome } from '../event/vocabulary.js'
+import { type Reading, readingFields } from '../query/reading.js'
+import { Problem } from './problem.js'
+import type { ReaderCall, RouteContext } from './route.js'
+
+/**
+ * Writes the row about a read. What was read is shown after it is committed, or not at all.
+ *
+ * @throws Problem 503 when the row is not known to be stored
+ */
+export async function recordRead(
+  { audit }: RouteContext,
+  { reader }: ReaderCall,
+  reading: Omit<Reading, 'via'>,
+  outcome: Outcome = Outcome.Ok,
+): Promise<void> {
+  try {
+    await audit.recordStrict(readingFields(reader, { ...reading, via: 'http' }, outcome))
+  } catch (error) {
+    diag.error('otel-audit: a read of the trail could not be recorded, and nothing was shown', error)
+    throw new Problem(503, 'Nothing is shown, since the row about this read could not be written.', {
+      headers: { 'retry-after': '5' },
+    })
+  }
+}
+
+/** Writes how a stream ended: its rows are with the reader already, and the row that it began is stored. */
+export function recordEnd(
+  { audit }: RouteContext,
+  { reader }: ReaderCall,
+  reading: Omit<Reading, 'via'>,
+  outcome: Outcome,
+): void {
+  try {
+    audit.recordAsync(readingFields(reader, { ...reading, via: 'http' }, outcome))
+  } catch (error) {
+    diag.error('otel-audit: the end of an export could not be recorded', error)
+  }
+}

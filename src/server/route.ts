@@ -1,0 +1,57 @@
+import type { AuditStats } from '../exporter/exporter.js'
+import type { EvidenceSource } from '../query/evidence.js'
+import type { FilterField, FilterName } from '../query/filter-fields.js'
+import type { TrailReader } from '../query/reading.js'
+import type { Trail } from '../query/trail.js'
+import type { SecretAuditService } from '../service/service.js'
+import type { ServerMetrics } from './metrics.js'
+
+/** What routes work with. */
+export interface RouteContext {
+  readonly trail: Trail
+  /** Where reads are recorded. */
+  readonly audit: Pick<SecretAuditService, 'recordStrict' | 'recordAsync'>
+  readonly evidence: EvidenceSource | undefined
+  readonly metrics: ServerMetrics
+  readonly stats: (() => AuditStats) | undefined
+}
+
+/** A request, checked as far as all routes have it in common. */
+export interface Call {
+  readonly request: Request
+  /** Each parameter of the query string once. */
+  readonly query: Readonly<Record<string, string>>
+  /** Parts of the path. */
+  readonly path: Readonly<Record<string, string>>
+}
+
+/** A request of somebody who may read. */
+export interface ReaderCall extends Call {
+  readonly reader: TrailReader
+}
+
+export interface RouteDoc {
+  /** With parts of the path in braces. */
+  readonly path: string
+  readonly operationId: string
+  readonly summary: string
+  readonly description?: string
+  /** Parameters of the query string: of the filter, and the route's own. */
+  readonly filter?: readonly FilterName[]
+  readonly parameters?: Readonly<Record<string, FilterField>>
+  /** What it answers with, by media type: the name of a schema. */
+  readonly answers: Readonly<Record<string, string>>
+  /** Statuses other than 200 that are its own. */
+  readonly problems?: readonly number[]
+}
+
+/** One route. The server is made from these, and so is the OpenAPI document. */
+export type Route = RouteDoc &
+  (
+    | { readonly access: 'readers'; handle(context: RouteContext, call: ReaderCall): Promise<Response> }
+    | { readonly access: 'anyone'; handle(context: RouteContext, call: Call): Promise<Response> | Response }
+  )
+
+export function json(text: string): Response {
+  return new Response(text, { headers: { 'content-type': 'application/json' } })
+}

@@ -1,0 +1,372 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { PostgresAuditSink } from 'otel-audit'
+import type { EvidenceSource, RowEvidence } from 'otel-audit/query'
+import type { Client } from 'pg'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { idAt } from '../sink/postgres/original-table.js'
+import { PATH, type Served, served, TOKEN } from '../server/served.js'
+import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { packageRoot } from '../support/postgres/package-root.js'
+import { launchChromium } from './chromium.js'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const HOSTILE = '<img src=x onerror="document.title=1">'
+const HOUR = 3_600_000
+const ROWS = 130
+
+let database: TestDatabase
+let client: Client
+let browser: Browser
+
+beforeAll(async () => {
+  database = await migratedDatabase()
+  client = await connect(database.url)
+  const insert = `insert into noetl.secret_audit (audit_id, occurred_at, credential, operation, outcome, worker_id, execution_id, trace_id, server_region, notes)
+    values ($1, 'epoch'::timestamptz + $2 * interval '1 ms', $3, 'get_credential', $4, $5, $6, $7, 'eu-1', $8)`
+  for (let i = 0; i < ROWS; i++) {
+    const at = Date.now() - (i % 23) * HOUR
+    const outcome = i % 9 === 0 ? 'no_pubkey' : 'ok'
+    const credential = i % 10 === 0 ? 'billing-db' : 'orders-db'
+    await client.query(insert, [idAt(at, i), at, credential, outcome, `worker-${i % 3}`, i, TRACE, 'note'])
+  }
+  await client.query(insert, [idAt(Date.now(), 5000), Date.now(), HOSTILE, 'ok', HOSTILE, 5, TRACE, HOSTILE])
+  const sink = new PostgresAuditSink({ databaseUrl: database.url })
+  await sink.close()
+  browser = await launchChromium()
+})
+
+afterAll(async () => {
+  await browser.close()
+  await client.end()
+  await database.drop()
+})
+
+interface Opened {
+  readonly page: Page
+  readonly server: Served
+  /** What the browser complained about: scripts that failed, and what the policy refused. */
+  readonly complaints: readonly string[]
+  readonly requests: readonly string[]
+}
+
+interface View {
+  readonly path?: string
+  readonly width?: number
+  readonly colorScheme?: 'light' | 'dark'
+  readonly evidence?: EvidenceSource
+  readonly isSignedIn?: boolean
+  /** Whether there will be something to see. */
+  readonly isWaitedFor?: boolean
+}
+
+async function open({
+  path = '/',
+  width = 1280,
+  colorScheme = 'light',
+  evidence,
+  isSignedIn = true,
+  isWaitedFor = isSignedIn,
+}: View = {}): Promise<Opened> {
+  const server = await served(database.url, { evidence, traceUrl: 'https://jaeger.example/trace/{trace_id}' })
+  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme })
+  onTestFinished(() => context.close())
+  context.setDefaultTimeout(60_000)
+  if (isSignedIn) await context.addInitScript((token) => sessionStorage.setItem('token', token), TOKEN)
+  const page = await context.newPage()
+  const complaints: string[] = []
+  const requests: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('request', (request) => requests.push(request.url()))
+  await page.goto(server.url + path)
+  if (isWaitedFor) await settled(page)
+  return { page, server, complaints, requests }
+}
+
+/** Until everything that was asked for is shown. */
+async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const results = document.getElementById('results')
+    return results !== null && !results.hasAttribute('aria-busy') && results.childElementCount > 0
+  })
+}
+
+const credentials = (page: Page): Promise<string[]> =>
+  page.locator('tbody td[data-title=Credential]').allTextContents()
+const parametersOf = (page: Page): Record<string, string> =>
+  Object.fromEntries(new URL(page.url()).searchParams)
+
+test('asks for a token, and shows nothing without a right one', async () => {
+  const { page } = await open({ isSignedIn: false })
+  await page.getByRole('dialog').waitFor()
+  await page.getByLabel('Token').fill('wrong')
+  await page.keyboard.press('Enter')
+  await page.getByText('This token does not let read the trail.').waitFor()
+  await page.getByLabel('Token').fill(TOKEN)
+  await page.keyboard.press('Enter')
+  await settled(page)
+  expect(await credentials(page)).toHaveLength(50)
+  expect(page.url()).not.toContain(TOKEN)
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('dialog').waitFor()
+  expect(await credentials(page)).toEqual([])
+})
+
+test('filters by credential, and the address restores the view', async () => {
+  const { page, server } = await open()
+  await page.getByLabel('Credential').fill('billing-*')
+  await page.getByLabel('Outcome').fill('not-ok')
+  await page.getByRole('button', { name: 'Show' }).click()
+  await page.waitForURL(/billing/)
+  await settled(page)
+  const shown = await credentials(page)
+  expect(new Set(shown)).toEqual(new Set(['billing-db']))
+  expect(parametersOf(page)).toEqual({ credential: 'billing-*', outcome: 'not-ok', from: '-24h' })
+  const again = await page.context().newPage()
+  await again.goto(page.url())
+  await settled(again)
+  expect(await credentials(again)).toEqual(shown)
+  expect(await again.getByLabel('Credential').inputValue()).toBe('billing-*')
+  await again.getByRole('link', { name: 'Clear' }).click()
+  await again.waitForURL(server.url)
+  await settled(again)
+  expect(await credentials(again)).toHaveLength(50)
+  await again.goBack()
+  await settled(again)
+  await again.waitForFunction((n) => document.querySelectorAll('tbody tr').length === n, shown.length)
+})
+
+test('says which filter is wrong', async () => {
+  const { page } = await open({ path: '/?from=yesterday', isWaitedFor: false })
+  await page.getByRole('alert').filter({ hasText: 'from must be a time' }).waitFor()
+  expect(await page.getByLabel('From').getAttribute('aria-invalid')).toBe('true')
+})
+
+test('zooms by dragging over the histogram, and out again', async () => {
+  const { page } = await open()
+  const plot = page.locator('.plot')
+  const box = await plot.boundingBox()
+  if (box === null) throw new Error('no histogram')
+  const before = await page.locator('.legend').textContent()
+  await page.mouse.move(box.x + box.width * 0.25, box.y + 60)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 60, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/from=20/)
+  await settled(page)
+  const { from = '', to = '' } = parametersOf(page)
+  const hours = (Date.parse(to) - Date.parse(from)) / HOUR
+  expect(hours).toBeGreaterThan(5)
+  expect(hours).toBeLessThan(8)
+  await page.waitForFunction((text) => document.querySelector('.legend')?.textContent !== text, before)
+  const times = await page.locator('tbody td.time').allTextContents()
+  expect(times.length).toBeGreaterThan(0)
+  for (const time of times) {
+    expect(Date.parse(`${time.replace(' ', 'T')}Z`)).toBeGreaterThanOrEqual(Date.parse(from))
+    expect(Date.parse(`${time.replace(' ', 'T')}Z`)).toBeLessThan(Date.parse(to))
+  }
+  await page.getByRole('button', { name: 'Zoom out' }).click()
+  await page.waitForFunction((old) => new URL(location.href).searchParams.get('from') !== old, from)
+  await settled(page)
+  expect(Date.parse(parametersOf(page)['from'] ?? '')).toBeLessThan(Date.parse(from))
+})
+
+test('pages by cursor, without a gap or a repeat', async () => {
+  const { page } = await open({ path: '/?credential=orders-db' })
+  const ids: (string | null)[] = []
+  for (;;) {
+    await settled(page)
+    ids.push(
+      ...(await page
+        .locator('tbody td.time a')
+        .evaluateAll((links) =>
+          links.map((link) => new URL((link as HTMLAnchorElement).href).searchParams.get('row')),
+        )),
+    )
+    const older = page.getByRole('link', { name: 'Older' })
+    if ((await older.count()) === 0) break
+    const { cursor } = parametersOf(page)
+    await older.click()
+    await page.waitForFunction(
+      (old) => new URL(location.href).searchParams.get('cursor') !== old,
+      cursor ?? null,
+    )
+    await page.waitForFunction(
+      (old) =>
+        !document
+          .querySelector('tbody td.time a')
+          ?.getAttribute('href')
+          ?.includes(old ?? '-'),
+      ids.at(-1),
+    )
+  }
+  expect(ids).toHaveLength(ROWS * 0.9)
+  expect(new Set(ids).size).toBe(ids.length)
+})
+
+describe('a row', () => {
+  const evidence = (status: RowEvidence['status'], findings: readonly string[] = []): EvidenceSource => ({
+    evidenceOf: async () => ({ status, findings, block: 'otel-audit/block/v1\n', proof: [] }),
+  })
+
+  test.each([
+    ['✓ verified', evidence('verified')],
+    ['✗ not verified', evidence('not-verified', ['the digest is another'])],
+    ['unsigned', evidence('unsigned')],
+    ['not checked', undefined],
+  ] as const)('is marked as the server found it: %s', async (mark, source) => {
+    const { page } = await open({ path: '/?credential=billing-db', ...(source && { evidence: source }) })
+    await page.locator('tbody td.time a').first().click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText(mark).waitFor()
+    expect(await dialog.locator('dd').allTextContents()).toContain('billing-db')
+    expect(await dialog.getByText('the digest is another').count()).toBe(mark === '✗ not verified' ? 1 : 0)
+    const link = dialog.getByRole('link', { name: 'Open its trace' })
+    expect(await link.getAttribute('href')).toBe(`https://jaeger.example/trace/${TRACE}`)
+    expect(await link.getAttribute('rel')).toContain('noopener')
+    const address = page.url()
+    await page.keyboard.press('Escape')
+    await page.waitForFunction(() => !location.search.includes('row='))
+    await page.goto(address)
+    await page.getByRole('dialog').getByText(mark).waitFor()
+  })
+
+  test('whose texts are HTML is text', async () => {
+    const { page, complaints } = await open({ path: `/?credential=${encodeURIComponent(HOSTILE)}` })
+    expect(await credentials(page)).toEqual([HOSTILE])
+    await page.locator('tbody td.time a').first().click()
+    await page.getByRole('dialog').getByText('not checked').waitFor()
+    await page.goto(page.url().replace(/\?.*/, `?view=summary&credential=${encodeURIComponent(HOSTILE)}`))
+    await settled(page)
+    expect(await page.locator('main img, dialog img').count()).toBe(0)
+    expect(await page.title()).toBe('Secret audit')
+    expect(complaints).toEqual([])
+  })
+})
+
+test('shows the credentials, and of one who accessed it', async () => {
+  const { page } = await open({ path: '/?view=summary' })
+  await page.getByRole('link', { name: 'billing-db' }).click()
+  await page.getByRole('heading', { name: 'Who accessed billing-db' }).waitFor()
+  await settled(page)
+  expect(await page.locator('table[aria-label="Accesses by Worker"] tbody tr').count()).toBe(3)
+  expect(parametersOf(page)).toMatchObject({ view: 'summary', credential: 'billing-db' })
+  await page.getByRole('link', { name: 'worker-1' }).click()
+  await page.waitForURL(/worker_id=worker-1/)
+  await page.locator('table[aria-label="Accesses, newest first"]').waitFor()
+  expect(new Set(await page.locator('tbody td[data-title=Who]').allTextContents())).toEqual(
+    new Set(['worker-1']),
+  )
+})
+
+test('works from the keyboard alone', async () => {
+  const { page } = await open()
+  const focusOn = async (name: RegExp): Promise<void> => {
+    for (let i = 0; i < 60; i++) {
+      await page.keyboard.press('Tab')
+      const focused = await page.evaluate(() => {
+        const element = document.activeElement
+        const input = element as HTMLInputElement | null
+        return `${element?.getAttribute('aria-label') ?? ''} ${input?.name ?? ''} ${element?.textContent ?? ''}`
+      })
+      if (name.test(focused)) return
+    }
+    throw new Error(`Tab never comes to ${String(name)}`)
+  }
+  await focusOn(/ credential /)
+  await page.keyboard.type('orders-db')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/credential=orders-db/)
+  await settled(page)
+  await focusOn(/^Histogram/)
+  await page.keyboard.press('ArrowLeft')
+  await page.keyboard.press('Shift+ArrowLeft')
+  await page.keyboard.press('Shift+ArrowLeft')
+  expect(await page.locator('.caption').textContent()).toMatch(/ to .*: \d+ /)
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/to=20/)
+  await settled(page)
+  await focusOn(/\d{2}:\d{2}:\d{2}\.\d{3}$/)
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog').getByText('not checked').waitFor()
+  await page.keyboard.press('Escape')
+  await page.waitForFunction(() => !location.search.includes('row='))
+})
+
+describe('accessibility and policy', () => {
+  test.each([
+    ['light', 1280, '/?row'],
+    ['dark', 1280, '/'],
+    ['light', 400, '/'],
+    ['dark', 400, '/?view=summary'],
+    ['light', 1280, '/?view=summary&credential=orders-db'],
+  ] as const)('axe finds nothing: %s, %i wide, %s', async (colorScheme, width, path) => {
+    const { page, complaints } = await open({ colorScheme, width, path: path === '/?row' ? '/' : path })
+    if (path === '/?row') {
+      await page.locator('tbody td.time a').first().click()
+      await page.getByRole('dialog').getByText('not checked').waitFor()
+    }
+    await page.evaluate(AXE)
+    const violations = await page.evaluate(async () => {
+      const { axe } = window as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+      }
+      const found = await axe.run()
+      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+    })
+    expect(violations).toEqual([])
+    expect(complaints).toEqual([])
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    expect(overflow, 'nothing is wider than the screen').toBeLessThanOrEqual(0)
+  })
+
+  test('no request leaves the origin, and the policy lets nothing else in', async () => {
+    const { page, server, requests, complaints } = await open()
+    await page.locator('tbody td.time a').first().click()
+    await page.getByRole('dialog').getByText('not checked').waitFor()
+    expect(requests.filter((url) => !url.startsWith(server.url))).toEqual([])
+    expect(complaints).toEqual([])
+    const policy = (await server.get('/', {})).headers.get('content-security-policy') ?? ''
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).not.toMatch(/unsafe|\*|data:|http/)
+    const ran = await page.evaluate(() => {
+      const script = document.createElement('script')
+      const style = document.createElement('style')
+      style.textContent = 'body { outline: 7px solid red }'
+      try {
+        script.textContent = 'window.ran = true'
+      } catch {
+        // Trusted Types refuse the text already.
+      }
+      document.head.append(script, style)
+      return [
+        (window as unknown as { ran?: boolean }).ran === true,
+        getComputedStyle(document.body).outlineWidth === '7px',
+      ]
+    })
+    expect(ran).toEqual([false, false])
+  })
+
+  test('all of it is less than 100 kB', () => {
+    const folder = join(packageRoot(), 'src/console')
+    const bytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
+    expect(bytes).toBeLessThan(100_000)
+  })
+
+  test('every read of the console is a row of the trail', async () => {
+    const { page } = await open({ path: '/?credential=billing-db' })
+    await page.locator('tbody td.time a').first().click()
+    await page.getByRole('dialog').getByText('not checked').waitFor()
+    const { rows } = await client.query<{ what: string }>(
+      `select distinct attributes->>'what' as what from noetl.secret_audit where operation = 'query_trail' order by 1`,
+    )
+    expect(rows.map(({ what }) => what)).toEqual(expect.arrayContaining(['histogram', 'row', 'rows']))
+    expect((await open()).server.url + PATH).toContain('127.0.0.1')
+  })
+})

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { migratedDatabase, type TestDatabase } from '../support/database.js'
+import { packageRoot } from '../support/postgres/package-root.js'
+import { PATH, served } from './served.js'
+
+const FOLDER = join(packageRoot(), 'src/console')
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await migratedDatabase()
+})
+
+afterAll(() => database.drop())
+
+describe('the console', () => {
+  test('is served as it is, every file of it and no other, without a token', async () => {
+    const { get } = await served(database.url)
+    const files = readdirSync(FOLDER)
+    for (const file of files) {
+      const { status, text, headers } = await get(file === 'index.html' ? '/' : `/console/${file}`, {})
+      expect({ file, status }).toEqual({ file, status: 200 })
+      expect(text).toBe(readFileSync(join(FOLDER, file), 'utf8'))
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+    }
+    for (const path of [
+      '/console/',
+      '/console/index.html',
+      '/console/../package.json',
+      '/console/%2e%2e/app.js',
+    ]) {
+      expect((await get(path, {})).status, path).toBe(404)
+    }
+    const built = readdirSync(join(packageRoot(), 'dist/console'))
+    expect(built.sort()).toEqual(files.sort())
+  })
+
+  test('lets nothing run but its own files, has nothing inline, and nothing from elsewhere', async () => {
+    const { get } = await served(database.url)
+    const { text, headers } = await get('/', {})
+    const policy = headers.get('content-security-policy') ?? ''
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toMatch(/unsafe|\*|data:|https?:/)
+    expect(text).not.toMatch(/<style|style=|<script(?! type="module" src="\/)|\son\w+=|https?:/)
+    const sources = readdirSync(FOLDER).filter((file) => file.endsWith('.js'))
+    for (const file of sources) {
+      const source = readFileSync(join(FOLDER, file), 'utf8')
+      expect(source, file).not.toMatch(
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function/,
+      )
+    }
+  })
+
+  test('is less than 100 kB', () => {
+    const bytes = readdirSync(FOLDER).reduce((sum, file) => sum + statSync(join(FOLDER, file)).size, 0)
+    expect(bytes).toBeLessThan(100_000)
+  })
+
+  test.each([
+    ['javascript:alert(1)//{trace_id}'],
+    ['https://jaeger.example/trace'],
+    ['not an address {trace_id}'],
+  ])('leads to no trace at %s', async (traceUrl) => {
+    await expect(served(database.url, { traceUrl })).rejects.toMatchObject({ field: 'traceUrl' })
+  })
+
+  test('says where traces are', async () => {
+    const traceUrl = 'https://jaeger.example/trace/{trace_id}'
+    const { get } = await served(database.url, { traceUrl })
+    expect((await get('/console/settings.json', {})).body).toMatchObject({ traceUrl })
+  })
+})
+
+test('the metrics are those of docs/api.md', async () => {
+  const audit = { emitted: 1, written: 1, pending: 0 }
+  const { get } = await served(database.url, { stats: () => audit as never })
+  await get(PATH)
+  const { text } = await get('/metrics', {})
+  const exposed = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
+  const page = readFileSync(join(packageRoot(), 'docs/api.md'), 'utf8')
+  const documented = [...page.matchAll(/^\| `(noetl_\w+)`/gm)].map(([, name]) => name)
+  expect(exposed.sort()).toEqual(documented.sort())
+  for (const line of text.split('\n').filter((one) => one !== '' && !one.startsWith('#'))) {
+    expect(line).toMatch(/^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [\d.e+-]+$/)
+  }
+})
