@@ -251,6 +251,15 @@ describe('refused rows', () => {
   })
 })
 
+test('a trigger that leaves out the first block: nothing is written, and a person has to mend it', async () => {
+  await owner.query(`
+    create function own() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger own before insert on noetl.secret_audit_block for each row execute function own()`)
+  const { write } = writer()
+  expect(await write()).toMatchObject({ status: 'failed', lasting: true })
+  expect((await owner.query('select count(*)::int as n from noetl.secret_audit')).rows).toEqual([{ n: 0 }])
+})
+
 describe('enrolment', () => {
   let directory: string
   const { privateKey } = generateKeyPairSync('ed25519')
