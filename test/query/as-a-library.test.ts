@@ -72,7 +72,8 @@ test('a program reads, and records that it did', async () => {
   }
   const { manifest }: ExportResult = await exportToFile(trail, toFile)
   const chains: readonly ExportedChain[] = manifest?.chains ?? []
-  expect([manifest?.rows, manifest?.unsigned, chains]).toEqual([2, 2, []])
+  expect(manifest).toMatchObject({ rows: 2, unsigned: 0 })
+  expect(chains).toMatchObject([{ first_block: '1', last_block: '1', rows: 2 }])
 
   const sink = new RecordingAuditSink()
   const audit = createAudit({ sink })
