@@ -13,6 +13,10 @@ export function addServeCommand(program: Command): void {
       '--port <number>',
       'port to listen on, 0 for a free one (default: $NOETL_SECRET_AUDIT_PORT, else 8484)',
     )
+    .option(
+      '--trust <file>',
+      'what you know by yourself, as for `otel-audit verify`: rows are held against it',
+    )
     .addHelpText(
       'after',
       `
@@ -34,13 +38,17 @@ async function runServe(flags: Flags): Promise<void> {
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const { openTrail, readSettings } = await import('./read-session.js')
   const settings = readSettings(flags)
-  const [{ createAudit }, { authenticatorOf }, { serveTrail }] = await Promise.all([
-    import('../audit.js'),
-    import('../server/authenticator-of.js'),
-    import('../server/serve.js'),
-  ])
+  const [{ createAudit }, { authenticatorOf }, { serveTrail }, { ComputedEvidence }, { trustFrom }] =
+    await Promise.all([
+      import('../audit.js'),
+      import('../server/authenticator-of.js'),
+      import('../server/serve.js'),
+      import('../query/evidence.js'),
+      import('./verify-input.js'),
+    ])
   const authenticator = await authenticatorOf(settings)
-  const { databaseUrl, schema, host, port, corsOrigin, traceUrl, cursorKey } = settings
+  const trust = await trustFrom(flags['trust'] as string | undefined)
+  const { databaseUrl, readerUrl, schema, host, port, corsOrigin, traceUrl, cursorKey } = settings
   const audit = createAudit({ databaseUrl, schema, serviceName: 'otel-audit' })
   const trail = openTrail(settings, cursorKey, 'otel-audit serve')
   try {
@@ -49,6 +57,7 @@ async function runServe(flags: Flags): Promise<void> {
       audit: audit.service,
       stats: () => audit.stats(),
       authenticator,
+      evidence: new ComputedEvidence({ databaseUrl: readerUrl ?? databaseUrl, schema, trust }),
       host,
       port,
       corsOrigin,

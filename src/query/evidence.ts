@@ -1,3 +1,9 @@
+import { checkRowProof, type RowProof } from '../chain/verify/row-proof.js'
+import { NO_TRUST, type Trust } from '../chain/verify/trust.js'
+import { AuditError } from '../errors.js'
+import { proofOfRow } from '../sink/postgres/row-proof.js'
+import { TrailReader } from '../sink/postgres/trail-reader.js'
+
 /** What was found out about one row by checking it, its block and its chain. */
 export interface RowEvidence {
   /** `verified` was computed; `unsigned` rows have no block; `not-verified` contradicts its block or chain. */
@@ -14,4 +20,54 @@ export interface RowEvidence {
 export interface EvidenceSource {
   /** @returns undefined when there is no such row */
   evidenceOf(auditId: bigint): Promise<RowEvidence | undefined>
+}
+
+/** Where the trail is that is checked, and what is known of it from elsewhere. */
+export interface ComputedEvidenceOptions {
+  /** `postgres://…`, as a login with the reader role. */
+  readonly databaseUrl: string
+  readonly schema: string
+  /** What an auditor knows by himself. Default: nothing, so no chain is known to be the operator's. */
+  readonly trust?: Trust | undefined
+}
+
+/**
+ * Proves rows one by one, as `otel-audit verify --row` does: the row's digest from its columns, its place in the block, the
+ * block's signature by the key that was current, and that key from the chain's own id. Each time on a new snapshot.
+ *
+ * It says nothing about rows that are not there any more: that takes `otel-audit verify` over the whole trail.
+ */
+export class ComputedEvidence implements EvidenceSource {
+  readonly #options: ComputedEvidenceOptions
+
+  constructor(options: ComputedEvidenceOptions) {
+    this.#options = options
+  }
+
+  /** @throws AuditError `AUDIT_UNAVAILABLE` or `AUDIT_SCHEMA` when the trail cannot be read */
+  async evidenceOf(auditId: bigint): Promise<RowEvidence | undefined> {
+    const reader = await TrailReader.open(this.#options)
+    let proof: RowProof | undefined
+    try {
+      const provable = await proofOfRow(reader, auditId)
+      if (provable === 'no row') return undefined
+      if (provable === 'no block') return { status: 'unsigned', findings: [], block: null, proof: [] }
+      proof = provable
+      checkRowProof(JSON.stringify(proof), this.#options.trust ?? NO_TRUST)
+      return { status: 'verified', findings: [], block: proof.block, proof: proof.path }
+    } catch (error) {
+      if (!isAboutEvidence(error)) throw error
+      const { block = null, path = [] } = proof ?? {}
+      return { status: 'not-verified', findings: [error.message], block, proof: path }
+    } finally {
+      await reader.close()
+    }
+  }
+}
+
+function isAboutEvidence(error: unknown): error is AuditError {
+  return (
+    error instanceof AuditError &&
+    (error.code === 'AUDIT_EVIDENCE_REFUTED' || error.code === 'AUDIT_EVIDENCE_MALFORMED')
+  )
 }

@@ -1,5 +1,11 @@
 export { CSV_HEAD, rowCsv } from './csv.js'
-export type { EvidenceSource, RowEvidence } from './evidence.js'
+export { parseTrust, type Trust, type UnsignedPolicy } from '../chain/verify/trust.js'
+export {
+  ComputedEvidence,
+  type ComputedEvidenceOptions,
+  type EvidenceSource,
+  type RowEvidence,
+} from './evidence.js'
 export {
   type ExportFormat,
   type ExportOptions,

@@ -18,7 +18,7 @@ export interface TrailReaderOptions {
 
 type Texts = Readonly<Record<(typeof FILES)[number], string>>
 
-const FILES = ['trail-blocks', 'trail-row-blocks', 'trail-rows', 'trail-event'] as const
+const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-rows', 'trail-event'] as const
 
 /**
  * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other.
@@ -58,6 +58,13 @@ export class TrailReader implements TrailSource {
 
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
     return readably(copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL), readBlock))
+  }
+
+  /** A block of a chain, and those up to it that brought in a key: what tells who signed it. */
+  keyBlocks(chain: string, block: number): AsyncIterable<readonly BlockColumns[]> {
+    const upTo = { first: 0n, last: BigInt(block) }
+    const sql = this.#render('trail-key-blocks', { chain, ids: undefined }, upTo)
+    return readably(copyOut(this.#blocks, sql, readBlock))
   }
 
   rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]> {
