@@ -95,7 +95,7 @@ describe('the partitions', () => {
     expect(rows).toEqual([
       {
         partitions: 17,
-        indexes: [5],
+        indexes: [6],
         triggers: ['secret_audit_append_only A, secret_audit_append_only_row A'],
         grantees: [1],
         owners: 1,
