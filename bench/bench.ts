@@ -9,10 +9,11 @@ import { noopExporter, TraceReceiver } from './span-export.js'
 import { compareSpool } from './spool.js'
 import { compareStrict, type Extent, type StrictResult } from './strict.js'
 import { startMetrics, startTracing } from './telemetry.js'
+import { measureVerify } from './verification.js'
 
 /** Runs all comparisons. Everything it starts has ended when it returns or throws. */
 export async function runBench(
-  { rounds, seconds }: BenchOptions,
+  { rounds, seconds, rows }: BenchOptions,
   progress: (what: string) => void,
 ): Promise<Findings> {
   const extent = (what: string): Extent => ({ rounds, seconds, progress: (at) => progress(`${what}: ${at}`) })
@@ -24,9 +25,10 @@ export async function runBench(
     progress('recordAsync')
     const async = await asyncCalls(rounds * seconds)
     const spool = await compareSpool({ rounds, seconds }, (at) => progress(`spool: ${at}`))
+    const verification = await measureVerify(rows, (at) => progress(`verify: ${at}`))
     const { exported, failed } = receiver
     const spans = { exported, failed }
-    return { server: databases.server, rounds, seconds, strict, untraced, async, spool, spans }
+    return { server: databases.server, rounds, seconds, strict, untraced, async, spool, verification, spans }
   } finally {
     await receiver.close()
     await databases.close()

@@ -50,6 +50,7 @@ export async function openDatabases(): Promise<Databases> {
   }
 }
 
+/** Makes the tables and roles, as its owner does. */
 export async function migrate(databaseUrl: string): Promise<void> {
   const cli = join(packageRoot(), 'dist', 'cli', 'main.js')
   const env = { ...process.env, DATABASE_URL: databaseUrl }

@@ -7,10 +7,15 @@ const ASSETS = {
   console: /\.(html|css|js|svg)$/,
 }
 
+/** The package, and what benchmarks use of its inside. */
+const PLACES = ['dist', 'build/src']
+
 for (const [folder, files] of Object.entries(ASSETS)) {
   if (!existsSync(`src/${folder}`)) continue
-  cpSync(`src/${folder}`, `dist/${folder}`, {
-    recursive: true,
-    filter: (path) => !/\.[a-z]+$/.test(path) || files.test(path),
-  })
+  for (const place of PLACES) {
+    cpSync(`src/${folder}`, `${place}/${folder}`, {
+      recursive: true,
+      filter: (path) => !/\.[a-z]+$/.test(path) || files.test(path),
+    })
+  }
 }

@@ -1,5 +1,11 @@
 import { createAudit } from 'otel-audit'
-import { ComputedEvidence, parseTrust } from 'otel-audit/query'
+import {
+  ComputedEvidence,
+  type ComputedEvidenceOptions,
+  parseTrust,
+  type Trust,
+  type UnsignedPolicy,
+} from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unguard } from '../cli/honest-trail.js'
@@ -34,11 +40,9 @@ afterAll(async () => {
 })
 
 async function evidenceOf(auditId: string | bigint, trust?: string) {
-  const source = new ComputedEvidence({
-    databaseUrl: database.url,
-    schema: 'noetl',
-    trust: trust === undefined ? undefined : parseTrust(trust),
-  })
+  const known: Trust | undefined = trust === undefined ? undefined : parseTrust(trust)
+  const options: ComputedEvidenceOptions = { databaseUrl: database.url, schema: 'noetl', trust: known }
+  const source = new ComputedEvidence(options)
   const { get } = await served(database.url, { evidence: source })
   const { status, body } = await get(`${PATH}/${auditId}`)
   return { status, evidence: body['evidence'] as Record<string, unknown> }
@@ -107,6 +111,14 @@ describe('a row over HTTP', () => {
   test('is held against what the auditor knows', async () => {
     expect(await evidenceOf(ids[1] ?? '', 'origin somebody/else\n')).toMatchObject({
       evidence: { status: 'not-verified', findings: [expect.stringContaining('somebody/else')] },
+    })
+  })
+
+  test('that nobody vouches for is as good as its chain: what rows without a block mean is for the whole trail', async () => {
+    const policy: UnsignedPolicy = parseTrust('unsigned none\n').unsigned
+    expect(policy).toBe('none')
+    expect(await evidenceOf(ids[1] ?? '', `unsigned ${policy}\n`)).toMatchObject({
+      evidence: { status: 'verified' },
     })
   })
 
