@@ -38,6 +38,8 @@ export class Entry implements BatchEntry {
   callerRefused = false
   /** Why it is not known whether a send of it is stored. Only at the end: until then it is sent again. */
   doubt: SinkFault | undefined
+  /** A gap row that is lost is no loss of its own: what it tells of is told by the next one. */
+  isToldAgain = false
   /** Told once, when the fate is known, or when only the spool has the event any more. */
   onFate: ((fate: Fate | 'spooled') => void) | undefined
   #rekeyed: { event: AuditEvent; digest: Buffer } | undefined

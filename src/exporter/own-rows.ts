@@ -44,6 +44,7 @@ export class OwnRows {
     if (this.#gaps.isEmpty || !this.#host.isWriting) return
     for (const { fields, restore } of this.#gaps.take()) {
       const entry = this.#entry(fields)
+      entry.isToldAgain = true
       entry.onFate = (fate) => {
         if (fate === 'dropped') restore()
       }

@@ -148,8 +148,7 @@ export class Settlement {
   #countLoss(entry: Entry, fate: Fate, reason: LossReason, message: string): void {
     const status = entry.ticket.mode === 'strict' ? 'failed_strict' : 'dropped_async'
     this.#metrics.countWrite(entry.event, status)
-    // A gap row that is lost gives its losses back; it is no loss of its own.
-    if (!entry.isOwn) this.#gaps.note(entry.event.auditId, reason)
+    if (!entry.isToldAgain) this.#gaps.note(entry.event.auditId, reason)
     this.#name(entry, fate, message)
   }
 

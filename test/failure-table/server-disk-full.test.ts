@@ -68,8 +68,11 @@ test('the disk of the server is full: strict callers are told why, async events 
   await disk.fill()
   // What the last page has room for is still taken.
   let refused: unknown
-  while (!(refused instanceof AuditError)) {
-    refused = await ledger.strict({ notes: 'n'.repeat(1000) }, 300).answer
+  // A deadline that falls into a send is told as unknown.
+  while (!(refused instanceof AuditError && refused.row === 'not-stored')) {
+    const { answer, fate } = ledger.strict({ notes: 'n'.repeat(1000) }, 300)
+    refused = await answer
+    await fate
   }
   expect(refused).toMatchObject({ code: 'AUDIT_UNAVAILABLE', row: 'not-stored', cause: { code: '53100' } })
   const [patient, async, denial] = [
@@ -77,7 +80,7 @@ test('the disk of the server is full: strict callers are told why, async events 
     ledger.async({ notes: 'n'.repeat(1000) }),
     ledger.strict({ notes: 'n'.repeat(1000), outcome: 'wrong_region' }, 300),
   ]
-  expect(await denial.answer).toMatchObject({ row: 'not-stored' })
+  expect(await denial.answer).toMatchObject({ row: expect.stringMatching(/^(not-stored|unknown)$/) })
   expect(exporter.stats().pending).toBe(3)
   await disk.clear()
   expect(await patient.answer).toHaveProperty('committedAt')
