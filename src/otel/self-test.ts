@@ -6,6 +6,7 @@ import {
   trace,
   TraceFlags,
 } from '@opentelemetry/api'
+import { hiddenApi } from '../hidden-api.js'
 import { withTicket } from '../service/audit-span.js'
 import type { AuditPipeline } from '../service/pipeline.js'
 import type { Claimable } from '../service/ticket.js'
@@ -55,6 +56,13 @@ const PARENT: SpanContext = {
 }
 
 function probe(pipeline: AuditPipeline): string | undefined {
+  const hidden = hiddenApi()
+  if (hidden !== undefined) {
+    return (
+      `tracing was registered with @opentelemetry/api ${hidden}, and otel-audit has a newer copy, which does not see it: ` +
+      'records take the direct path and have no trace. Install one version: npm ls @opentelemetry/api shows them'
+    )
+  }
   const ticket = new Probe()
   try {
     const span = trace
