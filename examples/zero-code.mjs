@@ -8,7 +8,11 @@ const audit = SecretAuditService.fromEnv()
 
 const server = createServer(async (request, response) => {
   const credential = request.url.slice('/credentials/'.length)
-  const access = { credential, operation: Operation.GetCredential, sourceAddress: request.socket.remoteAddress }
+  const access = {
+    credential,
+    operation: Operation.GetCredential,
+    sourceAddress: request.socket.remoteAddress,
+  }
   try {
     const secret = await audit.guard(access, () => fetchFromVault(credential))
     response.end(`${secret.length} characters\n`)

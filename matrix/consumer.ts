@@ -11,6 +11,7 @@ export interface ConsumerOptions {
   /** What it installs beside the tarball. */
   readonly packages: readonly string[]
   readonly tarball: string
+  readonly omitOptional?: boolean | undefined
 }
 
 export interface Ended extends Exit {
@@ -29,10 +30,17 @@ export class Consumer {
     this.node = node
   }
 
-  static async make({ directory, node, packages, tarball }: ConsumerOptions): Promise<Consumer> {
+  static async make({
+    directory,
+    node,
+    packages,
+    tarball,
+    omitOptional,
+  }: ConsumerOptions): Promise<Consumer> {
     await mkdir(directory, { recursive: true })
     await writeFile(join(directory, 'package.json'), '{ "private": true }')
-    await install(directory, [tarball, ...packages], node)
+    const omitted = omitOptional === true ? ['--omit=optional'] : []
+    await install(directory, [...omitted, tarball, ...packages], node)
     return new Consumer(directory, node)
   }
 

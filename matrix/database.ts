@@ -15,7 +15,8 @@ const ROWS = `
   select credential, operation, outcome, notes, trace_id, span_id
   from noetl.secret_audit where operation <> 'audit_lifecycle' order by audit_id`
 const LIFECYCLE = `select outcome from noetl.secret_audit where operation = 'audit_lifecycle' order by audit_id`
-const LOGIN = 'matrix_writer'
+/** The name that the examples have. */
+const LOGIN = 'audit_writer'
 
 /** A database that the installed command has migrated, with a login that may do no more than write. */
 export class Database {

@@ -31,12 +31,12 @@ export async function npm(
 }
 
 /**
- * Installs packages as a user would. A package that is not for this Node is a failure.
+ * Installs packages as a user would.
  *
  * @param specs names with versions, or paths of tarballs
  */
 export async function install(directory: string, specs: readonly string[], node?: string): Promise<void> {
-  await npm(directory, ['install', '--engine-strict', ...specs], node)
+  await npm(directory, ['install', ...specs], node)
 }
 
 /** Packs this package as it would be published. @returns the path of the tarball */

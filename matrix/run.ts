@@ -23,20 +23,26 @@ export interface Result {
 /** Installs a combination, and runs those of its suites that are wanted. Never throws: what is wrong is a result. */
 export async function* runCombination(
   stage: Stage,
-  { name, node, packages, suites }: Combination,
+  { name, node, packages, omitOptional, suites }: Combination,
 ): AsyncGenerator<Result> {
   const directory = join(stage.directory, name)
   let consumer: Consumer
   try {
     const binary = await nodeBinary(node, join(packageRoot(), 'build', 'matrix-nodes'))
-    consumer = await Consumer.make({ directory, node: binary, packages, tarball: stage.tarball })
+    consumer = await Consumer.make({
+      directory,
+      node: binary,
+      packages,
+      omitOptional,
+      tarball: stage.tarball,
+    })
   } catch (error) {
-    const versions = { node, others: [] }
+    const versions = { node, packages: [] }
     yield { combination: name, suite: 'install', versions, checks: 0, failure: messageOf(error) }
     return
   }
-  const versions = await versionsOf(consumer, packages)
   for (const suite of suites) {
+    const versions = await versionsOf(consumer, suite.about ?? [])
     const { checks, failure } = await runSuite(stage, consumer, suite)
     yield { combination: name, suite: suite.name, versions, checks, failure }
   }

@@ -14,6 +14,8 @@ export interface World {
 /** One line of the matrix. */
 export interface Suite {
   readonly name: string
+  /** Packages whose versions are said beside those of Node, API and SDK. */
+  readonly about?: readonly string[]
   run(world: World): Promise<void>
 }
 
@@ -23,5 +25,7 @@ export interface Combination {
   /** Line of Node, as `22`. */
   readonly node: string
   readonly packages: readonly string[]
+  /** Whether optional dependencies are left out. Default false. */
+  readonly omitOptional?: boolean
   readonly suites: readonly Suite[]
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Program } from '../../test/support/program.js'
 import { exportingTo } from '../../test/support/program.js'
-import { type ReceivedSpan, SERVER_KIND } from '../../test/support/otlp-receiver.js'
 import { waitUntil } from '../../test/support/wait-until.js'
 import type { Suite, World } from '../suite.js'
+import { underServerSpan } from './server-span.js'
 
 type Format = 'mjs' | 'cjs'
 
@@ -55,7 +55,8 @@ async function zeroCode(world: World, format: Format, preload: string): Promise<
   assert.equal(program.stderr, '')
   const rows = await rowsOf(world, credential)
   assert.deepEqual(rows.map(({ notes }) => notes).sort(), [...ACCESSES].sort())
-  for (const { span_id } of rows) assert.ok(underServerSpan(world, span_id), `span ${span_id} of a row`)
+  for (const { span_id } of rows)
+    assert.ok(underServerSpan(world.receiver, span_id), `span ${span_id} of a row`)
   assert.equal(written(world), rows.length)
 }
 
@@ -68,18 +69,6 @@ function written({ receiver: { points } }: World): number {
       attributes['operation'] === 'get_credential',
   )
   return own.reduce((sum, { value }) => sum + value, 0)
-}
-
-/** Whether the audit span of a row has arrived, as a child of the server's span. */
-export function underServerSpan({ receiver }: World, spanId: string | null): boolean {
-  const above = (span: ReceivedSpan | undefined): ReceivedSpan | undefined =>
-    receiver.spans.find(({ traceId, spanId }) => traceId === span?.traceId && spanId === span?.parentSpanId)
-  const audit = receiver.auditSpans.find((span) => span.spanId === spanId)
-  // Frameworks have spans of their own below the server's.
-  for (let span = above(audit); span !== undefined; span = above(span)) {
-    if (span.kind === SERVER_KIND) return true
-  }
-  return false
 }
 
 async function samplingOff(world: World, format: Format): Promise<void> {
