@@ -6,7 +6,7 @@ import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
 import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
-import { DATADOG, ELASTIC, SENTRY } from './suites/vendors.js'
+import { DATADOG, DATADOG_OLDER_API, ELASTIC, SENTRY } from './suites/vendors.js'
 
 /** The two SDK lines: their peer ranges of the API are disjoint. */
 const SDK_2 = [
@@ -38,6 +38,17 @@ export const COMBINATIONS: readonly Combination[] = [
   },
   { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
   { name: 'sentry', node: '24', packages: ['@sentry/node@^11.0.0'], suites: [SENTRY] },
-  { name: 'datadog', node: '24', packages: ['dd-trace@^6.0.0'], suites: [DATADOG] },
+  {
+    name: 'datadog',
+    node: '24',
+    packages: ['@opentelemetry/api@~1.9.1', 'dd-trace@^6.0.0'],
+    suites: [DATADOG],
+  },
+  {
+    name: 'datadog-api',
+    node: '24',
+    packages: ['@opentelemetry/api@^1.10.0', 'dd-trace@^6.0.0'],
+    suites: [DATADOG_OLDER_API],
+  },
   { name: 'elastic', node: '24', packages: ['@elastic/opentelemetry-node@^1.18.0'], suites: [ELASTIC] },
 ]
