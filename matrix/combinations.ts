@@ -5,6 +5,7 @@ import { CLI } from './suites/cli.js'
 import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
+import { README } from './suites/readme.js'
 import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
 import { DATADOG, DATADOG_OLDER_API, ELASTIC, SENTRY } from './suites/vendors.js'
 
@@ -21,7 +22,7 @@ const SDK_3 = [
 ]
 
 const SERVICE = [applicationSuite('mjs'), applicationSuite('cjs'), CLI]
-const REST = [TYPES, EXAMPLES, EXPRESS, FASTIFY, NEST]
+const REST = [TYPES, README, EXAMPLES, EXPRESS, FASTIFY, NEST]
 const REST_PACKAGES = [...TYPESCRIPT_PACKAGES, ...FRAMEWORK_PACKAGES]
 
 export const COMBINATIONS: readonly Combination[] = [

@@ -19,6 +19,9 @@ export interface Ended extends Exit {
   readonly stderr: string
 }
 
+/** The command of the package as npm linked it, below the directory of a consumer. */
+export const COMMAND = 'node_modules/.bin/otel-audit'
+
 /** A directory of a user's who has installed the packed package, and a Node to run programs in it. */
 export class Consumer {
   readonly directory: string
@@ -72,10 +75,9 @@ export class Consumer {
     return { ...exit, stdout: program.stdout, stderr: program.stderr }
   }
 
-  /** The command of the package, as npm linked it. @throws Error when it fails */
+  /** Runs the command of the package. @throws Error when it fails */
   async cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const command = join(this.directory, 'node_modules', '.bin', 'otel-audit')
-    const { code, stdout, stderr } = await this.run([command, ...args], env)
+    const { code, stdout, stderr } = await this.run([COMMAND, ...args], env)
     if (code !== 0) throw new Error(`otel-audit ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`)
     return stdout
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Suite } from '../suite.js'
+import { waitUntil } from '../../test/support/wait-until.js'
+import { COMMAND } from '../consumer.js'
+import type { Suite, World } from '../suite.js'
 import { started } from './started.js'
 
 /** As a superuser can. */
@@ -27,12 +29,37 @@ export const CLI: Suite = {
       const { ok } = JSON.parse(await consumer.cli(['doctor', '--format', 'json'], env)) as { ok: boolean }
       assert.equal(ok, true)
     })
+    const owner = { DATABASE_URL: database.ownerUrl }
+    await started(world, [])
+    await check('query', async () => {
+      const found = await consumer.cli(['query', '--credential', 'strict', '--format', 'ndjson'], owner)
+      assert.match(found, /"credential":"strict"/)
+    })
+    await check('serve', () => serve(world))
     await check('verify', async () => {
-      await started(world, [])
-      const owner = { DATABASE_URL: database.ownerUrl }
       await consumer.cli(['verify', '--format', 'json'], owner)
       await database.query(FORGERY)
       await assert.rejects(consumer.cli(['verify', '--format', 'json'], owner), /verify .* ended with 1: /)
     })
   },
+}
+
+/** Routes and console: what they need is in the package. */
+async function serve({ consumer, database }: World): Promise<void> {
+  const token = 'a token of thirty-two characters or more'
+  const env = { DATABASE_URL: database.ownerUrl, NOETL_INTERNAL_API_TOKEN: token }
+  const program = consumer.start([COMMAND, 'serve', '--port', '0'], env)
+  const url = await waitUntil(
+    'its address',
+    () => /http:\/\/127\.0\.0\.1:\d+/.exec(program.stdout + program.stderr)?.[0],
+  )
+  const read = await fetch(`${url}/api/internal/secret-audit?credential=strict`, {
+    headers: { authorization: `Bearer ${token}` },
+  })
+  assert.equal(read.status, 200)
+  assert.match(await read.text(), /"credential":"strict"/)
+  const page = await fetch(url)
+  assert.equal(page.status, 200)
+  assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+  await program.terminate()
 }
