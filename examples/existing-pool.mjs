@@ -3,9 +3,9 @@
 //   npm install otel-audit @opentelemetry/api pg
 //   node existing-pool.mjs
 import { createAudit, Operation, Outcome } from 'otel-audit'
-import pg from 'pg'
+import { Pool } from 'pg'
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 2 })
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 2 })
 
 const audit = createAudit({ databaseUrl: auditUrl(pool.options, 'audit_writer', process.env.AUDIT_PASSWORD) })
 await audit.start()

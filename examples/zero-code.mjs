@@ -6,7 +6,9 @@ import { Operation, SecretAuditService } from 'otel-audit'
 
 const audit = SecretAuditService.fromEnv()
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => void answer(request, response))
+
+async function answer(request, response) {
   const credential = request.url.slice('/credentials/'.length)
   const access = {
     credential,
@@ -19,7 +21,8 @@ const server = createServer(async (request, response) => {
   } catch (error) {
     response.writeHead(error.auditOutcome === 'credential_not_found' ? 404 : 503).end()
   }
-})
+}
+
 server.listen(Number(process.env.PORT ?? 8080), () => console.log(`listening ${server.address().port}`))
 process.once('SIGTERM', () => server.close())
 

@@ -8,7 +8,7 @@ export interface World {
   readonly database: Database
   readonly receiver: OtlpReceiver
   /** Runs one check, and counts it. @throws Error that names it */
-  check(name: string, run: () => Promise<void>): Promise<void>
+  readonly check: (name: string, run: () => Promise<void>) => Promise<void>
 }
 
 /** One line of the matrix. */

@@ -26,13 +26,9 @@ for (const [folder, files] of byFolder(packed.files)) {
   )
 }
 const needed = closure(Object.keys(manifest.dependencies))
-console.log(
-  `dependencies ${needed.size} packages, ${kb(sizeOf(needed))}: ${[...needed.keys()].sort().join(', ')}`,
-)
+console.log(`dependencies ${needed.size} packages, ${kb(sizeOf(needed))}: ${names(needed)}`)
 const optional = closure(Object.keys(manifest.optionalDependencies), needed)
-console.log(
-  `optional     ${optional.size} packages, ${kb(sizeOf(optional))}: ${[...optional.keys()].sort().join(', ')}`,
-)
+console.log(`optional     ${optional.size} packages, ${kb(sizeOf(optional))}: ${names(optional)}`)
 const { api, elapsed, cpu } = importTime()
 console.log(
   `import       ${elapsed.toFixed(1)} ms, ${cpu.toFixed(1)} ms of CPU, beyond @opentelemetry/api, itself ${api.toFixed(1)} ms (medians of ${RUNS} processes)`,
@@ -49,6 +45,10 @@ function byFolder(files) {
     folders.set(folder, [...(folders.get(folder) ?? []), file])
   }
   return folders
+}
+
+function names(packages) {
+  return [...packages.keys()].sort((a, b) => a.localeCompare(b)).join(', ')
 }
 
 /** Directories of packages by name, with all that they need, but for those that are there already. */

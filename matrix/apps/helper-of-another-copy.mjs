@@ -9,4 +9,4 @@ const access = { operation: 'get_credential', outcome: 'ok' }
 await service.recordStrict({ ...access, credential: 'strict' })
 service.recordAsync({ ...access, credential: 'async' })
 await audit.close()
-console.log(`${SecretAuditService === audit.service.constructor ? 'one copy' : 'two copies'}`)
+console.log(SecretAuditService === audit.service.constructor ? 'one copy' : 'two copies')

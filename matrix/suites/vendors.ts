@@ -23,8 +23,11 @@ function vendorSuite(name: string, vendorPackage: string, setups: readonly Setup
       for (const { name, preload, env, found } of setups) {
         await world.check(name, async () => {
           const telemetry = exportingTo(world.receiver.url)
-          const { stdout } = await started(world, ['--import', preload], { ...telemetry, ...env })
+          const { stdout, rows } = await started(world, ['--import', preload], { ...telemetry, ...env })
           assert.ok(stdout.includes(`warning tracer: ${found}`), stdout)
+          // The rows are in the trace of a tracer that makes spans.
+          const traces = rows.filter(({ trace_id }) => trace_id !== null)
+          assert.equal(traces.length, found.endsWith(DIRECT) ? rows.length : 0)
         })
       }
     },
