@@ -46,7 +46,7 @@ export const CLI: Suite = {
 
 /** Routes and console: what they need is in the package. */
 async function serve({ consumer, database }: World): Promise<void> {
-  const token = 'a token of thirty-two characters or more'
+  const token = 'canary-token-of-the-matrix-4f1c9a'
   const env = { DATABASE_URL: database.ownerUrl, NOETL_INTERNAL_API_TOKEN: token }
   const program = consumer.start([COMMAND, 'serve', '--port', '0'], env)
   const url = await waitUntil(
