@@ -50,6 +50,7 @@ export class Audit {
   #spool: Promise<SinkFinding | undefined> | undefined
   #starting: Promise<SelfTestReport> | undefined
   #started = false
+  #isProcessorTaken = false
 
   /** @internal */
   constructor(options: AuditOptions) {
@@ -65,6 +66,7 @@ export class Audit {
 
   /** For SDKs that {@link withSdk} does not know: add it to the span processors, and wrap the sampler in `AuditSampler`. */
   get processor(): AuditSpanProcessor {
+    this.#isProcessorTaken = true
     return this.#assembled().processor
   }
 
@@ -78,6 +80,7 @@ export class Audit {
     config: Config & SdkConfiguration & { readonly serviceName?: string | undefined },
   ) {
     const parts = this.#assembled()
+    this.#isProcessorTaken = true
     const { serviceName, serviceInstanceId } = parts.settings
     if (config.serviceName !== undefined && this.#options.serviceName === undefined) {
       const given = { serviceName: config.serviceName, serviceInstanceId }
@@ -148,7 +151,7 @@ export class Audit {
     const spool = await this.#spool
     const findings = [
       ...(spool === undefined ? [] : [spool]),
-      ...checkTelemetry(exporter),
+      ...checkTelemetry(exporter, this.#isProcessorTaken),
       ...(await checkSink(sink)),
     ]
     return { ok: findings.every(({ level }) => level !== 'error'), findings }

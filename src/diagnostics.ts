@@ -1,4 +1,5 @@
-import { diag as logger } from '@opentelemetry/api'
+import { diag as logger, DiagConsoleLogger } from '@opentelemetry/api'
+import { hiddenApi } from './hidden-api.js'
 
 type Say = (message: string, ...details: readonly unknown[]) => void
 
@@ -7,6 +8,8 @@ const guarded =
   (message, ...details) => {
     try {
       logger[level](message, ...details)
+      // The user's logger is not ours to see then, and nobody would hear of a loss.
+      if (level !== 'debug' && hiddenApi() !== undefined) new DiagConsoleLogger()[level](message, ...details)
     } catch {
       // There is nobody left to tell.
     }

@@ -1,7 +1,8 @@
 import { createRequire, register } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
+import type * as Api from '@opentelemetry/api'
 import { type Audit, createAudit } from './audit.js'
+import { diag } from './diagnostics.js'
 import { locateSdkNode, resolveOptional } from './otel/sdk-packages.js'
 
 interface NodeSdk {
@@ -22,9 +23,9 @@ export interface ZeroCode {
  *   without the audit that it was started with
  */
 export function startZeroCode(): ZeroCode {
-  logToStderr()
-  const audit = createAudit()
   const load = createRequire(locateSdkNode())
+  logToStderr(load('@opentelemetry/api') as typeof Api)
+  const audit = createAudit()
   registerLoaderHook(load)
   const { NodeSDK } = load('@opentelemetry/sdk-node') as { NodeSDK: new (config: object) => NodeSdk }
   const sdk = new NodeSDK(audit.withSdk({ instrumentations: autoInstrumentations() }))
@@ -33,8 +34,12 @@ export function startZeroCode(): ZeroCode {
   return { audit, ready: audit.start() }
 }
 
-/** Lost records are said on stderr. `OTEL_LOG_LEVEL`, which `NodeSDK` looks at, decides otherwise. */
-function logToStderr(): void {
+/**
+ * Lost records are said on stderr. `OTEL_LOG_LEVEL`, which `NodeSDK` looks at, decides otherwise.
+ *
+ * With the SDK's own copy of the API: the version that registers first is the only one that may register more.
+ */
+function logToStderr({ diag, DiagConsoleLogger, DiagLogLevel }: typeof Api): void {
   if (process.env.OTEL_LOG_LEVEL) return
   diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
 }

@@ -17,6 +17,7 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as
 const LAYERS = [
   'errors.ts',
   'version.ts',
+  'hidden-api.ts',
   'diagnostics.ts',
   'event',
   'service',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -56,6 +56,14 @@ async function rows(): Promise<AuditEvent[]> {
   const all = await readTrail(database.url)
   return all.map(({ event }) => event).filter(({ operation }) => operation !== 'audit_lifecycle')
 }
+
+it('the README points to files that are there', () => {
+  const linked = [...README.matchAll(/\]\((?!https?:)([^)#]+)|src="([^"]+)"/g)].map(
+    ([, link, src]) => link ?? src ?? '',
+  )
+  expect(linked.length).toBeGreaterThan(15)
+  expect(linked.filter((path) => !existsSync(join(packageRoot(), path)))).toEqual([])
+})
 
 describe('the TypeScript of the README', () => {
   it('is there', () => {

@@ -6,6 +6,7 @@ import {
   trace,
   TraceFlags,
 } from '@opentelemetry/api'
+import { hiddenApi } from '../hidden-api.js'
 import { withTicket } from '../service/audit-span.js'
 import type { AuditPipeline } from '../service/pipeline.js'
 import type { Claimable } from '../service/ticket.js'
@@ -33,10 +34,12 @@ class Probe implements Claimable {
 /**
  * Sends a probe span through the tracer as it is configured now, and sees whether the processor of `pipeline` claims
  * it. When it does not, records take the direct path: they are stored all the same, hence warnings only.
+ *
+ * @param isProcessorTaken whether anybody has asked for the processor: no tracer has it before
  */
-export function checkTelemetry(pipeline: AuditPipeline): SinkFinding[] {
+export function checkTelemetry(pipeline: AuditPipeline, isProcessorTaken: boolean): SinkFinding[] {
   const findings: SinkFinding[] = []
-  const found = probe(pipeline)
+  const found = probe(pipeline, isProcessorTaken)
   if (found !== undefined) findings.push({ level: 'warning', check: 'tracer', message: found })
   const meters = metrics.getMeterProvider().constructor.name
   if (meters === 'NoopMeterProvider') {
@@ -54,7 +57,14 @@ const PARENT: SpanContext = {
   isRemote: true,
 }
 
-function probe(pipeline: AuditPipeline): string | undefined {
+function probe(pipeline: AuditPipeline, isProcessorTaken: boolean): string | undefined {
+  const hidden = hiddenApi()
+  if (hidden !== undefined) {
+    return (
+      `tracing was registered with @opentelemetry/api ${hidden}, and otel-audit has a newer copy, which does not see it: ` +
+      'records take the direct path and have no trace. Install one version: npm ls @opentelemetry/api shows them'
+    )
+  }
   const ticket = new Probe()
   try {
     const span = trace
@@ -62,14 +72,15 @@ function probe(pipeline: AuditPipeline): string | undefined {
       .startSpan('secret_audit self_test', {}, withTicket(trace.setSpanContext(ROOT_CONTEXT, PARENT), ticket))
     const spanContext = span.spanContext()
     const isRecording = span.isRecording()
+    // A tracer that makes no spans hands on the parent's.
+    const isOwn = isSpanContextValid(spanContext) && spanContext.spanId !== PARENT.spanId
     span.end()
     if (ticket.claimedBy === pipeline) return undefined
     if (ticket.claimedBy !== undefined) return 'another audit pipeline of this process takes what is traced'
-    if (isRecording) {
+    if (isRecording || (isOwn && !isProcessorTaken)) {
       return `the tracer (${tracerName()}) does not have our span processor: records take the direct path`
     }
-    // A tracer that makes no spans hands on the parent's.
-    return isSpanContextValid(spanContext) && spanContext.spanId !== PARENT.spanId
+    return isOwn
       ? `the sampler of the tracer (${tracerName()}) is not wrapped in AuditSampler: records in traces that are not sampled take the direct path`
       : `the tracer (${tracerName()}) records no span: records take the direct path and have no trace`
   } catch (error) {

@@ -1,10 +1,9 @@
 const { createServer } = require('node:http')
 const api = require('@opentelemetry/api')
-const { core } = require('@opentelemetry/sdk-node')
 const { SecretAuditService } = require('otel-audit')
 const pg = require('pg')
 const { handlerFor, run } = require('./accesses.cjs')
 
 const server = createServer()
 const audit = SecretAuditService.fromEnv()
-server.on('request', handlerFor({ audit, api, core, pg, released: run(server) }))
+server.on('request', handlerFor({ audit, api, pg, released: run(server) }))

@@ -1,0 +1,4 @@
+import tracer from 'dd-trace'
+
+const { TracerProvider } = tracer.init()
+new TracerProvider().register()

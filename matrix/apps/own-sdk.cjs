@@ -1,0 +1,17 @@
+const { NodeSDK } = require('@opentelemetry/sdk-node')
+const { createAudit, Operation, Outcome } = require('otel-audit')
+
+async function main() {
+  const audit = createAudit()
+  const sdk = new NodeSDK(audit.withSdk({ serviceName: 'own-sdk' }))
+  sdk.start()
+  await audit.start()
+  const access = { operation: Operation.GetCredential, outcome: Outcome.Ok }
+  await audit.service.recordStrict({ ...access, credential: 'own-sdk-strict' })
+  audit.service.recordAsync({ ...access, credential: 'own-sdk-async' })
+  await audit.close()
+  await sdk.shutdown()
+  console.log(`pending ${audit.stats().pending}`)
+}
+
+void main()

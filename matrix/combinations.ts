@@ -1,0 +1,55 @@
+import type { Combination } from './suite.js'
+import { applicationSuite } from './suites/application.js'
+import { BARE } from './suites/bare.js'
+import { CLI } from './suites/cli.js'
+import { COPIES, OTHER_API } from './suites/copies.js'
+import { EXAMPLES } from './suites/examples.js'
+import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
+import { README } from './suites/readme.js'
+import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
+import { DATADOG, DATADOG_OLDER_API, ELASTIC, SENTRY } from './suites/vendors.js'
+
+/** The two SDK lines: their peer ranges of the API are disjoint. */
+const SDK_2 = [
+  '@opentelemetry/api@~1.9.1',
+  '@opentelemetry/sdk-node@^0.223.0',
+  '@opentelemetry/auto-instrumentations-node@^0.81.0',
+]
+const SDK_3 = [
+  '@opentelemetry/api@^1.10.0',
+  '@opentelemetry/sdk-node@^0.301.0',
+  '@opentelemetry/auto-instrumentations-node@^0.82.0',
+]
+
+const SERVICE = [applicationSuite('mjs'), applicationSuite('cjs'), CLI]
+const REST = [TYPES, README, EXAMPLES, EXPRESS, FASTIFY, NEST]
+const REST_PACKAGES = [...TYPESCRIPT_PACKAGES, ...FRAMEWORK_PACKAGES]
+
+export const COMBINATIONS: readonly Combination[] = [
+  { name: 'node-20', node: '20', packages: [...SDK_2, ...REST_PACKAGES], suites: [...SERVICE, ...REST] },
+  { name: 'node-22', node: '22', packages: SDK_3, suites: SERVICE },
+  { name: 'node-24', node: '24', packages: [...SDK_3, ...REST_PACKAGES], suites: [...SERVICE, ...REST] },
+  { name: 'node-26', node: '26', packages: SDK_3, suites: SERVICE },
+  {
+    name: 'bare',
+    node: '24',
+    packages: ['@opentelemetry/api@^1.10.0'],
+    omitOptional: true,
+    suites: [BARE],
+  },
+  { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
+  { name: 'sentry', node: '24', packages: ['@sentry/node@^11.0.0'], suites: [SENTRY] },
+  {
+    name: 'datadog',
+    node: '24',
+    packages: ['@opentelemetry/api@~1.9.1', 'dd-trace@^6.0.0'],
+    suites: [DATADOG],
+  },
+  {
+    name: 'datadog-api',
+    node: '24',
+    packages: ['@opentelemetry/api@^1.10.0', 'dd-trace@^6.0.0'],
+    suites: [DATADOG_OLDER_API],
+  },
+  { name: 'elastic', node: '24', packages: ['@elastic/opentelemetry-node@^1.18.0'], suites: [ELASTIC] },
+]

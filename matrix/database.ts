@@ -1,0 +1,62 @@
+import type { PostgresServer } from '../test/support/postgres/server.js'
+import type { Consumer } from './consumer.js'
+
+/** A row of an access, read by somebody who is no part of the package. */
+export interface Row extends Record<string, unknown> {
+  readonly credential: string
+  readonly operation: string
+  readonly outcome: string
+  readonly notes: string | null
+  readonly trace_id: string | null
+  readonly span_id: string | null
+}
+
+const ROWS = `
+  select credential, operation, outcome, notes, trace_id, span_id
+  from noetl.secret_audit where operation <> 'audit_lifecycle' order by audit_id`
+const LIFECYCLE = `select outcome from noetl.secret_audit where operation = 'audit_lifecycle' order by audit_id`
+/** The name that the examples have. */
+const LOGIN = 'audit_writer'
+
+/** A database that the installed command has migrated, with a login that may do no more than write. */
+export class Database {
+  readonly name: string
+  readonly #server: PostgresServer
+
+  private constructor(server: PostgresServer, name: string) {
+    this.#server = server
+    this.name = name
+  }
+
+  static async create(server: PostgresServer, name: string, consumer: Consumer): Promise<Database> {
+    await server.query(`create database ${name}`)
+    const database = new Database(server, name)
+    await consumer.cli(['migrate', '--roles'], { DATABASE_URL: database.ownerUrl })
+    await server.query(
+      `do $$ begin create role ${LOGIN} login in role noetl_audit_writer; exception when duplicate_object then end $$`,
+    )
+    return database
+  }
+
+  get url(): string {
+    return this.#server.url(this.name, LOGIN)
+  }
+
+  get ownerUrl(): string {
+    return this.#server.url(this.name)
+  }
+
+  async rows(): Promise<readonly Row[]> {
+    return (await this.query<Row>(ROWS)).rows
+  }
+
+  /** What the pipelines say of themselves: started, stopped. */
+  async lifecycle(): Promise<readonly string[]> {
+    return (await this.query<{ outcome: string }>(LIFECYCLE)).rows.map(({ outcome }) => outcome)
+  }
+
+  /** As the owner. */
+  query<Row extends Record<string, unknown>>(sql: string) {
+    return this.#server.query<Row>(sql, [], this.name)
+  }
+}
