@@ -52,6 +52,11 @@ export function textOfColumns(columns: BlockColumns): string {
   )
 }
 
+/** The signed note that these columns stand for. */
+export function noteOfColumns(columns: BlockColumns): string {
+  return `${textOfColumns(columns)}\n${columns.signatures}`
+}
+
 /** Whether they are the same block with the same signatures. */
 export function sameColumns(a: BlockColumns, b: BlockColumns): boolean {
   return a.signatures === b.signatures && textOfColumns(a) === textOfColumns(b)

@@ -58,6 +58,7 @@ async function runServe(flags: Flags): Promise<void> {
       stats: () => audit.stats(),
       authenticator,
       evidence: new ComputedEvidence({ databaseUrl: readerUrl ?? databaseUrl, schema, trust }),
+      trust,
       host,
       port,
       corsOrigin,

@@ -1,5 +1,5 @@
 import type { AnchorCoverage } from '../chain/verify/anchors.js'
-import type { ChainSummary } from '../chain/verify/chain-walk.js'
+import { chainState, type ChainState } from '../chain/verify/chain-state.js'
 import type { Finding } from '../chain/verify/finding.js'
 import type { RowCoverage } from '../chain/verify/row-walk.js'
 import type { Trust } from '../chain/verify/trust.js'
@@ -7,16 +7,10 @@ import type { VerifyProgress, VerifyReport } from '../chain/verify/verify.js'
 
 export type VerifyFormat = 'table' | 'json' | 'ndjson'
 
-/** A writer says that it is alive after 60 s without a row. One that has not for twice as long is taken for dead. */
-const LIVE_WITHIN_US = 120_000_000
-
 /** Findings that a table shows one by one; the rest are only counted. */
 const MOST_SHOWN = 1000
 
 const PROGRESS_EVERY_MS = 1000
-
-/** How a chain ends, by a reader's clock. */
-type ChainState = 'closed' | 'idle' | 'live' | 'unclean'
 
 interface Summary {
   readonly result: 'nothing found' | 'findings'
@@ -92,11 +86,7 @@ export class VerifyOutput {
   }
 
   #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): Summary {
-    const stateOf = (chain: ChainSummary): ChainState => {
-      if (chain.end !== 'open') return chain.end
-      return this.#now - chain.lastTime <= LIVE_WITHIN_US ? 'live' : 'unclean'
-    }
-    const states = chains.map(stateOf)
+    const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
     const count = (state: ChainState): number => states.filter((other) => other === state).length
     const unenrolled =
       trust.enrolment.length === 0 ? chains.length : chains.filter(({ enrolled }) => !enrolled).length

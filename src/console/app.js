@@ -1,4 +1,5 @@
 import { Problem, read, settings, token } from './api.js'
+import { chainsView } from './chains.js'
 import { detailView } from './detail.js'
 import { histogram } from './histogram.js'
 import { rowsView } from './rows.js'
@@ -34,8 +35,11 @@ async function show() {
   byId('results').setAttribute('aria-busy', 'true')
   try {
     // One after another: what went wrong is said once, and each is a row of the trail.
-    await showHistogram(state, signal)
-    await (state.view === 'summary' ? showSummary(state, signal) : showRows(state, signal))
+    if (state.view === 'chains') await showChains(signal)
+    else {
+      await showHistogram(state, signal)
+      await (state.view === 'summary' ? showSummary(state, signal) : showRows(state, signal))
+    }
     await showDetail(state, signal)
   } catch (error) {
     if (signal.aborted) return
@@ -68,6 +72,11 @@ async function showSummary(state, signal) {
   byId('results').replaceChildren(...summaryView(summaries, state))
 }
 
+async function showChains(signal) {
+  const found = await read('/chains', { limit: GROUPS }, signal)
+  byId('results').replaceChildren(...chainsView(found))
+}
+
 async function showDetail({ row }, signal) {
   if (row === undefined) return detail.close()
   const found = await read(`/${encodeURIComponent(row)}`, {}, signal)
@@ -98,15 +107,18 @@ function fillIn(state) {
     input.value = state[name] ?? (name === 'from' ? DEFAULT_FROM : '')
     input.removeAttribute('aria-invalid')
   }
-  const isSummary = state.view === 'summary'
+  // Chains have no filters.
+  form.hidden = state.view === 'chains'
+  byId('histogram').hidden = form.hidden
   const { cursor: _, row: __, view: ___, ...filters } = state
   for (const [id, view] of [
     ['view-rows', ''],
     ['view-summary', 'summary'],
+    ['view-chains', 'chains'],
   ]) {
     byId(id).href = hrefOf({ ...filters, view })
-    byId(id).toggleAttribute('aria-current', isSummary === (view === 'summary'))
-    if (byId(id).hasAttribute('aria-current')) byId(id).setAttribute('aria-current', 'page')
+    if ((state.view ?? '') === view) byId(id).setAttribute('aria-current', 'page')
+    else byId(id).removeAttribute('aria-current')
   }
   byId('clear').href = hrefOf({ view: state.view })
   byId('sign-out').hidden = token.get() === null

@@ -1,4 +1,5 @@
 export { CSV_HEAD, rowCsv } from './csv.js'
+export type { ChainHealth, Chains, ChainsOptions } from './chains.js'
 export { parseTrust, type Trust, type UnsignedPolicy } from '../chain/verify/trust.js'
 export {
   ComputedEvidence,

@@ -11,7 +11,7 @@ export interface TrailReader {
 
 /** What is read of the trail. */
 export interface Reading {
-  readonly what: 'rows' | 'row' | 'histogram' | 'summary' | 'export' | 'tail'
+  readonly what: 'rows' | 'row' | 'histogram' | 'summary' | 'chains' | 'export' | 'tail'
   readonly via: 'http' | 'cli'
   /** The filter, as JSON. */
   readonly filter: string

@@ -2,6 +2,7 @@ import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
 import { checkSchemaName } from '../sink/postgres/schema-name.js'
 import { readSql, renderSql } from '../sink/postgres/sql-text.js'
+import { type ChainRow, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, type Range, Values } from './conditions.js'
 import { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
@@ -43,7 +44,9 @@ export interface Page {
   readonly mark: string | null
 }
 
-type Statements = Readonly<Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary', string>>
+type Statements = Readonly<
+  Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary' | 'chains', string>
+>
 
 /**
  * Reads the trail. Nothing connects before it is used.
@@ -142,6 +145,17 @@ export class Trail {
     const { summary } = await this.#sql()
     const text = this.#render(summary, { MATCHING: matching, LIMIT: String(resolved.limit + 1) })
     return summaryOf(by, await this.#reader.query<SummaryRow>(text, values.list), resolved.limit)
+  }
+
+  /**
+   * The health of the writers' chains, the one that said something last first: read from the first and the last block of
+   * each, so nothing is proven by it. `limit` counts chains.
+   */
+  async chains(filter: Pick<TrailFilter, 'limit'> = {}, options: ChainsOptions = {}): Promise<Chains> {
+    const { limit } = parseFilter(filter)
+    const { chains } = await this.#sql()
+    const text = this.#render(chains, { LIMIT: String(limit + 1) })
+    return chainsOf(await this.#reader.query<ChainRow>(text), limit, options, Date.now())
   }
 
   /**
@@ -256,7 +270,7 @@ export class Trail {
 }
 
 async function loadStatements(): Promise<Statements> {
-  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary'] as const
+  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary', 'chains'] as const
   const texts = await Promise.all(names.map((name) => readSql(`./${name}.sql`, import.meta.url)))
   return Object.fromEntries(names.map((name, i) => [name, texts[i]])) as Statements
 }

@@ -1,4 +1,5 @@
 import { Hono, type Context } from 'hono'
+import type { Trust } from '../chain/verify/trust.js'
 import { diag } from '../diagnostics.js'
 import { AuditError, nearest } from '../errors.js'
 import type { AuditStats } from '../exporter/exporter.js'
@@ -21,6 +22,8 @@ export interface TrailAppOptions {
   readonly authenticator?: Authenticator | undefined
   /** Checks single rows. Without it a row says `evidence: null`. */
   readonly evidence?: EvidenceSource | undefined
+  /** What is known of the chains from elsewhere. Default: nothing, and of none is it known whether it is enrolled. */
+  readonly trust?: Trust | undefined
   /** The one other origin whose pages may read answers. Default: none. */
   readonly corsOrigin?: string | undefined
   /** Numbers of the pipeline that records the reads, for `/metrics`. */
@@ -47,6 +50,7 @@ export function createTrailApp(options: TrailAppOptions): Hono {
     audit,
     metrics,
     evidence: options.evidence,
+    trust: options.trust,
     stats: options.stats,
   }
   const limiter = new RateLimiter(RATE_LIMIT)

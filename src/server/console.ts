@@ -18,6 +18,7 @@ const FILES = [
   'icon.svg',
   'app.js',
   'api.js',
+  'chains.js',
   'detail.js',
   'dom.js',
   'histogram.js',

@@ -1,3 +1,4 @@
+import { CHAIN_STATES } from '../chain/verify/chain-state.js'
 import type { FilterField } from '../query/filter-fields.js'
 import { FILTER_FIELDS } from '../query/filter-fields.js'
 import { COLUMNS, type ColumnName } from '../query/row.js'
@@ -78,6 +79,26 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       }),
     ),
     truncated: { type: 'boolean', description: 'Whether there are more groups than `limit`.' },
+  }),
+  Chains: object({
+    chains: list(
+      object({
+        chain_id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+        log: string,
+        service_name: { type: ['string', 'null'] },
+        service_instance_id: { type: ['string', 'null'] },
+        state: { enum: CHAIN_STATES },
+        blocks: integer,
+        rows: integer,
+        lost: { type: 'integer', description: 'Events that the writer says it has lost.' },
+        last_block_time: { type: ['string', 'null'], format: 'date-time' },
+        enrolled: {
+          type: ['boolean', 'null'],
+          description: 'By a key of the trust file; null when it has none.',
+        },
+      }),
+    ),
+    truncated: { type: 'boolean', description: 'Whether there are more chains than `limit`.' },
   }),
   Status: object({ status: { const: 'ok' } }),
   Csv: {

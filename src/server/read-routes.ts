@@ -143,8 +143,26 @@ const summary: Route = {
   },
 }
 
+const chains: Route = {
+  path: `${TRAIL_PATH}/chains`,
+  operationId: 'getChains',
+  summary: 'The health of the chains of signed blocks, the one that said something last first',
+  description:
+    'As the first and the last block of each say it: that nothing was changed between them takes `otel-audit verify`. `limit` counts chains.',
+  access: 'readers',
+  filter: ['limit'],
+  answers: { 'application/json': 'Chains' },
+  async handle(context, call) {
+    const { trail, trust } = context
+    const found = await trail.chains(call.query, { trust })
+    const filter = describeFilter(parseFilter(call.query))
+    await recordRead(context, call, { what: 'chains', filter, rows: found.chains.length })
+    return json(`${JSON.stringify(found)}\n`)
+  },
+}
+
 /** The routes that read the trail. Those with a fixed path go before the one with an id in it. */
-export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, row]
+export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, chains, row]
 
 function idFormat(given: string | undefined): IdFormat {
   if (given === undefined || given === 'string' || given === 'number') return given ?? 'string'

@@ -1,4 +1,5 @@
 import type { AuditStats } from '../exporter/exporter.js'
+import type { Trust } from '../chain/verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'
 import type { TrailReader } from '../query/reading.js'
@@ -12,6 +13,8 @@ export interface RouteContext {
   /** Where reads are recorded. */
   readonly audit: Pick<SecretAuditService, 'recordStrict' | 'recordAsync'>
   readonly evidence: EvidenceSource | undefined
+  /** What the chains are held against. */
+  readonly trust: Trust | undefined
   readonly metrics: ServerMetrics
   readonly stats: (() => AuditStats) | undefined
 }

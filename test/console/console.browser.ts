@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { PostgresAuditSink } from 'otel-audit'
+import { createAudit, PostgresAuditSink } from 'otel-audit'
 import type { EvidenceSource, RowEvidence } from 'otel-audit/query'
 import type { Client } from 'pg'
 import type { Browser, Page } from 'playwright-core'
@@ -265,6 +265,25 @@ test('shows the credentials, and of one who accessed it', async () => {
   )
 })
 
+test('shows the health of the chains, and goes back to the rows with their filters', async () => {
+  const audit = createAudit({ databaseUrl: database.url, serviceName: 'orders-service' })
+  await audit.service.recordStrict({ credential: 'chained', operation: 'get_credential', outcome: 'ok' })
+  await audit.close()
+  const { page } = await open({ path: '/?credential=orders-db' })
+  await page.getByRole('link', { name: 'Chains' }).click()
+  const chain = page.locator('tbody tr', { hasText: 'orders-service' })
+  await chain.waitFor()
+  expect(await chain.locator('td[data-title=State]').textContent()).toBe('closed')
+  expect(await chain.locator('td[data-title=Enrolled]').textContent()).toBe('not checked')
+  expect(await page.locator('tbody tr', { hasText: 'server-under-test' }).first().textContent()).toContain(
+    'live',
+  )
+  expect(await page.getByLabel('Outcome').isVisible()).toBe(false)
+  await page.getByRole('link', { name: 'Accesses' }).click()
+  await page.locator('tbody td[data-title=Credential]').first().waitFor()
+  expect(new Set(await credentials(page))).toEqual(new Set(['orders-db']))
+})
+
 test('works from the keyboard alone', async () => {
   const { page } = await open()
   const focusOn = async (name: RegExp): Promise<void> => {
@@ -306,6 +325,8 @@ describe('accessibility and policy', () => {
     ['light', 400, '/'],
     ['dark', 400, '/?view=summary'],
     ['light', 1280, '/?view=summary&credential=orders-db'],
+    ['light', 1280, '/?view=chains'],
+    ['dark', 400, '/?view=chains'],
   ] as const)('axe finds nothing: %s, %i wide, %s', async (colorScheme, width, path) => {
     const { page, complaints } = await open({ colorScheme, width, path: path === '/?row' ? '/' : path })
     if (path === '/?row') {

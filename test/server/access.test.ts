@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const READING = [PATH, `${PATH}/5`, `${PATH}/histogram`, `${PATH}/summary`]
+const READING = [PATH, `${PATH}/5`, `${PATH}/histogram`, `${PATH}/summary`, `${PATH}/chains`]
 
 async function rowsAboutReads(): Promise<number> {
   const client = await connect(database.url)

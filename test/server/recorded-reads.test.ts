@@ -75,6 +75,7 @@ describe('every read leaves a row with the reader and the filter', () => {
         },
       },
     ],
+    ['/chains?limit=3', { what: 'chains', filter: {} }],
     ['/123456', { what: 'row', rows: 0, filter: { audit_id: '123456' } }],
   ])('%s', async (path, { filter, ...attributes }) => {
     const { get } = await served(database.url)

@@ -1,13 +1,14 @@
 import { AuditError } from '../../errors.js'
 import { eventDigest } from '../../event/digest.js'
 import type { AuditEvent } from '../../event/event.js'
-import { type Block, chainIdOf, rowLeaf } from '../block.js'
-import { type BlockColumns, textOfColumns } from '../block-columns.js'
+import { type Block, rowLeaf } from '../block.js'
+import { type BlockColumns, noteOfColumns } from '../block-columns.js'
 import { parseBlock } from '../block-parse.js'
 import { fromBase64, toBase64 } from '../hash.js'
 import { inclusionProof, verifyInclusion } from '../merkle.js'
 import { openNote, parseNote } from '../note.js'
 import { VerifierKey } from '../note-key.js'
+import { openGenesis } from './genesis.js'
 import type { Trust } from './trust.js'
 
 const FORMAT = 'otel-audit/proof/v1'
@@ -57,13 +58,9 @@ export function makeRowProof(
     ) as RowProof['event'],
     index,
     path: inclusionProof(leaves, index).map(toBase64),
-    block: noteOf(block),
-    keys: keyBlocks.map(noteOf),
+    block: noteOfColumns(block),
+    keys: keyBlocks.map(noteOfColumns),
   }
-}
-
-function noteOf(columns: BlockColumns): string {
-  return `${textOfColumns(columns)}\n${columns.signatures}`
 }
 
 /**
@@ -91,10 +88,8 @@ export function checkRowProof(text: string, trust: Trust): ProvenRow {
 }
 
 function checkGenesis(note: string | undefined, block: Block, trust: Trust): boolean {
-  const { genesis, key } = opened(note)
-  if (chainIdOf(key.publicKey) !== block.chain || genesis.chain !== block.chain) {
-    throw refuted('the id of the chain is not that of its key')
-  }
+  const { block: genesis } = openGenesis(note ?? '')
+  if (genesis.chain !== block.chain) throw refuted('it is of another chain')
   if (trust.origin !== undefined && (genesis.log !== trust.origin || block.log !== trust.origin)) {
     throw refuted(`it is of log ${genesis.log}, not of ${trust.origin}`)
   }
@@ -103,17 +98,9 @@ function checkGenesis(note: string | undefined, block: Block, trust: Trust): boo
   return true
 }
 
-function opened(note: string | undefined): { genesis: Block; key: VerifierKey } {
-  const genesis = parseBlock(parseNote(note ?? '').text)
-  if (genesis.kind !== 'genesis') throw refuted('the first of the keys is not that of a genesis block')
-  const key = VerifierKey.parse(genesis.writer ?? '')
-  openNote(note ?? '', [key])
-  return { genesis, key }
-}
-
 /** The key that was current at the block, by the rotations before it. */
 function currentKey([first, ...rotations]: readonly string[], block: Block): VerifierKey {
-  let { key } = opened(first)
+  let { key } = openGenesis(first ?? '')
   let last = 0
   for (const note of rotations) {
     const rotation = parseBlock(openNote(note, [key]).text)
