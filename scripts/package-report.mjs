@@ -1,18 +1,20 @@
 // What a user gets who installs the package: its files, its size with all that it needs, and what importing it costs.
-// Ends with 1 when there is a file that is not meant to be published, or an install script.
+// Ends with 1 when there is a file that is not meant to be published or that nothing in src made, or an install script.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
 const RUNS = 9
-const MEANT = /^(dist\/.*\.(js|d\.ts|sql|html|css|svg)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+const MEANT =
+  /^(dist\/.*\.(js|d\.ts|cjs|d\.cts|sql|html|css|svg)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
 
 const manifest = manifestOf(ROOT)
 const [packed] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--loglevel=error']))
 const wrong = [
   ...packed.files.map(({ path }) => path).filter((path) => !MEANT.test(path)),
+  ...packed.files.map(({ path }) => path).filter((path) => path.startsWith('dist/') && !hasSource(path)),
   ...INSTALL_SCRIPTS.filter((name) => manifest.scripts[name]).map((name) => `script ${name}`),
 ]
 
@@ -36,6 +38,13 @@ console.log(
 if (wrong.length > 0) {
   console.error(`not meant to be published: ${wrong.join(', ')}`)
   process.exitCode = 1
+}
+
+/** The compiler leaves what it made of a source that is gone. */
+function hasSource(path) {
+  const source = path.replace(/^dist/, 'src')
+  const typed = source.replace(/(\.d)?\.(c?)[jt]s$/, '.$2ts')
+  return [source, typed].some((file) => existsSync(join(ROOT, file)))
 }
 
 function byFolder(files) {

@@ -5,6 +5,8 @@ import { type Audit, createAudit } from './audit.js'
 import { diag } from './diagnostics.js'
 import { locateSdkNode, resolveOptional } from './otel/sdk-packages.js'
 
+const AUTO_INSTRUMENTATIONS = '@opentelemetry/auto-instrumentations-node'
+
 interface NodeSdk {
   start(): void
   shutdown(): Promise<void>
@@ -26,7 +28,7 @@ export function startZeroCode(): ZeroCode {
   const load = createRequire(locateSdkNode())
   logToStderr(load('@opentelemetry/api') as typeof Api)
   const audit = createAudit()
-  registerLoaderHook(load)
+  registerLoaderHook(resolveOptional(AUTO_INSTRUMENTATIONS) ?? locateSdkNode())
   const { NodeSDK } = load('@opentelemetry/sdk-node') as { NodeSDK: new (config: object) => NodeSdk }
   const sdk = new NodeSDK(audit.withSdk({ instrumentations: autoInstrumentations() }))
   sdk.start()
@@ -44,17 +46,41 @@ function logToStderr({ diag, DiagConsoleLogger, DiagLogLevel }: typeof Api): voi
   diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
 }
 
-/** Without the hook nothing that is `import`ed is instrumented, and an ESM application has no server spans. */
-function registerLoaderHook(load: NodeJS.Require): void {
+interface InThreadHooks {
+  supportsSyncHooks(): boolean
+  register(): void
+}
+
+/**
+ * Without hooks nothing that is `import`ed is instrumented, and an ESM application has no server spans. In the thread of
+ * the application where Node and `import-in-the-middle` can do that, else in a thread of their own, which Node 26 has
+ * deprecated.
+ *
+ * @param near the file whose copies of the instrumentation packages are to see what is imported
+ */
+function registerLoaderHook(near: string): void {
   try {
-    register(pathToFileURL(load.resolve('@opentelemetry/instrumentation/hook.mjs')))
+    const instrumentation = createRequire(near).resolve('@opentelemetry/instrumentation/hook.mjs')
+    if (!registeredInThread(createRequire(instrumentation))) register(pathToFileURL(instrumentation))
   } catch (error) {
     diag.warn('otel-audit: the loader hook is not available: ES modules are not instrumented', error)
   }
 }
 
+function registeredInThread(load: NodeJS.Require): boolean {
+  try {
+    const hooks = load('import-in-the-middle/register-hooks.mjs') as InThreadHooks
+    if (!hooks.supportsSyncHooks()) return false
+    hooks.register()
+    return true
+  } catch {
+    // An older version has no such file, or an older Node cannot load it so.
+    return false
+  }
+}
+
 function autoInstrumentations(): unknown[] {
-  const found = resolveOptional('@opentelemetry/auto-instrumentations-node')
+  const found = resolveOptional(AUTO_INSTRUMENTATIONS)
   if (found === undefined) {
     diag.warn(
       'otel-audit: @opentelemetry/auto-instrumentations-node is not installed: audit spans have no server span above them',

@@ -34,7 +34,6 @@ const LAYERS = [
   'audit.ts',
   'zero-code.ts',
   'register.ts',
-  'register-require.ts',
   'index.ts',
   'cli',
 ]
