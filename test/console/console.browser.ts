@@ -11,7 +11,7 @@ import { idAt } from '../sink/postgres/original-table.js'
 import { PATH, type Served, served, TOKEN } from '../server/served.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { packageRoot } from '../support/postgres/package-root.js'
-import { launchChromium } from './chromium.js'
+import { launchChromium } from '../support/chromium.js'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -250,6 +250,7 @@ describe('a row', () => {
     const dialog = page.getByRole('dialog')
     await dialog.getByText('✓ verified').waitFor()
     expect(await dialog.locator('pre').textContent()).toContain('otel-audit/block/v1')
+    expect(await dialog.evaluate((element) => element.scrollTop), 'the mark is in sight').toBe(0)
     await client.query(`update noetl.secret_audit set outcome = 'ok' where audit_id = ${auditId}`)
     await page.reload()
     await dialog.getByText('✗ not verified').waitFor()
