@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { AuditError } from 'otel-audit'
 import { Denial, HttpError } from './denial.js'
 
@@ -23,15 +29,26 @@ export interface Route {
   handle(call: Call): Answer | Promise<Answer>
 }
 
+/** What answers by itself whatever is asked at a path and below it. */
+export interface Mounted {
+  readonly path: string
+  readonly listener: RequestListener
+}
+
 const BODY_LIMIT = 16 * 1024
 
 /**
  * Serves the routes. An answer is begun only when its handler has returned, so that nothing of a secret can
  * be on the wire before its access is recorded; and a client that goes away cancels nothing.
  */
-export function serve(routes: readonly Route[]): Server {
+export function serve(routes: readonly Route[], mounted?: Mounted): Server {
   const table = routes.map((route) => ({ route, match: matcher(route.path) }))
   const server = createServer((request, response) => {
+    const [path = ''] = request.url?.split('?') ?? []
+    if (mounted !== undefined && (path === mounted.path || path.startsWith(`${mounted.path}/`))) {
+      mounted.listener(request, response)
+      return
+    }
     answer(table, request).then(
       ({ status, body }) => send(server, response, status, 'application/json', body),
       (error: unknown) => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { IdRange } from '../chain/verify/source.js'
+import type { ExportCheck } from './export-check.js'
 import type { VerifyFormat } from './verify-output.js'
 
 interface VerifyFlags {
@@ -10,6 +11,7 @@ interface VerifyFlags {
   readonly chain?: string
   readonly row?: string
   readonly proof?: string
+  readonly manifest?: string
   readonly format?: string
   readonly databaseUrl?: string
   readonly schema?: string
@@ -32,6 +34,10 @@ export function addVerifyCommand(program: Command): void {
     .option('--chain <id>', 'one chain only')
     .option('--row <audit-id>', 'export this row with its proof, to the file of --proof')
     .option('--proof <file>', 'with --row: where to; alone: check that file, without a database')
+    .option(
+      '--manifest <file>',
+      'an export, by its manifest: the file, its rows, and the blocks that they are in',
+    )
     .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
@@ -46,6 +52,7 @@ Examples:
   $ otel-audit verify --from 2026-11-01 --to 2026-11-30T23:59:59Z --format json
   $ otel-audit verify --row 384299930694800793 --proof row.json
   $ otel-audit verify --trust audit.trust --proof row.json       # offline
+  $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json
 
 What is found, and what was looked at, goes to standard output; progress to standard error.
 Exit code: 0 nothing found, 1 something found, 2 it could not be checked.`,
@@ -74,9 +81,12 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   const chain = chainOf(flags, command)
-  const ids = rangeOf(flags, command)
+  const range = rangeOf(flags, command)
   const format = formatOf(flags, command)
   const anchors = await anchorsFrom(flags.anchors)
+  const exported = await exportOf(flags, command)
+  exported?.addAnchors(anchors)
+  const ids = exported?.ids ?? range
   const { TrailReader } = await import('../sink/postgres/trail-reader.js')
   const reader = await TrailReader.open(await databaseOf(flags))
   try {
@@ -89,6 +99,8 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
     const { verify } = await import('../chain/verify/verify.js')
     const { VerifyOutput } = await import('./verify-output.js')
     const output = new VerifyOutput(format, reader.now)
+    const found = (await exported?.check(await databaseOf(flags))) ?? []
+    for (const finding of found) output.finding(finding)
     const report = await verify(reader, {
       trust,
       anchors,
@@ -96,11 +108,22 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       onFinding: (finding) => output.finding(finding),
       onProgress: (progress) => output.progress(progress),
     })
-    output.report(report, trust)
-    return report.findings.size === 0 ? 0 : EXIT_FINDINGS
+    const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
+    output.report({ ...report, findings }, trust)
+    return findings.size === 0 ? 0 : EXIT_FINDINGS
   } finally {
     await reader.close()
   }
+}
+
+async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportCheck | undefined> {
+  const { manifest, from, to, chain, row } = flags
+  if (manifest === undefined) return undefined
+  if ([from, to, chain, row].some((flag) => flag !== undefined)) {
+    command.error('--manifest says which rows: it goes with --trust and --anchors only')
+  }
+  const { ExportCheck } = await import('./export-check.js')
+  return ExportCheck.open(manifest)
 }
 
 async function databaseOf({

@@ -82,6 +82,7 @@ async function showDetail({ row }, signal) {
   const found = await read(`/${encodeURIComponent(row)}`, {}, signal)
   detail.replaceChildren(...detailView(found, server.traceUrl).filter((child) => child !== undefined))
   if (!detail.open) detail.showModal()
+  detail.scrollTop = 0
 }
 
 function failed(error) {

@@ -11,6 +11,7 @@ const STATES = {
 export function chainsView({ chains, truncated }) {
   const number = (name, title) => ({
     title,
+    isNumber: true,
     cell: (chain) => chain[name].toLocaleString('en-US'),
     className: (chain) => `number ${name === 'lost' && chain[name] > 0 ? 'bad' : ''}`,
   })
@@ -42,7 +43,7 @@ export function chainsView({ chains, truncated }) {
     el(
       'p',
       { class: 'quiet' },
-      'As each chain says of itself in its first and its last block. Whether anything was changed in between, otel-audit verify finds.',
+      'This is what each chain says of itself. Only otel-audit verify tells whether anything was changed.',
     ),
     chains.length === 0
       ? el('p', { class: 'quiet' }, 'There is no chain: nothing was signed yet.')

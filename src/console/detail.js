@@ -4,7 +4,8 @@ import { el } from './dom.js'
 export function detailView({ row, evidence }, traceUrl) {
   const known = Object.entries(row).filter(([, value]) => value !== null)
   return [
-    el('h2', { id: 'detail-title' }, `${row.credential}: ${row.outcome}`),
+    // Else the first that can have the focus gets it: the block, with the mark scrolled out of sight.
+    el('h2', { id: 'detail-title', tabindex: -1, autofocus: true }, `${row.credential}: ${row.outcome}`),
     mark(evidence),
     ...(evidence?.findings ?? []).map((finding) => el('p', { class: 'bad' }, finding)),
     traceLink(row.trace_id, traceUrl),

@@ -30,13 +30,23 @@ function filled(element, attributes, children) {
 /**
  * A table that is a list of cards on narrow screens.
  *
- * @param {readonly {title: string, cell: (row: any) => Node | string, className?: (row: any) => string}[]} columns
+ * @param {readonly {title: string, isNumber?: boolean, cell: (row: any) => Node | string, className?: (row: any) => string}[]} columns
  */
 export function table(caption, columns, rows) {
   return el(
     'table',
     { 'aria-label': caption },
-    el('thead', {}, el('tr', {}, ...columns.map(({ title }) => el('th', { scope: 'col' }, title)))),
+    el(
+      'thead',
+      {},
+      el(
+        'tr',
+        {},
+        ...columns.map(({ title, isNumber }) =>
+          el('th', { scope: 'col', class: isNumber && 'number' }, title),
+        ),
+      ),
+    ),
     el(
       'tbody',
       {},

@@ -28,6 +28,7 @@ export function summaryView(summaries, state) {
 function section({ by, groups, truncated }, state) {
   const number = (name, title) => ({
     title,
+    isNumber: true,
     cell: (group) => group[name].toLocaleString('en-US'),
     className: (group) => `number ${name === 'denials' && group[name] > 0 ? 'bad' : ''}`,
   })

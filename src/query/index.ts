@@ -13,11 +13,12 @@ export {
   type ExportResult,
   exportToFile,
 } from './export/export-file.js'
-export type { ExportedChain, ExportManifest } from './export/manifest.js'
+export type { CountedChain, ExportedChain, ExportManifest } from './export/manifest.js'
 export type { TrailFilter } from './filter.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
 export { type Reading, readingFields, type TrailReader } from './reading.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'
+export type { StoredBlock } from './stored-block.js'
 export {
   type Summary,
   SUMMARY_BY,

@@ -9,6 +9,7 @@ import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { Reader } from './reader.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
+import { type StoredBlock, storedBlock, type StoredBlockRow } from './stored-block.js'
 import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
 
 export interface TrailOptions {
@@ -45,7 +46,7 @@ export interface Page {
 }
 
 type Statements = Readonly<
-  Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary' | 'chains', string>
+  Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary' | 'chains' | 'block', string>
 >
 
 /**
@@ -156,6 +157,13 @@ export class Trail {
     const { chains } = await this.#sql()
     const text = this.#render(chains, { LIMIT: String(limit + 1) })
     return chainsOf(await this.#reader.query<ChainRow>(text), limit, options, Date.now())
+  }
+
+  /** A block as it is stored. @returns undefined when there is none */
+  async block(chainId: string, number: bigint): Promise<StoredBlock | undefined> {
+    const { block } = await this.#sql()
+    const [row] = await this.#reader.query<StoredBlockRow>(this.#render(block, {}), [chainId, number])
+    return row === undefined ? undefined : storedBlock(row)
   }
 
   /**
@@ -270,7 +278,7 @@ export class Trail {
 }
 
 async function loadStatements(): Promise<Statements> {
-  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary', 'chains'] as const
+  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary', 'chains', 'block'] as const
   const texts = await Promise.all(names.map((name) => readSql(`./${name}.sql`, import.meta.url)))
   return Object.fromEntries(names.map((name, i) => [name, texts[i]])) as Statements
 }

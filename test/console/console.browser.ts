@@ -2,15 +2,16 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createAudit, PostgresAuditSink } from 'otel-audit'
-import type { EvidenceSource, RowEvidence } from 'otel-audit/query'
+import { ComputedEvidence, type EvidenceSource, type RowEvidence } from 'otel-audit/query'
 import type { Client } from 'pg'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { unguard } from '../cli/honest-trail.js'
 import { idAt } from '../sink/postgres/original-table.js'
 import { PATH, type Served, served, TOKEN } from '../server/served.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { packageRoot } from '../support/postgres/package-root.js'
-import { launchChromium } from './chromium.js'
+import { launchChromium } from '../support/chromium.js'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -235,6 +236,29 @@ describe('a row', () => {
     await page.waitForFunction(() => !location.search.includes('row='))
     await page.goto(address)
     await page.getByRole('dialog').getByText(mark).waitFor()
+  })
+
+  test('is verified, and not any more once it was changed in the database', async () => {
+    const audit = createAudit({ databaseUrl: database.url })
+    const access = { credential: 'signed-db', operation: 'get_credential', outcome: 'no_pubkey' }
+    const { auditId } = await audit.service.recordStrict(access)
+    await audit.close()
+    await unguard(client)
+    const evidence = new ComputedEvidence({ databaseUrl: database.url, schema: 'noetl' })
+    const { page } = await open({ path: '/?credential=signed-db', evidence })
+    await page.locator('tbody td.time a').first().click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('✓ verified').waitFor()
+    expect(await dialog.locator('pre').textContent()).toContain('otel-audit/block/v1')
+    expect(await dialog.evaluate((element) => element.scrollTop), 'the mark is in sight').toBe(0)
+    await client.query(`update noetl.secret_audit set outcome = 'ok' where audit_id = ${auditId}`)
+    await page.reload()
+    await dialog.getByText('✗ not verified').waitFor()
+    expect(await dialog.locator('p.bad').allTextContents()).toContainEqual(expect.stringContaining('digest'))
+    expect(await dialog.getByText('✓ verified').count()).toBe(0)
+    await client.query(`update noetl.secret_audit set outcome = 'no_pubkey' where audit_id = ${auditId}`)
+    await page.reload()
+    await dialog.getByText('✓ verified').waitFor()
   })
 
   test('whose texts are HTML is text', async () => {

@@ -6,12 +6,14 @@ import { Client, escapeIdentifier, escapeLiteral, type QueryResultRow } from 'pg
 import { packageRoot } from '../../../test/support/postgres/package-root.js'
 import { startPostgres } from '../../../test/support/postgres/server.js'
 
-/** A migrated database, and a login that may write the trail and nothing else. */
+/** A migrated database, a login that may write the trail and nothing else, and one that may read it. */
 export interface DemoDatabase {
   /** Of the owner. It holds a password. */
   readonly ownerUrl: string
   /** What the services connect with. */
   readonly writerUrl: string
+  /** What reads the trail. */
+  readonly readerUrl: string
   readonly embedded: boolean
   close(): Promise<void>
 }
@@ -37,15 +39,19 @@ async function prepare(
   after: () => Promise<void>,
 ): Promise<DemoDatabase> {
   await migrate(ownerUrl)
-  const role = `wallet_demo_${randomBytes(4).toString('hex')}`
-  const writerUrl = await createWriter(ownerUrl, role)
+  const run = randomBytes(4).toString('hex')
+  const [writer, reader] = [`wallet_demo_${run}`, `wallet_demo_reader_${run}`]
+  const writerUrl = await createLogin(ownerUrl, writer, 'noetl_audit_writer')
+  const readerUrl = await createLogin(ownerUrl, reader, 'noetl_audit_reader')
   return {
     ownerUrl,
     writerUrl,
+    readerUrl,
     embedded,
     async close() {
       // The rows stay: nobody can remove rows of the trail. The embedded server takes them along.
-      if (!embedded) await query(ownerUrl, `drop role if exists ${escapeIdentifier(role)}`)
+      const roles = [writer, reader].map(escapeIdentifier).join(', ')
+      if (!embedded) await query(ownerUrl, `drop role if exists ${roles}`)
       await after()
     },
   }
@@ -64,13 +70,13 @@ async function migrate(ownerUrl: string): Promise<void> {
 }
 
 /** A role may be left behind in a database that is not ours when the demo is killed: its password expires. */
-async function createWriter(ownerUrl: string, role: string): Promise<string> {
+async function createLogin(ownerUrl: string, role: string, group: string): Promise<string> {
   const password = randomBytes(18).toString('base64url')
   const until = new Date(Date.now() + 24 * 3600 * 1000).toISOString()
   await query(
     ownerUrl,
     `create role ${escapeIdentifier(role)} login password ${escapeLiteral(password)}
-       valid until ${escapeLiteral(until)} in role noetl_audit_writer`,
+       valid until ${escapeLiteral(until)} in role ${escapeIdentifier(group)}`,
   )
   const url = new URL(ownerUrl)
   url.username = role

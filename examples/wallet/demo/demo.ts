@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AuditServer } from './audit-server.js'
 import { WalletClient } from './client.js'
 import { type DemoDatabase, openDatabase } from './database.js'
 import { collect, type Evidence } from './evidence.js'
@@ -16,6 +17,8 @@ const ORDINARY_REQUESTS = 40
 const PAUSE = 1000
 
 type Print = (text: string) => void
+
+const log: Print = (line) => void process.stderr.write(`${line}\n`)
 
 /** One run of the demo. Everything it opens is closed by `close`, in whatever state it is. */
 export class Demo {
@@ -53,7 +56,7 @@ export class Demo {
       for (const line of findingLines(findings, this.#view)) this.#say(line)
     } else {
       this.#report(evidence, findings)
-      this.#whereNext(stage, database)
+      this.#whereNext(stage, database, await this.#startServer(database))
     }
     if (!options.once) await this.#goOn(traffic)
     await this.close()
@@ -78,12 +81,21 @@ export class Demo {
     const { strict, forwardTo } = this.#options
     const stage = await startStage({
       databaseUrl: database.writerUrl,
+      readerUrl: database.readerUrl,
       env: { NOETL_SECRET_AUDIT_REQUIRED: String(strict) },
       forwardTo,
-      log: (line) => process.stderr.write(`${line}\n`),
+      log,
     })
     this.#closers.push(() => stage.close())
     return stage
+  }
+
+  /** Somebody looks only when the demo goes on. */
+  async #startServer(database: DemoDatabase): Promise<AuditServer | undefined> {
+    if (this.#options.once) return undefined
+    const server = await AuditServer.start(database, (line) => log(`otel-audit serve: ${line}`))
+    this.#closers.push(() => server.stop())
+    return server
   }
 
   #progress(done: number, all: number): void {
@@ -109,10 +121,11 @@ export class Demo {
     this.#print(lines.join('\n'))
   }
 
-  #whereNext(stage: Stage, { ownerUrl, embedded }: DemoDatabase): void {
+  #whereNext(stage: Stage, { ownerUrl, embedded }: DemoDatabase, server: AuditServer | undefined): void {
     const lines = ['', this.#view.palette.strong('Where to look next'), '']
-    if (!this.#options.once) {
+    if (server !== undefined) {
       lines.push(
+        `  the console: ${server.url}  token: ${server.token}`,
         ...stage.services.map(({ name, url, metricsUrl }) => `  ${name}: ${url}  metrics: ${metricsUrl}`),
       )
       const psql = embedded ? `psql '${ownerUrl}'` : 'psql "$DATABASE_URL"'

@@ -139,6 +139,7 @@ function environment(options: ServiceOptions): NodeJS.ProcessEnv {
   }
 }
 
-function onLine(stream: Readable | null, take: (line: string) => void): void {
+/** Tells each line that a process says. */
+export function onLine(stream: Readable | null, take: (line: string) => void): void {
   if (stream !== null) createInterface({ input: stream }).on('line', take)
 }

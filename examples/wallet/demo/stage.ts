@@ -9,6 +9,8 @@ import { Service, type ServiceOptions } from './service.js'
 export interface StageOptions {
   /** What the services connect with. */
   readonly databaseUrl: string
+  /** What they read the trail with, for holders of {@link Stage.trailToken}. */
+  readonly readerUrl: string
   /** Variables for the services, beyond those of every run. */
   readonly env?: Readonly<Record<string, string>>
   /** Where exported spans are passed on to, besides being kept. */
@@ -20,6 +22,8 @@ export interface StageOptions {
 export interface Stage {
   readonly fixture: Fixture
   readonly receiver: OtlpReceiver
+  /** Opens the trail at the wallets' own path. */
+  readonly trailToken: string
   readonly euCentral: Service
   readonly usEast: Service
   readonly provider: Service
@@ -29,7 +33,14 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export async function startStage({ databaseUrl, env = {}, forwardTo, log }: StageOptions): Promise<Stage> {
+export async function startStage(options: StageOptions): Promise<Stage> {
+  const { databaseUrl, readerUrl, forwardTo, log } = options
+  const trailToken = randomBytes(24).toString('base64url')
+  const env = {
+    NOETL_SECRET_AUDIT_READER_URL: readerUrl,
+    NOETL_INTERNAL_API_TOKEN: trailToken,
+    ...options.env,
+  }
   const run = randomBytes(4).toString('hex')
   const ports = await freePorts(7)
   const silent = await listenSilently()
@@ -45,7 +56,7 @@ export async function startStage({ databaseUrl, env = {}, forwardTo, log }: Stag
   const { configs } = fixture
   const receiver = await OtlpReceiver.start(forwardTo)
   const start = (name: string, i: number, script: string, config: unknown) => {
-    const options: ServiceOptions = {
+    const service: ServiceOptions = {
       name,
       instance: `${name}-${run}`,
       script,
@@ -57,7 +68,7 @@ export async function startStage({ databaseUrl, env = {}, forwardTo, log }: Stag
       env,
       log: (line) => log(`${name}: ${line}`),
     }
-    return Service.start(options)
+    return Service.start(service)
   }
   const outcomes = await Promise.allSettled([
     start('wallet-eu-central', 0, 'main.js', configs.euCentral),
@@ -76,7 +87,7 @@ export async function startStage({ databaseUrl, env = {}, forwardTo, log }: Stag
     throw outcomes.find((outcome) => outcome.status === 'rejected')?.reason
   }
   const instances = services.map(({ instance }) => instance)
-  return { fixture, receiver, euCentral, usEast, provider, services, instances, close }
+  return { fixture, receiver, trailToken, euCentral, usEast, provider, services, instances, close }
 }
 
 /** A server that accepts connections, and never says a word. */

@@ -22,6 +22,8 @@ export const FINDINGS = Object.freeze({
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
   'anchor-mismatch': 'An anchor says another hash of the block.',
   'anchor-missing': 'An anchor says a block that is not there.',
+  'export-file': 'The exported file is not the one of its manifest.',
+  'export-rows': 'The same export gives other rows now than its manifest says.',
 })
 
 export type FindingCode = keyof typeof FINDINGS

@@ -8,7 +8,13 @@ import { CSV_HEAD, rowCsv } from '../csv.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../filter.js'
 import { rowJson, type TrailRow } from '../row.js'
 import type { Trail } from '../trail.js'
-import { Counter, type ExportManifest, type Tally } from './manifest.js'
+import {
+  type CountedChain,
+  Counter,
+  type ExportedChain,
+  type ExportManifest,
+  type Tally,
+} from './manifest.js'
 
 export type ExportFormat = 'ndjson' | 'csv'
 
@@ -112,6 +118,7 @@ export async function exportToFile(trail: Trail, options: ExportOptions): Promis
       filter: JSON.parse(described) as Record<string, unknown>,
       mark,
       ...counter.tally,
+      chains: await withHashes(trail, counter.tally.chains),
     }
     await replace(`${file}.manifest.json`, `${JSON.stringify(manifest, undefined, 2)}\n`)
     await rename(partOf(file), file)
@@ -120,6 +127,15 @@ export async function exportToFile(trail: Trail, options: ExportOptions): Promis
   } finally {
     await output.close()
   }
+}
+
+async function withHashes(trail: Trail, chains: readonly CountedChain[]): Promise<ExportedChain[]> {
+  const all: ExportedChain[] = []
+  for (const chain of chains) {
+    const last = await trail.block(chain.chain_id, BigInt(chain.last_block))
+    all.push({ ...chain, log: last?.log ?? null, last_block_hash: last?.hash ?? null })
+  }
+  return all
 }
 
 /** An export is of a set that no longer changes, whatever was asked for. */

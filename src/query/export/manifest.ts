@@ -1,11 +1,21 @@
 import type { TrailRow } from '../row.js'
 
 /** What part of a chain is in an export. */
-export interface ExportedChain {
+export interface CountedChain {
   readonly chain_id: string
   readonly first_block: string
   readonly last_block: string
   readonly rows: number
+}
+
+export interface ExportedChain extends CountedChain {
+  /** `null` when the block is not there: the rows name one that nobody has signed. */
+  readonly log: string | null
+  /**
+   * SHA-256 of the text of the last block, lower-case hex. Each block has the hash of the one before it, so this one stands
+   * for all blocks of the rows, however many there are.
+   */
+  readonly last_block_hash: string | null
 }
 
 /** What an export is: kept beside it, and sufficient to see that the file is whole. */
@@ -46,7 +56,7 @@ export interface Tally {
   readonly last_audit_id: string | null
   readonly outcomes: Readonly<Record<string, number>>
   readonly unsigned: number
-  readonly chains: readonly ExportedChain[]
+  readonly chains: readonly CountedChain[]
 }
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)

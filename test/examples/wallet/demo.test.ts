@@ -187,6 +187,12 @@ describe('the demo', () => {
       })
       const ended = demo.ended()
       await waitUntil('light traffic', () => /Light traffic goes on[^]*\n\d{3} {2}/.test(said))
+      const [, console = '', token = ''] = /the console: (http:\S+) {2}token: (\S+)/.exec(said) ?? []
+      expect((await fetch(console)).status).toBe(200)
+      const trail = new URL('/api/internal/secret-audit?operation=get_sealed', console)
+      const answer = await fetch(trail, { headers: { authorization: `Bearer ${token}` } })
+      expect(await answer.json()).toMatchObject({ rows: expect.arrayContaining([expect.anything()]) })
+      expect((await fetch(trail)).status).toBe(401)
       expect(demo.look()).toBeGreaterThan(4)
       demo.child.kill(signal)
       const { code } = await ended

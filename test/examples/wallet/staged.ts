@@ -15,7 +15,8 @@ export async function stageOver(
   const database = await openDatabase(url)
   const said: string[] = []
   try {
-    const stage = await startStage({ databaseUrl: database.writerUrl, env, log: (line) => said.push(line) })
+    const { writerUrl: databaseUrl, readerUrl } = database
+    const stage = await startStage({ databaseUrl, readerUrl, env, log: (line) => said.push(line) })
     const close = async () => {
       await stage.close()
       await database.close()
