@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { createAudit, PostgresAuditSink } from 'otel-audit'
+import { createAudit, Operation, Outcome, PostgresAuditSink } from 'otel-audit'
 import { ComputedEvidence, type EvidenceSource, type RowEvidence } from 'otel-audit/query'
 import type { Client } from 'pg'
 import type { Browser, Page } from 'playwright-core'
@@ -240,8 +240,11 @@ describe('a row', () => {
 
   test('is verified, and not any more once it was changed in the database', async () => {
     const audit = createAudit({ databaseUrl: database.url })
-    const access = { credential: 'signed-db', operation: 'get_credential', outcome: 'no_pubkey' }
-    const { auditId } = await audit.service.recordStrict(access)
+    const { auditId } = await audit.service.recordStrict({
+      credential: 'signed-db',
+      operation: Operation.GetCredential,
+      outcome: Outcome.NoPubkey,
+    })
     await audit.close()
     await unguard(client)
     const evidence = new ComputedEvidence({ databaseUrl: database.url, schema: 'noetl' })
@@ -291,7 +294,11 @@ test('shows the credentials, and of one who accessed it', async () => {
 
 test('shows the health of the chains, and goes back to the rows with their filters', async () => {
   const audit = createAudit({ databaseUrl: database.url, serviceName: 'orders-service' })
-  await audit.service.recordStrict({ credential: 'chained', operation: 'get_credential', outcome: 'ok' })
+  await audit.service.recordStrict({
+    credential: 'chained',
+    operation: Operation.GetCredential,
+    outcome: Outcome.Ok,
+  })
   await audit.close()
   const { page } = await open({ path: '/?credential=orders-db' })
   await page.getByRole('link', { name: 'Chains' }).click()

@@ -57,10 +57,10 @@ describe('the console', () => {
   test('has pictures in the docs, each of them shown, and small', () => {
     const docs = join(packageRoot(), 'docs')
     const page = readFileSync(join(docs, 'api.md'), 'utf8')
-    const shown = [...page.matchAll(/!\[[^\]]+\]\(console\/(.*?)\)/g)].map(([, file]) => file)
+    const shown = [...page.matchAll(/!\[[^\]]+\]\(console\/(.*?)\)/g)].map(([, file = '']) => file)
     expect(readdirSync(join(docs, 'console')).sort()).toEqual(shown.sort())
     for (const file of shown) {
-      expect(statSync(join(docs, 'console', file ?? '')).size, file).toBeLessThan(150_000)
+      expect(statSync(join(docs, 'console', file)).size, file).toBeLessThan(150_000)
     }
   })
 

@@ -23,13 +23,13 @@ export interface ExportFinding {
 export function parseManifest(text: string): ExportManifest {
   const manifest = parsedJson(text)
   const { format, file, media_type, sha256, mark, filter, chains, first_audit_id, last_audit_id } = manifest
-  const isId = (id: unknown): boolean => id === null || /^-?\d{1,19}$/.test(String(id))
+  const isId = (id: unknown): boolean => id === null || matches(id, /^-?\d{1,19}$/)
   const isManifest =
     format === 'otel-audit/export/v1' &&
     typeof file === 'string' &&
-    /^(text\/csv|application\/x-ndjson)$/.test(String(media_type)) &&
-    /^[0-9a-f]{64}$/.test(String(sha256)) &&
-    /^\d{1,18}$/.test(String(mark)) &&
+    matches(media_type, /^(text\/csv|application\/x-ndjson)$/) &&
+    matches(sha256, /^[0-9a-f]{64}$/) &&
+    matches(mark, /^\d{1,18}$/) &&
     isObject(filter) &&
     isId(first_audit_id) &&
     isId(last_audit_id) &&
@@ -125,11 +125,15 @@ function isChain(value: unknown): boolean {
   if (!isObject(value)) return false
   const { chain_id, log, last_block, last_block_hash } = value
   return (
-    /^[0-9a-f-]{36}$/.test(String(chain_id)) &&
+    matches(chain_id, /^[0-9a-f-]{36}$/) &&
     (log === null || typeof log === 'string') &&
-    /^\d{1,15}$/.test(String(last_block)) &&
-    (last_block_hash === null || /^[0-9a-f]{64}$/.test(String(last_block_hash)))
+    matches(last_block, /^\d{1,15}$/) &&
+    (last_block_hash === null || matches(last_block_hash, /^[0-9a-f]{64}$/))
   )
+}
+
+function matches(value: unknown, pattern: RegExp): boolean {
+  return typeof value === 'string' && pattern.test(value)
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
