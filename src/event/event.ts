@@ -154,12 +154,29 @@ export function draftEvent(fields: AuditFields, known: Readonly<Record<string, s
   }
 }
 
-/** Gives a draft its identity, and freezes it. The second half of {@link buildEvent}. */
+/**
+ * Gives a draft its identity, and freezes it. The second half of {@link buildEvent}.
+ *
+ * Each field by name: spreading the draft took twice as long.
+ */
 export function completeEvent(draft: EventDraft, identity: EventIdentity): AuditEvent {
   return Object.freeze({
     auditId: identity.auditId,
     occurredAt: identity.occurredAt,
-    ...draft,
+    credential: draft.credential,
+    operation: draft.operation,
+    outcome: draft.outcome,
+    workerId: draft.workerId,
+    executionId: draft.executionId,
+    parentExecutionId: draft.parentExecutionId,
+    serverRegion: draft.serverRegion,
+    brokerRegion: draft.brokerRegion,
+    kekVersion: draft.kekVersion,
+    notes: draft.notes,
+    actorId: draft.actorId,
+    actorType: draft.actorType,
+    sourceAddress: draft.sourceAddress,
+    attributesJson: draft.attributesJson,
     serviceName: identityText('serviceName', identity.serviceName),
     serviceInstanceId: identityText('serviceInstanceId', identity.serviceInstanceId),
     traceId: identity.traceId ?? null,
