@@ -1,4 +1,12 @@
-import { parseTrust, type ChainHealth } from 'otel-audit/query'
+import {
+  type ChainHealth,
+  type Chains,
+  type ChainsOptions,
+  type CountedChain,
+  parseTrust,
+  type StoredBlock,
+  Trail,
+} from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BATCHES, type HonestTrail, honestTrail, ORIGIN, unguard } from '../cli/honest-trail.js'
@@ -62,6 +70,24 @@ test('each chain says who writes it, how much, and how it ended', async () => {
     idle: { ...known, chain_id: trail.chains.idle, state: 'idle', blocks: BATCHES.length + 2 },
     killed: { ...known, chain_id: trail.chains.killed, state: 'live', blocks: BATCHES.length + 1 },
   })
+})
+
+test('a program reads them, and single blocks, without a server', async () => {
+  const reader = new Trail({ databaseUrl: trail.database.url })
+  try {
+    const options: ChainsOptions = { trust: parseTrust(`origin ${ORIGIN}\n`) }
+    const { chains, truncated }: Chains = await reader.chains({ limit: 1 }, options)
+    expect([chains.length, truncated]).toEqual([1, true])
+    const counted: Pick<CountedChain, 'chain_id' | 'last_block'> = {
+      chain_id: trail.chains.closed,
+      last_block: String(BATCHES.length + 1),
+    }
+    const block: StoredBlock | undefined = await reader.block(counted.chain_id, BigInt(counted.last_block))
+    expect(block).toEqual({ log: ORIGIN, hash: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    expect(await reader.block(counted.chain_id, 1000n)).toBeUndefined()
+  } finally {
+    await reader.close()
+  }
 })
 
 test('one that said nothing for two minutes, and was not closed, ended uncleanly', async () => {
