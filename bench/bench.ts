@@ -1,6 +1,6 @@
 import { createAudit, NoopAuditSink } from 'otel-audit'
 import { type Databases, openDatabases } from './databases.js'
-import type { BenchOptions } from './options.js'
+import type { BenchOptions, Part } from './options.js'
 import { OriginalSide } from './original-side.js'
 import { OurSide } from './our-side.js'
 import { type AsyncResult, compareAsync } from './record-async.js'
@@ -13,19 +13,24 @@ import { measureVerify } from './verification.js'
 
 /** Runs all comparisons. Everything it starts has ended when it returns or throws. */
 export async function runBench(
-  { rounds, seconds, rows }: BenchOptions,
+  { parts, rounds, seconds, rows, commitDelayUs }: BenchOptions,
   progress: (what: string) => void,
 ): Promise<Findings> {
   const extent = (what: string): Extent => ({ rounds, seconds, progress: (at) => progress(`${what}: ${at}`) })
-  const databases = await openDatabases()
+  const databases = await openDatabases(commitDelayUs)
   const receiver = await TraceReceiver.start()
   try {
-    const strict = await strictTraced(databases, receiver, extent('with tracing'))
-    const untraced = await strictUntraced(databases, extent('without tracing'))
-    progress('recordAsync')
-    const async = await asyncCalls(rounds * seconds)
-    const spool = await compareSpool({ rounds, seconds }, (at) => progress(`spool: ${at}`))
-    const verification = await measureVerify(rows, (at) => progress(`verify: ${at}`))
+    const measured = <T>(part: Part, work: () => Promise<T>): Promise<T | undefined> =>
+      parts.includes(part) ? work() : Promise.resolve(undefined)
+    const strict = await measured('traced', () => strictTraced(databases, receiver, extent('with tracing')))
+    const untraced = await measured('untraced', () => strictUntraced(databases, extent('without tracing')))
+    const async = await measured('async', () => asyncCalls(rounds * seconds, progress))
+    const spool = await measured('spool', () =>
+      compareSpool({ rounds, seconds }, (at) => progress(`spool: ${at}`)),
+    )
+    const verification = await measured('verify', () =>
+      measureVerify(rows, (at) => progress(`verify: ${at}`)),
+    )
     const { exported, failed } = receiver
     const spans = { exported, failed }
     return { server: databases.server, rounds, seconds, strict, untraced, async, spool, verification, spans }
@@ -61,7 +66,8 @@ async function strictUntraced(databases: Databases, extent: Extent): Promise<Str
   return result
 }
 
-async function asyncCalls(seconds: number): Promise<AsyncResult> {
+async function asyncCalls(seconds: number, progress: (what: string) => void): Promise<AsyncResult> {
+  progress('recordAsync')
   const audit = createAudit({ sink: new NoopAuditSink() })
   const telemetry = startTracing(audit, noopExporter)
   await audit.start()

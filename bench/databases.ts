@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { packageRoot } from '../test/support/postgres/package-root.js'
 import { startPostgres } from '../test/support/postgres/server.js'
+import { flushMs } from './flush.js'
 import { prepareOriginal } from './original-side.js'
 
 /** One server, with fsync on, and a database for each side: both have a table of the same name. */
@@ -20,8 +21,11 @@ export interface Databases {
 
 const WRITER = 'bench_writer'
 
-export async function openDatabases(): Promise<Databases> {
-  const server = await startPostgres()
+/** @param commitDelayUs so much longer each flush of the WAL takes (`commit_delay`), as on a slower disk */
+export async function openDatabases(commitDelayUs: number): Promise<Databases> {
+  // Without `commit_siblings` only a commit that others wait behind would be delayed.
+  const settings = { commit_delay: `${commitDelayUs}`, commit_siblings: '0' }
+  const server = await startPostgres({ settings })
   try {
     await server.query('create database bench_original')
     await server.query('create database bench_ours')
@@ -37,8 +41,9 @@ export async function openDatabases(): Promise<Databases> {
     if (settings?.fsync !== 'on' || settings.commit !== 'on') {
       throw new Error('this Postgres does not wait for the disk: its numbers would mean nothing')
     }
+    const flush = (await flushMs(server.dataDirectory)) + commitDelayUs / 1000
     return {
-      server: `Postgres ${settings.version}, fsync on, synchronous_commit on`,
+      server: `Postgres ${settings.version}, fsync on, synchronous_commit on; a flush of its disk takes ${flush.toFixed(2)} ms`,
       originalUrl,
       ownerUrl,
       writerUrl: server.url('bench_ours', WRITER),

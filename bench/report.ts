@@ -10,44 +10,69 @@ export interface Findings {
   readonly server: string
   readonly rounds: number
   readonly seconds: number
-  readonly strict: StrictResult
-  readonly untraced: StrictResult
-  readonly async: AsyncResult
-  readonly spool: SpoolResult
-  readonly verification: VerifyResult
+  /** What was not asked for is undefined. */
+  readonly strict: StrictResult | undefined
+  readonly untraced: StrictResult | undefined
+  readonly async: AsyncResult | undefined
+  readonly spool: SpoolResult | undefined
+  readonly verification: VerifyResult | undefined
   /** Spans that the receiver of traces acknowledged, and that it did not. */
   readonly spans: { readonly exported: number; readonly failed: number }
 }
 
 export function acknowledgedMissing({ strict, untraced }: Findings): number {
-  return strict.missing + untraced.missing
+  return (strict?.missing ?? 0) + (untraced?.missing ?? 0)
 }
 
 export function textReport(findings: Findings): string {
   const { strict, untraced, async, spool, verification, spans } = findings
-  const missing = acknowledgedMissing(findings)
-  return [
-    `${findings.server}; Node ${process.versions.node}; ${availableParallelism()} cores`,
-    `${findings.rounds} rounds of ${findings.seconds} s a side; medians, and the median of the rounds' ratios`,
-    '',
+  const traced = strict && [
     'Strict, with tracing: span, event, metric and row, beside a span and an INSERT; OTLP, all sampled',
     ...comparisonTable(strict),
-    '',
-    'Strict, without any tracing on either side',
-    ...comparisonTable(untraced),
-    '',
-    `recordAsync: ${async.call_us.toFixed(1)} µs a call, synchronously; the plain span ${async.span_us.toFixed(1)} µs; ` +
-      `ratio ${async.over_span.toFixed(2)}`,
-    `recordAsync with the always spool: ${spool.ours.toFixed(0)} events a second on disk; raw lmdb puts of the same bytes, ` +
-      `flushed every 64, ${spool.raw.toFixed(0)}; ratio ${spool.ratio.toFixed(2)}`,
-    `verify: ${verification.verified.toFixed(0)} rows a second of processor time, 64 rows a block; only reading them ` +
-      `${verification.read.toFixed(0)}; ${verification.rows} rows, ${verification.findings} findings, ` +
-      `${verification.resident_mib.toFixed(0)} MiB resident`,
-    `acknowledged events: ${strict.acknowledged + untraced.acknowledged}, not in the table: ${missing}`,
     `spans exported: ${spans.exported}, failed: ${spans.failed}`,
-    '',
-    ...goalTable(goals(strict, async, spool, verification)),
-  ].join('\n')
+  ]
+  const others = [
+    async && asyncLine(async),
+    spool && spoolLine(spool),
+    verification && verifyLine(verification),
+    `acknowledged events: ${acknowledged(findings)}, not in the table: ${acknowledgedMissing(findings)}`,
+  ]
+  const sections = [
+    [
+      `${findings.server}; Node ${process.versions.node}; ${availableParallelism()} cores`,
+      `${findings.rounds} rounds of ${findings.seconds} s a side; medians, and the median of the rounds' ratios`,
+    ],
+    traced,
+    untraced && ['Strict, without any tracing on either side', ...comparisonTable(untraced)],
+    others.filter((line) => line !== undefined),
+    goalTable(goals(findings)),
+  ]
+  return sections
+    .filter((lines) => lines !== undefined)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+}
+
+function asyncLine({ call_us, span_us, over_span }: AsyncResult): string {
+  return `recordAsync: ${call_us.toFixed(1)} µs a call, synchronously; the plain span ${span_us.toFixed(1)} µs; ratio ${over_span.toFixed(2)}`
+}
+
+function spoolLine({ ours, raw, ratio }: SpoolResult): string {
+  return (
+    `recordAsync with the always spool: ${ours.toFixed(0)} events a second on disk; raw lmdb puts of the same bytes, ` +
+    `flushed every 64, ${raw.toFixed(0)}; ratio ${ratio.toFixed(2)}`
+  )
+}
+
+function verifyLine({ verified, read, rows, findings, resident_mib }: VerifyResult): string {
+  return (
+    `verify: ${verified.toFixed(0)} rows a second of processor time, 64 rows a block; only reading them ` +
+    `${read.toFixed(0)}; ${rows} rows, ${findings} findings, ${resident_mib.toFixed(0)} MiB resident`
+  )
+}
+
+function acknowledged({ strict, untraced }: Findings): number {
+  return (strict?.acknowledged ?? 0) + (untraced?.acknowledged ?? 0)
 }
 
 /** The document that `--json` prints. */
@@ -55,17 +80,18 @@ export function jsonReport(findings: Findings): string {
   const { strict, untraced, async, spool, verification, spans, rounds, seconds } = findings
   return JSON.stringify(
     {
-      strict: speeds(strict),
-      untraced: speeds(untraced),
-      record_async_over_span: async.over_span,
+      server: findings.server,
+      strict: strict && speeds(strict),
+      untraced: untraced && speeds(untraced),
+      record_async_over_span: async?.over_span,
       record_async: async,
-      spool_over_lmdb: spool.ratio,
+      spool_over_lmdb: spool?.ratio,
       spool,
       verify: verification,
-      acked: strict.acknowledged + untraced.acknowledged,
+      acked: acknowledged(findings),
       acked_missing: acknowledgedMissing(findings),
-      ratios: { strict: ratios(strict), untraced: ratios(untraced) },
-      goals: goals(strict, async, spool, verification),
+      ratios: { strict: strict && ratios(strict), untraced: untraced && ratios(untraced) },
+      goals: goals(findings),
       spans,
       rounds,
       seconds,

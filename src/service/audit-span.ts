@@ -59,7 +59,8 @@ class TicketContext implements Context {
 }
 
 // Shared by all copies of this package in the process: a bundled application brings its own beside a preloaded one.
-const TAKEN = Symbol.for('otel-audit.taken-spans.v1')
+const TAKEN = Symbol.for('otel-audit.taken.v1')
+const TAKEN_SPANS = Symbol.for('otel-audit.taken-spans.v1')
 
 /**
  * Takes the events of a span for a pipeline. The SDK gives all processors and exporters the very object that
@@ -70,8 +71,21 @@ const TAKEN = Symbol.for('otel-audit.taken-spans.v1')
 export function takeEvents(span: object): boolean {
   // What another vendor's tracer calls a span need not be one.
   if (Object(span) !== span) return true
-  const holder = globalThis as { [TAKEN]?: WeakSet<object> }
-  const taken = (holder[TAKEN] ??= new WeakSet())
+  const marked: { [TAKEN]?: true } = span
+  try {
+    if (marked[TAKEN] !== undefined) return false
+    // On the object itself: a set of all spans took 0.3 µs of a record's 6.
+    marked[TAKEN] = true
+    return true
+  } catch {
+    return takenBySet(span)
+  }
+}
+
+/** For objects that cannot be marked: frozen ones, and what some proxies stand for. */
+function takenBySet(span: object): boolean {
+  const holder = globalThis as { [TAKEN_SPANS]?: WeakSet<object> }
+  const taken = (holder[TAKEN_SPANS] ??= new WeakSet())
   if (taken.has(span)) return false
   taken.add(span)
   return true

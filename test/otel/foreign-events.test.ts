@@ -1,5 +1,5 @@
 import { type Attributes, trace } from '@opentelemetry/api'
-import { BatchSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it } from 'vitest'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { AuditSpanProcessor } from '../../src/otel/processor.js'
@@ -54,6 +54,28 @@ describe('a secret.access event that somebody else put on a span', () => {
     expect(row?.occurredAt).toBeGreaterThanOrEqual(before)
     expect(row?.occurredAt).toBeLessThanOrEqual(Date.now() * 1000)
     expect(audit.stats()).toMatchObject({ emitted: 1, written: 1 })
+  })
+
+  it.each([
+    ['the span itself', (span: ReadableSpan) => span],
+    ['a frozen span', (span: ReadableSpan) => Object.freeze(span)],
+    [
+      'a span behind a proxy that lets nothing be written',
+      (span: ReadableSpan) => new Proxy(span, { set: () => false }),
+    ],
+  ])('is stored once when ours sees %s twice', async (_what, given) => {
+    const { audit, rows } = recordingAudit()
+    const [ours] = audit.withSdk({ spanProcessors: [nothing] }).spanProcessors
+    const twice: SpanProcessor = {
+      ...nothing,
+      onEnd(span) {
+        const same = given(span)
+        for (let seen = 0; seen < 2; seen++) ours?.onEnd(same)
+      },
+    }
+    startSdk({ spanProcessors: [twice] })
+    foreignSpan(FOREIGN)
+    expect(await rows()).toHaveLength(1)
   })
 
   it('keeps the id and the time that it has', async () => {
