@@ -16,7 +16,8 @@ export function goals({ strict, async, spool, verification }: Findings): readonl
     strict && atMost('1 caller: p50, ours to the original', strict.at[1].ratio.p50, 1.5, 1.3),
     async && atMost('recordAsync to a plain span', async.over_span, 2, 1.5),
     spool && atLeast('recordAsync with the always spool, to raw lmdb puts', spool.ratio, 0.4, 0.4),
-    verification && atLeast('verify: rows a second of processor time', verification.verified, 100_000, 130_000),
+    verification &&
+      atLeast('verify: rows a second of processor time', verification.verified, 100_000, 130_000),
   ].filter((goal) => goal !== undefined)
 }
 
