@@ -28,7 +28,7 @@ export const HELP = `Kills a writer and its Postgres again and again, and proves
   --help     this text
 
 Starts a Postgres of its own. Progress is on stderr; the last line on stdout is the result as JSON. The exit code is 1
-when acked_missing, duplicates or unaccounted is not 0, or when something failed. docs/soak.md says how to read it.`
+when acked_missing, duplicates, unaccounted or findings is not 0, or when something failed. docs/soak.md says how to read it.`
 
 /** @throws TypeError with a text for the user */
 export function soakOptions(args: readonly string[]): SoakOptions {

@@ -7,6 +7,8 @@ export const JOURNAL_FILE = 3
 export interface WriterOrders {
   readonly databaseUrl: string
   readonly spoolDirectory: string
+  /** Says of the writer's chains that they are the operator's. */
+  readonly enrolmentKeyFile: string
   readonly mode: SoakMode
   /** The execution id of its first event; the others count up. */
   readonly firstEvent: number

@@ -80,15 +80,17 @@ export class Soak implements Victims {
     this.#say('what is left in the spool is drained')
     if (!(await this.stage.drain())) this.#say('the drain left something')
     this.#ledger.compare(await readTrail(this.stage))
-    return judgeAll(this.#ledger, done)
+    this.#say('the trail is verified')
+    return judgeAll(this.#ledger, done, await this.stage.verify())
   }
 
   #start(): WriterLife {
-    const { directory, spoolDirectory, writerUrl } = this.stage
+    const { directory, spoolDirectory, enrolmentKeyFile, writerUrl } = this.stage
     this.#life++
     return new WriterLife(directory, this.#life, {
       databaseUrl: writerUrl,
       spoolDirectory,
+      enrolmentKeyFile,
       mode: this.#options.mode,
       firstEvent: this.#life * EVENTS_PER_LIFE,
     })

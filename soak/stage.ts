@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,8 +10,12 @@ import { type PostgresServer, startPostgres } from '../test/support/postgres/ser
 import { CuttingProxy } from './proxy.js'
 
 const DATABASE = 'soak'
+const KEY = 'enrolment.pem'
+const TRUST = 'trust'
 const LOGIN = 'soak_writer'
 const CLI = join(packageRoot(), 'dist', 'cli', 'main.js')
+/** More than a thousand findings. */
+const LONGEST_OUTPUT = 16 * 1024 * 1024
 
 /** What a soak runs on: a Postgres of its own, a proxy in front of it, and a directory for everything else. */
 export class Stage {
@@ -36,6 +40,9 @@ export class Stage {
       await server.query(`create database ${DATABASE}`)
       await otelAudit(['migrate', '--roles'], { DATABASE_URL: server.url(DATABASE) })
       await server.query(`create role ${LOGIN} login in role noetl_audit_writer`)
+      const key = ['keys', 'create', '--origin', `otel-audit/${DATABASE}`, '--out', join(directory, KEY)]
+      // Every row has to be in a block of a chain that this key signed, those that a drain stored as well.
+      await writeFile(join(directory, TRUST), `${await otelAudit(key, {})}\nunsigned none\n`)
       return new Stage(server, await CuttingProxy.start(server.port), directory)
     } catch (error) {
       await server.close()
@@ -45,6 +52,10 @@ export class Stage {
 
   get spoolDirectory(): string {
     return join(this.directory, 'spool')
+  }
+
+  get enrolmentKeyFile(): string {
+    return join(this.directory, KEY)
   }
 
   /** Of the writer's login, through the proxy. */
@@ -57,13 +68,28 @@ export class Stage {
   /** Stores what dead writers left. @returns whether nothing is left @throws Error when it could not run */
   async drain(): Promise<boolean> {
     try {
-      const env = { DATABASE_URL: this.writerUrl }
+      const env = {
+        DATABASE_URL: this.writerUrl,
+        NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: this.enrolmentKeyFile,
+      }
       await otelAudit(['spool', 'drain', '--directory', this.spoolDirectory], env, this.#ended.signal)
       return true
     } catch (error) {
       if ((error as { code?: unknown }).code === 1) return false
       throw error
     }
+  }
+
+  /** What `otel-audit verify` finds: one JSON document each. @throws Error when it could not be checked */
+  async verify(): Promise<readonly string[]> {
+    const args = ['verify', '--trust', join(this.directory, TRUST), '--format', 'ndjson']
+    const env = { DATABASE_URL: this.server.url(DATABASE) }
+    const output = await otelAudit(args, env, this.#ended.signal).catch((error: unknown) => {
+      const { code, stdout } = error as { readonly code?: unknown; readonly stdout?: string }
+      if (code === 1 && stdout !== undefined) return stdout
+      throw error
+    })
+    return output.split('\n').filter((line) => line.startsWith('{"type":"finding"'))
   }
 
   /** Of the owner, past the proxy. */
@@ -84,7 +110,8 @@ async function otelAudit(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   const options = { env: { ...process.env, ...env }, signal, killSignal: 'SIGKILL' as const }
-  await promisify(execFile)(process.execPath, [CLI, ...args], options)
+  const limits = { maxBuffer: LONGEST_OUTPUT }
+  return (await promisify(execFile)(process.execPath, [CLI, ...args], { ...options, ...limits })).stdout
 }

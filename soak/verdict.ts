@@ -18,6 +18,8 @@ export interface Verdict {
   readonly counted_lost: number
   /** Neither stored nor lost for a known reason, or not what was said of it. Must be 0. */
   readonly unaccounted: number
+  /** What `otel-audit verify` finds in the trail. Must be 0. */
+  readonly findings: number
 }
 
 /** An event, or something that belongs to none, that is not as it should be or is lost. */
@@ -34,8 +36,12 @@ export interface Judgement {
   readonly losses: readonly { readonly account: Account; readonly why: Loss }[]
 }
 
-/** Holds the ledger against the table that it was compared with. */
-export function judgeAll(ledger: Ledger, kills: number): Judgement {
+/**
+ * Holds the ledger against the table that it was compared with.
+ *
+ * @param findings what `otel-audit verify` found
+ */
+export function judgeAll(ledger: Ledger, kills: number, findings: readonly string[]): Judgement {
   const faults: Mark[] = ledger.strays.map((why) => ({ account: undefined, why }))
   const losses: { account: Account; why: Loss }[] = []
   const counts = { acked: 0, stored: 0, acked_missing: 0, duplicates: 0, unaccounted: faults.length }
@@ -53,6 +59,7 @@ export function judgeAll(ledger: Ledger, kills: number): Judgement {
     if (finding.is === 'unaccounted') counts.unaccounted++
     if (finding.is === 'missing' || finding.is === 'unaccounted') faults.push({ account, why: finding.why })
   }
+  faults.push(...findings.map((finding) => ({ account: undefined, why: `verify finds ${finding}` })))
   const { acked, stored, acked_missing, duplicates, unaccounted } = counts
   const verdict = {
     kills,
@@ -63,10 +70,11 @@ export function judgeAll(ledger: Ledger, kills: number): Judgement {
     duplicates,
     counted_lost: losses.length,
     unaccounted,
+    findings: findings.length,
   }
   return { verdict, faults, losses }
 }
 
-export function isGood({ acked_missing, duplicates, unaccounted }: Verdict): boolean {
-  return acked_missing === 0 && duplicates === 0 && unaccounted === 0
+export function isGood({ acked_missing, duplicates, unaccounted, findings }: Verdict): boolean {
+  return acked_missing === 0 && duplicates === 0 && unaccounted === 0 && findings === 0
 }

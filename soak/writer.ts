@@ -25,10 +25,11 @@ class Writer {
   constructor(orders: WriterOrders) {
     this.#orders = orders
     this.#next = orders.firstEvent
-    const { databaseUrl, spoolDirectory, mode } = orders
+    const { databaseUrl, spoolDirectory, enrolmentKeyFile, mode } = orders
     this.#audit = createAudit({
       databaseUrl,
       spoolDirectory,
+      enrolmentKeyFile,
       spoolMode: 'always',
       strict: mode === 'strict',
       // Both shorter than the longer outages, and longer than the shorter ones.

@@ -30,11 +30,12 @@ function judged(
   lives: readonly (readonly JournalLine[])[],
   rows: readonly StoredRow[] = [],
   withheld: readonly string[] = [],
+  findings: readonly string[] = [],
 ) {
   const ledger = new Ledger()
   for (const [i, lines] of lives.entries()) ledger.read(i + 1, lines)
   ledger.compare({ rows, withheld })
-  const judgement = judgeAll(ledger, 1)
+  const judgement = judgeAll(ledger, 1, findings)
   const { kills: _, ...numbers } = judgement.verdict
   return {
     ...judgement,
@@ -44,7 +45,15 @@ function judged(
   }
 }
 
-const ALL_IS_WELL = { acked_missing: 0, duplicates: 0, unaccounted: 0 }
+const ALL_IS_WELL = { acked_missing: 0, duplicates: 0, unaccounted: 0, findings: 0 }
+
+test('what the verifier finds is a fault, though the ledger has none', () => {
+  const lines = [emit(1, 'strict'), granted(1)]
+  const { numbers, good, why } = judged([lines], [row(1)], [], ['{"code":"row-missing"}'])
+  expect(numbers).toMatchObject({ ...ALL_IS_WELL, findings: 1 })
+  expect(good).toBe(false)
+  expect(why).toEqual(['verify finds {"code":"row-missing"}'])
+})
 
 describe('the ledger finds nothing wrong with', () => {
   test('what is stored, acknowledged or not', () => {

@@ -60,7 +60,7 @@ describe('a soak', () => {
     expect(await soak.ended(), soak.stderr).toBe(0)
     const last = JSON.parse(soak.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, number>
     const { emitted, acked, stored, counted_lost, ...rest } = last
-    expect(rest).toEqual({ kills: 2, acked_missing: 0, duplicates: 0, unaccounted: 0 })
+    expect(rest).toEqual({ kills: 2, acked_missing: 0, duplicates: 0, unaccounted: 0, findings: 0 })
     expect(acked).toBeGreaterThan(0)
     expect(stored).toBeGreaterThan(0)
     expect(emitted).toBe((stored ?? 0) + (counted_lost ?? 0))
