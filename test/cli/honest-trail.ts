@@ -14,6 +14,8 @@ export const ORIGIN = 'otel-audit/wallet'
 /** A database that several writers have written to, honestly: one closed, one idle, one killed. */
 export interface HonestTrail {
   readonly database: TestDatabase
+  /** PKCS#8 in PEM. */
+  readonly enrolmentKey: string
   readonly verifierKey: string
   readonly chains: { readonly closed: string; readonly idle: string; readonly killed: string }
   /** Everything that was said of blocks after their commits. */
@@ -55,9 +57,12 @@ export async function honestTrail(): Promise<HonestTrail> {
   while (chainOf('idle') === '') await new Promise((resolve) => setTimeout(resolve, 20))
   await closed.close()
   const owner = await connect(database.url)
-  await owner.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [
-    applicationName,
-  ])
+  // Other test files may have such writers, too, on the same server.
+  await owner.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = $1 and datname = current_database()`,
+    [applicationName],
+  )
   await owner.end()
   const known = { closed: chainOf('close'), idle: chainOf('idle') }
   const chains = new Set(blocks.map(({ chain }) => chain))
@@ -65,6 +70,7 @@ export async function honestTrail(): Promise<HonestTrail> {
   return {
     database,
     blocks,
+    enrolmentKey,
     chains: { ...known, killed: left },
     verifierKey: new NoteSigner(enrolmentKeyName(ORIGIN), privateKey).verifierKey,
   }

@@ -36,6 +36,16 @@ const nothing: SpanProcessor = {
   shutdown: () => Promise.resolve(),
 }
 
+/** What a processor may be given in place of a span. */
+const SIGHTS: readonly (readonly [string, (span: ReadableSpan) => ReadableSpan])[] = [
+  ['the span itself', (span: ReadableSpan) => span],
+  ['a frozen span', (span: ReadableSpan) => Object.freeze(span)],
+  [
+    'a span behind a proxy that lets nothing be written',
+    (span: ReadableSpan) => new Proxy(span, { set: () => false }),
+  ],
+]
+
 describe('a secret.access event that somebody else put on a span', () => {
   it('is picked up once, with an id and the time of the span event when it has none', async () => {
     const { audit, rows } = recordingAudit()
@@ -56,16 +66,9 @@ describe('a secret.access event that somebody else put on a span', () => {
     expect(audit.stats()).toMatchObject({ emitted: 1, written: 1 })
   })
 
-  it.each([
-    ['the span itself', (span: ReadableSpan) => span],
-    ['a frozen span', (span: ReadableSpan) => Object.freeze(span)],
-    [
-      'a span behind a proxy that lets nothing be written',
-      (span: ReadableSpan) => new Proxy(span, { set: () => false }),
-    ],
-  ])('is stored once when ours sees %s twice', async (_what, given) => {
+  it.each(SIGHTS)('is stored once when ours sees %s twice', async (_what, given) => {
     const { audit, rows } = recordingAudit()
-    const [ours] = audit.withSdk({ spanProcessors: [nothing] }).spanProcessors
+    const [ours] = audit.withSdk({ spanProcessors: [nothing] }).spanProcessors as readonly SpanProcessor[]
     const twice: SpanProcessor = {
       ...nothing,
       onEnd(span) {

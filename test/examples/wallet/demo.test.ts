@@ -17,6 +17,7 @@ import {
 import type { TrailRow } from '../../../examples/wallet/demo/trail.js'
 import { emptyDatabase } from '../../support/database.js'
 import { packageRoot } from '../../support/postgres/package-root.js'
+import { exportsProveTheTrail } from './exported-anchors.js'
 import { descendants, type ProcessInfo, survivors } from './process-tree.js'
 import { waitUntil } from './wait-until.js'
 
@@ -171,6 +172,7 @@ describe('the demo', () => {
       const audited = receiver.spans.filter(({ name }) => name.startsWith('secret_audit get_credential'))
       expect(audited.length).toBeGreaterThan(0)
       await nothingIsLeft(demo)
+      await exportsProveTheTrail(database, receiver.spans)
     } finally {
       await receiver.close()
       await database.drop()
