@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** A statement with parameters, as it went to node-postgres. */
 export interface Statement {
@@ -9,7 +9,7 @@ export interface Statement {
 /** What all clients of node-postgres are given while `work` runs: nothing else may be under way. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<Statement[]> {
   const sent: Statement[] = []
-  const prototype = pg.Client.prototype as { query: (...args: unknown[]) => unknown }
+  const prototype = Client.prototype as { query: (...args: unknown[]) => unknown }
   const { query } = prototype
   prototype.query = function (...args) {
     const [text, values = []] = args as [string, unknown[]?]
