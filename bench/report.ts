@@ -3,6 +3,7 @@ import { type Goal, goals } from './goals.js'
 import type { AsyncResult } from './record-async.js'
 import type { SpoolResult } from './spool.js'
 import { type Comparison, CONCURRENCIES, type StrictResult } from './strict.js'
+import { table } from './table.js'
 import type { VerifyResult } from './verification.js'
 
 /** Everything that a run found. */
@@ -155,15 +156,4 @@ function goalTable(all: readonly Goal[]): string[] {
       verdict(met.aim),
     ]),
   ])
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  '),
-  )
 }

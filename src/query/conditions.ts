@@ -2,14 +2,14 @@ import { SNOWFLAKE_EPOCH_MS } from '../event/snowflake.js'
 import type { Position } from './cursor.js'
 import type { ResolvedFilter } from './filter.js'
 
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 /** Ids have milliseconds: what is rounded must not fall out. */
-const WIDENING_MS = DAY_MS + 1000
+const WIDENING_MS = HOUR_MS + 1000
 const LARGEST_ID = 2n ** 63n - 1n
 
-/** Rows whose id is more than a day off their time, in the words of the partial index `secret_audit_displaced`. */
-const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1703980800)
-  or occurred_at > to_timestamp((audit_id >> 22)::float8 / 1000 + 1704153600))`
+/** Rows whose id is more than an hour off their time, in the words of the partial index `secret_audit_displaced`. */
+const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
+  or occurred_at > to_timestamp((audit_id >> 22)::float8 / 1000 + 1704070800))`
 
 /** Values of a statement, and the places they have in its text. */
 export class Values {
@@ -49,8 +49,8 @@ export interface Range {
  * The conditions of a filter in a range.
  *
  * A window of time is the exact condition on `occurred_at`. So that only the partitions of that time are read, it is
- * also a range of ids, which are times: a day wider on both sides. A row whose id is further off than that (a clock
- * stepped back by more than a day, and ids go on from the highest so far; or a writer that is not ours) is found by a
+ * also a range of ids, which are times: an hour wider on both sides. A row whose id is further off than that (a clock
+ * stepped back by more than an hour, and ids go on from the highest so far; or a writer that is not ours) is found by a
  * second branch, through an index that has no other rows.
  */
 export function conditions(filter: ResolvedFilter, range: Range, values: Values): Conditions {

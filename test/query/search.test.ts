@@ -3,6 +3,7 @@ import { type TrailFilter, type TrailRow, rowJson } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { waitUntil } from '../support/wait-until.js'
 import { idAt } from '../sink/postgres/original-table.js'
 import { scan, trailAt } from './trail-at.js'
 
@@ -28,12 +29,12 @@ interface Seed {
   readonly kek_version: string | null
 }
 
-/** Every combination is there: the periods are prime to each other. Some ids are days off their times. */
+/** Every combination is there: the periods are prime to each other. Some ids are minutes to days off their times. */
 function seeds(): Seed[] {
   const of = <T>(list: readonly T[], i: number): T => list[i % list.length] as T
   return Array.from({ length: 600 }, (_, i) => ({
     at: NOW - (i % 101) * 7 * HOUR,
-    ahead: of([0, 0, 0, 3 * DAY, 0, -2 * DAY, 0, 20 * HOUR, 0, 0, 0], i),
+    ahead: of([0, 0, -HOUR / 2, 3 * DAY, 0, -2 * DAY, 0, 20 * HOUR, HOUR, 0, -HOUR - 1], i),
     credential: of(['orders-db', 'orders-api', 'orders_db', '50%', 'a\\b', `o'; drop table x --`, 'ünï*'], i),
     operation: of(['get_credential', 'get_sealed', 'resolve_keychain'], i),
     outcome: of(['ok', 'ok', 'ok', 'no_pubkey', 'wrong_region', 'started'], i),
@@ -69,6 +70,14 @@ beforeAll(async () => {
       [ids[i], at, ...Object.values(columns)],
     )
   }
+  // A transaction of another test file, in another database of the server, may hold the mark back.
+  await waitUntil('all rows are settled', async () => {
+    const { rows } = await client.query<{ settled: boolean }>(
+      `select max(recorded_xid) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint as settled
+       from noetl.secret_audit`,
+    )
+    return rows[0]?.settled
+  })
 })
 
 afterAll(async () => {

@@ -14,7 +14,7 @@ const PARENT_INDEXES = [
   { suffix: 'settled', definition: 'brin (recorded_xid)' },
   {
     suffix: 'displaced',
-    definition: `btree (occurred_at) WHERE (${displacedBy('<', 1703980800)} OR ${displacedBy('>', 1704153600)})`,
+    definition: `btree (occurred_at) WHERE (${displacedBy('<', 1704063600)} OR ${displacedBy('>', 1704070800)})`,
   },
 ] as const
 

@@ -98,7 +98,7 @@ describe('an empty database', () => {
         where schemaname = 'noetl' and tablename = 'secret_audit' order by indexname`),
     ).toEqual([
       'btree (credential text_pattern_ops, audit_id DESC)',
-      'btree (occurred_at) WHERE ((occurred_at < to_timestamp(((((audit_id >> 22))::double precision / (1000)::double precision) + (1703980800)::double precision))) OR (occurred_at > to_timestamp(((((audit_id >> 22))::double precision / (1000)::double precision) + (1704153600)::double precision))))',
+      'btree (occurred_at) WHERE ((occurred_at < to_timestamp(((((audit_id >> 22))::double precision / (1000)::double precision) + (1704063600)::double precision))) OR (occurred_at > to_timestamp(((((audit_id >> 22))::double precision / (1000)::double precision) + (1704070800)::double precision))))',
       'btree (execution_id) WHERE (execution_id IS NOT NULL)',
       "btree (outcome, audit_id DESC) WHERE (outcome <> 'ok'::text)",
       'btree (audit_id)',
