@@ -21,14 +21,14 @@ export { SnowflakeGenerator, type SnowflakeSource, snowflakeTime } from './event
 export { Operation, Outcome } from './event/vocabulary.js'
 export type { Fate } from './exporter/entry.js'
 export {
-  type AuditStats,
   DurableAuditExporter,
   type DurableAuditExporterOptions,
   EXPORTER_DEFAULTS,
-  type SpanExportResult,
 } from './exporter/exporter.js'
 export type { GroupCommitBounds } from './exporter/group-commit.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
+export type { SpanExportResult } from './exporter/span-export.js'
+export type { AuditStats } from './exporter/stats.js'
 export { MemorySpool } from './exporter/spool/memory-spool.js'
 export {
   type Spool,

@@ -1,23 +1,24 @@
-import { guardedCall } from '../diagnostics.js'
-import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { type AuditFields, isSanitized } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
 import { AuditMetrics } from '../otel/metrics.js'
-import { BlockAnchors } from '../otel/anchors.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../service/pipeline.js'
 import type { Ticket } from '../service/ticket.js'
-import type { AuditSink, LostBlocks, SinkFault, SinkWriter } from '../sink/sink.js'
+import type { AuditSink, SinkFault } from '../sink/sink.js'
 import { Deadlines } from './deadlines.js'
 import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
-import { GapLedger, lostBlocksRow } from './gap.js'
+import { GapLedger } from './gap.js'
+import { giveUp } from './leftovers.js'
 import { OwnRows, type OwnRowsHost } from './own-rows.js'
 import { AuditQueue, type QueueBounds } from './queue.js'
 import { type SettledListener, Settlement, type SpooledListener } from './settlement.js'
+import { exportTickets, type SpanExportResult } from './span-export.js'
 import type { Spool } from './spool/spool.js'
 import { Spooler, type SpoolMode } from './spooler.js'
+import { type AuditStats, statsOf } from './stats.js'
+import { StoreListener } from './store-listener.js'
 
 /** Defaults of the exporter's bounds. */
 export const EXPORTER_DEFAULTS: Readonly<GroupCommitBounds & QueueBounds> = Object.freeze({
@@ -33,30 +34,6 @@ export interface DurableAuditExporterOptions extends Partial<GroupCommitBounds &
   readonly identity?: ServiceIdentity | undefined
   /** 0…1023. Default: random. */
   readonly machineId?: number | undefined
-}
-
-/** `ExportResult` of the SDK: 0 is success, 1 is failure. */
-export interface SpanExportResult {
-  code: 0 | 1
-  error?: Error
-}
-
-/**
- * How many events are where. At every moment
- * `emitted + spoolIn = written + droppedAsync + failedStrict + quarantined + pending + spoolOut`.
- */
-export interface AuditStats {
-  readonly emitted: number
-  /** Came back from the spool, those that other processes left included. */
-  readonly spoolIn: number
-  /** In the spool, and not in memory any more. */
-  readonly spoolOut: number
-  readonly quarantined: number
-  readonly written: number
-  readonly droppedAsync: number
-  readonly failedStrict: number
-  /** Waiting or in flight. */
-  readonly pending: number
 }
 
 /**
@@ -96,7 +73,8 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#settlement = new Settlement(this.#queue, this.metrics, gaps)
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
     this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
-    this.#sink.attach?.(this.#sinkWriter(gaps))
+    const identity = (): ServiceIdentity => this.#identity
+    this.#sink.attach?.(new StoreListener(identity, this.metrics, gaps, this.#ownRows))
     this.#settlement.onStored = (entry) => this.#stored(entry)
     this.#settlement.onDenied = (entry) => {
       // At the end everything that waits is kept, denials or not.
@@ -166,16 +144,7 @@ export class DurableAuditExporter implements AuditPipeline {
   }
 
   stats(): AuditStats {
-    return {
-      emitted: this.metrics.total('records.emitted'),
-      written: this.metrics.writes('written'),
-      droppedAsync: this.metrics.writes('dropped_async'),
-      failedStrict: this.metrics.writes('failed_strict'),
-      pending: this.#settlement.pending,
-      quarantined: this.metrics.total('records.quarantined'),
-      spoolIn: this.metrics.total('spool.in'),
-      spoolOut: this.metrics.total('spool.out'),
-    }
+    return statsOf(this.metrics, this.#settlement.pending)
   }
 
   /** Takes a sealed ticket. Never throws; a strict ticket is answered within its deadline. */
@@ -186,24 +155,7 @@ export class DurableAuditExporter implements AuditPipeline {
   /** `SpanExporter`: stores the audit events of these spans, and reports success when all of them are stored. */
   export(spans: readonly EndedSpan[], resultCallback: (result: SpanExportResult) => void): void {
     const tickets = spans.flatMap((span) => readAuditEvents(span, this))
-    let open = tickets.length
-    let lost = 0
-    const report = (): void => {
-      if (open > 0) return
-      const error = new AuditError('AUDIT_UNAVAILABLE', `${lost} of ${tickets.length} audit events were lost`)
-      const result: SpanExportResult = lost === 0 ? { code: 0 } : { code: 1, error }
-      guardedCall('the callback of an export', () => resultCallback(result))
-    }
-    for (const ticket of tickets) {
-      const entry = new Entry(ticket)
-      entry.onFate = (fate) => {
-        open--
-        if (fate !== 'stored' && fate !== 'spooled') lost++
-        report()
-      }
-      this.#accept(entry, 'trace')
-    }
-    if (tickets.length === 0) report()
+    exportTickets(tickets, (entry) => this.#accept(entry, 'trace'), resultCallback)
   }
 
   /** Sends nothing until `work` has ended. Events wait, and strict deadlines run. */
@@ -251,7 +203,13 @@ export class DurableAuditExporter implements AuditPipeline {
     await this.#sink.close()
     await this.#commits.idle()
     await this.#spooler?.settled()
-    await this.#giveUp(this.#queue.drain())
+    const left = this.#queue.drain()
+    await giveUp(left, {
+      settlement: this.#settlement,
+      metrics: this.metrics,
+      ownRows: this.#ownRows,
+      spooler: this.#spooler,
+    })
     await this.#spooler?.close()
   }
 
@@ -261,32 +219,6 @@ export class DurableAuditExporter implements AuditPipeline {
       if (this.#stopped || this.#settlement.pending === 0) return
       await this.forceFlush()
     }
-  }
-
-  /** The end of what could not be stored: the spool keeps it for the next process, or it is lost. */
-  async #giveUp(entries: readonly Entry[]): Promise<void> {
-    for (const entry of entries) {
-      this.#settlement.deny(entry, entry.doubt ?? { code: 'AUDIT_CLOSED', message: CLOSED_BEFORE })
-    }
-    // A secret that was refused must not appear as released later on.
-    const keepable = entries.filter(
-      ({ event, callerRefused }) => !(callerRefused && event.outcome === Outcome.Ok),
-    )
-    const lost = new Set(entries)
-    if (this.#spooler !== undefined) {
-      const unkept = new Set(await this.#spooler.keep(keepable))
-      for (const entry of keepable) {
-        if (unkept.has(entry)) continue
-        lost.delete(entry)
-        this.#settlement.spooled(entry)
-      }
-    }
-    for (const entry of lost) {
-      this.metrics.count('shutdown.abandoned')
-      this.#settlement.dropped(entry, 'closed', entry.doubt?.message ?? CLOSED_BEFORE)
-    }
-    // The next process says what this one lost.
-    await this.#spooler?.keep(this.#ownRows.stop())
   }
 
   #accept(entry: Entry, route: TicketRoute): void {
@@ -328,31 +260,6 @@ export class DurableAuditExporter implements AuditPipeline {
     }
   }
 
-  #sinkWriter(gaps: GapLedger): SinkWriter {
-    const identity = (): ServiceIdentity => this.#identity
-    const lostByStore = (): number => this.metrics.total('records.lost_by_store')
-    const anchors = new BlockAnchors()
-    return {
-      get serviceName() {
-        return identity().serviceName
-      },
-      get serviceInstanceId() {
-        return identity().serviceInstanceId
-      },
-      get lost() {
-        return gaps.lost + lostByStore()
-      },
-      onBlock: (block) => anchors.emit(block),
-      onLostBlocks: (lost) => this.#lostBlocks(lost),
-    }
-  }
-
-  /** Says it where it can be seen later on, too. */
-  #lostBlocks(lost: LostBlocks): void {
-    this.metrics.count('records.lost_by_store', lost.rows)
-    this.#ownRows.record(lostBlocksRow(lost))
-  }
-
   #stored(entry: Entry): void {
     this.#spooler?.forget(entry)
     if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#ownRows.withhold(entry.event)
@@ -382,8 +289,6 @@ export class DurableAuditExporter implements AuditPipeline {
 
 /** How often it is looked whether events lie in the spool, or wait in memory, that no event of ours moves on, in ms. */
 const TEND_EVERY_MS = 5000
-
-const CLOSED_BEFORE = 'closed before it could be written'
 
 /** Waits for `work`, but no longer than that. */
 async function within(ms: number, work: Promise<void>): Promise<void> {

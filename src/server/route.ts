@@ -1,4 +1,4 @@
-import type { AuditStats } from '../exporter/exporter.js'
+import type { AuditStats } from '../exporter/stats.js'
 import type { Trust } from '../chain/verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'
