@@ -1,4 +1,4 @@
-import type { Findings } from './report.js'
+import type { Findings } from './findings.js'
 
 /** What was asked of a number: what it must keep, and what it should reach. */
 export interface Goal {
