@@ -1,7 +1,7 @@
 import { diag } from '../diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
-import type { RowPlace } from '../service/ticket.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
+import { Answers, turn } from './answers.js'
 import { batchOf, inOrder, withoutTwins } from './batch.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue, BatchBounds } from './queue.js'
@@ -44,8 +44,7 @@ export class GroupCommit {
   readonly #metrics: AuditMetrics
   readonly #bounds: GroupCommitBounds
   #running = false
-  /** Committed, and not told yet. */
-  readonly #untold: Untold[] = []
+  readonly #answers: Answers
   /** How long the last batch took, from its first send to its commit. */
   #writeMs = 0
   #whenIdle: (() => void)[] = []
@@ -77,6 +76,7 @@ export class GroupCommit {
     this.#settlement = settlement
     this.#metrics = metrics
     this.#bounds = bounds
+    this.#answers = new Answers(settlement)
   }
 
   /** Why the database could not write last; undefined since it stored or refused rows again. */
@@ -147,44 +147,22 @@ export class GroupCommit {
   async #run(): Promise<void> {
     try {
       while (!this.#stopped && this.#dueIn() === 0) {
-        const committed = this.#untold.length
+        const committed = this.#answers.waiting
         const committing = this.#commit(this.#queue.take(this.#bounds))
         await turn()
         // The batch is on its way: time to tell those of the one before.
-        this.#tell(committed)
+        this.#answers.tell(committed)
         await committing
-        if (this.#dueIn() !== 0) await this.#tellIdle()
+        if (this.#dueIn() !== 0) await this.#answers.tellIdle(this.#writeMs)
       }
     } finally {
-      this.#tell(this.#untold.length)
+      this.#answers.tell()
       this.#running = false
       for (const resolve of this.#whenIdle.splice(0)) resolve()
     }
     // The last ones were told just now, and have given up their places.
     if (!this.#stopped) this.onDone?.()
     this.wake()
-  }
-
-  /**
-   * Tells those of the last batch while nobody waits. Callers who record again at once join one batch; but where telling
-   * them takes longer than a write, half of them go first, so that the database works while the others are told. With
-   * 64 callers and tracing that makes 1.3 times the rows a second; with a slow commit it would halve them.
-   */
-  async #tellIdle(): Promise<void> {
-    const began = performance.now()
-    this.#tell(Math.ceil(this.#untold.length / 2))
-    if (this.#untold.length === 0) return
-    await turn()
-    if (performance.now() - began > this.#writeMs / 2) return
-    this.#tell(this.#untold.length)
-    await turn()
-  }
-
-  /** Tells the first `count` of those whose rows are committed. */
-  #tell(count: number): void {
-    for (const { entry, committedAt, place } of this.#untold.splice(0, count)) {
-      this.#settlement.stored(entry, committedAt, place)
-    }
   }
 
   /** In how many ms the next batch is due; undefined when nothing waits. */
@@ -209,11 +187,10 @@ export class GroupCommit {
         case 'committed':
           for (const [index, entry] of part.entries()) {
             const { committedAt, place } = result
-            clearTimeout(entry.deadline)
-            this.#untold.push({ entry, committedAt, place: place && { ...place, index } })
+            this.#answers.owe(entry, committedAt, place && { ...place, index })
           }
           // What becomes of the other parts, and when, is not theirs to wait for.
-          if (parts.length > 0) this.#tell(this.#untold.length)
+          if (parts.length > 0) this.#answers.tell()
           this.onProgress?.()
           break
         case 'conflict':
@@ -349,16 +326,4 @@ export class GroupCommit {
     })
     this.#endPause = undefined
   }
-}
-
-/** An event that is stored, and whose caller has not been told. */
-interface Untold {
-  readonly entry: Entry
-  readonly committedAt: number
-  readonly place: RowPlace | undefined
-}
-
-/** One turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
