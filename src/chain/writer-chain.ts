@@ -113,6 +113,12 @@ export class WriterChain {
     return this.#left || this.#head?.block.kind === 'close'
   }
 
+  /** Whether these rows may be sent: while the fate of a block of rows is unknown, only its own. */
+  takes(rows: readonly ChainRow[]): boolean {
+    const doubtful = this.inDoubt
+    return doubtful === undefined || doubtful.block.kind !== 'data' || this.#holds(doubtful, rows)
+  }
+
   /**
    * What to send so that these rows get stored: their block, or one that has to go before it (genesis, a rotation, one
    * in doubt). Send that, say what became of it, and ask again.
@@ -120,15 +126,10 @@ export class WriterChain {
    * @param rows in ascending order of audit ids, at least one
    */
   prepareRows(rows: readonly ChainRow[]): SignedBlock {
-    const doubtful = this.inDoubt
-    if (doubtful !== undefined && doubtful.block.kind !== 'data') return this.#ready(doubtful)
-    if (doubtful !== undefined) {
-      if (!this.#holds(doubtful, rows)) {
-        throw new TypeError('other rows, while the fate of a block is unknown: it must be sent again first')
-      }
-      return this.#ready(doubtful)
+    if (!this.takes(rows)) {
+      throw new TypeError('other rows, while the fate of a block is unknown: it must be sent again first')
     }
-    return this.#prepare('data', rows)
+    return this.inDoubt === undefined ? this.#prepare('data', rows) : this.#ready(this.inDoubt)
   }
 
   /**

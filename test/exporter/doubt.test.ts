@@ -132,6 +132,26 @@ describe('the sink', () => {
     expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'refused' })
   })
 
+  test('stored here, and its standby has not confirmed it: the row is there, and is not yet what was asked for', async () => {
+    const event = anEvent()
+    await sink.write(batchOf(anEvent()))
+    const letGo = await trails.holdCommits()
+    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    // A crash ends the wait of that commit; who asks for it again still has to wait.
+    await owner.end().catch(() => {})
+    await trails.server.kill()
+    await trails.server.start()
+    owner = await connect(url)
+    expect(await stored()).toContain(event.auditId)
+    const other = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 500, applicationName })
+    for (const asked of [sink, other])
+      expect(await asked.write(batchOf(event))).toMatchObject({ status: 'unknown' })
+    await letGo()
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
+    expect(await other.write(batchOf(event))).toMatchObject({ status: 'conflict' })
+    await other.close()
+  })
+
   test('a commit whose wait for the standby was cancelled is unconfirmed', async () => {
     await sink.write(batchOf(anEvent()))
     const patient = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 60_000, applicationName })

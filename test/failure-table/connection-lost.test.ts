@@ -1,7 +1,9 @@
 import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { SNOWFLAKE_EPOCH_MS } from '../../src/event/snowflake.js'
 import { connect } from '../support/database.js'
 import { CuttingProxy } from '../support/cutting-proxy.js'
+import { anEvent } from '../support/events.js'
 import { openPipeline, type TestPipeline } from '../support/pipeline.js'
 import { readTrail } from '../support/trail.js'
 import { TrailServer } from '../support/trail-server.js'
@@ -72,6 +74,22 @@ describe.each([
     expect(rows.map((row) => row.event.outcome)).toEqual(['ok', 'withheld'])
   })
 })
+
+test.each(['request', 'answer'] as const)(
+  'the connection ends with the %s of a row for which there can be no partition: it is refused, and others go on',
+  async (half) => {
+    proxy.cutNext(half)
+    const longAgo = Date.parse('2024-03-01')
+    const auditId = BigInt(longAgo - SNOWFLAKE_EPOCH_MS) << 22n
+    const old = pipeline.ledger.submit(anEvent({}, { auditId, occurredAt: longAgo * 1000 }), 'async')
+    await waitUntil('the write to be given up', () => results()[0])
+    proxy.open()
+    expect(await old.fate).toBe('refused')
+    const after = pipeline.ledger.strict()
+    expect(await after.answer).toHaveProperty('committedAt')
+    expect(await stored()).not.toContain(auditId)
+  },
+)
 
 describe('a commit that waits for a synchronous standby that is missing', () => {
   test.each([

@@ -1,6 +1,9 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { PostgresAuditSink } from '../../src/sink/postgres/sink.js'
+import type { LostBlocks, WriteResult } from '../../src/sink/sink.js'
 import { CuttingProxy } from '../support/cutting-proxy.js'
+import { anEvent, batchOf } from '../support/events.js'
 import { openPipeline } from '../support/pipeline.js'
 import type { PostgresServer } from '../support/postgres/server.js'
 import { caughtUp, startStandby } from '../support/standby.js'
@@ -13,10 +16,12 @@ const MOVER = 'mover'
 let trails: TrailServer
 let standby: PostgresServer
 let url: string
+let otherUrl: string
 
 beforeAll(async () => {
   trails = await TrailServer.start()
   url = await trails.trail()
+  otherUrl = await trails.trail()
   // Logs in to both servers without a password.
   await trails.server.query(`create role ${MOVER} superuser login`)
   standby = await startStandby(trails.server)
@@ -36,6 +41,43 @@ const onStandby = async (sql: string, database = 'postgres') => {
     await client.end()
   }
 }
+
+test('a reconnect that ends at a standby which lags behind: nothing is taken for lost', async () => {
+  const database = new URL(otherUrl).pathname.slice(1)
+  const proxy = await CuttingProxy.start(trails.server.port)
+  onTestFinished(() => proxy.close())
+  const moveTo = (port: number): void => {
+    proxy.shut()
+    proxy.target = port
+    proxy.open()
+  }
+  const sink = new PostgresAuditSink({ databaseUrl: proxy.url(trails.server.url(database, MOVER)) })
+  const lost: LostBlocks[] = []
+  const writer = { serviceName: 's', serviceInstanceId: 'i', lost: 0, onBlock: () => {} }
+  sink.attach({ ...writer, onLostBlocks: (blocks) => lost.push(blocks) })
+  expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'committed' })
+  await caughtUp(trails.server)
+  await onStandby('select pg_wal_replay_pause()')
+  expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'committed' })
+
+  const batch = batchOf(anEvent())
+  moveTo(standby.port)
+  const written = (status: string) => async (): Promise<WriteResult | undefined> => {
+    const result = await sink.write(batch)
+    return result.status === status ? result : undefined
+  }
+  const refused = await waitUntil('the standby to be seen', written('failed'))
+  expect(refused).toMatchObject({
+    lasting: true,
+    fault: { message: expect.stringContaining('is a standby') },
+  })
+  moveTo(trails.server.port)
+  await waitUntil('the rows', written('committed'))
+  expect(lost).toEqual([])
+  await sink.close()
+  await onStandby('select pg_wal_replay_resume()')
+  await caughtUp(trails.server)
+})
 
 test('a failover to a standby that had lost acknowledged commits: the rest goes on there, every event at most once', async () => {
   const database = new URL(url).pathname.slice(1)

@@ -92,6 +92,14 @@ export class AppendStatements {
     return { name: `otel-audit ${name}`, text: this.#sql[name], values: [...values], rowMode: 'array' }
   }
 
+  /**
+   * Resolves when the server has confirmed whatever it committed before, on its synchronous standby too: a row that is seen
+   * may still wait for it, or may have lost its wait in a crash. A commit without a record in the WAL would not wait.
+   */
+  async confirm(client: ClientBase): Promise<void> {
+    await client.query("select pg_logical_emit_message(true, 'otel-audit', '')")
+  }
+
   /** Which ids are taken, and by what: the digest, or `null` for a row without one. Primary only. */
   async held(client: ClientBase, ids: readonly bigint[]): Promise<Map<bigint, Buffer | null>> {
     const query: QueryArrayConfig = { text: this.#sql.held, values: [ids], rowMode: 'array' }

@@ -51,6 +51,8 @@ export class BlockWriter {
   async store(connection: Connection, batch: AuditBatch, addPartitions: AddPartitions): Promise<WriteResult> {
     let mayAdd = true
     for (;;) {
+      if (!this.#chain.takes(batch.entries))
+        this.#leave('other rows come while the fate of a block is unknown')
       const signed = this.#chain.prepareRows(batch.entries)
       const { log, chain, number: block, kind } = signed.block
       const sent = await this.#send(connection, signed, kind === 'data' ? batch.entries : [], mayAdd)
@@ -61,9 +63,17 @@ export class BlockWriter {
       if (sent.status === 'again' && sent.missing !== undefined) {
         mayAdd = false
         const failed = await addPartitions(connection, batch)
-        if (failed !== undefined) return failed
+        if (failed !== undefined) return this.#withoutPartition(failed)
       }
     }
+  }
+
+  /** The batch cannot be stored for want of a partition. An earlier send of it may have had one. */
+  #withoutPartition(failed: Unstored): Unstored {
+    if (this.#chain.inDoubt === undefined) return failed
+    if (failed.status === 'failed') return { status: 'unknown', fault: failed.fault }
+    this.#leave('a block of unknown fate is refused')
+    return failed
   }
 
   /** Ends a quiet period, or the chain. @returns whether the chain ends in such a block now */
@@ -154,13 +164,17 @@ export class BlockWriter {
       const [newest] = await connection.run((client) => this.#sql.newestBlocks(client, chain, BigInt(number)))
       const holder = newest?.columns.blockNo === BigInt(number) ? newest : undefined
       switch (this.#chain.holderOf(holder?.columns)) {
-        case 'ours':
-          return this.#stored(signed, entries, holder?.recordedAt ?? 0)
+        case 'ours': {
+          const doubt = await this.#unconfirmed(connection)
+          return doubt === undefined
+            ? this.#stored(signed, entries, holder?.recordedAt ?? 0)
+            : this.#unknown(doubt)
+        }
         case 'foreign':
           this.#leave(`block ${number} of this chain is somebody else's`)
           return { status: 'again' }
         case 'absent':
-          return { status: 'ended', result: await this.#rowsRefused(connection, entries, verdict, error) }
+          return await this.#rowsRefused(connection, entries, verdict, error)
       }
     } catch (lookupError) {
       // Whose rows those are is not known: perhaps this batch's own, from an earlier send.
@@ -175,17 +189,29 @@ export class BlockWriter {
     entries: readonly BatchEntry[],
     verdict: 'duplicate' | 'data',
     error: ServerFault,
-  ): Promise<Unstored> {
+  ): Promise<Sent> {
     const ids = entries.map(({ event }) => event.auditId)
     const held = await connection.run((client) => this.#sql.held(client, ids))
+    const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
+    if (doubt !== undefined) return this.#unknown(doubt)
     // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.
     if (!this.#chain.refused()) this.#leave('a block of unknown fate is refused')
     if (entries.length === 0) {
       const why = fault('AUDIT_UNAVAILABLE', 'the database refuses a block', error)
-      return { status: 'failed', lasting: true, fault: why }
+      return { status: 'ended', result: { status: 'failed', lasting: true, fault: why } }
     }
-    if (verdict === 'duplicate' || held.size > 0) return { status: 'conflict', held }
-    return { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
+    const result: Unstored =
+      verdict === 'duplicate' || held.size > 0
+        ? { status: 'conflict', held }
+        : { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
+    return { status: 'ended', result }
+  }
+
+  /** What is found is not yet what was asked for: its commit may still wait for the standby. @returns why not */
+  async #unconfirmed(connection: Connection): Promise<Unstored | undefined> {
+    connection.takeWarnings()
+    await connection.run((client) => this.#sql.confirm(client))
+    return unconfirmedBy(connection.takeWarnings())
   }
 
   #stored(signed: SignedBlock, entries: readonly BatchEntry[], committedAt: number): Sent {

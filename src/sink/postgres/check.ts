@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import { AuditError } from '../../errors.js'
 import type { SinkFinding } from '../sink.js'
 import { quotedSchema } from './schema-name.js'
 
@@ -16,6 +17,19 @@ interface ServerState {
   readonly standby: boolean
   readonly now_ms: string
 }
+
+/**
+ * A standby has what it has replayed, which says nothing of what is stored.
+ *
+ * @throws AuditError `AUDIT_UNAVAILABLE`
+ */
+export async function refuseStandby(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby')
+  if (rows[0]?.standby === true) throw new AuditError('AUDIT_UNAVAILABLE', IS_STANDBY)
+}
+
+const IS_STANDBY =
+  'the database is a standby; point DATABASE_URL at the primary, or on this one: SELECT pg_promote()'
 
 /** Whether a committed row would be a durable one: settings, clock, and a write in a transaction that is rolled back. */
 export async function checkStore(client: ClientBase, schema: string): Promise<readonly SinkFinding[]> {
@@ -56,12 +70,7 @@ export async function checkStore(client: ClientBase, schema: string): Promise<re
     )
   }
   if (state.standby) {
-    findings.push(
-      error(
-        'primary',
-        'the database is a standby; point DATABASE_URL at the primary, or on this one: SELECT pg_promote()',
-      ),
-    )
+    findings.push(error('primary', IS_STANDBY))
   } else {
     findings.push(...(await tryWrite(client, schema)))
   }

@@ -3,7 +3,7 @@ import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, SinkFinding, SinkWriter, WriteResult } from '../sink.js'
 import { AppendStatements } from './append.js'
 import { type AddPartitions, BlockWriter } from './block-writer.js'
-import { checkStore } from './check.js'
+import { checkStore, refuseStandby } from './check.js'
 import { Connection, type ConnectionOptions } from './connection.js'
 import { fault, isLasting, isOutsideKeptRange } from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
@@ -66,7 +66,8 @@ export class PostgresAuditSink implements AuditSink {
   /** Ends when nothing is being sent. */
   #turn: Promise<unknown> = Promise.resolve()
   #partitionsCheckedAt = -Infinity
-  #writing = false
+  /** Sends that go on, or wait for their turn. */
+  #sends = 0
   #closed = false
 
   constructor(options: PostgresAuditSinkOptions) {
@@ -88,12 +89,7 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async write(batch: AuditBatch): Promise<WriteResult> {
-    this.#writing = true
-    try {
-      return await this.#alone(() => this.#write(batch))
-    } finally {
-      this.#writing = false
-    }
+    return this.#send(() => this.#write(batch))
   }
 
   async #write(batch: AuditBatch): Promise<WriteResult> {
@@ -139,7 +135,7 @@ export class PostgresAuditSink implements AuditSink {
     clearTimeout(this.#idle)
     for (const opening of this.#opening) opening.destroy()
     // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
-    if (this.#writing) this.#connection?.destroy()
+    if (this.#sends > 0) this.#connection?.destroy()
     await this.#alone(async () => {
       const connection = this.#connection
       this.#connection = undefined
@@ -156,12 +152,18 @@ export class PostgresAuditSink implements AuditSink {
     return done
   }
 
+  async #send<T>(work: () => Promise<T>): Promise<T> {
+    this.#sends++
+    try {
+      return await this.#alone(work)
+    } finally {
+      this.#sends--
+    }
+  }
+
   #restartIdleTimer(): void {
     if (this.#closed) return
-    this.#idle ??= setTimeout(
-      () => void this.#alone(() => this.#sayIdle()),
-      this.#options.idleAfterMs,
-    ).unref()
+    this.#idle ??= setTimeout(() => void this.#send(() => this.#sayIdle()), this.#options.idleAfterMs).unref()
     this.#idle.refresh()
   }
 
@@ -201,6 +203,7 @@ export class PostgresAuditSink implements AuditSink {
     try {
       if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
       this.#blocks ??= await this.#openBlocks(connection)
+      await connection.run(refuseStandby)
       await this.#blocks.checkHead(connection)
       return { connection: await this.#keepAhead(connection), blocks: this.#blocks }
     } catch (error) {

@@ -123,6 +123,20 @@ describe('a chain in the commit path', () => {
     expect(await stored()).toEqual([])
   })
 
+  test('is closed at once while an idle block gets no answer', async () => {
+    const { write, sink } = writer({ idleAfterMs: 2000, answerTimeoutMs: 600_000 })
+    await write()
+    await owner.query('begin; lock table noetl.secret_audit_block in share mode')
+    await waitUntil('the idle block to wait', async () => {
+      const { rowCount } = await owner.query(
+        `select from pg_locks where not granted and relation = 'noetl.secret_audit_block'::regclass`,
+      )
+      return rowCount === 1
+    })
+    await sink.close()
+    await owner.query('rollback')
+  })
+
   test('says that it is idle once, however long the quiet lasts', async () => {
     const { write } = writer({ idleAfterMs: 30 })
     await write()
