@@ -47,7 +47,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   const findings = new FindingLog(request.onFinding)
   const { chains, blocks, extent } = await walkChains(source, request, findings)
   if (request.selection.chain === undefined) checkContinuations(chains, findings)
-  const anchors = request.anchors.end(chains, request.trust.origin, findings)
+  const anchors = request.anchors.end(chains, request.trust.origin, request.selection.chain, findings)
   const rows = await walkRows(source, request, extent, findings)
   return { findings: findings.counts, chains: [...chains.values()], blocks, rows, anchors }
 }
