@@ -6,6 +6,8 @@ export type BlockKind = 'genesis' | 'data' | 'idle' | 'rotate' | 'close'
 
 /** First line of every block. The second begins with `log `, so that no block can be read as a C2SP checkpoint. */
 export const BLOCK_FORMAT = 'otel-audit/block/v1'
+/** After so many blocks another key signs: one that is stolen today cannot rewrite what is older. */
+export const BLOCKS_PER_KEY = 1000
 /** What a genesis block has for the hash of the block before it. */
 export const NO_PREVIOUS: Uint8Array = new Uint8Array(HASH_BYTES)
 
@@ -75,6 +77,16 @@ function headText(block: Block): string {
     `${BLOCK_FORMAT}\nlog ${log}\nchain ${chain}\nblock ${number}\nkind ${kind}\nprev ${toBase64(prev)}\n` +
     `ids ${range}\nrows ${rows} ${rowsTotal}\nlost ${lost}\nroot ${toBase64(root)}\ntime ${time}\n`
   )
+}
+
+/**
+ * Whether the key that a block has brought in may not sign this one any more: another one had to come before.
+ *
+ * @param keyFrom number of the block that brought it in
+ */
+export function isKeyOverdue({ kind, number }: Pick<Block, 'kind' | 'number'>, keyFrom: number): boolean {
+  const blocks = number - keyFrom
+  return kind === 'rotate' ? blocks > BLOCKS_PER_KEY : blocks >= BLOCKS_PER_KEY
 }
 
 /** The lines that only genesis and rotate have. */

@@ -1,5 +1,6 @@
 import {
   type Block,
+  BLOCKS_PER_KEY,
   type ChainOpening,
   type ChainPosition,
   NO_PREVIOUS,
@@ -12,9 +13,6 @@ import { sameBytes } from './hash.js'
 import { MerkleFrontier } from './merkle.js'
 import type { NoteSigner } from './note-key.js'
 import { type SignedBlock, signBlock } from './signed-block.js'
-
-/** After so many blocks another key signs: one that is stolen today cannot rewrite what is older. */
-export const BLOCKS_PER_KEY = 1000
 
 /** One row of a batch. */
 export interface ChainRow {

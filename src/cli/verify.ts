@@ -28,7 +28,10 @@ export function addVerifyCommand(program: Command): void {
       'Prove that nothing was changed, removed or put in afterwards. Reads one snapshot as the reader role, and needs public keys only.',
     )
     .option('--trust <file>', 'what you know by yourself: origin, enrolment keys, what unsigned rows mean')
-    .option('--anchors <file>', 'blocks as traces or logs have them: OTLP/JSON lines, or signed notes')
+    .option(
+      '--anchors <file>',
+      'blocks as traces or logs have them: OTLP/JSON lines, or signed notes. Of several logs: only with an origin in the trust file',
+    )
     .option('--from <id|time>', 'rows from this audit id, or ISO 8601 time, on')
     .option('--to <id|time>', 'rows up to this audit id, or ISO 8601 time')
     .option('--chain <id>', 'one chain only')

@@ -2,9 +2,10 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { BLOCKS_PER_KEY } from '../../src/chain/block.js'
 import { FINDINGS } from '../../src/chain/verify/finding.js'
 
-// A second verifier, written from docs/integrity.md alone: nothing of src/ but the list of findings.
+// A second verifier, written from docs/integrity.md alone: nothing of src/ but what the page is held against.
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/integrity.md'), 'utf8')
 const [, EXAMPLE = ''] = PAGE.split('## A worked example')
@@ -125,6 +126,20 @@ describe('the worked example', () => {
     expect(hashes.map(hex)).toEqual(lines(TEXT_HASHES))
     const before = [Buffer.alloc(32), ...hashes.slice(0, -1)].map((hash) => hash.toString('base64'))
     expect(notes.map((note) => valueOf(note, 'prev'))).toEqual(before)
+  })
+
+  test('is signed by keys that are as new as they must be', () => {
+    const [, rotate = '', other = ''] =
+      /comes at most ([\d,]+) blocks after[^.]*?less than ([\d,]+) blocks before/.exec(PAGE) ?? []
+    const [mostOfRotate, moreThanOthers] = [rotate, other].map((text) => Number(text.replace(',', '')))
+    expect([mostOfRotate, moreThanOthers]).toEqual([BLOCKS_PER_KEY, BLOCKS_PER_KEY])
+    let keyFrom = 0
+    for (const note of notes) {
+      const number = Number(valueOf(note, 'block'))
+      const isRotate = valueOf(note, 'kind') === 'rotate'
+      expect(number - keyFrom).toBeLessThan(isRotate ? BLOCKS_PER_KEY + 1 : BLOCKS_PER_KEY)
+      if (isRotate) keyFrom = number
+    }
   })
 
   test('is what this library reads', async () => {

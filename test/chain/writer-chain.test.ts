@@ -1,16 +1,11 @@
 import { openNote, parseBlock } from 'otel-audit/chain'
 import { describe, expect, test } from 'vitest'
-import { NO_PREVIOUS, rowLeaf } from '../../src/chain/block.js'
+import { BLOCKS_PER_KEY, NO_PREVIOUS, rowLeaf } from '../../src/chain/block.js'
 import type { BlockColumns } from '../../src/chain/block-columns.js'
 import { merkleRoot } from '../../src/chain/merkle.js'
 import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { SignedBlock } from '../../src/chain/signed-block.js'
-import {
-  BLOCKS_PER_KEY,
-  type ChainRow,
-  WriterChain,
-  type WriterChainOptions,
-} from '../../src/chain/writer-chain.js'
+import { type ChainRow, WriterChain, type WriterChainOptions } from '../../src/chain/writer-chain.js'
 import { anEvent, batchOf } from '../support/events.js'
 
 const OPTIONS: WriterChainOptions = {

@@ -59,7 +59,7 @@ describe('an honest trail', () => {
       logs: [ORIGIN],
       chains: { total: 3, closed: 1, idle: 1, unenrolled: 0 },
       blocks: honest.blocks.length,
-      rows: { proven: rows, unsigned: 0, retired: 0, partly: 0 },
+      rows: { proven: rows, unsigned: 0, retired: 0, partly: 0, kept: 0 },
       anchors: { given: honest.blocks.length, held: honest.blocks.length, foreign: 0 },
     })
     const { chains, openTails } = report as { chains: Record<string, number>; openTails: { chain: string }[] }
@@ -80,6 +80,18 @@ describe('an honest trail', () => {
     await owner.query(`drop role ${name}`)
     await owner.end()
     expect([code, report['rows']]).toMatchObject([0, { proven: 57 }])
+  })
+
+  test('says how many rows are there that the trust file takes for retired', async () => {
+    const client = await connect(honest.database.url)
+    const { rows } = await client.query('select max(audit_id) as id from noetl.secret_audit')
+    await client.end()
+    const from = ['--trust', file('retired.trust', `rows-from ${rows[0].id}\nunsigned none\n`)]
+    const { code, report } = await run(honest.database.url, ...from)
+    expect([code, report['rows']]).toEqual([0, { proven: 57, unsigned: 0, retired: 0, partly: 0, kept: 56 }])
+    const env = { DATABASE_URL: honest.database.url }
+    const table = await otelAudit(['verify', '--format', 'table', ...from], env)
+    expect(table.stdout).toMatch(/rows .*; 56 of them are there although the trust file says/)
   })
 
   test('as a table, and as lines', async () => {

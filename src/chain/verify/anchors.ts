@@ -20,67 +20,86 @@ export interface Anchor {
 
 /** What has become of the anchors. */
 export interface AnchorCoverage {
-  /** Of this log. */
+  /** Blocks that were said of this log. */
   readonly given: number
-  /** Their blocks are there, as they were said. */
+  /** They are there, as they were said. */
   readonly held: number
-  /** Of other logs: a backend for traces serves many. */
+  /** Of other logs than the trust file names, and not there: a backend for traces serves many. */
   readonly foreign: number
 }
 
 /** Blocks as they were said outside the database, for one look at each block of it. */
 export class Anchors {
-  readonly #byChain = new Map<string, Map<number, Anchor>>()
+  /** By chain and number: everything that was said of the block. */
+  readonly #byChain = new Map<string, Map<number, readonly Anchor[]>>()
+  #found = 0
   #held = 0
 
   add(anchor: Anchor): void {
-    const blocks = this.#byChain.get(anchor.chain) ?? new Map<number, Anchor>()
+    const blocks = this.#byChain.get(anchor.chain) ?? new Map<number, readonly Anchor[]>()
     this.#byChain.set(anchor.chain, blocks)
-    const known = blocks.get(anchor.block)
-    // One that has the hash says more.
-    if (known?.hash === undefined) blocks.set(anchor.block, anchor)
+    const known = blocks.get(anchor.block) ?? []
+    // What contradicts is kept: neither the first nor the last to speak is right because of that.
+    if (known.some((other) => saysAsMuch(other, anchor))) return
+    blocks.set(anchor.block, [...known.filter((other) => !saysAsMuch(anchor, other)), anchor])
   }
 
   get isEmpty(): boolean {
     return this.#byChain.size === 0
   }
 
-  /** A block of the database. Its anchor is done with. */
+  /** A block of the database. Its anchors are done with. */
   check(chain: string, block: number, hash: Uint8Array, findings: FindingLog): void {
     const blocks = this.#byChain.get(chain)
-    const anchor = blocks?.get(block)
-    if (blocks === undefined || anchor === undefined) return
+    const said = blocks?.get(block)
+    if (blocks === undefined || said === undefined) return
     blocks.delete(block)
-    if (anchor.hash === undefined || sameBytes(anchor.hash, hash)) this.#held++
+    this.#found++
+    if (said.every((anchor) => anchor.hash === undefined || sameBytes(anchor.hash, hash))) this.#held++
     else findings.add('anchor-mismatch', 'an anchor says another hash of this block', { chain, block })
   }
 
-  /** What is left has no block. One finding a chain, for the first block that should be there. */
+  /**
+   * What is left has no block. One finding a chain, for the first block that should be there.
+   *
+   * Which logs there are is never taken from the database: whoever replaces one log by another would make the anchors of
+   * the first look like somebody else's.
+   *
+   * @param origin the log that the auditor knows. Undefined: all anchors are of this trail
+   * @param only the chain that is looked at. Undefined: all
+   */
   end(
     chains: ReadonlyMap<string, ChainSummary>,
     origin: string | undefined,
+    only: string | undefined,
     findings: FindingLog,
   ): AnchorCoverage {
-    const logs = new Set(origin === undefined ? [...chains.values()].map(({ log }) => log) : [origin])
+    const isOurs = ({ log }: Anchor): boolean => origin === undefined || log === undefined || log === origin
     let missing = 0
     let foreign = 0
     for (const [chain, blocks] of this.#byChain) {
-      const left = [...blocks.values()].filter(
-        ({ log }) => log === undefined || logs.size === 0 || logs.has(log),
-      )
-      foreign += blocks.size - left.length
-      // An anchor that does not say its log, of a chain that is not there, may be anybody's.
-      const ours = left.filter(({ log }) => log !== undefined || chains.has(chain))
-      foreign += left.length - ours.length
+      if (only !== undefined && chain !== only) continue
+      const ours = [...blocks].filter(([, said]) => said.some(isOurs)).map(([block]) => block)
+      foreign += blocks.size - ours.length
       missing += ours.length
       if (ours.length === 0) continue
-      const block = Math.min(...ours.map((anchor) => anchor.block))
-      const what = chains.has(chain) ? 'the block is not there' : 'the whole chain is not there'
+      const block = ours.reduce((first, next) => Math.min(first, next))
       const more = ours.length === 1 ? '' : `, and so for ${ours.length - 1} more blocks of the chain`
-      findings.add('anchor-missing', `an anchor says this block: ${what}${more}`, { chain, block })
+      const what = chains.has(chain) ? 'the block is not there' : 'the whole chain is not there'
+      const hint =
+        origin === undefined && !chains.has(chain)
+          ? '; if the anchors are of several logs, the trust file has to name this one (origin)'
+          : ''
+      findings.add('anchor-missing', `an anchor says this block: ${what}${more}${hint}`, { chain, block })
     }
-    return { given: this.#held + missing, held: this.#held, foreign }
+    return { given: this.#found + missing, held: this.#held, foreign }
   }
+}
+
+/** Whether one of two anchors of a block makes the other one superfluous. */
+function saysAsMuch(one: Anchor, other: Anchor): boolean {
+  if (one.log !== other.log) return false
+  return other.hash === undefined || (one.hash !== undefined && sameBytes(one.hash, other.hash))
 }
 
 /**

@@ -1,5 +1,12 @@
 import { AuditError } from '../../errors.js'
-import { type Block, blockHash, chainIdOf, type ChainPosition } from '../block.js'
+import {
+  type Block,
+  blockHash,
+  BLOCKS_PER_KEY,
+  chainIdOf,
+  type ChainPosition,
+  isKeyOverdue,
+} from '../block.js'
 import { type BlockColumns, textOfColumns } from '../block-columns.js'
 import { parseBlock } from '../block-parse.js'
 import { sameBytes } from '../hash.js'
@@ -37,6 +44,9 @@ export class ChainWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   #key: VerifierKey | undefined
+  /** Number of the block that brought it in. */
+  #keyFrom = 0
+  #keyIsOverdue = false
   #keyIsLost = false
   #genesis: Block | undefined
   #enrolled = false
@@ -163,12 +173,23 @@ export class ChainWalk {
       return false
     }
     this.#keyIsLost = false
+    this.#checkKeyAge(block)
     if (kind !== 'rotate') return true
     const next = VerifierKey.parse(writer ?? '')
     const nextProblem = problemOf(text, signatures, [next])
     if (nextProblem !== undefined) this.#find('block-signature', number, `the new key: ${nextProblem}`)
     this.#key = next
+    this.#keyFrom = number
+    this.#keyIsOverdue = false
     return nextProblem === undefined
+  }
+
+  /** Said once for each key. */
+  #checkKeyAge(block: Block): void {
+    if (this.#keyIsOverdue || !isKeyOverdue(block, this.#keyFrom)) return
+    this.#keyIsOverdue = true
+    const limit = `a key signs for ${BLOCKS_PER_KEY} blocks at most`
+    this.#find('block-signature', block.number, `the key of block ${this.#keyFrom} has signed it: ${limit}`)
   }
 
   #checkLog({ log, number }: Block): void {

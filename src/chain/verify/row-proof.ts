@@ -1,7 +1,7 @@
 import { AuditError } from '../../errors.js'
 import { eventDigest } from '../../event/digest.js'
 import type { AuditEvent } from '../../event/event.js'
-import { type Block, rowLeaf } from '../block.js'
+import { type Block, BLOCKS_PER_KEY, isKeyOverdue, rowLeaf } from '../block.js'
 import { type BlockColumns, noteOfColumns } from '../block-columns.js'
 import { parseBlock } from '../block-parse.js'
 import { fromBase64, toBase64 } from '../hash.js'
@@ -67,7 +67,8 @@ export function makeRowProof(
  * Checks a proof, with nothing but what the auditor knows.
  *
  * 1. The genesis block is signed by the key that the chain's id is made from, and enrolled if the trust file has keys.
- * 2. Each rotation is signed by the key before it; so the key that was current at the block is known.
+ * 2. Each rotation is signed by the key before it, and none is left out, as far as a key signs for a fixed number of
+ *    blocks at most; so the key that was current at the block is known.
  * 3. The block is signed by that key.
  * 4. The row's digest, in its place, leads to the block's root.
  *
@@ -108,11 +109,20 @@ function currentKey([first, ...rotations]: readonly string[], block: Block): Ver
     if (kind !== 'rotate' || chain !== block.chain || number <= last || number > block.number) {
       throw refuted('a rotation is not of this chain, or out of order')
     }
+    checkAge(rotation, last)
     last = number
     key = VerifierKey.parse(rotation.writer ?? '')
     openNote(note, [key])
   }
+  checkAge(block, last)
   return key
+}
+
+/** Whoever has an old key could leave out the rotation that has replaced it. */
+function checkAge(block: Block, keyFrom: number): void {
+  if (!isKeyOverdue(block, keyFrom)) return
+  const limit = `a key signs for ${BLOCKS_PER_KEY} blocks at most`
+  throw refuted(`one is missing between block ${keyFrom} and block ${block.number}: ${limit}`)
 }
 
 type Json = Readonly<Record<string, unknown>>

@@ -13,8 +13,10 @@ export interface RowCoverage {
   readonly unsigned: number
   /** In a block of which a part was retired: their digests hold, and the root of what is left cannot be known. */
   readonly partly: number
-  /** Retired, by the trust file. */
+  /** Not there any more, by the trust file. */
   readonly retired: number
+  /** There all the same, below the id from which on the trust file has rows. Each is one of the others too. */
+  readonly kept: number
 }
 
 /** A block whose rows are coming by. */
@@ -23,7 +25,11 @@ interface OpenBlock {
   readonly leaves: MerkleFrontier
   /** Index that comes next. */
   next: number
-  /** Rows that were missed so far. */
+  /** A row that was not retired has come: so those after it were not. */
+  reached: boolean
+  /** Rows that are not there, and may have been retired. */
+  retired: number
+  /** Rows that are missing so far. */
   missing: number
   firstMissing: number
   /** Something more telling than the root was found. */
@@ -54,6 +60,7 @@ export class RowWalk {
   #unsigned = 0
   #partly = 0
   #retired = 0
+  #kept = 0
 
   /** @param ids rows that were asked for; others come along only because they share a block with one */
   constructor(trust: Trust, findings: FindingLog, ids: IdRange | undefined) {
@@ -68,27 +75,33 @@ export class RowWalk {
       unsigned: this.#unsigned,
       partly: this.#partly,
       retired: this.#retired,
+      kept: this.#kept,
     }
   }
 
-  /** @returns false when too many blocks are open at once */
-  admit(block: RowBlock): boolean {
-    if (block.maxId < this.#trust.rowsFrom) {
-      this.#retired += block.rowCount
+  /**
+   * @param auditId of the row that comes next
+   * @returns false when too many blocks are open at once
+   */
+  admit(block: RowBlock, auditId: bigint): boolean {
+    const state = { next: 0, reached: false, retired: 0, missing: 0, firstMissing: 0, spoilt: false }
+    const opened: OpenBlock = { block, leaves: new MerkleFrontier(), ...state }
+    // None of its rows is there: of a month that was retired it is so for every block.
+    if (block.maxId < auditId) {
+      this.#settle(opened)
       return true
     }
-    const state = { next: 0, missing: 0, firstMissing: 0, spoilt: false }
     const blocks = this.#open.get(block.chain) ?? new Map<number, OpenBlock>()
     this.#open.set(block.chain, blocks)
     if (!blocks.has(block.block)) this.#openCount++
-    blocks.set(block.block, { block, leaves: new MerkleFrontier(), ...state })
+    blocks.set(block.block, opened)
     return this.#openCount <= MOST_OPEN_BLOCKS
   }
 
   add(row: RowEvidence): void {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
     const { auditId, chain, block, index, stored, computed } = row
-    if (auditId < this.#trust.rowsFrom) return
+    if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
     if (chain === null && block === null && index === null) return this.#addUnsigned(row)
     if (chain === null || block === null || index === null || index < 0) {
       if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it says only half of where it is')
@@ -131,37 +144,47 @@ export class RowWalk {
       this.#find('row-misplaced', row, `its index ${index} ${what}`)
       return
     }
-    if (index > open.next) {
-      if (open.missing === 0) open.firstMissing = open.next
-      open.missing += index - open.next
-    }
+    if (index > open.next && this.#mayLack(open)) open.retired += index - open.next
+    else miss(open, index)
+    if (row.auditId >= this.#trust.rowsFrom) open.reached = true
     open.leaves.add(rowLeaf(open.block.chain, open.block.block, index, row.computed))
     open.next = index + 1
   }
 
+  /** Whether rows that are missing before the one that comes may have been retired: ids ascend with indexes. */
+  #mayLack({ block, reached }: OpenBlock): boolean {
+    return !reached && block.minId < this.#trust.rowsFrom
+  }
+
   #close(open: OpenBlock): void {
-    const { chain, block, rowCount, root, minId } = open.block
+    const { chain, block } = open.block
     if (this.#open.get(chain)?.delete(block)) this.#openCount--
-    const seen = open.leaves.size
-    let { missing, firstMissing } = open
-    if (open.next < rowCount) {
-      if (missing === 0) firstMissing = open.next
-      missing += rowCount - open.next
+    this.#settle(open)
+  }
+
+  /** No more rows of it come. */
+  #settle(open: OpenBlock): void {
+    const { chain, block, rowCount, root, maxId } = open.block
+    if (open.next < rowCount && this.#mayLack(open)) {
+      // The last row has the block's largest id, so it is known whether that one was retired.
+      const end = maxId < this.#trust.rowsFrom ? rowCount : rowCount - 1
+      open.retired += end - open.next
+      open.next = end
     }
-    // The first rows of it are where the auditor says that rows were retired.
-    if (minId < this.#trust.rowsFrom && missing > 0 && firstMissing === 0) {
-      this.#partly += seen
-      this.#retired += missing
-      return
-    }
+    miss(open, rowCount)
+    this.#retired += open.retired
+    const { missing, firstMissing, retired } = open
     if (missing > 0) {
-      const what = `${missing} of its ${rowCount} rows ${missing === 1 ? 'is' : 'are'} missing, from index ${firstMissing} on`
+      const many = `${retired > 0 ? 'at least ' : ''}${missing} of its ${rowCount} rows`
+      const what = `${many} ${missing === 1 ? 'is' : 'are'} missing, from index ${firstMissing} on`
       this.#findings.add('row-missing', what, { chain, block })
+    } else if (retired > 0) {
+      this.#partly += open.leaves.size
     } else if (!sameBytes(open.leaves.root, root)) {
       if (!open.spoilt)
         this.#findings.add('block-root', 'its rows are not those that were signed', { chain, block })
     } else {
-      this.#proven += seen
+      this.#proven += open.leaves.size
     }
   }
 
@@ -181,4 +204,11 @@ export class RowWalk {
   #find(code: FindingCode, { auditId, chain, block }: RowEvidence, detail: string): void {
     this.#findings.add(code, detail, { auditId, chain: chain ?? undefined, block: block ?? undefined })
   }
+}
+
+/** The rows before this index should have come. */
+function miss(open: OpenBlock, index: number): void {
+  if (index <= open.next) return
+  if (open.missing === 0) open.firstMissing = open.next
+  open.missing += index - open.next
 }

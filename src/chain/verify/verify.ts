@@ -47,7 +47,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   const findings = new FindingLog(request.onFinding)
   const { chains, blocks, extent } = await walkChains(source, request, findings)
   if (request.selection.chain === undefined) checkContinuations(chains, findings)
-  const anchors = request.anchors.end(chains, request.trust.origin, findings)
+  const anchors = request.anchors.end(chains, request.trust.origin, request.selection.chain, findings)
   const rows = await walkRows(source, request, extent, findings)
   return { findings: findings.counts, chains: [...chains.values()], blocks, rows, anchors }
 }
@@ -110,7 +110,7 @@ async function walkRows(
   const blocks = new Stream(source.rowBlocks(selection))
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
-  for await (const batch of source.rows({ ...range, first: later(range.first, trust.rowsFrom) }, selection)) {
+  for await (const batch of source.rows(range, selection)) {
     for (const row of batch) {
       // A synchronous look for each row; waiting only where the next batch of blocks is needed.
       while (blocks.isDue(row.auditId)) await blocks.take(row.auditId, walk)
@@ -148,7 +148,7 @@ class Stream {
       const block = this.#batch[this.#next]
       if (block !== undefined) {
         this.#next++
-        if (!walk.admit(block)) throw tooManyOpen()
+        if (!walk.admit(block, auditId)) throw tooManyOpen()
         continue
       }
       const { done, value } = await this.#batches.next()
@@ -176,8 +176,4 @@ function around(range: IdRange | undefined, ids: IdRange): IdRange {
     first: ids.first < range.first ? ids.first : range.first,
     last: ids.last > range.last ? ids.last : range.last,
   }
-}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Anchors, readAnchors } from '../../../src/chain/verify/anchors.js'
-import { LOG, MemoryTrail, MemoryWriter, type Verified, verified } from './memory-trail.js'
+import type { Selection } from '../../../src/chain/verify/source.js'
+import { chainOf, LOG, MemoryTrail, MemoryWriter, type Verified, verified } from './memory-trail.js'
 
 const MALFORMED = expect.objectContaining({ code: 'AUDIT_EVIDENCE_MALFORMED' })
 
@@ -25,11 +26,8 @@ interface Scene {
   readonly notes: readonly string[]
 }
 
-function scene(): Scene {
-  const trail = new MemoryTrail()
-  const writer = new MemoryWriter(trail)
-  for (const size of [2, 3, 1]) writer.write(size)
-  const spans = writer.sent.map(({ block, hash }) =>
+const spansOf = ({ sent }: MemoryWriter): string[] =>
+  sent.map(({ block, hash }) =>
     traces({
       name: 'secret_audit commit',
       attributes: attributes({
@@ -40,6 +38,16 @@ function scene(): Scene {
       }),
     }),
   )
+
+/** The same, with another hash. */
+const lieOf = (span: string): string =>
+  span.replace(/(block_hash","value":\{"stringValue":")[0-9a-f]{8}/, '$100000000')
+
+function scene(): Scene {
+  const trail = new MemoryTrail()
+  const writer = new MemoryWriter(trail)
+  for (const size of [2, 3, 1]) writer.write(size)
+  const spans = spansOf(writer)
   return { trail, writer, spans, notes: writer.sent.map(({ note }) => note) }
 }
 
@@ -47,10 +55,11 @@ async function verifiedWith(
   trail: MemoryTrail,
   lines: readonly string[],
   origin?: string,
+  selection: Partial<Selection> = {},
 ): Promise<Verified> {
   const anchors = new Anchors()
   await readAnchors(lines.join('\n').split('\n'), anchors)
-  return verified(trail, { origin }, {}, anchors)
+  return verified(trail, { origin }, selection, anchors)
 }
 
 describe('anchors', () => {
@@ -94,10 +103,37 @@ describe('anchors', () => {
 
   test('say that a block is another one', async () => {
     const { trail, spans, writer } = scene()
-    const lie = (spans[1] ?? '').replace(/(block_hash","value":\{"stringValue":")[0-9a-f]{8}/, '$100000000')
-    expect((await verifiedWith(trail, [lie])).found).toMatchObject([
-      { code: 'anchor-mismatch', chain: writer.id, block: 1 },
-    ])
+    const { found, anchors } = await verifiedWith(trail, [lieOf(spans[1] ?? '')])
+    expect(found).toMatchObject([{ code: 'anchor-mismatch', chain: writer.id, block: 1 }])
+    expect(anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+  })
+
+  test('that contradict each other do not hold, in whatever order they come', async () => {
+    const { trail, writer, spans } = scene()
+    const [, span = ''] = spans
+    const ofAnotherLog = span.replace(LOG, 'otel-audit/other')
+    for (const [first, second] of [
+      [span, lieOf(span)],
+      [span, lieOf(ofAnotherLog)],
+    ] as const) {
+      for (const lines of [
+        [first, second],
+        [second, first],
+      ]) {
+        const { found, anchors } = await verifiedWith(trail, lines, LOG)
+        expect(found).toMatchObject([{ code: 'anchor-mismatch', chain: writer.id, block: 1 }])
+        expect(anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+      }
+    }
+    // Nor does one that names another log hide that the block is gone.
+    trail.table = []
+    trail.rows = []
+    for (const lines of [
+      [span, ofAnotherLog],
+      [ofAnotherLog, span],
+    ]) {
+      expect((await verifiedWith(trail, lines, LOG)).anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+    }
   })
 
   test('of a strict record say that its block is there', async () => {
@@ -118,17 +154,80 @@ describe('anchors', () => {
     ])
   })
 
-  test('of other logs are not ours', async () => {
-    const { trail, spans, notes } = scene()
-    const elsewhere = new MemoryTrail()
-    new MemoryWriter(elsewhere).write(1)
+  test('are all ours, as long as the trust file names no log: the database may say what it likes', async () => {
+    const { trail, writer, spans, notes } = scene()
+    trail.table = []
+    trail.rows = []
+    new MemoryWriter(trail, undefined, chainOf('otel-audit/other')).write(1)
     for (const lines of [spans, notes]) {
-      const { found, anchors } = await verifiedWith(trail, lines, 'otel-audit/other')
-      expect(found.filter(({ code }) => code === 'anchor-missing')).toEqual([])
-      const gone = await verifiedWith(elsewhere, lines, 'otel-audit/other')
-      expect(gone.anchors).toMatchObject({ given: 0, foreign: lines.length })
-      expect(anchors.held).toBe(lines.length)
+      const { found, anchors } = await verifiedWith(trail, lines)
+      expect(found).toMatchObject([{ code: 'anchor-missing', chain: writer.id, block: 0 }])
+      expect(found[0]?.message).toContain('the trust file has to name this one (origin)')
+      expect(anchors).toEqual({ given: lines.length, held: 0, foreign: 0 })
     }
+    // Of two logs, one is gone.
+    const both = scene()
+    const other = new MemoryWriter(both.trail, undefined, chainOf('otel-audit/other'))
+    other.write(1)
+    both.trail.table = both.trail.table.filter(({ chainId }) => chainId === other.id)
+    both.trail.rows = both.trail.rows.filter(({ chain }) => chain === other.id)
+    expect((await verifiedWith(both.trail, both.spans)).found).toMatchObject([
+      { code: 'anchor-missing', chain: both.writer.id, block: 0 },
+    ])
+  })
+
+  test('of other logs than the trust file names are not ours', async () => {
+    const { writer, spans, notes } = scene()
+    const trail = new MemoryTrail()
+    const other = new MemoryWriter(trail, undefined, chainOf('otel-audit/other'))
+    other.write(1)
+    for (const lines of [spans, notes]) {
+      const mixed = [...lines, ...spansOf(other)]
+      const { found, anchors } = await verifiedWith(trail, mixed, 'otel-audit/other')
+      expect([found, anchors]).toEqual([[], { given: 2, held: 2, foreign: lines.length }])
+      const ours = await verifiedWith(new MemoryTrail(), mixed, LOG)
+      expect(ours.found).toMatchObject([{ code: 'anchor-missing', chain: writer.id, block: 0 }])
+      expect(ours.anchors).toEqual({ given: lines.length, held: 0, foreign: 2 })
+    }
+  })
+
+  test('that do not say their log are ours', async () => {
+    const { trail, writer, spans } = scene()
+    trail.table = []
+    trail.rows = []
+    const lines = spans.map((span) => span.replace('secret_audit.log', 'log'))
+    for (const origin of [undefined, LOG]) {
+      expect((await verifiedWith(trail, lines, origin)).found).toMatchObject([
+        { code: 'anchor-missing', chain: writer.id, block: 0 },
+      ])
+    }
+  })
+
+  test('of other chains than the one that is looked at are left alone', async () => {
+    const { trail, writer, spans } = scene()
+    const other = new MemoryWriter(trail)
+    other.write(1)
+    const lines = [...spans, ...spansOf(other)]
+    for (const [chain, count] of [
+      [writer.id, spans.length],
+      [other.id, 2],
+    ] as const) {
+      const { found, anchors } = await verifiedWith(trail, lines, undefined, { chain })
+      expect([found, anchors]).toEqual([[], { given: count, held: count, foreign: 0 }])
+    }
+    trail.table = []
+    trail.rows = []
+    expect((await verifiedWith(trail, lines, undefined, { chain: other.id })).found).toMatchObject([
+      { code: 'anchor-missing', chain: other.id, block: 0 },
+    ])
+  })
+
+  test('of all blocks hold, also when a part of the rows is looked at', async () => {
+    const { trail, writer, spans } = scene()
+    const { auditId } = trail.rowAt(writer.id, 2, 1).event
+    const ids = { first: auditId, last: auditId }
+    const { found, anchors } = await verifiedWith(trail, spans, undefined, { ids })
+    expect([found, anchors.held]).toEqual([[], spans.length])
   })
 
   test('beside anything else that a backend has', async () => {

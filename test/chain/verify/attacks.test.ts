@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { chainIdOf, rowLeaf } from '../../../src/chain/block.js'
+import { BLOCKS_PER_KEY, chainIdOf, rowLeaf } from '../../../src/chain/block.js'
 import { textOfColumns } from '../../../src/chain/block-columns.js'
 import { merkleRoot } from '../../../src/chain/merkle.js'
 import { signatureLines } from '../../../src/chain/note.js'
 import { generateNoteKey } from '../../../src/chain/note-key.js'
-import { BLOCKS_PER_KEY } from '../../../src/chain/writer-chain.js'
 import type { Finding } from '../../../src/chain/verify/finding.js'
 import type { Trust } from '../../../src/chain/verify/trust.js'
 import { eventDigest } from '../../../src/event/digest.js'
@@ -60,7 +59,7 @@ function refit(block: number): void {
 test('nothing was done: nothing is found', async () => {
   const { found, rows, chains } = await verified(trail, TRUST)
   expect(found).toEqual([])
-  expect(rows).toEqual({ proven: 57, unsigned: 0, partly: 0, retired: 0 })
+  expect(rows).toEqual({ proven: 57, unsigned: 0, partly: 0, retired: 0, kept: 0 })
   expect(chains.map(({ end }) => end).toSorted()).toEqual(['closed', 'idle', 'open'])
 })
 
@@ -370,30 +369,6 @@ test('a chain’s id is not to be had with another key', () => {
   expect(chainIdOf(victim.chain.head?.block.writer ? Buffer.alloc(32) : Buffer.alloc(32, 1))).not.toBe(
     victim.id,
   )
-})
-
-describe('a month of rows removed', () => {
-  test('that the trust file does not know of', async () => {
-    const cut = row(3, 2).event.auditId
-    trail.rows = trail.rows.filter(({ event }) => event.auditId >= cut)
-    const codes = new Set((await findings()).map(({ code }) => code))
-    expect(codes).toEqual(new Set(['row-missing']))
-  })
-
-  test('that it does: what is left of a block that was cut through is not proven, and said so', async () => {
-    const cut = row(3, 2).event.auditId
-    const total = trail.rows.length
-    trail.rows = trail.rows.filter(({ event }) => event.auditId >= cut)
-    const { found, rows } = await verified(trail, { ...TRUST, rowsFrom: cut })
-    expect(found).toEqual([])
-    expect(rows.partly).toBe(3)
-    expect(rows.proven + rows.partly + rows.retired).toBe(total)
-    const { event } = row(3, 4)
-    row(3, 4).event = { ...event, notes: 'other' }
-    expect((await verified(trail, { ...TRUST, rowsFrom: cut })).found).toMatchObject([
-      { code: 'row-changed' },
-    ])
-  })
 })
 
 describe('a part of the trail', () => {

@@ -101,6 +101,19 @@ async function* inBatches<T>(items: readonly T[]): AsyncGenerator<readonly T[]> 
   for (let i = 0; i < items.length; i += 3) yield items.slice(i, i + 3)
 }
 
+export function chainOf(log: string, enrolment?: NoteSigner): WriterChain {
+  let time = NOW - 3_600_000_000
+  return new WriterChain({
+    log,
+    service: 'wallet',
+    instance: 'i-1',
+    version: '0.1.0',
+    enrolment,
+    now: () => (time += 1000),
+    lost: () => 0,
+  })
+}
+
 /** One process that writes to a trail. */
 export class MemoryWriter {
   readonly trail: MemoryTrail
@@ -109,18 +122,7 @@ export class MemoryWriter {
 
   constructor(trail: MemoryTrail, enrolment?: NoteSigner, chain?: WriterChain) {
     this.trail = trail
-    let time = NOW - 3_600_000_000
-    this.chain =
-      chain ??
-      new WriterChain({
-        log: LOG,
-        service: 'wallet',
-        instance: 'i-1',
-        version: '0.1.0',
-        enrolment,
-        now: () => (time += 1000),
-        lost: () => 0,
-      })
+    this.chain = chain ?? chainOf(LOG, enrolment)
   }
 
   get id(): string {

@@ -43,7 +43,7 @@ test('a block is let go of when its last row has come, or its ids have passed', 
   // Each is complete before the next begins: however many there are, one is open.
   for (let block = 1; block <= MOST_OPEN_BLOCKS + 10; block++) {
     const id = BigInt(block) * 10n
-    expect(walk.admit(aBlock(block, id, id + 1n, 2))).toBe(true)
+    expect(walk.admit(aBlock(block, id, id + 1n, 2), id)).toBe(true)
     add(id, block, 0)
     add(id + 1n, block, 1)
   }
@@ -51,10 +51,32 @@ test('a block is let go of when its last row has come, or its ids have passed', 
   // Of each a row is missing: they are passed, and swept.
   for (let block = 1; block <= MOST_OPEN_BLOCKS + 10; block++) {
     const id = 10_000_000n + BigInt(block) * 10n
-    expect(walk.admit(aBlock(100_000 + block, id, id + 1n, 2))).toBe(true)
+    expect(walk.admit(aBlock(100_000 + block, id, id + 1n, 2), id)).toBe(true)
     add(id, 100_000 + block, 0)
   }
   walk.end()
   expect([...findings.counts]).toEqual([['row-missing', MOST_OPEN_BLOCKS + 10]])
   expect(walk.coverage.proven).toBe(2 * (MOST_OPEN_BLOCKS + 10))
+})
+
+test('however many blocks have lost all their rows, each is found', async () => {
+  const blocks = Array.from({ length: MOST_OPEN_BLOCKS + 1 }, (_, i) => {
+    const id = BigInt(i + 1) * 10n
+    return aBlock(i + 1, id, id + 1n, 2)
+  })
+  const last = { auditId: 10_000_000n, computed: digest, stored: null, chain: null, block: null, index: null }
+  for (const rows of [[], [last]]) {
+    const source: TrailSource = {
+      blocks: () => just(),
+      rowBlocks: () => just(blocks),
+      rows: () => just(rows),
+    }
+    const selection = { chain: undefined, ids: undefined }
+    const request = { selection, anchors: new Anchors(), onFinding: () => {} }
+    const lost = await verify(source, { ...request, trust: NO_TRUST })
+    expect([...lost.findings]).toEqual([['row-missing', blocks.length]])
+    const retired = await verify(source, { ...request, trust: { ...NO_TRUST, rowsFrom: 9_000_000n } })
+    expect([...retired.findings]).toEqual([])
+    expect(retired.rows).toMatchObject({ retired: 2 * blocks.length, unsigned: rows.length })
+  }
 })
