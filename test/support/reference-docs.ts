@@ -79,6 +79,8 @@ function optionsTable(options: Options): string {
 
 function accepted({ kind, choices, min, max, unit }: OptionRow): string {
   switch (kind) {
+    case 'databaseUrl':
+      return '`postgres://…` or `postgresql://…`'
     case 'switch':
       return 'yes or no'
     case 'choice':
