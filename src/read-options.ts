@@ -1,6 +1,6 @@
 import type { OptionSpec } from './option-spec.js'
 
-/** Every option of reading the trail: of `otel-audit query`, `tail`, `export`, `summary` and `serve`. */
+/** Every option of reading the trail: of `otel-audit query`, `tail`, `export`, `summary` and `serve`; `readerUrl` also of `verify`. */
 export const READ_OPTIONS = Object.freeze({
   readerUrl: {
     kind: 'databaseUrl',

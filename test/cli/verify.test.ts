@@ -77,6 +77,16 @@ describe('an honest trail', () => {
     url.username = name
     url.password = 'canary-2f0a'
     const { code, report } = await run(url.href, '--trust', trust)
+    // As `query` and `export` do, whatever else there is for writers.
+    const env = { DATABASE_URL: 'postgres://127.0.0.1:1/app', NOETL_SECRET_AUDIT_READER_URL: url.href }
+    expect(await otelAudit(['verify', '--trust', trust], env)).toMatchObject({ code: 0, stderr: '' })
+    const flag = ['--reader-url', url.href]
+    expect(await otelAudit(['verify', '--trust', trust, ...flag])).toMatchObject({ code: 0, stderr: '' })
+    await owner.query(`revoke noetl_audit_reader from ${name}`)
+    const refused = await otelAudit(['verify', '--trust', trust, ...flag])
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('GRANT noetl_audit_reader TO <this login>')
+    expect(refused.stderr).toContain('Grant it the reader role.')
     await owner.query(`drop role ${name}`)
     await owner.end()
     expect([code, report['rows']]).toMatchObject([0, { proven: 57 }])
