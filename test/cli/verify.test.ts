@@ -349,7 +349,8 @@ describe('a proof of one row', () => {
 
 describe('what cannot be checked ends with 2', () => {
   test.each<[string, () => string[], RegExp]>([
-    ['no trust file', () => ['--trust', join(directory, 'none')], /ENOENT/],
+    ['no trust file', () => ['--trust', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
+    ['no anchors', () => ['--anchors', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
     ['a trust file that is none', () => ['--trust', file('bad.trust', 'origin x\nfoo')], /line 2/],
     ['anchors that are none', () => ['--anchors', file('bad.jsonl', '{}\nhello')], /line 2/],
     ['a row that is not there', () => ['--row', '7', '--proof', join(directory, 'x')], /no row 7/],
