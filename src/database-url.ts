@@ -9,7 +9,7 @@ export function databaseUrlWanted(text: string): string | undefined {
     return `a URL that begins with postgres:// or postgresql://, such as ${FORM}`
   }
   if (isParsed(text)) return undefined
-  return `a URL such as ${FORM}, and cannot be parsed: what is special in its password needs percent-encoding (@ is %40, # is %23, / is %2F, ? is %3F)`
+  return `a URL that can be parsed, such as ${FORM}: what is special in its password needs percent-encoding (@ is %40, # is %23, / is %2F, ? is %3F)`
 }
 
 /**
