@@ -169,6 +169,8 @@ export interface AuditErrorOptions {
   readonly event?: AuditErrorSubject | undefined
   /** The field or option at fault. */
   readonly field?: string
+  /** What to do about it, where more is known than the catalogue says. */
+  readonly remedy?: string
 }
 
 /**
@@ -197,7 +199,7 @@ export class AuditError extends Error {
     )
     this.code = code
     this.row = ERROR_CATALOGUE[code].row
-    this.remedy = ERROR_CATALOGUE[code].remedy
+    this.remedy = options.remedy ?? ERROR_CATALOGUE[code].remedy
     this.field = options.field
     this.auditId = event?.auditId
     this.credential = event?.credential

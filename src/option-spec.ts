@@ -1,5 +1,6 @@
 type Kind =
   | { readonly kind: 'text'; readonly secret?: true }
+  | { readonly kind: 'databaseUrl'; readonly secret: true }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly unit: string }

@@ -12,7 +12,7 @@ const MINUTE_MS = 60_000
 /** Every option of recording. Code, environment, command line and `docs/options.md` all come from here. */
 export const OPTIONS = Object.freeze({
   databaseUrl: {
-    kind: 'text',
+    kind: 'databaseUrl',
     secret: true,
     variables: ['NOETL_SECRET_AUDIT_DATABASE_URL', 'DATABASE_URL'],
     default: undefined,

@@ -1,9 +1,9 @@
 import type { OptionSpec } from './option-spec.js'
 
-/** Every option of reading the trail: of `otel-audit query`, `tail`, `export`, `summary` and `serve`. */
+/** Every option of reading the trail: of `otel-audit query`, `tail`, `export`, `summary` and `serve`; `readerUrl` also of `verify`. */
 export const READ_OPTIONS = Object.freeze({
   readerUrl: {
-    kind: 'text',
+    kind: 'databaseUrl',
     secret: true,
     variables: ['NOETL_SECRET_AUDIT_READER_URL'],
     default: undefined,

@@ -1,3 +1,4 @@
+import { databaseUrlWanted } from './database-url.js'
 import { AuditError, nearest } from './errors.js'
 import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
@@ -18,7 +19,8 @@ const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
 export function resolveOptions(given: AuditOptions, env: Environment): AuditSettings {
   checkOptions(given)
   checkVariables(env)
-  return Object.freeze(resolved(OPTIONS, given, env)) as unknown as AuditSettings
+  const ours = given.sink === undefined ? env : withoutForeignDatabase(env)
+  return Object.freeze(resolved(OPTIONS, given, ours)) as unknown as AuditSettings
 }
 
 /** The same for the options of reading, and of where the trail is. @throws AuditError `AUDIT_INVALID_OPTION` */
@@ -43,6 +45,14 @@ function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, en
       values[name] ?? fromEnvironment(spec, env) ?? spec.default,
     ]),
   )
+}
+
+/** With a sink nothing of ours connects there: `DATABASE_URL` may be the application's own, and of any kind. */
+function withoutForeignDatabase(env: Environment): Environment {
+  const variables: readonly string[] = OPTIONS.databaseUrl.variables
+  const isForeign = (name: string): boolean =>
+    variables.includes(name) && databaseUrlWanted(env[name] ?? '') !== undefined
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isForeign(name)))
 }
 
 /** Checks options given in code. @throws AuditError `AUDIT_INVALID_OPTION` */
@@ -105,7 +115,14 @@ function checkValue(name: string, spec: OptionSpec, value: unknown): void {
   if (wanted === undefined) return
   const got =
     'secret' in spec ? `a ${typeof value}` : typeof value === 'string' ? JSON.stringify(value) : String(value)
-  throw new AuditError('AUDIT_INVALID_OPTION', `${name} must be ${wanted}; got ${got}`, { field: name })
+  // In code and on the command line it has different names; a variable has one.
+  const flag =
+    spec.kind === 'databaseUrl' && !spec.variables.includes(name)
+      ? `. On the command line it is --${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+      : ''
+  throw new AuditError('AUDIT_INVALID_OPTION', `${name} must be ${wanted}; got ${got}${flag}`, {
+    field: name,
+  })
 }
 
 /** @returns what is wanted, when `value` is not that */
@@ -113,6 +130,8 @@ function accepts(spec: OptionSpec, value: unknown): string | undefined {
   switch (spec.kind) {
     case 'text':
       return typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty'
+    case 'databaseUrl':
+      return databaseUrlWanted(typeof value === 'string' ? value : '')
     case 'switch':
       return typeof value === 'boolean' ? undefined : 'true or false'
     case 'choice':

@@ -27,6 +27,7 @@ const LAYERS = [
   'sink',
   'query',
   'server',
+  'database-url.ts',
   'option-spec.ts',
   'read-options.ts',
   'options.ts',

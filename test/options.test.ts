@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { AuditError, createAudit, NoopAuditSink, RecordingAuditSink, SecretAuditService } from 'otel-audit'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { maskedDatabaseUrl } from '../src/database-url.js'
 import type { OptionSpec } from '../src/option-spec.js'
 import { type AuditOptions, OPTIONS } from '../src/options.js'
 import { READ_OPTIONS } from '../src/read-options.js'
@@ -9,11 +10,35 @@ import { optionsPage } from './support/reference-docs.js'
 
 const ROWS = Object.entries<OptionSpec>(OPTIONS)
 
+/** The last four are of Postgres, and no parser finds the server in them. */
+const NO_DATABASES = [
+  'localhost:5432/app',
+  '127.0.0.1',
+  'mysql://u:p@h/db',
+  '/tmp app',
+  'postgres:db',
+  'postgres://orders:p@ss#1@h:5432/app',
+  'postgres://u:p/s@h/db',
+  'postgres://u:p?s@h/db',
+  'postgres://u:5/s@h/db',
+]
+
 /** Values at the edges of what an option accepts, and some beyond: in code and as text of a variable. */
 function examples(spec: OptionSpec): { good: unknown[]; bad: unknown[]; badText: string[] } {
   switch (spec.kind) {
     case 'text':
       return { good: ['a', ' '], bad: ['', 5, true, null, {}], badText: [] }
+    case 'databaseUrl':
+      return {
+        good: [
+          'postgres://u:p@h/db',
+          'postgresql://h/db',
+          'postgres:///db?host=/tmp',
+          'postgres://u@/db?host=/tmp',
+        ],
+        bad: ['', 'a', 5, true, null, {}, ...NO_DATABASES],
+        badText: [],
+      }
     case 'switch':
       return { good: [true, false], bad: ['true', 'no', 1, 0, null], badText: ['maybe', '2'] }
     case 'choice':
@@ -163,6 +188,45 @@ describe('a secret in an option', () => {
       const error = thrownBy(() => resolveOptions(options, environment))
       expect(inspect(error, { depth: 10 })).not.toContain(secret)
     }
+  })
+})
+
+describe('a database URL', () => {
+  it.each(NO_DATABASES)('%s is refused by every name it has, with the form wanted', (url) => {
+    const form = 'postgres://user:password@host:5432/database'
+    for (const variable of OPTIONS.databaseUrl.variables) {
+      expect(() => resolveOptions({}, { [variable]: url })).toThrow(invalid(variable, form))
+    }
+    for (const variable of READ_OPTIONS.readerUrl.variables) {
+      expect(() => resolveReadOptions({}, { [variable]: url })).toThrow(invalid(variable, form))
+    }
+    expect(() => given('databaseUrl', url)).toThrow(invalid('databaseUrl', '--database-url'))
+    expect(() => resolveReadOptions({ readerUrl: url }, {})).toThrow(invalid('readerUrl', '--reader-url'))
+  })
+
+  it('that cannot be parsed is told about percent-encoding', () => {
+    for (const url of NO_DATABASES.slice(-4)) {
+      expect(() => given('databaseUrl', url)).toThrow(invalid('databaseUrl', 'percent-encoding (@ is %40'))
+    }
+  })
+
+  it('of another product may be in the environment where a sink is given', () => {
+    const env = { DATABASE_URL: 'mysql://u:p@h/db' }
+    expect(resolveOptions({ sink: new NoopAuditSink() }, env).databaseUrl).toBeUndefined()
+  })
+
+  it.each([
+    ['postgres://u:canary@h:5432/db?sslpassword=canary', 'postgres://u:***@h:5432/db'],
+    ['postgres://u:p@canary#1@h:5432/db', 'postgres://u:***@h:5432/db'],
+    ['postgres://u:canary/canary?canary@h/db', 'postgres://u:***@h/db'],
+    ['postgres://u:canary:canary@h/db', 'postgres://u:***@h/db'],
+    ['mysql://u:canary@h/db', 'mysql://u:***@h/db'],
+    ['postgres://u@h/db', 'postgres://u@h/db'],
+    ['postgres:///db?host=/tmp', 'postgres:///db'],
+    ['postgres://u:canary', 'postgres://***'],
+    ['canary', '***'],
+  ])('%s is shown without its password', (url, shown) => {
+    expect(maskedDatabaseUrl(url)).toBe(shown)
   })
 })
 

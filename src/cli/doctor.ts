@@ -76,24 +76,20 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
 /** Every option as it was understood; passwords are masked. */
 async function understood(settings: AuditSettings): Promise<Record<string, string>> {
   const { OPTIONS } = await import('../options.js')
+  const { maskedDatabaseUrl } = await import('../database-url.js')
   const lines = Object.entries<OptionSpec>(OPTIONS).map(([name, spec]) => {
     const value = settings[name as keyof AuditSettings]
     if (value === undefined) return [name, 'not set']
-    return [name, 'secret' in spec ? masked(String(value)) : String(value)]
+    return [
+      name,
+      spec.kind === 'databaseUrl'
+        ? maskedDatabaseUrl(String(value))
+        : 'secret' in spec
+          ? '***'
+          : String(value),
+    ]
   })
   return Object.fromEntries(lines) as Record<string, string>
-}
-
-function masked(url: string): string {
-  try {
-    const parsed = new URL(url)
-    if (parsed.password !== '') parsed.password = '***'
-    // Parameters may carry a password as well.
-    parsed.search = ''
-    return parsed.toString()
-  } catch {
-    return 'set, but not a URL'
-  }
 }
 
 function readable(

@@ -67,26 +67,36 @@ async function toFile(
   file: string,
   resume: boolean,
 ): Promise<void> {
-  const [{ exportToFile }, { Outcome }, { Progress }] = await Promise.all([
+  const [{ checkExport, exportToFile }, { Outcome }, { Progress }] = await Promise.all([
     import('../query/export/export-file.js'),
     import('../event/vocabulary.js'),
     import('./progress.js'),
   ])
   const { trail, record } = session
-  await record({ what: 'export', filter: described }, Outcome.Started)
   const stop = new AbortController()
+  let written = 0
   const onSignal = (): void => stop.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   const progress = new Progress('rows')
+  const options = {
+    file,
+    format,
+    filter,
+    resume,
+    signal: stop.signal,
+    onRows: (count: number) => {
+      written += count
+      progress.add(count)
+    },
+  }
   try {
-    const { manifest, rows } = await exportToFile(trail, {
-      file,
-      format,
-      filter,
-      resume,
-      signal: stop.signal,
-      onRows: (count) => progress.add(count),
-    })
+    // What is wrong with the files is no export.
+    await checkExport(options)
+    await record({ what: 'export', filter: described }, Outcome.Started)
+    const { manifest, rows } = await exportToFile(trail, options).catch(
+      async (error: unknown) =>
+        await failed(record, { what: 'export', filter: described, rows: written }, error),
+    )
     progress.end()
     if (manifest === undefined) {
       await record({ what: 'export', filter: described, rows }, Outcome.Stopped)
@@ -100,6 +110,17 @@ async function toFile(
     progress.end()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
+}
+
+/** How it ended is a row too. Where that cannot be written either, the first error is the one to look at. */
+async function failed(
+  record: ReadSession['record'],
+  reading: Parameters<ReadSession['record']>[0],
+  error: unknown,
+): Promise<never> {
+  const { Outcome } = await import('../event/vocabulary.js')
+  await record(reading, Outcome.Other).catch(() => {})
+  throw error
 }
 
 async function toStandardOutput({ session, filter, described, format }: Run): Promise<void> {
@@ -122,10 +143,14 @@ async function toStandardOutput({ session, filter, described, format }: Run): Pr
   }
   let rows = 0
   if (format === 'csv') await write(CSV_HEAD)
-  for await (const page of trail.pages(filter)) {
-    if (isGone) break
-    rows += page.rows.length
-    await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
+  try {
+    for await (const page of trail.pages(filter)) {
+      if (isGone) break
+      rows += page.rows.length
+      await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
+    }
+  } catch (error) {
+    await failed(record, { what: 'export', filter: described, rows }, error)
   }
   await record({ what: 'export', filter: described, rows }, isGone ? Outcome.Stopped : Outcome.Ok)
 }

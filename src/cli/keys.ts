@@ -45,9 +45,17 @@ The private key is kept nowhere else. Exit code: 0 done, 1 failed, 2 usage.`,
 async function createKey({ origin, databaseUrl, out }: CreateFlags, command: Command): Promise<void> {
   if (out === undefined) command.error('--out FILE is needed: where the private key goes')
   const log = await logName(origin, databaseUrl)
-  if (log === undefined) command.error('no log is given: use --origin, or set NOETL_SECRET_AUDIT_ORIGIN')
+  if (log === undefined)
+    command.error(
+      'no log is given: use --origin, or set NOETL_SECRET_AUDIT_ORIGIN, or DATABASE_URL to name it after the database',
+    )
+  const { isKeyName, NoteSigner } = await import('../chain/note-key.js')
+  if (!isKeyName(log)) {
+    command.error(
+      `the origin (--origin, NOETL_SECRET_AUDIT_ORIGIN) may not have spaces, plus signs and control characters; got ${JSON.stringify(log)}`,
+    )
+  }
   const { enrolmentKeyName } = await import('../chain/chain-key.js')
-  const { NoteSigner } = await import('../chain/note-key.js')
   const { generateKeyPairSync } = await import('node:crypto')
   const { privateKey } = generateKeyPairSync('ed25519')
   const { verifierKey } = new NoteSigner(enrolmentKeyName(log), privateKey)
@@ -57,7 +65,7 @@ async function createKey({ origin, databaseUrl, out }: CreateFlags, command: Com
     process.stderr.write(`enrolment ${verifierKey}\n`)
     return
   }
-  await writePrivate(out, pem, command)
+  await writePrivate(out, pem)
   process.stdout.write(`enrolment ${verifierKey}\n`)
 }
 
@@ -77,13 +85,18 @@ async function logName(
 }
 
 /** Never over something that is there: it may be the only copy of a key. */
-async function writePrivate(path: string, pem: string, command: Command): Promise<void> {
+async function writePrivate(path: string, pem: string): Promise<void> {
   const { writeFile } = await import('node:fs/promises')
   try {
     await writeFile(path, pem, { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    command.error(
-      `the private key cannot be written to ${path} (${String((error as { code?: unknown }).code)})`,
+    const code = String((error as { code?: unknown }).code)
+    const problem = `the private key cannot be written to ${path} (${code})`
+    throw new Error(
+      code === 'EEXIST'
+        ? `${problem}: a file that is there is never overwritten, use another name`
+        : `${problem}: name a file in a directory that is there, and that this user may write to`,
+      { cause: error },
     )
   }
 }

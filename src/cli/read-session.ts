@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import { createAudit } from '../audit.js'
-import { AuditError } from '../errors.js'
+import { AuditError, ERROR_CATALOGUE } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
 import { type Reading, readingFields, type TrailReader } from '../query/reading.js'
 import { Trail } from '../query/trail.js'
@@ -88,9 +88,16 @@ export function openTrail(
 
 function notRecorded(cause: unknown): AuditError {
   const why = cause instanceof Error ? cause.message : String(cause)
+  const problem = `nothing is shown, since the row about this read could not be written: ${why}`
+  // Of an option that opening the chain refuses (a key file that is not there) the sink keeps the text only. Another
+  // login would not help there.
+  if (why.includes('AUDIT_INVALID_OPTION: ')) {
+    const { remedy } = ERROR_CATALOGUE.AUDIT_INVALID_OPTION
+    return new AuditError('AUDIT_READ_FAILED', problem, { cause, remedy })
+  }
   return new AuditError(
     'AUDIT_READ_FAILED',
-    `nothing is shown, since the row about this read could not be written: ${why}. Read with a login that also has the writer role (--database-url), or say --unrecorded`,
+    `${problem}. Read with a login that also has the writer role (--database-url), or say --unrecorded`,
     { cause },
   )
 }

@@ -39,8 +39,25 @@ async function runStatus({ directory, format }: StatusFlags, command: Command): 
     command.error('no spool directory is given: set NOETL_SECRET_AUDIT_SPOOL_DIR, or use --directory')
   }
   const { listSpools } = await import('../exporter/spool/list.js')
-  const report = await listSpools(spoolDirectory)
+  const report = await listSpools(spoolDirectory).catch((cause: unknown) => {
+    const code = String((cause as { code?: unknown }).code)
+    throw new Error(
+      `${spoolDirectory} cannot be read (${code}): name the spool directory of the service (NOETL_SECRET_AUDIT_SPOOL_DIR, --directory), and run this as its user`,
+      { cause },
+    )
+  })
+  if (report.homes.length + report.damaged.length === 0) await warnOfForeign(spoolDirectory)
   process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
+}
+
+/** An empty report of the wrong directory would look like good news. */
+async function warnOfForeign(directory: string): Promise<void> {
+  const { readdir } = await import('node:fs/promises')
+  const others = (await readdir(directory)).filter((name) => !name.startsWith('.'))
+  if (others.length === 0) return
+  process.stderr.write(
+    `${directory} has other things in it, and nothing of a spool: is it the directory of the service?\n`,
+  )
 }
 
 function readable({ homes, damaged }: SpoolDirectoryReport): string {

@@ -34,5 +34,7 @@ export async function textOf(path: string): Promise<string> {
 function unreadable(path: string, error: unknown): AuditError {
   if (error instanceof AuditError) return error
   const code = String((error as { code?: unknown }).code)
-  return new AuditError('AUDIT_EVIDENCE_MALFORMED', `${path} cannot be read (${code})`)
+  return new AuditError('AUDIT_EVIDENCE_MALFORMED', `${path} cannot be read (${code})`, {
+    remedy: 'Name a file that is there, and that this user may read.',
+  })
 }

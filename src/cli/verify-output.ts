@@ -150,7 +150,7 @@ function line({ code, message, chain, block, auditId }: Finding): string {
     block === undefined ? '' : `block ${block}`,
     chain === undefined ? '' : `chain ${chain}`,
   ]
-  return `${code}: ${place.filter(Boolean).join(', ')}: ${message}`
+  return [code, place.filter(Boolean).join(', '), message].filter(Boolean).join(': ')
 }
 
 /** Ids are strings: JSON has no 64-bit integers. */

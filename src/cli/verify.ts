@@ -13,6 +13,7 @@ interface VerifyFlags {
   readonly proof?: string
   readonly manifest?: string
   readonly format?: string
+  readonly readerUrl?: string
   readonly databaseUrl?: string
   readonly schema?: string
 }
@@ -44,8 +45,12 @@ export function addVerifyCommand(program: Command): void {
     .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
+      '--reader-url <url>',
+      'the database, as a login with the reader role (default: $NOETL_SECRET_AUDIT_READER_URL, else --database-url)',
+    )
+    .option(
       '--database-url <url>',
-      'the database (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
+      'the database where no reader URL is given (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
     )
     .addHelpText(
       'after',
@@ -91,7 +96,10 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
   const { TrailReader } = await import('../sink/postgres/trail-reader.js')
-  const reader = await TrailReader.open(await databaseOf(flags))
+  const database = await databaseOf(flags)
+  const reader = await TrailReader.open(database).catch(async (error: unknown) => {
+    throw await explained(error, database.schema)
+  })
   try {
     if (flags.row !== undefined && flags.proof !== undefined) {
       const { writeProofFile } = await import('./proof-file.js')
@@ -102,7 +110,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
     const { verify } = await import('../chain/verify/verify.js')
     const { VerifyOutput } = await import('./verify-output.js')
     const output = new VerifyOutput(format, reader.now)
-    const found = (await exported?.check(await databaseOf(flags))) ?? []
+    const found = (await exported?.check(database)) ?? []
     for (const finding of found) output.finding(finding)
     const report = await verify(reader, {
       trust,
@@ -129,18 +137,27 @@ async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportChe
   return ExportCheck.open(manifest)
 }
 
+/** A missing right is that of a reader here; the sink, which opens the trail, speaks to writers. */
+async function explained(error: unknown, schema: string): Promise<unknown> {
+  const { INSUFFICIENT_PRIVILEGE, mayNotRead } = await import('../query/reader.js')
+  const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
+  return code === INSUFFICIENT_PRIVILEGE ? mayNotRead(schema, (error as Error).cause) : error
+}
+
+/** Where `query` and `export` read, too. */
 async function databaseOf({
+  readerUrl,
   databaseUrl,
   schema,
 }: VerifyFlags): Promise<{ databaseUrl: string; schema: string }> {
-  const { resolveOptions } = await import('../resolve-options.js')
-  const settings = resolveOptions({ databaseUrl, schema }, process.env)
-  if (settings.databaseUrl !== undefined)
-    return { databaseUrl: settings.databaseUrl, schema: settings.schema }
+  const { resolveReadOptions } = await import('../resolve-options.js')
+  const settings = resolveReadOptions({ readerUrl, databaseUrl, schema }, process.env)
+  const url = settings.readerUrl ?? settings.databaseUrl
+  if (url !== undefined) return { databaseUrl: url, schema: settings.schema }
   const { AuditError } = await import('../errors.js')
   throw new AuditError(
     'AUDIT_INVALID_OPTION',
-    'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url',
+    'no database is given: set NOETL_SECRET_AUDIT_READER_URL or DATABASE_URL, or use --reader-url or --database-url',
     { field: 'databaseUrl' },
   )
 }

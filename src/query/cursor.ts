@@ -17,6 +17,8 @@ const VERSION = 1
 const NUMBERS_END = 1 + 4 * 8
 const SCAN_END = NUMBERS_END + 16
 const LENGTH = SCAN_END + 16
+const AS_GIVEN =
+  'use next_cursor as it was given; the server may have restarted, or be another one (give all the same cursorKey)'
 /** No id, transaction or time is this. */
 const ABSENT = -(2n ** 63n)
 
@@ -48,10 +50,10 @@ export class Cursors {
     const bytes = Buffer.from(cursor, 'base64url')
     // Several texts may stand for the same bytes; one of them is the cursor.
     if (bytes.length !== LENGTH || bytes.toString('base64url') !== cursor || bytes[0] !== VERSION) {
-      throw invalid('is not one of this trail')
+      throw invalid(`is not one of this trail: ${AS_GIVEN}`)
     }
     if (!timingSafeEqual(this.#mac(bytes), bytes.subarray(SCAN_END))) {
-      throw invalid('was changed, or made by another server: give all servers the same cursor key')
+      throw invalid(`was changed, or made by another server: ${AS_GIVEN}`)
     }
     if (!timingSafeEqual(scanHash(filter), bytes.subarray(NUMBERS_END, SCAN_END))) {
       throw invalid('belongs to other filters: repeat those of the first page')

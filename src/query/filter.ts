@@ -67,22 +67,20 @@ function schemaOf(field: FilterField) {
           (text) => parseTime(text, Date.now()) !== undefined,
           'must be a time of RFC 3339, such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d',
         )
-    case 'integer':
+    case 'integer': {
+      // The union does not say it for a text that does not match.
+      const wanted = `must be an integer from ${field.min} to ${field.max}`
       return z
-        .union([z.string().regex(/^\d{1,9}$/), z.number()], {
-          error: `must be an integer from ${field.min} to ${field.max}`,
-        })
+        .union([z.string().regex(/^\d{1,9}$/, wanted), z.number()], wanted)
         .transform(Number)
-        .refine(
-          (value) => Number.isInteger(value) && value >= field.min && value <= field.max,
-          `must be an integer from ${field.min} to ${field.max}`,
-        )
-    case 'mark':
+        .refine((value) => Number.isInteger(value) && value >= field.min && value <= field.max, wanted)
+    }
+    case 'mark': {
+      const wanted = 'must be true, false, or the mark of an earlier answer'
       return z
-        .union([z.boolean(), z.string().regex(/^(true|false|\d{1,18})$/)], {
-          error: 'must be true, false, or the mark of an earlier answer',
-        })
+        .union([z.boolean(), z.string().regex(/^(true|false|\d{1,18})$/, wanted)], wanted)
         .transform(String)
+    }
     case 'choice':
       return z.enum(field.choices, `must be one of ${field.choices.join(', ')}`)
   }

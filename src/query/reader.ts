@@ -14,6 +14,15 @@ export interface ReaderOptions {
   readonly applicationName: string
 }
 
+export const INSUFFICIENT_PRIVILEGE = '42501'
+
+export function mayNotRead(schema: string, cause: unknown): AuditError {
+  const { reader } = roleNames(schema)
+  const problem = `this login may not read the trail; as the owner: GRANT ${reader} TO <this login>`
+  const remedy = 'Grant it the reader role. `otel-audit migrate --roles` makes that role where there is none.'
+  return new AuditError('AUDIT_READ_FAILED', problem, { cause, remedy })
+}
+
 /** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
 const STATEMENT_SHARE = 0.8
 
@@ -143,11 +152,7 @@ export class Reader {
       const problem = `schema ${schema} does not hold the tables that this version of otel-audit reads`
       return new AuditError('AUDIT_SCHEMA', problem, { cause })
     }
-    if (code === '42501') {
-      const { reader } = roleNames(schema)
-      const problem = `this login may not read the trail; as the owner: GRANT ${reader} TO <this login>`
-      return new AuditError('AUDIT_READ_FAILED', problem, { cause })
-    }
+    if (code === INSUFFICIENT_PRIVILEGE) return mayNotRead(schema, cause)
     return new AuditError('AUDIT_READ_FAILED', cause.message, { cause })
   }
 }

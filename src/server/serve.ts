@@ -38,8 +38,8 @@ const CLOSE_TIMEOUT_MS = 5000
 /**
  * Serves the trail over HTTP, and the console at `/`.
  *
- * @throws AuditError `AUDIT_INVALID_OPTION` for an address other than loopback without an authenticator, and for a
- *   `traceUrl` that is none
+ * @throws AuditError `AUDIT_INVALID_OPTION` for an address other than loopback without an authenticator, for one that
+ *   cannot be listened on, and for a `traceUrl` that is none
  */
 export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = options
@@ -67,7 +67,11 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   server.timeout = IDLE_TIMEOUT_MS
   answerBrokenRequests(server)
   server.listen(port, host)
-  await once(server, 'listening')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    throw notListening(host, port, error)
+  }
   const { port: bound } = server.address() as AddressInfo
   let closing: Promise<void> | undefined
   return {
@@ -77,6 +81,16 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
       return closing
     },
   }
+}
+
+function notListening(host: string, port: number, cause: unknown): AuditError {
+  const code = String((cause as { code?: unknown }).code)
+  if (code === 'EADDRINUSE') {
+    const message = `port ${port} of ${host} is in use: end what listens there, or choose another port (0 for a free one)`
+    return new AuditError('AUDIT_INVALID_OPTION', message, { field: 'port', cause })
+  }
+  const message = `port ${port} of ${host} cannot be listened on (${code}): host must be an address of this machine, and port one that this user may take`
+  return new AuditError('AUDIT_INVALID_OPTION', message, { field: 'host', cause })
 }
 
 function checkTraceUrl(traceUrl: string | undefined): string | undefined {

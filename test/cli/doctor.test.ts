@@ -82,6 +82,14 @@ describe('otel-audit doctor', () => {
     expect(code).toBe(0)
   })
 
+  test('prints nothing of a password that is not percent-encoded, and says what to do about it', async () => {
+    const url = database.url.replace(/:[^:@/]*@/, ':canary@#canary@')
+    const { code, stdout, stderr } = await otelAudit(['doctor', '--database-url', url])
+    expect(stdout + stderr).not.toContain('canary')
+    expect(stderr).toContain('percent-encoding')
+    expect(code).toBe(2)
+  })
+
   test('says which grant a login lacks', async () => {
     const { code, report } = await doctor({ DATABASE_URL: as('doctor_stranger') })
     expect(levels(report)).toEqual(['error schema'])

@@ -26,7 +26,10 @@ test('the private key goes to a file of its own, the line for auditors to standa
   expect(openNote(signNote('t\n', signer), [String(key)]).verified).toEqual([signer.name])
 
   const again = await otelAudit(['keys', 'create', '--origin', 'otel-audit/wallet', '--out', path])
-  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('EEXIST')])
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringContaining('(EEXIST): a file that is there is never overwritten, use another name'),
+  ])
   expect(readFileSync(path, 'utf8')).toBe(pem)
 })
 
@@ -40,5 +43,16 @@ test('the private key goes to standard output, and nothing else does', async () 
 
 test('without a file, or a log, it makes nothing', async () => {
   expect(await otelAudit(['keys', 'create', '--origin', 'x'])).toMatchObject({ code: 2, stdout: '' })
-  expect(await otelAudit(['keys', 'create', '--out', '-'])).toMatchObject({ code: 2, stdout: '' })
+  const nameless = await otelAudit(['keys', 'create', '--out', '-'])
+  expect(nameless).toMatchObject({ code: 2, stdout: '' })
+  expect(nameless.stderr).toContain('or DATABASE_URL')
+})
+
+test('says which characters a log cannot be called by, and where a key cannot go', async () => {
+  const spaced = await otelAudit(['keys', 'create', '--out', '-', '--origin', 'my wallet'])
+  expect(spaced).toMatchObject({ code: 2, stdout: '' })
+  expect(spaced.stderr).toContain('spaces, plus signs and control characters; got "my wallet"')
+  const lost = await otelAudit(['keys', 'create', '--out', join(directory, 'none', 'x.pem'), '--origin', 'x'])
+  expect(lost).toMatchObject({ code: 1, stdout: '' })
+  expect(lost.stderr).toContain('(ENOENT): name a file in a directory that is there')
 })

@@ -71,7 +71,7 @@ describe('otel-audit migrate', () => {
       'a URL that is none',
       ['migrate', '--database-url', 'postgres://o:canary-4b1e@[/'],
       {},
-      'not a Postgres URL',
+      'percent-encoding',
     ],
     [
       'an impossible schema',

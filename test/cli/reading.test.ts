@@ -157,6 +157,16 @@ describe('otel-audit query', () => {
     expect(both.code).toBe(0)
   })
 
+  test('says which option is at fault when its row cannot be written for that', async () => {
+    const { code, stderr } = await otelAudit(['query'], {
+      ...env,
+      NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: '/nowhere/at/all.pem',
+    })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/enrolmentKeyFile \S+ cannot be read \(ENOENT\).*\nCorrect the option\./)
+    expect(stderr).not.toContain('login')
+  })
+
   test('says which grant is missing', async () => {
     await client.query('drop role if exists cli_stranger')
     await client.query('create role cli_stranger login')
@@ -172,7 +182,9 @@ describe('otel-audit query', () => {
     [['query', '--limit', '0'], 'limit must be an integer from 1 to 10000'],
     [['query', '--worker-id', 'w'], 'worker_id alone would read the whole trail'],
     [['query', '--from', 'yesterday'], 'from must be a time'],
-    [['query', '--cursor', 'x'], 'cursor is not one of this trail'],
+    [['query', '--limit', 'many'], 'limit must be an integer from 1 to 10000'],
+    [['query', '--settled', 'abc'], 'settled must be true, false, or the mark of an earlier answer'],
+    [['query', '--cursor', 'x'], 'cursor is not one of this trail: use next_cursor as it was given'],
     [['query', '--format', 'xml'], '--format must be'],
     [['query', '--crednetial', 'x'], '--credential'],
     [['summary', '--cursor', 'x'], '--cursor'],
@@ -328,6 +340,11 @@ test('otel-audit serve answers with its token, and ends on SIGTERM', async () =>
   const answer = await fetch(path, { headers: { authorization: `Bearer ${NOETL_INTERNAL_API_TOKEN}` } })
   expect(((await answer.json()) as { rows: unknown[] }).rows).toHaveLength(8)
   expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  const second = await otelAudit(['serve', '--port', new URL(url).port], env)
+  expect(second.stderr).toContain('is in use: end what listens there, or choose another port')
+  expect(second.code).toBe(2)
+  const nowhere = await otelAudit(['serve', '--host', '192.0.2.1'], { ...env, NOETL_INTERNAL_API_TOKEN })
+  expect(nowhere.stderr).toContain('(EADDRNOTAVAIL): host must be an address of this machine')
   child.kill('SIGTERM')
   expect(await once(child, 'exit')).toEqual([0, null])
   expect(said).not.toContain(NOETL_INTERNAL_API_TOKEN)

@@ -41,7 +41,12 @@ describe('otel-audit spool status', () => {
   test('of a directory that nobody uses, that is not there, and that was not named', async () => {
     const { stdout } = await otelAudit(['spool', 'status', '--directory', temporaryDirectory()])
     expect(stdout).toBe('No process has anything here.\n')
-    expect((await otelAudit(['spool', 'status', '--directory', '/nowhere/at/all'])).code).toBe(1)
+    const missing = await otelAudit(['spool', 'status', '--directory', '/nowhere/at/all'])
+    expect(missing.code).toBe(1)
+    expect(missing.stderr).toContain('/nowhere/at/all cannot be read (ENOENT): name the spool directory')
+    const foreign = await otelAudit(['spool', 'status', '--directory', import.meta.dirname])
+    expect(foreign.code).toBe(0)
+    expect(foreign.stderr).toContain('other things in it, and nothing of a spool')
     expect((await otelAudit(['spool', 'status'])).code).toBe(2)
     expect((await otelAudit(['spool', 'status', '--format', 'xml'])).code).toBe(2)
   })

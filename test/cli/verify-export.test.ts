@@ -106,6 +106,8 @@ test('a file that was changed, cut or lost is found', async () => {
   expect(await findings()).toEqual(['export-file'])
   rmSync(file)
   expect(await findings()).toEqual(['export-file'])
+  const { stdout } = await otelAudit(['verify', '--manifest', manifestFile, '--format', 'table'], env)
+  expect(stdout).toMatch(/^export-file: the file cannot be read/)
 })
 
 test('a file that was forged together with its manifest is found', async () => {

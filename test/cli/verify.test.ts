@@ -77,6 +77,16 @@ describe('an honest trail', () => {
     url.username = name
     url.password = 'canary-2f0a'
     const { code, report } = await run(url.href, '--trust', trust)
+    // As `query` and `export` do, whatever else there is for writers.
+    const env = { DATABASE_URL: 'postgres://127.0.0.1:1/app', NOETL_SECRET_AUDIT_READER_URL: url.href }
+    expect(await otelAudit(['verify', '--trust', trust], env)).toMatchObject({ code: 0, stderr: '' })
+    const flag = ['--reader-url', url.href]
+    expect(await otelAudit(['verify', '--trust', trust, ...flag])).toMatchObject({ code: 0, stderr: '' })
+    await owner.query(`revoke noetl_audit_reader from ${name}`)
+    const refused = await otelAudit(['verify', '--trust', trust, ...flag])
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('GRANT noetl_audit_reader TO <this login>')
+    expect(refused.stderr).toContain('Grant it the reader role.')
     await owner.query(`drop role ${name}`)
     await owner.end()
     expect([code, report['rows']]).toMatchObject([0, { proven: 57 }])
@@ -351,7 +361,8 @@ describe('a proof of one row', () => {
 
 describe('what cannot be checked ends with 2', () => {
   test.each<[string, () => string[], RegExp]>([
-    ['no trust file', () => ['--trust', join(directory, 'none')], /ENOENT/],
+    ['no trust file', () => ['--trust', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
+    ['no anchors', () => ['--anchors', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
     ['a trust file that is none', () => ['--trust', file('bad.trust', 'origin x\nfoo')], /line 2/],
     ['anchors that are none', () => ['--anchors', file('bad.jsonl', '{}\nhello')], /line 2/],
     ['a row that is not there', () => ['--row', '7', '--proof', join(directory, 'x')], /no row 7/],

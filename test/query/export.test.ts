@@ -1,7 +1,15 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -9,6 +17,7 @@ import { csvCell } from '../../src/query/csv.js'
 import { type ExportManifest, exportToFile } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { otelAudit } from '../cli/otel-audit.js'
 import { temporaryDirectory } from '../exporter/spool/directories.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { waitUntil } from '../support/wait-until.js'
@@ -166,7 +175,7 @@ describe('an export', () => {
       file,
       format: 'csv',
       filter: { credential: 'nothing' },
-      resume: true,
+      resume: false,
     })
     expect(readFileSync(file, 'utf8').split('\r\n')).toHaveLength(2)
     expect(manifestOf(file)).toMatchObject({
@@ -228,8 +237,52 @@ describe('an export', () => {
     await expect(exportToFile(trail, other)).rejects.toThrow(refused('another one'))
     truncateSync(`${file}.2.part`, 10)
     await expect(exportToFile(trail, { ...begun, resume: true })).rejects.toThrow(refused('shorter'))
+    writeFileSync(`${file}.2.part.json`, '{"rows":')
+    await expect(exportToFile(trail, { ...begun, resume: true })).rejects.toThrow(refused('is damaged'))
+  })
+
+  test('that cannot begin leaves no row, and says what to do', async () => {
+    const directory = temporaryDirectory()
+    const there = join(directory, 'there.ndjson')
+    writeFileSync(there, 'mine')
+    const before = await ends()
+    for (const [args, problem] of [
+      [[there], `${there} is there already`],
+      [[join(directory, 'new.ndjson'), '--resume'], 'begin it without --resume'],
+      [[join(directory, 'none', 'new.ndjson')], `there is no directory ${join(directory, 'none')}`],
+    ] as const) {
+      const { code, stderr } = await exported(args)
+      expect(stderr).toContain('AUDIT_EXPORT')
+      expect(stderr).toContain(problem)
+      expect(code).toBe(1)
+    }
+    expect(await ends()).toEqual(before)
+  })
+
+  test('that fails later leaves a row that says so', async () => {
+    const file = join(temporaryDirectory(), 'late.ndjson')
+    mkdirSync(`${file}.manifest.json`)
+    const before = await ends()
+    const { code, stderr } = await exported([file])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/AUDIT_EXPORT: .*late\.ndjson.*\(EISDIR\)/)])
+    expect((await ends()).slice(before.length)).toEqual([
+      { outcome: 'started', rows: null },
+      { outcome: 'other', rows: '0' },
+    ])
   })
 })
+
+const exported = (output: readonly string[]) =>
+  otelAudit(['export', '--credential', 'nothing', '--output', ...output], { DATABASE_URL: database.url })
+
+/** What the trail says about exports. */
+async function ends(): Promise<unknown[]> {
+  const { rows } = await client.query(
+    `select outcome, attributes->>'rows' as rows from noetl.secret_audit
+     where operation = 'export_trail' order by audit_id`,
+  )
+  return rows
+}
 
 function checkpointBytes(file: string): number {
   const checkpoint = `${file}.part.json`

@@ -57,7 +57,7 @@ const READING_INTRODUCTION = `
 ## Of reading
 
 For \`otel-audit query\`, \`tail\`, \`export\`, \`summary\` and \`serve\`; flags of the commands go before the variables.
-\`databaseUrl\` and \`schema\` are those above. [query.md](query.md) and [api.md](api.md) say what they mean.
+\`otel-audit verify\` takes \`readerUrl\`. \`databaseUrl\` and \`schema\` are those above. [query.md](query.md) and [api.md](api.md) say what they mean.
 `
 
 type Options = Readonly<Record<string, OptionRow>>
@@ -79,6 +79,8 @@ function optionsTable(options: Options): string {
 
 function accepted({ kind, choices, min, max, unit }: OptionRow): string {
   switch (kind) {
+    case 'databaseUrl':
+      return '`postgres://…` or `postgresql://…`'
     case 'switch':
       return 'yes or no'
     case 'choice':

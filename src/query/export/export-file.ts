@@ -1,7 +1,6 @@
-import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { constants } from 'node:fs'
+import { access, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { AuditError } from '../../errors.js'
 import { VERSION } from '../../version.js'
 import { CSV_HEAD, rowCsv } from '../csv.js'
@@ -15,6 +14,7 @@ import {
   type ExportManifest,
   type Tally,
 } from './manifest.js'
+import { FILE_MODE, PartFile, partOf } from './part-file.js'
 
 export type ExportFormat = 'ndjson' | 'csv'
 
@@ -52,24 +52,37 @@ interface Checkpoint {
 const MEDIA_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv' } as const
 /** Pages between two checkpoints. */
 const CHECKPOINT_PAGES = 20
-const BUFFER_BYTES = 64 * 1024
-/** Who else may read the trail is the database's to say, not the file system's. */
-const FILE_MODE = 0o600
 
 /**
  * Exports the whole settled result into a file, newest row first, in constant memory. Interrupted at whatever moment, it
  * is resumed without a gap or a repeat: the set of rows was fixed when it began.
  *
- * @throws AuditError `AUDIT_EXPORT` when the file is there already, or what is there cannot be resumed; those of
- *   {@link Trail}
+ * @throws AuditError `AUDIT_EXPORT` when the file is there already or cannot be written, or there is nothing that can be
+ *   resumed; those of {@link Trail}
  */
 export async function exportToFile(trail: Trail, options: ExportOptions): Promise<ExportResult> {
+  try {
+    return await writeExport(trail, options)
+  } catch (error) {
+    throw error instanceof AuditError ? error : notWritten(options.file, error)
+  }
+}
+
+/**
+ * Whether {@link exportToFile} can begin, or go on, as far as the files say. Changes nothing.
+ *
+ * @throws AuditError `AUDIT_EXPORT`
+ */
+export async function checkExport(options: ExportOptions): Promise<void> {
+  await begun(options, parseFilter(settledFilter(options.filter)).text)
+}
+
+async function writeExport(trail: Trail, options: ExportOptions): Promise<ExportResult> {
   const { file, format, signal } = options
   const filter = settledFilter(options.filter)
   const resolved = parseFilter(filter)
   const { text: given } = resolved
-  await refuseExisting(file)
-  const checkpoint = await checkpointOf(options, given)
+  const checkpoint = await begun(options, given)
   const counter = new Counter(checkpoint?.tally)
   const described = checkpoint?.filter ?? describeFilter(resolved)
   const output = await PartFile.open(file, checkpoint?.bytes)
@@ -144,12 +157,41 @@ export function settledFilter(filter: TrailFilter): TrailFilter {
   return { ...filter, settled: typeof settled === 'string' && settled !== 'false' ? settled : true }
 }
 
-const partOf = (file: string): string => `${file}.part`
 const checkpointFile = (file: string): string => `${file}.part.json`
+
+/** @returns where an export that is to be resumed stopped */
+async function begun(options: ExportOptions, given: string): Promise<Checkpoint | undefined> {
+  await refuseExisting(options.file)
+  await requireDirectory(options.file)
+  return checkpointOf(options, given)
+}
+
+async function requireDirectory(file: string): Promise<void> {
+  const directory = dirname(file)
+  if ((await stat(directory).catch(() => undefined))?.isDirectory() !== true) {
+    throw new AuditError('AUDIT_EXPORT', `there is no directory ${directory}: make it, or name another file`)
+  }
+  await access(directory, constants.W_OK).catch((error: unknown) => {
+    throw notWritten(file, error)
+  })
+}
+
+function notWritten(file: string, error: unknown): AuditError {
+  const { code, message } = error as NodeJS.ErrnoException
+  const why = `${file} cannot be written (${code ?? message})`
+  return new AuditError(
+    'AUDIT_EXPORT',
+    `${why}: look at its directory, and go on with --resume if ${partOf(file)} is there`,
+    { cause: error },
+  )
+}
 
 async function refuseExisting(file: string): Promise<void> {
   if (await stat(file).catch(() => undefined)) {
-    throw new AuditError('AUDIT_EXPORT', `${file} is there already; an export never writes over a file`)
+    throw new AuditError(
+      'AUDIT_EXPORT',
+      `${file} is there already; an export never writes over a file: name another, or remove it`,
+    )
   }
 }
 
@@ -166,14 +208,31 @@ async function checkpointOf(
       `an export to ${file} was begun and not finished: go on with --resume, or remove ${partOf(file)} and ${checkpointFile(file)}`,
     )
   }
+  if (!isThere) {
+    throw new AuditError('AUDIT_EXPORT', `no export to ${file} was begun: begin it without --resume`)
+  }
   // Killed before its first checkpoint: there is nothing to go on with.
   if (text === undefined) return undefined
-  const checkpoint = JSON.parse(text) as Checkpoint
+  const checkpoint = parsed(text)
+  if (checkpoint === undefined) {
+    throw new AuditError(
+      'AUDIT_EXPORT',
+      `${checkpointFile(file)} is damaged: remove it and ${partOf(file)}, and begin without --resume`,
+    )
+  }
   if (checkpoint.given === given && checkpoint.format === format) return checkpoint
   throw new AuditError(
     'AUDIT_EXPORT',
     `the export to ${file} that was begun is another one (${checkpoint.format}, ${checkpoint.given}): repeat its filters and format`,
   )
+}
+
+function parsed(text: string): Checkpoint | undefined {
+  try {
+    return JSON.parse(text) as Checkpoint
+  } catch {
+    return undefined
+  }
 }
 
 function writeCheckpoint(file: string, checkpoint: Checkpoint): Promise<void> {
@@ -185,87 +244,4 @@ async function replace(file: string, text: string): Promise<void> {
   const draft = `${file}.new`
   await writeFile(draft, text, { mode: FILE_MODE, flush: true })
   await rename(draft, file)
-}
-
-/** The growing file, with its size and hash. */
-class PartFile {
-  readonly #handle: FileHandle
-  readonly #hash: Hash
-  readonly #encoder = new TextEncoder()
-  readonly #buffer = new Uint8Array(BUFFER_BYTES)
-  #used = 0
-  #bytes: number
-
-  private constructor(handle: FileHandle, hash: Hash, bytes: number) {
-    this.#handle = handle
-    this.#hash = hash
-    this.#bytes = bytes
-  }
-
-  /** @param bytes how many of an existing file count: what was written after the checkpoint is cut off */
-  static async open(file: string, bytes: number | undefined): Promise<PartFile> {
-    const hash = createHash('sha256')
-    const handle = await open(partOf(file), bytes === undefined ? 'w' : 'r+', FILE_MODE)
-    if (bytes === undefined) return new PartFile(handle, hash, 0)
-    const { size } = await handle.stat()
-    if (size < bytes) {
-      await handle.close()
-      throw new AuditError(
-        'AUDIT_EXPORT',
-        `${partOf(file)} is shorter than when it was interrupted; begin anew`,
-      )
-    }
-    await handle.truncate(bytes)
-    if (bytes > 0) {
-      for await (const chunk of createReadStream(partOf(file), { end: bytes - 1 }))
-        hash.update(chunk as Buffer)
-    }
-    return new PartFile(handle, hash, bytes)
-  }
-
-  /** Bytes that {@link sync} has put on disk. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /** Through one buffer, row by row: large strings and buffers would wait for a major collection, and grow the heap. */
-  async write(text: string): Promise<void> {
-    for (let rest = text; ; ) {
-      const { read, written } = this.#encoder.encodeInto(rest, this.#buffer.subarray(this.#used))
-      this.#used += written
-      if (read === rest.length) return
-      await this.#flush()
-      rest = rest.slice(read)
-    }
-  }
-
-  async #flush(): Promise<void> {
-    await this.#append(this.#buffer.subarray(0, this.#used))
-    this.#used = 0
-  }
-
-  async #append(bytes: Uint8Array): Promise<void> {
-    this.#hash.update(bytes)
-    let done = 0
-    while (done < bytes.length) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, this.#bytes + done)
-      done += bytesWritten
-    }
-    this.#bytes += bytes.length
-  }
-
-  /** What was written is on disk, and counted. */
-  async sync(): Promise<void> {
-    await this.#flush()
-    await this.#handle.datasync()
-  }
-
-  /** Lower-case hex SHA-256 of all that was written. Once. */
-  digest(): string {
-    return this.#hash.digest('hex')
-  }
-
-  close(): Promise<void> {
-    return this.#handle.close()
-  }
 }
