@@ -194,7 +194,8 @@ export class SecretAuditService {
         new AuditError('AUDIT_NO_PIPELINE', 'no audit pipeline is started in this process', { event }),
       )
     } else if (noteUnclaimed(event.operation, event.outcome)) {
-      diag.warn(
+      // Whoever forgot to start the pipeline has set no logger either: nothing else would ever tell.
+      diag.unmissable(
         `otel-audit: no audit pipeline is started in this process; audit id ${event.auditId} (${event.operation}, ` +
           `${event.outcome}) was dropped, and so will be all that follow. Start with --import otel-audit/register, ` +
           'or call createAudit(...).start().',
