@@ -1,4 +1,5 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openLmdbSpool } from '../../dist/exporter/spool/lmdb-spool.js'
@@ -68,6 +69,7 @@ describe('otel-audit doctor', () => {
       'rights',
       'partitions',
       'durability',
+      'enrolment',
       'spool',
       'tracing',
     ])
@@ -139,6 +141,30 @@ describe('otel-audit doctor', () => {
     expect(levels(report)).toContain('error fsync')
     expect(messages(report).join('\n')).toContain('ALTER SYSTEM RESET fsync; SELECT pg_reload_conf()')
     expect(code).toBe(1)
+  })
+
+  test('looks at the enrolment key as the service will', async () => {
+    const directory = temporaryDirectory()
+    const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const file = join(directory, 'enrolment.pem')
+    const withFile = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: file }
+    const missing = await doctor(withFile)
+    expect(levels(missing.report)).toEqual(['error enrolment'])
+    expect(messages(missing.report)[0]).toContain('ENOENT')
+    expect(missing.code).toBe(1)
+
+    writeFileSync(file, pem.slice(0, 60), { mode: 0o600 })
+    expect(messages((await doctor(withFile)).report)[0]).toContain('must be an Ed25519 private key')
+    writeFileSync(file, pem)
+    expect(levels((await doctor(withFile)).report)).toEqual([])
+    chmodSync(file, 0o644)
+    const readable = await doctor(withFile)
+    expect(levels(readable.report)).toEqual(['warning enrolment'])
+    expect(messages(readable.report)[0]).toContain(`chmod 600 ${file}`)
+    expect(readable.code).toBe(0)
+
+    const path = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_ENROLMENT_KEY: file }
+    expect(messages((await doctor(path)).report)[0]).toMatch(/a file belongs into enrolmentKeyFile/)
   })
 
   test('looks at the spool: what was set aside, and a directory that cannot be used', async () => {
