@@ -6,7 +6,7 @@ import { type AddPartitions, BlockWriter } from './block-writer.js'
 import { checkStore } from './check.js'
 import { Connection, type ConnectionOptions } from './connection.js'
 import type { ChainIdentity } from './enrolment.js'
-import { fault, isLasting, isOutsideKeptRange } from './faults.js'
+import { connectionFault, fault, isLasting, isOutsideKeptRange } from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
 import { openChain } from './open-chain.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from './schema-name.js'
@@ -103,7 +103,7 @@ export class PostgresAuditSink implements AuditSink {
       connected = await this.#connected()
     } catch (error) {
       const lasting = error instanceof AuditError || isLasting(error)
-      return { status: 'failed', lasting, fault: fault('AUDIT_UNAVAILABLE', 'no connection', error) }
+      return { status: 'failed', lasting, fault: connectionFault(error) }
     }
     const { connection, blocks } = connected
     const result = await blocks.store(connection, batch, (...args) => this.#addPartitions(...args))
