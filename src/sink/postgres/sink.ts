@@ -9,6 +9,7 @@ import type { ChainIdentity } from './enrolment.js'
 import { connectionFault, fault, isLasting, isOutsideKeptRange } from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
 import { openChain } from './open-chain.js'
+import { remedyOf } from './remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
 
@@ -129,7 +130,7 @@ export class PostgresAuditSink implements AuditSink {
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
-      throw new AuditError(code, message, { cause })
+      throw new AuditError(code, `${message}; ${remedyOf(error)}`, { cause })
     } finally {
       await connection?.close()
     }
