@@ -190,8 +190,26 @@ describe('otel-audit doctor', () => {
     writeFileSync(file, '')
     const unusable = await doctor({ ...withSpool, NOETL_SECRET_AUDIT_SPOOL_DIR: join(file, 'spool') })
     expect(levels(unusable.report)).toEqual(['error spool'])
-    expect(messages(unusable.report)[0]).toMatch(/chown|local disk/)
+    expect(messages(unusable.report)[0]).toMatch(/is a file \(ENOTDIR\): name another/)
     expect(unusable.code).toBe(1)
+  })
+
+  test('refuses a spool directory that others share, in the words of the service', async () => {
+    const shared = temporaryDirectory()
+    writeFileSync(join(shared, 'of another'), '')
+    chmodSync(shared, 0o1777)
+    const refused: unknown = await openLmdbSpool({ directory: shared, maxBytes: 1_000_000 }).catch(
+      (error: unknown) => error,
+    )
+    const { code, report } = await doctor({
+      DATABASE_URL: as('doctor_writer'),
+      NOETL_SECRET_AUDIT_SPOOL_DIR: shared,
+      NOETL_SECRET_AUDIT_SPOOL_BYTES: '1000000',
+    })
+    expect(levels(report)).toEqual(['error spool'])
+    expect(messages(report)[0]).toMatch(/permissions 1777, .*chmod it to 0700$/)
+    expect(String(refused)).toContain(messages(report)[0])
+    expect(code).toBe(1)
   })
 
   test('warns when the bound of the spool is more than the disk has', async () => {
