@@ -16,6 +16,7 @@ import { lazyPipeline } from './service/lazy-pipeline.js'
 import { isStrictBy, type StrictPolicy } from './service/mode.js'
 import { registerPipeline, takeUnclaimed, unregisterPipeline } from './service/pipeline.js'
 import { SecretAuditService } from './service/service.js'
+import { checkIdentity, enrolmentFindings } from './sink/postgres/enrolment.js'
 import { PostgresAuditSink } from './sink/postgres/sink.js'
 import type { AuditSink, SinkFinding } from './sink/sink.js'
 import { VERSION } from './version.js'
@@ -98,7 +99,7 @@ export class Audit {
    * Idempotent; after a failure it may be tried again.
    *
    * @returns what the self-test found
-   * @throws AuditError in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without strict mode such
+   * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without strict mode such
    *   findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED` after
    *   {@link close}
    */
@@ -147,12 +148,13 @@ export class Audit {
 
   /** Checks spool, tracer, meter and database. Never throws: what is wrong is a finding. */
   async selfTest(): Promise<SelfTestReport> {
-    const { exporter, sink } = this.#assembled()
+    const { exporter, settings, sink } = this.#assembled()
     exporter.metrics.refresh()
     const spool = await this.#spool
     const findings = [
       ...(spool === undefined ? [] : [spool]),
       ...checkTelemetry(exporter, this.#isProcessorTaken),
+      ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...(await checkSink(sink)),
     ]
     return { ok: findings.every(({ level }) => level !== 'error'), findings }
@@ -244,6 +246,7 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
       { field: 'databaseUrl' },
     )
   }
+  checkIdentity(settings)
   const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
   return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
 }

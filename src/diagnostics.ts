@@ -1,15 +1,16 @@
 import { diag as logger, DiagConsoleLogger } from '@opentelemetry/api'
-import { hiddenApi } from './hidden-api.js'
+import { hasLogger, hiddenApi } from './hidden-api.js'
 
 type Say = (message: string, ...details: readonly unknown[]) => void
 
 const guarded =
-  (level: 'error' | 'warn' | 'debug'): Say =>
+  (level: 'error' | 'warn' | 'debug', isUnmissable = false): Say =>
   (message, ...details) => {
     try {
       logger[level](message, ...details)
       // The user's logger is not ours to see then, and nobody would hear of a loss.
-      if (level !== 'debug' && hiddenApi() !== undefined) new DiagConsoleLogger()[level](message, ...details)
+      const isUnheard = (level !== 'debug' && hiddenApi() !== undefined) || (isUnmissable && !hasLogger())
+      if (isUnheard) new DiagConsoleLogger()[level](message, ...details)
     } catch {
       // There is nobody left to tell.
     }
@@ -23,6 +24,8 @@ export const diag = Object.freeze({
   error: guarded('error'),
   warn: guarded('warn'),
   debug: guarded('debug'),
+  /** A warning that goes to stderr where the application has set no logger. */
+  unmissable: guarded('warn', true),
 })
 
 /** Calls code of the user's in the middle of a record: when it throws, that is said, and changes nothing. */

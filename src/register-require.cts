@@ -9,7 +9,7 @@ function startInApplication(): void {
   const { isMainThread, parentPort } = require('node:worker_threads') as typeof import('node:worker_threads')
   if (!isMainThread && parentPort === null) return
   const { startZeroCode } = require('./zero-code.js') as typeof import('./zero-code.js')
-  startZeroCode().ready.catch((error: unknown) => {
+  startZeroCode('--require').catch((error: unknown) => {
     setImmediate(() => {
       throw error
     })

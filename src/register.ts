@@ -4,4 +4,4 @@
  */
 import { startZeroCode } from './zero-code.js'
 
-await startZeroCode().ready
+await startZeroCode('--import')

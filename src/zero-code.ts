@@ -12,19 +12,43 @@ interface NodeSdk {
   shutdown(): Promise<void>
 }
 
-export interface ZeroCode {
-  readonly audit: Audit
-  /** Rejects when strict mode forbids the start-up. */
-  readonly ready: Promise<unknown>
+/** How the preload came to be loaded. */
+type Loader = '--import' | '--require'
+
+interface Loaded {
+  readonly by: Loader
+  isSaidTwice: boolean
 }
 
+// Each loader has an entry of its own, and a process may have two copies of this package.
+const LOADED = Symbol.for('otel-audit.register.loaded.v1')
+
 /**
- * Starts the SDK as the environment configures it plus the audit pipeline, and sees to a clean end.
+ * Starts the SDK as the environment configures it plus the audit pipeline, and sees to a clean end. Once in a process:
+ * a second SDK could not register, and a second pipeline would say everything twice.
  *
+ * @returns rejects when strict mode forbids the start-up
  * @throws AuditError for options that cannot be understood, and for missing packages: the process must not run on
  *   without the audit that it was started with
  */
-export function startZeroCode(): ZeroCode {
+export function startZeroCode(by: Loader): Promise<unknown> {
+  const holder = globalThis as { [LOADED]?: Loaded }
+  const first = holder[LOADED]
+  if (first === undefined) {
+    const ready = start()
+    holder[LOADED] = { by, isSaidTwice: false }
+    return ready
+  }
+  if (!first.isSaidTwice) {
+    first.isSaidTwice = true
+    diag.unmissable(
+      `otel-audit: otel-audit/register is loaded twice (${first.by}, then ${by}); the second is ignored`,
+    )
+  }
+  return Promise.resolve()
+}
+
+function start(): Promise<unknown> {
   const load = createRequire(locateSdkNode())
   logToStderr(load('@opentelemetry/api') as typeof Api)
   const audit = createAudit()
@@ -33,7 +57,7 @@ export function startZeroCode(): ZeroCode {
   const sdk = new NodeSDK(audit.withSdk({ instrumentations: autoInstrumentations() }))
   sdk.start()
   endCleanly(audit, sdk)
-  return { audit, ready: audit.start() }
+  return audit.start()
 }
 
 /**

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -191,6 +192,35 @@ describe('start', () => {
     const homes = await readdir(spoolDirectory)
     expect(await audit.start()).toMatchObject({ ok: true })
     expect(await readdir(spoolDirectory)).toEqual(homes)
+  })
+
+  it.each([true, false])('fails with an enrolment key that is none; strict: %s', async (strict) => {
+    const databaseUrl = 'postgres://127.0.0.1:9/trail'
+    const at = await directory()
+    const wrong: readonly [AuditOptions, string][] = [
+      [{ enrolmentKeyFile: join(at, 'nothing') }, 'ENOENT'],
+      [{ enrolmentKey: join(at, 'canary-3b1e') }, 'a file belongs into enrolmentKeyFile'],
+      [{ origin: 'my log' }, 'origin must be'],
+    ]
+    for (const [options, said] of wrong) {
+      const error: unknown = await createAudit({ databaseUrl, strict, ...options })
+        .start()
+        .catch((e: unknown) => e)
+      expect(error).toMatchObject({ code: 'AUDIT_INVALID_OPTION', message: expect.stringContaining(said) })
+      expect(String(error)).not.toContain('canary-3b1e')
+    }
+  })
+
+  it('warns once of an enrolment key that others can read', async () => {
+    const said = listening()
+    const enrolmentKeyFile = join(await directory(), 'enrolment.pem')
+    const { privateKey } = generateKeyPairSync('ed25519')
+    await writeFile(enrolmentKeyFile, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o644 })
+    const audit = createAudit({ databaseUrl: 'postgres://127.0.0.1:9/trail', enrolmentKeyFile })
+    onTestFinished(() => audit.close({ timeoutMs: 0 }))
+    await audit.start()
+    const about = said.filter((line) => line.includes(`chmod 600 ${enrolmentKeyFile}`))
+    expect(about).toEqual([expect.stringMatching(/^warn: otel-audit: self-test: enrolment: /)])
   })
 
   it('of a closed pipeline fails, and leaves the process to the next', async () => {

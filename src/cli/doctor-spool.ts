@@ -1,7 +1,5 @@
-import { constants } from 'node:fs'
-import { access, stat, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
 import type { Diagnosis } from '../sink/postgres/diagnose.js'
 import type { SinkFinding } from '../sink/sink.js'
 
@@ -21,34 +19,23 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   const say = (level: SinkFinding['level'], message: string): void =>
     void findings.push({ level, check, message })
   if (!isInstalled('lmdb')) say('error', 'lmdb is not installed: npm install lmdb')
-  const existing = await nearestExisting(directory)
+  const { inspectDirectory, nearestExisting } = await import('../exporter/spool/directory.js')
+  let found: 'missing' | 'wide' | 'fit' | undefined
   try {
-    await access(existing, constants.R_OK | constants.W_OK | constants.X_OK)
-    if (existing === directory) await lookAt(directory, say)
-    await lookAtDisk(existing, maxBytes, say)
+    found = await inspectDirectory(directory)
+    if (found !== 'missing') await lookAt(directory, say)
+    const { path } = await nearestExisting(directory)
+    await lookAtDisk(path, maxBytes, say)
   } catch (error) {
-    const user = process.getuid?.() ?? 'the user of the service'
-    say(
-      'error',
-      `${existing}: ${messageOf(error)}; as root: chown ${user} ${existing}; chmod 700 ${existing}`,
-    )
+    say('error', messageOf(error))
   }
-  const state = existing === directory ? directory : `${directory}, which the service will make`
+  const state = found === 'missing' ? `${directory}, which the service will make` : directory
   return { check, state, findings }
 }
 
 type Say = (level: SinkFinding['level'], message: string) => void
 
 async function lookAt(directory: string, say: Say): Promise<void> {
-  const { uid } = await stat(directory)
-  const user = process.getuid?.()
-  if (user !== undefined && uid !== user) {
-    say(
-      'error',
-      `${directory} belongs to user ${uid}, and this is user ${user}; as root: chown ${user} ${directory}`,
-    )
-    return
-  }
   const { listSpools } = await import('../exporter/spool/list.js')
   const { homes, damaged } = await listSpools(directory)
   const aside = homes.reduce((sum, { quarantined }) => sum + quarantined, 0)
@@ -75,16 +62,6 @@ async function lookAtDisk(existing: string, maxBytes: number, say: Say): Promise
   if (free < maxBytes) {
     const most = `spoolBytes is ${maxBytes}, and the disk has ${free} bytes free`
     say('warning', `${most}; make space, or set NOETL_SECRET_AUDIT_SPOOL_BYTES=${Math.floor(free / 2)}`)
-  }
-}
-
-async function nearestExisting(path: string): Promise<string> {
-  for (let at = path; ; at = dirname(at)) {
-    const isThere = await stat(at).then(
-      () => true,
-      () => false,
-    )
-    if (isThere || at === dirname(at)) return at
   }
 }
 

@@ -35,7 +35,11 @@ async function runDoctor({ databaseUrl, schema, format }: DoctorFlags, command: 
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
   const { resolveOptions } = await import('../resolve-options.js')
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
-  const diagnoses = [...(await diagnoseDatabase(settings)), ...(await diagnoseProcess(settings))]
+  const diagnoses = [
+    ...(await diagnoseDatabase(settings)),
+    await diagnoseEnrolment(settings),
+    ...(await diagnoseProcess(settings)),
+  ]
   const isFit = diagnoses.every(({ findings }) => findings.every(({ level }) => level !== 'error'))
   const configuration = await understood(settings)
   process.stdout.write(
@@ -71,6 +75,21 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
     answerTimeoutMs,
     applicationName: 'otel-audit doctor',
   })
+}
+
+async function diagnoseEnrolment(settings: AuditSettings): Promise<Diagnosis> {
+  const { checkIdentity, enrolmentFindings } = await import('../sink/postgres/enrolment.js')
+  const check = 'enrolment'
+  const { enrolmentKey, enrolmentKeyFile } = settings
+  const state =
+    enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none: nobody vouches for a chain') : 'a key'
+  try {
+    checkIdentity(settings)
+    return { check, state, findings: enrolmentFindings(settings) }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { check, state, findings: [{ level: 'error', check, message }] }
+  }
 }
 
 /** Every option as it was understood; passwords are masked. */

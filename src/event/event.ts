@@ -5,7 +5,7 @@ import { eventDigest } from './digest.js'
 import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
 import { microseconds } from './time.js'
-import { isVocabularyName, type Operation, type Outcome } from './vocabulary.js'
+import { isVocabularyName, notAName, type Operation, type Outcome, typeName } from './vocabulary.js'
 
 export type ActorType = 'user' | 'service' | 'system'
 const ACTOR_TYPES: readonly unknown[] = ['user', 'service', 'system']
@@ -267,8 +267,7 @@ function checkKeys(fields: AuditFields): void {
 
 function vocabulary(field: 'operation' | 'outcome', value: unknown): string {
   if (isVocabularyName(value)) return value
-  const maker = field === 'operation' ? 'Operation.define' : 'Outcome.other'
-  throw invalid(field, `must be lower snake case of 1 to 64 characters (${maker}), got ${typeName(value)}`)
+  throw notAName(field, value)
 }
 
 function actorType(value: unknown): ActorType | null {
@@ -293,9 +292,4 @@ function int64(field: string, value: unknown): bigint | null {
 
 function invalid(field: string, message: string): AuditError {
   return new AuditError('AUDIT_INVALID_EVENT', `${field} ${message}`, { field })
-}
-
-function typeName(value: unknown): string {
-  if (value === null) return 'null'
-  return Array.isArray(value) ? 'array' : typeof value
 }

@@ -1,4 +1,4 @@
-import { AuditError } from '../errors.js'
+import { AuditError, nearest } from '../errors.js'
 import { cut } from './text.js'
 
 const OPERATIONS = [
@@ -52,14 +52,44 @@ export function isVocabularyName(value: unknown): value is string {
   return KNOWN.has(value) || (typeof value === 'string' && NAME.test(value))
 }
 
-function vocabularyName(kind: 'operation' | 'outcome', name: string): string {
-  if (isVocabularyName(name)) return name
-  const got = typeof name === 'string' ? JSON.stringify(cut(name, 80)) : typeof name
-  throw new AuditError(
+/** Operations of rows that only the pipeline itself writes. Reads of the trail are recorded by whoever serves them. */
+const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap'])
+
+/**
+ * Of what an application says: or a made-up gap could not be told from a real one.
+ *
+ * @throws AuditError `AUDIT_INVALID_EVENT`
+ */
+export function checkNotOwn(operation: string): void {
+  if (!OWN_OPERATIONS.has(operation)) return
+  const message = `operation ${operation} is for the rows that the pipeline writes about itself`
+  throw new AuditError('AUDIT_INVALID_EVENT', message, { field: 'operation' })
+}
+
+/** The error for an operation or outcome that is none. It quotes the value, which is a name and never a secret. */
+export function notAName(field: 'operation' | 'outcome', value: unknown): AuditError {
+  const maker = field === 'operation' ? 'Operation.define' : 'Outcome.other'
+  const got = typeof value === 'string' ? JSON.stringify(cut(value, 80)) : typeName(value)
+  const known = field === 'operation' ? OPERATIONS : OUTCOMES
+  const hint = typeof value === 'string' ? nearest(value, known) : undefined
+  return new AuditError(
     'AUDIT_INVALID_EVENT',
-    `${kind} must be lower snake case of 1 to 64 characters, beginning with a letter; got ${got}`,
-    { field: kind },
+    `${field} must be lower snake case of 1 to 64 characters, beginning with a letter (${maker}); got ${got}` +
+      (hint === undefined ? '' : `; did you mean ${JSON.stringify(hint)}?`),
+    { field },
   )
+}
+
+/** What a value is, without saying what it says. */
+export function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+function vocabularyName(kind: 'operation' | 'outcome', name: string): string {
+  if (!isVocabularyName(name)) throw notAName(kind, name)
+  if (kind === 'operation') checkNotOwn(name)
+  return name
 }
 
 export const Operation = Object.freeze({
@@ -71,9 +101,9 @@ export const Operation = Object.freeze({
   ResolveKeychain: 'resolve_keychain',
   /** A credential is fetched in plain form by its bearer. */
   GetCredential: 'get_credential',
-  /** The trail's own pipeline started, stopped or changed its mode. */
+  /** The trail's own pipeline started, stopped or changed its mode. No application may record it. */
   AuditLifecycle: 'audit_lifecycle',
-  /** Events that are known to be missing from the trail. */
+  /** Events that are known to be missing from the trail. No application may record it. */
   AuditGap: 'audit_gap',
   /** The trail was read. */
   QueryTrail: 'query_trail',
@@ -83,7 +113,8 @@ export const Operation = Object.freeze({
    * An operation of the application's own. At most 16 operations of a process become metric labels (the closed
    * set included); the row always keeps the exact name.
    *
-   * @throws AuditError `AUDIT_INVALID_EVENT` unless `name` is lower snake case of 1 to 64 characters.
+   * @throws AuditError `AUDIT_INVALID_EVENT` unless `name` is lower snake case of 1 to 64 characters, and not one that
+   *   only the pipeline itself writes.
    */
   define: (name: string): Operation => vocabularyName('operation', name) as Operation,
 })

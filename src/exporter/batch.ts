@@ -24,3 +24,11 @@ export function withoutTwins(entries: readonly Entry[]): (readonly Entry[])[] {
   const later = entries.filter((entry) => first.get(entry.event.auditId) !== entry)
   return [[...first.values()], ...withoutTwins(later)]
 }
+
+/** Where events that wait are: those in memory only are lost when the process is killed. */
+export function whereabouts(entries: readonly Entry[]): string {
+  const onDisk = entries.filter(({ spoolKey }) => spoolKey !== undefined).length
+  if (onDisk === 0) return 'held in memory'
+  if (onDisk === entries.length) return 'on disk in the spool'
+  return `${entries.length - onDisk} held in memory, ${onDisk} on disk in the spool`
+}

@@ -2,7 +2,7 @@ import { diag } from '../diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
 import { Answers, turn } from './answers.js'
-import { batchOf, inOrder, withoutTwins } from './batch.js'
+import { batchOf, inOrder, whereabouts, withoutTwins } from './batch.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue, BatchBounds } from './queue.js'
 import { backoffMs } from './retry.js'
@@ -310,8 +310,10 @@ export class GroupCommit {
       back.push(entry)
     }
     this.#queue.putBack(back)
-    if (back.length > 0)
-      diag.warn(`otel-audit: ${back.length} audit events wait for the database: ${fault.message}`)
+    if (back.length > 0) {
+      const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
+      diag.warn(`otel-audit: ${what}: ${fault.message}; run otel-audit doctor`)
+    }
   }
 
   /** Keeps the process alive only while a strict caller waits: its deadline timer does that. */

@@ -1,8 +1,9 @@
 import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
-import { type AuditFields, draftEvent } from '../event/event.js'
+import type { AuditFields } from '../event/event.js'
 import { eventTime } from '../event/time.js'
 import { isVocabularyName, Outcome } from '../event/vocabulary.js'
+import { draftAccess } from './draft-access.js'
 import type { RecordOptions } from './record-options.js'
 import { redactReturned } from './redact.js'
 
@@ -57,7 +58,7 @@ export async function runGuarded<T>(
 function checked(given: GuardFields): GuardFields {
   const fields = { ...given }
   if ('outcome' in fields) throw invalid('outcome', 'is what guard finds out; it cannot be given')
-  draftEvent({ ...fields, outcome: Outcome.Ok })
+  draftAccess({ ...fields, outcome: Outcome.Ok })
   const { occurredAt, attributes } = fields
   return {
     ...fields,

@@ -1,11 +1,12 @@
 import { diag } from '../diagnostics.js'
 import { AuditError } from '../errors.js'
-import { type AuditFields, completeEvent, draftEvent, type EventDraft } from '../event/event.js'
+import { type AuditFields, completeEvent, type EventDraft } from '../event/event.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { eventTime } from '../event/time.js'
 import type { Operation } from '../event/vocabulary.js'
 import { AuditSpan } from './audit-span.js'
 import { DEFAULT_DEADLINE_MS, deadlineBy, type DeadlinePolicy } from './deadline.js'
+import { draftAccess } from './draft-access.js'
 import { type GuardedAccess, type GuardFields, type GuardOptions, runGuarded } from './guard.js'
 import { isStrictBy, parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './mode.js'
 import { NoopPipeline } from './noop-pipeline.js'
@@ -76,7 +77,7 @@ export class SecretAuditService {
    * @throws AuditError `AUDIT_INVALID_EVENT` when the call itself is wrong
    */
   recordAsync(fields: AuditFields): bigint {
-    return this.#recordAsync(fields, draftEvent(fields), 0)
+    return this.#recordAsync(fields, draftAccess(fields), 0)
   }
 
   /**
@@ -89,7 +90,7 @@ export class SecretAuditService {
     // Not `async`: each promise more costs a strict record 1 µs where a context manager watches promises.
     try {
       checkRecordOptions(options)
-      return this.#recordStrict(fields, draftEvent(fields), options, 0)
+      return this.#recordStrict(fields, draftAccess(fields), options, 0)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -124,7 +125,7 @@ export class SecretAuditService {
   }
 
   async #record(fields: AuditFields, options: RecordOptions, redacted: number): Promise<Receipt | undefined> {
-    const draft = draftEvent(fields)
+    const draft = draftAccess(fields)
     const strict =
       options.mode === undefined
         ? this.isStrict(fields.credential, fields.operation)
@@ -194,7 +195,8 @@ export class SecretAuditService {
         new AuditError('AUDIT_NO_PIPELINE', 'no audit pipeline is started in this process', { event }),
       )
     } else if (noteUnclaimed(event.operation, event.outcome)) {
-      diag.warn(
+      // Whoever forgot to start the pipeline has set no logger either: nothing else would ever tell.
+      diag.unmissable(
         `otel-audit: no audit pipeline is started in this process; audit id ${event.auditId} (${event.operation}, ` +
           `${event.outcome}) was dropped, and so will be all that follow. Start with --import otel-audit/register, ` +
           'or call createAudit(...).start().',

@@ -1,4 +1,5 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openLmdbSpool } from '../../dist/exporter/spool/lmdb-spool.js'
@@ -68,6 +69,7 @@ describe('otel-audit doctor', () => {
       'rights',
       'partitions',
       'durability',
+      'enrolment',
       'spool',
       'tracing',
     ])
@@ -149,6 +151,30 @@ describe('otel-audit doctor', () => {
     expect(code).toBe(1)
   })
 
+  test('looks at the enrolment key as the service will', async () => {
+    const directory = temporaryDirectory()
+    const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const file = join(directory, 'enrolment.pem')
+    const withFile = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: file }
+    const missing = await doctor(withFile)
+    expect(levels(missing.report)).toEqual(['error enrolment'])
+    expect(messages(missing.report)[0]).toContain('ENOENT')
+    expect(missing.code).toBe(1)
+
+    writeFileSync(file, pem.slice(0, 60), { mode: 0o600 })
+    expect(messages((await doctor(withFile)).report)[0]).toContain('must be an Ed25519 private key')
+    writeFileSync(file, pem)
+    expect(levels((await doctor(withFile)).report)).toEqual([])
+    chmodSync(file, 0o644)
+    const readable = await doctor(withFile)
+    expect(levels(readable.report)).toEqual(['warning enrolment'])
+    expect(messages(readable.report)[0]).toContain(`chmod 600 ${file}`)
+    expect(readable.code).toBe(0)
+
+    const path = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_ENROLMENT_KEY: file }
+    expect(messages((await doctor(path)).report)[0]).toMatch(/a file belongs into enrolmentKeyFile/)
+  })
+
   test('looks at the spool: what was set aside, and a directory that cannot be used', async () => {
     const directory = temporaryDirectory()
     const withSpool = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_SPOOL_BYTES: '1000000' }
@@ -172,8 +198,26 @@ describe('otel-audit doctor', () => {
     writeFileSync(file, '')
     const unusable = await doctor({ ...withSpool, NOETL_SECRET_AUDIT_SPOOL_DIR: join(file, 'spool') })
     expect(levels(unusable.report)).toEqual(['error spool'])
-    expect(messages(unusable.report)[0]).toMatch(/chown|local disk/)
+    expect(messages(unusable.report)[0]).toMatch(/is a file \(ENOTDIR\): name another/)
     expect(unusable.code).toBe(1)
+  })
+
+  test('refuses a spool directory that others share, in the words of the service', async () => {
+    const shared = temporaryDirectory()
+    writeFileSync(join(shared, 'of another'), '')
+    chmodSync(shared, 0o1777)
+    const refused: unknown = await openLmdbSpool({ directory: shared, maxBytes: 1_000_000 }).catch(
+      (error: unknown) => error,
+    )
+    const { code, report } = await doctor({
+      DATABASE_URL: as('doctor_writer'),
+      NOETL_SECRET_AUDIT_SPOOL_DIR: shared,
+      NOETL_SECRET_AUDIT_SPOOL_BYTES: '1000000',
+    })
+    expect(levels(report)).toEqual(['error spool'])
+    expect(messages(report)[0]).toMatch(/permissions 1777, .*chmod it to 0700$/)
+    expect(String(refused)).toContain(messages(report)[0])
+    expect(code).toBe(1)
   })
 
   test('warns when the bound of the spool is more than the disk has', async () => {

@@ -110,6 +110,13 @@ describe('a call that describes no event', () => {
     ['a String object', { actorId: new String('x') }, 'actorId', 'must be a string, got object'],
     ['no operation', { operation: undefined }, 'operation', 'Operation.define'],
     ['an operation in camel case', { operation: 'getSealed' }, 'operation', 'lower snake case'],
+    [
+      'the name of a constant',
+      { operation: 'GetCredential' },
+      'operation',
+      'got "GetCredential"; did you mean "get_credential"?',
+    ],
+    ['a list of outcomes', { outcome: ['ok'] }, 'outcome', '(Outcome.other); got array'],
     ['an operation of 65 characters', { operation: 'a'.repeat(65) }, 'operation', '1 to 64'],
     ['no outcome', { outcome: null }, 'outcome', 'Outcome.other'],
     ['an outcome with a space', { outcome: 'not ok' }, 'outcome', 'lower snake case'],

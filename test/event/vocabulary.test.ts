@@ -56,3 +56,9 @@ describe.each([
     expect(() => make(name as never)).toThrow(expect.objectContaining({ code: 'AUDIT_INVALID_EVENT', field }))
   })
 })
+
+it.each([Operation.AuditGap, Operation.AuditLifecycle])('%s is no operation of an application', (name) => {
+  const refused = { code: 'AUDIT_INVALID_EVENT', field: 'operation' }
+  expect(() => Operation.define(name)).toThrow(expect.objectContaining(refused))
+  expect(Operation.define(Operation.QueryTrail)).toBe('query_trail')
+})

@@ -4,6 +4,7 @@ import { MemorySpool } from '../../src/exporter/spool/memory-spool.js'
 import { type SpoolKey, SpoolRefusal } from '../../src/exporter/spool/spool.js'
 import type { SpoolMode } from '../../src/exporter/spooler.js'
 import { RecordingAuditSink } from '../../src/sink/recording.js'
+import { listening } from '../service/telemetry.js'
 import { FAILED, REFUSED } from '../support/faults.js'
 import { Ledger, type Submission } from '../support/ledger.js'
 import { recordedRows } from '../support/trail.js'
@@ -65,6 +66,16 @@ describe('while the database is away', () => {
     away = false
     expect(new Set(await Promise.all(events.map(({ fate }) => fate)))).toEqual(new Set(['stored']))
     await waitUntil('an empty spool', () => spool.status.entries === 0)
+  })
+
+  test.each([
+    ['overflow', 'held in memory'],
+    ['always', 'on disk in the spool'],
+  ] as const)('it is said where they wait, by %s', async (mode, place) => {
+    const said = listening()
+    start(mode, new MemorySpool(10_000_000))
+    await outage(0)
+    expect(said.join('\n')).toContain(`1 audit events wait for the database, ${place}: `)
   })
 
   test('those that stay find out when it is back, without any new event', async () => {

@@ -135,10 +135,17 @@ describe('of the store it says', () => {
     expect(await ofStore(database.url)).toEqual([])
   })
 
-  it('that it cannot be reached', async () => {
-    expect(await ofStore('postgres://nobody:hunter2@127.0.0.1:9/trail')).toMatchObject([
-      { check: 'store', message: expect.stringContaining('ECONNREFUSED') },
-    ])
+  it.each<[string, (url: URL) => void, RegExp]>([
+    ['no server', (url) => (url.port = '9'), /ECONNREFUSED.*; start the server, or check host and port/],
+    ['no such host', (url) => (url.hostname = 'nowhere.invalid'), /; check .*host.* of DATABASE_URL/],
+    ['a wrong password', (url) => (url.password = 'hunter2'), /28P01.*; check user and password/],
+    ['no such database', (url) => (url.pathname = '/nowhere'), /3D000.*; check the database of DATABASE_URL/],
+  ])('that it cannot be reached, and what to change: %s', async (_, change, said) => {
+    const url = new URL(database.url)
+    change(url)
+    const found = await ofStore(url.href)
+    expect(found).toMatchObject([{ check: 'store', message: expect.stringMatching(said) }])
+    expect(JSON.stringify(found)).not.toContain('hunter2')
   })
 
   it('that the tables are missing', async () => {

@@ -9,7 +9,7 @@ export interface ApplicationOptions {
   /** A file of `test/register/apps`. */
   readonly app: string
   /** How `otel-audit/register` is preloaded; `none` leaves it out. Default `import`. */
-  readonly preload?: 'import' | 'require' | 'none'
+  readonly preload?: 'import' | 'require' | 'both' | 'none'
   /** Files of `test/register/apps` that are preloaded before it. */
   readonly before?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -20,7 +20,8 @@ export class Application extends Program {
   constructor({ app, preload = 'import', before = [], env = {} }: ApplicationOptions) {
     const file = (name: string): string => join(packageRoot(), 'test', 'register', 'apps', name)
     const preloads = before.flatMap((name) => ['--import', file(name)])
-    if (preload !== 'none') preloads.push(`--${preload}`, 'otel-audit/register')
+    if (preload !== 'none' && preload !== 'import') preloads.push('--require', 'otel-audit/register')
+    if (preload !== 'none' && preload !== 'require') preloads.push('--import', 'otel-audit/register')
     super({ args: [...preloads, file(app)], cwd: packageRoot(), env })
     onTestFinished(() => this.kill())
   }

@@ -64,6 +64,23 @@ it('async mode, database away: starts, says so on stderr, and stores later', asy
   })
 })
 
+it('loaded by --require and by --import: one pipeline, and one line on stderr', async () => {
+  const instance = 'loaded-twice'
+  const env = {
+    PROGRAM: 'records',
+    DATABASE_URL: server.url(),
+    OTEL_RESOURCE_ATTRIBUTES: `service.instance.id=${instance}`,
+  }
+  const application = new Application({ app: 'script.mjs', preload: 'both', env })
+  expect(await application.exit).toEqual({ code: 0, signal: null })
+  expect(application.stderr).toContain('loaded twice (--require, then --import); the second is ignored')
+  expect(application.stderr.match(/loaded twice/g)).toHaveLength(1)
+  expect(application.stderr).not.toContain('duplicate registration')
+  const rows = (await readTrail(server.url())).filter(({ event }) => event.serviceInstanceId === instance)
+  const lifecycle = rows.filter(({ event }) => event.operation === 'audit_lifecycle')
+  expect(lifecycle.map(({ event }) => event.outcome)).toEqual(['started', 'stopped'])
+})
+
 describe('what cannot be understood is a start-up error', () => {
   it.each([
     [{ NOETL_SECRET_AUDIT_REQIRED: '1' }, 'Did you mean NOETL_SECRET_AUDIT_REQUIRED?'],

@@ -2,6 +2,9 @@ import { metrics } from '@opentelemetry/api'
 import { type AuditEvent, createAudit, Operation, RecordingAuditSink, SecretAuditService } from 'otel-audit'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { takeUnclaimed } from '../../src/service/pipeline.js'
+import { Application } from '../register/application.js'
+import { packageRoot } from '../support/postgres/package-root.js'
+import { Program } from '../support/program.js'
 import { ACCESS } from './recording.js'
 import { listening, thrower, traced } from './telemetry.js'
 
@@ -52,6 +55,25 @@ describe('without any pipeline in the process', () => {
       { operation: 'get_credential', outcome: 'ok', count: 2 },
       { operation: 'get_credential', outcome: 'no_pubkey', count: 1 },
     ])
+  })
+
+  it('an application that sets no logger says it on stderr, once', async () => {
+    const application = new Application({ app: 'script.mjs', preload: 'none', env: { PROGRAM: 'records' } })
+    expect(await application.exit).toEqual({ code: 0, signal: null })
+    const lines = application.stderr.trim().split('\n')
+    expect(lines).toEqual([expect.stringMatching(/no audit pipeline is started .* was dropped, .*--import/)])
+  })
+
+  it('a logger of the application that wants errors only is not overruled', async () => {
+    const code = `
+      import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
+      import { SecretAuditService } from 'otel-audit'
+      diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.ERROR)
+      SecretAuditService.fromEnv().recordAsync(${JSON.stringify(ACCESS)})
+    `
+    const program = new Program({ args: ['--input-type=module', '--eval', code], cwd: packageRoot() })
+    expect(await program.exit).toEqual({ code: 0, signal: null })
+    expect(program.stderr).toBe('')
   })
 
   it('what was dropped is handed to the next pipeline that starts, once', async () => {

@@ -206,6 +206,8 @@ describe('a call that is wrong', () => {
     ['an unknown field', { ...ACCESS, notess: 'x' }],
     ['an empty credential', { ...ACCESS, credential: '' }],
     ['a time that is no time', { ...ACCESS, occurredAt: 'now' }],
+    ['a gap that it makes up', { ...ACCESS, operation: 'audit_gap', outcome: 'lost' }],
+    ['a start that it makes up', { ...ACCESS, operation: 'audit_lifecycle', outcome: 'started' }],
   ])('with %s is refused by every method, and leaves neither span nor row', async (_, fields) => {
     const { spans } = traced()
     const { service, rows, exporter } = recording()
@@ -215,6 +217,10 @@ describe('a call that is wrong', () => {
     await expect(service.recordStrict(wrong)).rejects.toEqual(invalid)
     await expect(service.record(wrong)).rejects.toEqual(invalid)
     await expect(service.record(wrong, { mode: 'strict' })).rejects.toEqual(invalid)
+    const fetch = vi.fn(() => 'secret')
+    const { outcome: _outcome, ...access } = { ...wrong }
+    await expect(service.guard(access, fetch)).rejects.toThrow()
+    expect(fetch).not.toHaveBeenCalled()
     expect(await rows()).toEqual([])
     expect(spans()).toEqual([])
     expect(exporter.stats().emitted).toBe(0)

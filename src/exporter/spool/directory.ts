@@ -1,4 +1,5 @@
-import { chmod, mkdir, open, readdir, stat } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { access, chmod, mkdir, open, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** Names in a spool directory: homes sort by the time at which their processes started. */
@@ -7,30 +8,83 @@ const UNFINISHED_HOME = /^\.[0-9a-z]{9}-[0-9a-f]{8}$/
 const DAMAGED = /^damaged-/
 
 /**
- * Makes the spool directory with 0700, or checks the one that is there: its owner must be the user of this process, and
- * nobody else may have access to it, for what is in it is what is in the table, and is taken for our own. One that is
- * wider is tightened when it is empty or a spool, and refused when it is anything else.
+ * Looks at a spool directory as the process that is to use it, and changes nothing: its owner must be the user of this
+ * process, and nobody else may have access to it, for what is in it is what is in the table, and is taken for our own.
  *
+ * @returns `missing` when it can be made, `wide` when others have access, and it may be tightened: it is empty, or a spool
  * @throws Error that says what to do
  */
-export async function prepareDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const { uid, mode } = await stat(directory)
+export async function inspectDirectory(directory: string): Promise<'missing' | 'wide' | 'fit'> {
+  const { path, stats } = await nearestExisting(directory)
+  if (!stats.isDirectory()) {
+    const code = path === directory ? 'EEXIST' : 'ENOTDIR'
+    throw new Error(`${path} is a file (${code}): name another spool directory, or move the file away`)
+  }
+  if (path !== directory) {
+    await mayUse(path, constants.W_OK | constants.X_OK, directory)
+    return 'missing'
+  }
+  const { uid, mode } = stats
   const user = process.getuid?.() ?? uid
   if (uid !== user) {
     throw new Error(
-      `${directory} belongs to user ${uid}, and this process is user ${user}: give each user its own directory`,
+      `${directory} belongs to user ${uid}, and this process is user ${user}: give each user its own directory, ${asRoot(directory)}`,
     )
   }
-  if ((mode & 0o077) === 0) return
+  await mayUse(directory, constants.R_OK | constants.W_OK | constants.X_OK, directory)
+  if ((mode & 0o077) === 0) return 'fit'
   const others = (await readdir(directory)).filter((name) => !isOurs(name))
   if (others.length > 0) {
-    const permissions = (mode & 0o777).toString(8).padStart(4, '0')
+    const permissions = (mode & 0o7777).toString(8).padStart(4, '0')
     throw new Error(
       `${directory} has permissions ${permissions}, and other things are in it: name a directory of its own, or chmod it to 0700`,
     )
   }
-  await chmod(directory, 0o700)
+  return 'wide'
+}
+
+/**
+ * Makes the spool directory with 0700, or tightens the one that is there.
+ *
+ * @throws Error that says what to do
+ */
+export async function prepareDirectory(directory: string): Promise<void> {
+  const isMissing = (await inspectDirectory(directory)) === 'missing'
+  if (isMissing) await mkdir(directory, { recursive: true, mode: 0o700 })
+  // Somebody else may have made it meanwhile.
+  if ((await inspectDirectory(directory)) === 'wide') await chmod(directory, 0o700)
+}
+
+/** The directory itself, or what of its path is there. */
+export async function nearestExisting(directory: string): Promise<{ path: string; stats: Stats }> {
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      return { path, stats: await stat(path) }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if ((code !== 'ENOENT' && code !== 'ENOTDIR') || path === dirname(path)) {
+        throw cannotBeUsed(directory, error)
+      }
+    }
+  }
+}
+
+async function mayUse(path: string, rights: number, directory: string): Promise<void> {
+  try {
+    await access(path, rights)
+  } catch (error) {
+    throw cannotBeUsed(directory, error)
+  }
+}
+
+function cannotBeUsed(directory: string, error: unknown): Error {
+  const message = error instanceof Error ? error.message : String(error)
+  return new Error(`${directory} cannot be used (${message}): name another, ${asRoot(directory)}`)
+}
+
+/** Right for a directory that is there, too, and leaves those above it alone. */
+function asRoot(directory: string): string {
+  return `or as root: install -d -m 700 -o ${process.getuid?.() ?? '<user of the service>'} ${directory}`
 }
 
 /** The homes in a spool directory, dead or alive, those of the processes that started first in front. */

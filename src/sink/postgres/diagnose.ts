@@ -6,6 +6,7 @@ import { checkStore } from './check.js'
 import { Connection, type ConnectionOptions } from './connection.js'
 import { fault } from './faults.js'
 import { listPartitions } from './partitions.js'
+import { remedyOf } from './remedy.js'
 import { quotedSchema, roleNames } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
 
@@ -34,8 +35,7 @@ export async function diagnoseStore(
     connection = await Connection.open(options)
   } catch (cause) {
     const { message } = fault('AUDIT_UNAVAILABLE', 'no connection', cause)
-    const fix = 'check that the server runs, and host, port, user, password and database of DATABASE_URL'
-    return [broken('connection', `${message}; ${fix}`)]
+    return [broken('connection', `${message}; ${remedyOf(cause)}`)]
   }
   try {
     const found = [await connection.run(whoAmI)]

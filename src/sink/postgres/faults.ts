@@ -1,3 +1,4 @@
+import { AuditError } from '../../errors.js'
 import { type ServerVerdict, serverVerdict } from '../../exporter/retry.js'
 import type { SinkFault } from '../sink.js'
 
@@ -96,6 +97,21 @@ function ofThisSide(error: unknown): Error & { readonly code?: string } {
 export function fault(code: SinkFault['code'], prefix: string, error: unknown): SinkFault {
   const cause = withoutRowContents(error)
   return { code, message: `${prefix}: ${cause.message}`, cause }
+}
+
+/** Classes of what a server says instead of letting somebody in: connection, login, database, resources, not up. */
+const AT_THE_DOOR = new Set(['08', '28', '3D', '53', '57'])
+
+/** Why there is no connection to write on. What was found wrong on one that is there is none of the network. */
+export function connectionFault(error: unknown): SinkFault {
+  const cause = withoutRowContents(error)
+  const isInside =
+    error instanceof AuditError || (isServerError(error) && !AT_THE_DOOR.has(error.code.slice(0, 2)))
+  return {
+    code: 'AUDIT_UNAVAILABLE',
+    message: isInside ? cause.message : `no connection: ${cause.message}`,
+    cause,
+  }
 }
 
 /** Whether an error, met before anything was sent, can be mended by a person only. */

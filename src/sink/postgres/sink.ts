@@ -5,9 +5,11 @@ import { AppendStatements } from './append.js'
 import { type AddPartitions, BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from './check.js'
 import { Connection, type ConnectionOptions } from './connection.js'
-import { fault, isLasting, isOutsideKeptRange } from './faults.js'
+import type { ChainIdentity } from './enrolment.js'
+import { connectionFault, fault, isLasting, isOutsideKeptRange } from './faults.js'
 import { ensurePartitionFor, ensurePartitions } from './partitions.js'
-import { type ChainIdentity, openChain } from './open-chain.js'
+import { openChain } from './open-chain.js'
+import { remedyOf } from './remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
 
@@ -98,7 +100,7 @@ export class PostgresAuditSink implements AuditSink {
       connected = await this.#connected()
     } catch (error) {
       const lasting = error instanceof AuditError || isLasting(error)
-      return { status: 'failed', lasting, fault: fault('AUDIT_UNAVAILABLE', 'no connection', error) }
+      return { status: 'failed', lasting, fault: connectionFault(error) }
     }
     const { connection, blocks } = connected
     const result = await blocks.store(connection, batch, (...args) => this.#addPartitions(...args))
@@ -124,7 +126,7 @@ export class PostgresAuditSink implements AuditSink {
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
-      throw new AuditError(code, message, { cause })
+      throw new AuditError(code, `${message}; ${remedyOf(error)}`, { cause })
     } finally {
       await connection?.close()
     }

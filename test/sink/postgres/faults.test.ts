@@ -1,6 +1,8 @@
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AuditError } from '../../../src/errors.js'
 import {
+  connectionFault,
   endsSession,
   fault,
   isLasting,
@@ -163,6 +165,17 @@ describe('what an answer of the server means', () => {
     expect(noServer).toMatchObject({ code: 'ECONNREFUSED' })
     expect(isLasting(noServer)).toBe(false)
     expect(isServerError(noServer)).toBe(false)
+
+    for (const error of [noDatabase, noUser, noServer]) {
+      expect(connectionFault(error).message).toMatch(/^no connection: /)
+    }
+    const inside = await errorOf('select from noetl.nothing')
+    expect(connectionFault(inside).message).toMatch(/^relation "noetl.nothing" does not exist/)
+    const schema = new AuditError('AUDIT_SCHEMA', 'the tables are missing')
+    expect(connectionFault(schema)).toMatchObject({
+      message: 'AUDIT_SCHEMA: the tables are missing',
+      cause: { code: 'AUDIT_SCHEMA' },
+    })
   })
 })
 
