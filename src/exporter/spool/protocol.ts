@@ -1,3 +1,4 @@
+import type { ExitGate } from './exit-gate.js'
 import type { Packed } from './packed.js'
 import type { SpoolKey, SpoolStatus } from './spool.js'
 
@@ -5,6 +6,8 @@ import type { SpoolKey, SpoolStatus } from './spool.js'
 export interface WorkerSettings {
   readonly ownEnvironment: string
   readonly maxBytes: number
+  /** That of an {@link ExitGate}. */
+  readonly gate: SharedArrayBuffer
 }
 
 /** How much an environment holds, as an inspection found it. */
