@@ -1,6 +1,7 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DurableAuditExporter, type SpanExportResult } from '../../src/exporter/exporter.js'
+import { DurableAuditExporter } from '../../src/exporter/exporter.js'
+import type { SpanExportResult } from '../../src/exporter/span-export.js'
 import { toSpanEvent } from '../../src/otel/span-event.js'
 import type { EndedSpan } from '../../src/otel/read-span.js'
 import { Ticket } from '../../src/service/ticket.js'
