@@ -1,3 +1,5 @@
+import { diag } from '../diagnostics.js'
+import { checkDuration, within } from '../duration.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { type AuditFields, isSanitized } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
@@ -66,6 +68,7 @@ export class DurableAuditExporter implements AuditPipeline {
     const bounds = { ...EXPORTER_DEFAULTS, ...options }
     this.ids = new SnowflakeGenerator(options.machineId ?? randomMachineId())
     this.#identity = options.identity ?? {}
+    checkDuration('lingerMs', bounds.lingerMs)
     this.#sink = options.sink
     this.#queue = new AuditQueue(bounds)
     this.#bounds = bounds
@@ -188,11 +191,13 @@ export class DurableAuditExporter implements AuditPipeline {
    * Stores what waits, then closes the sink. What is not stored by the deadline is given up: strict callers are
    * refused, async events are counted in `shutdown.abandoned`. Idempotent.
    *
-   * @param deadlineMs how long storing may take
+   * @param deadlineMs how long storing may take; `Infinity`: as long as it takes
+   * @throws AuditError `AUDIT_INVALID_OPTION` when that is no time
    */
-  close(deadlineMs: number): Promise<void> {
+  async close(deadlineMs: number): Promise<void> {
+    checkDuration('deadlineMs', deadlineMs, 0, Infinity)
     this.#closed ??= this.#close(deadlineMs)
-    return this.#closed
+    await this.#closed
   }
 
   async #close(deadlineMs: number): Promise<void> {
@@ -200,7 +205,7 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#stopped = true
     clearInterval(this.#tendTimer)
     this.#commits.stop()
-    await this.#sink.close()
+    await this.#closeSink()
     await this.#commits.idle()
     await this.#spooler?.settled()
     const left = this.#queue.drain()
@@ -224,6 +229,15 @@ export class DurableAuditExporter implements AuditPipeline {
   #accept(entry: Entry, route: TicketRoute): void {
     const { metrics } = this
     const { ticket } = entry
+  /** A sink that cannot be closed takes nothing from those who wait: each of them has its end all the same. */
+  async #closeSink(): Promise<void> {
+    try {
+      await this.#sink.close()
+    } catch (error) {
+      diag.error(`otel-audit: the sink ${this.#sink.sinkId} could not be closed`, error)
+    }
+  }
+
     metrics.refresh()
     metrics.count('records.emitted')
     if (route === 'direct') metrics.count('records.direct')
@@ -289,13 +303,3 @@ export class DurableAuditExporter implements AuditPipeline {
 
 /** How often it is looked whether events lie in the spool, or wait in memory, that no event of ours moves on, in ms. */
 const TEND_EVERY_MS = 5000
-
-/** Waits for `work`, but no longer than that. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, deadline])
-  clearTimeout(timer)
-}

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
+import { MemorySpool } from '../../src/exporter/spool/memory-spool.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger, type Submission } from '../support/ledger.js'
 import { SteppedSink } from '../support/stepped-sink.js'
@@ -67,6 +69,47 @@ describe('close', () => {
     expect(await fates(after)).toEqual(after.map(() => 'dropped'))
     expect(await before.fate).toBe('stored')
     expect(exporter.metrics.total('shutdown.abandoned')).toBe(0)
+    checkAll()
+  })
+})
+
+describe('a time to close in', () => {
+  test.each([Number.POSITIVE_INFINITY, 2 ** 31])('of %s ms is not over at once', async (ms) => {
+    const { fate } = ledger.async()
+    const closing = exporter.close(ms)
+    const { store } = await sink.next()
+    await sleep(20)
+    store()
+    await closing
+    expect(await fate).toBe('stored')
+    checkAll()
+  })
+
+  test.each([Number.NaN, -1])('of %s ms is none, and nothing is closed', async (ms) => {
+    const { fate } = ledger.async()
+    await expect(exporter.close(ms)).rejects.toMatchObject({
+      code: 'AUDIT_INVALID_OPTION',
+      field: 'deadlineMs',
+    })
+    sink.letGo()
+    await exporter.close(60_000)
+    expect(await fate).toBe('stored')
+    checkAll()
+  })
+})
+
+describe('a sink that cannot be closed', () => {
+  test('keeps nothing from its end: callers are told, the spool has the rest, and is closed', async () => {
+    const spool = new MemorySpool(1_000_000)
+    exporter.attachSpool(spool, 'overflow')
+    vi.spyOn(sink, 'close').mockRejectedValue(new Error('no file descriptor'))
+    void exporter.holdUntil(new Promise(() => {}))
+    const [strict] = [ledger.strict(), ledger.async()]
+    await exporter.close(20)
+    expect(await strict.answer).toMatchObject({ code: 'AUDIT_CLOSED', row: 'not-stored' })
+    expect(await strict.fate).toBe('dropped')
+    expect(exporter.stats()).toMatchObject({ spoolOut: 1, failedStrict: 1, pending: 0 })
+    await expect(spool.next(1)).rejects.toMatchObject({ reason: 'unavailable' })
     checkAll()
   })
 })
