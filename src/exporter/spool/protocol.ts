@@ -1,4 +1,3 @@
-import type { ExitGate } from './exit-gate.js'
 import type { Packed } from './packed.js'
 import type { SpoolKey, SpoolStatus } from './spool.js'
 
@@ -6,7 +5,7 @@ import type { SpoolKey, SpoolStatus } from './spool.js'
 export interface WorkerSettings {
   readonly ownEnvironment: string
   readonly maxBytes: number
-  /** That of an {@link ExitGate}. */
+  /** That of the `ExitGate`. */
   readonly gate: SharedArrayBuffer
 }
 
