@@ -141,6 +141,21 @@ describe('at its deadline', () => {
     checkAll()
   })
 
+  test('a caller whose own deadline passes before the sink has closed is told the same', async () => {
+    const { answer, fate } = ledger.strict({}, 100)
+    await sink.next()
+    const closeSink = sink.close.bind(sink)
+    vi.spyOn(sink, 'close').mockImplementation(async () => {
+      await closeSink()
+      await answer
+    })
+    await exporter.close(0)
+    expect(await answer).toMatchObject({ code: 'AUDIT_TIMEOUT', row: 'unknown' })
+    expect(await fate).toBe('dropped')
+    expect(exporter.metrics.total('shutdown.abandoned')).toBe(1)
+    checkAll()
+  })
+
   test('a batch that is committed after all is stored', async () => {
     const { answer } = ledger.strict()
     const { batch } = await sink.next()
