@@ -32,6 +32,7 @@ const LAYERS = [
   'read-options.ts',
   'options.ts',
   'resolve-options.ts',
+  'start-up.ts',
   'audit.ts',
   'zero-code.ts',
   'register.ts',
