@@ -38,9 +38,11 @@ describe('waiting', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     let isOver = false
-    void within(ms, new Promise(() => {})).then(() => {
+    const wait = async (): Promise<void> => {
+      await within(ms, new Promise(() => {}))
       isOver = true
-    })
+    }
+    void wait()
     await vi.advanceTimersByTimeAsync(3 * TOO_LONG - 1)
     expect(isOver).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
