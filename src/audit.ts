@@ -1,4 +1,4 @@
-import { diag } from './diagnostics.js'
+import { checkDuration } from './duration.js'
 import { AuditError } from './errors.js'
 import { Outcome } from './event/vocabulary.js'
 import { DurableAuditExporter } from './exporter/exporter.js'
@@ -14,15 +14,16 @@ import { checkOptions, resolveOptions } from './resolve-options.js'
 import { deadlineBy } from './service/deadline.js'
 import { lazyPipeline } from './service/lazy-pipeline.js'
 import { isStrictBy, type StrictPolicy } from './service/mode.js'
-import { registerPipeline, takeUnclaimed, unregisterPipeline } from './service/pipeline.js'
+import { registerPipeline, unregisterPipeline } from './service/pipeline.js'
 import { SecretAuditService } from './service/service.js'
 import { checkIdentity, enrolmentFindings } from './sink/postgres/enrolment.js'
 import { PostgresAuditSink } from './sink/postgres/sink.js'
 import type { AuditSink, SinkFinding } from './sink/sink.js'
+import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
 import { VERSION } from './version.js'
 
 export interface CloseOptions {
-  /** How long storing what waits may take, in ms. Default: the option `closeTimeoutMs`. */
+  /** How long storing what waits may take, in ms; `Infinity`: as long as it takes. Default: the option `closeTimeoutMs`. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -96,7 +97,7 @@ export class Audit {
   /**
    * Connects, makes this the pipeline of the process, opens the spool, runs the self-test, and writes a lifecycle row.
    *
-   * Idempotent; after a failure it may be tried again.
+   * Idempotent; after a failure it may be tried again. In strict mode strict records are refused until it succeeds.
    *
    * @returns what the self-test found
    * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without strict mode such
@@ -118,31 +119,36 @@ export class Audit {
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
     // What is strict is not even sent before it is known to be durable.
-    const report = isStrict ? await exporter.holdUntil(this.#prepare()) : await this.#prepare()
-    for (const { level, check, message } of report.findings) {
-      diag[level === 'error' ? 'error' : 'warn'](`otel-audit: self-test: ${check}: ${message}`)
-    }
-    if (!report.ok && isStrict) {
-      const errors = report.findings.filter(({ level }) => level === 'error')
-      throw new AuditError(
-        'AUDIT_SELF_TEST',
-        errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
-      )
-    }
+    const report = isStrict ? await exporter.holdUntil(this.#prove()) : await this.#prepare()
+    exporter.refuseStrict(undefined)
     if (exporter.isClosed) return report
     this.#started = true
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
     return report
   }
 
+  /** The strict start: when it fails, nothing strict is granted. */
+  async #prove(): Promise<SelfTestReport> {
+    try {
+      const report = await this.#prepare()
+      if (!report.ok) throw new AuditError('AUDIT_SELF_TEST', errorsOf(report))
+      return report
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const { exporter } = this.#assembled()
+      exporter.refuseStrict(`strict records are refused until start() succeeds; it failed: ${why}`)
+      throw error
+    }
+  }
+
   async #prepare(): Promise<SelfTestReport> {
     const { settings, exporter } = this.#assembled()
     if (settings.autoMigrate) await autoMigrate(settings)
     this.#spool ??= openSpool(settings, exporter)
-    // What was in its way may be mended by the next try.
-    if ((await this.#spool) === undefined) return this.selfTest()
     const report = await this.selfTest()
-    this.#spool = undefined
+    // What was in its way may be mended by the next try.
+    if ((await this.#spool) !== undefined) this.#spool = undefined
+    sayFindings(report)
     return report
   }
 
@@ -172,8 +178,13 @@ export class Audit {
     await this.#parts?.exporter.forceFlush()
   }
 
-  /** Stores what waits, gives up the rest at the deadline, and disconnects. Idempotent. Later records fail. */
+  /**
+   * Stores what waits, gives up the rest at the deadline, and disconnects. Idempotent. Later records fail.
+   *
+   * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is no time
+   */
   async close(options: CloseOptions = {}): Promise<void> {
+    checkDuration('timeoutMs', options.timeoutMs ?? 0, 0, Infinity)
     if (this.#parts === undefined) return
     const { settings, exporter } = this.#parts
     if (this.#started) {
@@ -249,51 +260,4 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
   checkIdentity(settings)
   const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
   return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
-}
-
-/** Records that were made when there was no pipeline in the process are lost, and counted by the first that comes. */
-function reportUnclaimed({ metrics }: DurableAuditExporter): void {
-  for (const { operation, outcome, count } of takeUnclaimed()) {
-    metrics.count('records.emitted', count)
-    metrics.countWrite({ operation, outcome }, 'dropped_async', count)
-  }
-}
-
-/** @returns what stands in its way: records go on without it, and strict mode does not start */
-async function openSpool(
-  { spoolDirectory, spoolMode, spoolBytes }: AuditSettings,
-  exporter: DurableAuditExporter,
-): Promise<SinkFinding | undefined> {
-  if (spoolDirectory === undefined) return undefined
-  try {
-    const { openLmdbSpool } = await import('./exporter/spool/lmdb-spool.js')
-    const spool = await openLmdbSpool({ directory: spoolDirectory, maxBytes: spoolBytes })
-    if (exporter.isClosed) await spool.close()
-    else exporter.attachSpool(spool, spoolMode)
-    return undefined
-  } catch (error) {
-    return { level: 'error', check: 'spool', message: error instanceof Error ? error.message : String(error) }
-  }
-}
-
-async function autoMigrate({ databaseUrl, schema }: AuditSettings): Promise<void> {
-  if (process.env.NODE_ENV === 'production') {
-    throw new AuditError(
-      'AUDIT_INVALID_OPTION',
-      'autoMigrate is for development, and NODE_ENV is production. Run `otel-audit migrate` as the owner',
-      { field: 'autoMigrate' },
-    )
-  }
-  if (databaseUrl === undefined) return
-  const { migrate } = await import('./sink/postgres/migrate.js')
-  await migrate({ databaseUrl, schema })
-}
-
-async function checkSink(sink: AuditSink): Promise<readonly SinkFinding[]> {
-  try {
-    return (await sink.check?.()) ?? []
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return [{ level: 'error', check: 'store', message }]
-  }
 }

@@ -102,8 +102,10 @@ export const ERROR_CATALOGUE = Object.freeze({
   },
   AUDIT_SELF_TEST: {
     row: 'not-stored',
-    meaning: 'The start-up self-test found that records would not be durable, and strict mode is on.',
-    remedy: 'Each finding of the message says what to change.',
+    meaning:
+      'The start-up self-test found that records would not be durable, and strict mode is on. Strict records are refused.',
+    remedy:
+      'Each finding of the message says what to change. Then call `start()` again, or start the process again.',
   },
   AUDIT_MISSING_PACKAGE: {
     row: 'not-stored',

@@ -16,6 +16,7 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as
 /** A record moves down this list. A file imports from its own layer and from those above it. */
 const LAYERS = [
   'errors.ts',
+  'duration.ts',
   'version.ts',
   'hidden-api.ts',
   'diagnostics.ts',
@@ -32,6 +33,7 @@ const LAYERS = [
   'read-options.ts',
   'options.ts',
   'resolve-options.ts',
+  'start-up.ts',
   'audit.ts',
   'zero-code.ts',
   'register.ts',

@@ -12,6 +12,7 @@ import { SecretAuditService } from '../src/service/service.js'
 import { RecordingAuditSink } from '../src/sink/recording.js'
 import { emptyDatabase } from './support/database.js'
 import { packageRoot } from './support/postgres/package-root.js'
+import { SteppedSink } from './support/stepped-sink.js'
 import { readTrail } from './support/trail.js'
 import { waitUntil } from './support/wait-until.js'
 import { listening } from './service/telemetry.js'
@@ -223,6 +224,55 @@ describe('start', () => {
     expect(about).toEqual([expect.stringMatching(/^warn: otel-audit: self-test: enrolment: /)])
   })
 
+  it('that fails in strict mode lets nothing strict be granted until one succeeds', async () => {
+    const findings = [{ level: 'error', check: 'fsync', message: 'fsync is off' } as const]
+    const sink = Object.assign(new RecordingAuditSink(), { check: () => Promise.resolve(findings.slice()) })
+    const audit = createAudit({ sink, strict: true })
+    onTestFinished(() => audit.close())
+    const { service } = audit
+    const refused = { code: 'AUDIT_SELF_TEST', row: 'not-stored' }
+    const said = expect.stringMatching(/refused until start\(\) succeeds.*fsync is off/) as string
+    const starting = audit.start()
+    const during = [service.recordStrict(ACCESS), service.recordStrict({ ...ACCESS, outcome: 'no_pubkey' })]
+    const settled = Promise.allSettled(during)
+    await expect(starting).rejects.toMatchObject({ code: 'AUDIT_SELF_TEST' })
+    for (const answer of await settled) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { ...refused, message: said } })
+    }
+    await expect(service.recordStrict(ACCESS)).rejects.toMatchObject({ ...refused, message: said })
+    const { outcome: _, ...fields } = ACCESS
+    await expect(service.guard(fields, () => 'secret')).rejects.toMatchObject(refused)
+    const waiting = service.recordAsync({ ...ACCESS, credential: 'async' })
+    await audit.flush()
+    // Of the strict ones only the denial: it must not vanish.
+    const accesses = sink.events.filter(({ operation }) => operation === ACCESS.operation)
+    expect(accesses.map(({ outcome }) => outcome)).toEqual(['no_pubkey', 'ok'])
+    expect(accesses[1]?.auditId).toBe(waiting)
+
+    findings.pop()
+    await audit.start()
+    expect(await service.recordStrict(ACCESS)).toMatchObject({ auditId: expect.any(BigInt) as bigint })
+  })
+
+  it('that fails before the self-test refuses strict records as well', async () => {
+    vi.stubEnv('NODE_ENV', 'production')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const { audit } = audited({ autoMigrate: true, strict: true })
+    await expect(audit.start()).rejects.toMatchObject({ code: 'AUDIT_INVALID_OPTION' })
+    await expect(audit.service.recordStrict(ACCESS)).rejects.toMatchObject({ code: 'AUDIT_SELF_TEST' })
+  })
+
+  it('without strict mode says what it found, and refuses nothing', async () => {
+    const said = listening()
+    const finding = { level: 'error', check: 'fsync', message: 'fsync is off' } as const
+    const sink = Object.assign(new RecordingAuditSink(), { check: () => Promise.resolve([finding]) })
+    const audit = createAudit({ sink })
+    onTestFinished(() => audit.close())
+    expect(await audit.start()).toMatchObject({ ok: false })
+    expect(said.join()).toContain('fsync is off')
+    expect(await audit.service.recordStrict(ACCESS)).toMatchObject({ auditId: expect.any(BigInt) as bigint })
+  })
+
   it('of a closed pipeline fails, and leaves the process to the next', async () => {
     const closed = audited()
     await closed.audit.start()
@@ -232,6 +282,30 @@ describe('start', () => {
     await next.audit.start()
     await new SecretAuditService().recordStrict(ACCESS)
     expect(next.sink.events).toHaveLength(2)
+  })
+})
+
+describe('close', () => {
+  it.each([Number.NaN, -1])('in %s ms is refused, and closes nothing', async (timeoutMs) => {
+    const { audit } = audited()
+    await audit.start()
+    await expect(audit.close({ timeoutMs })).rejects.toMatchObject({
+      code: 'AUDIT_INVALID_OPTION',
+      field: 'timeoutMs',
+    })
+    await audit.service.recordStrict(ACCESS)
+  })
+
+  it('may take as long as it takes', async () => {
+    const sink = new SteppedSink()
+    const audit = createAudit({ sink })
+    audit.service.recordAsync(ACCESS)
+    const closing = audit.close({ timeoutMs: Number.POSITIVE_INFINITY })
+    const { store } = await sink.next()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    store()
+    await closing
+    expect(audit.stats()).toMatchObject({ written: 1, droppedAsync: 0 })
   })
 })
 

@@ -1,3 +1,5 @@
+import { diag } from '../diagnostics.js'
+import { checkDuration, within } from '../duration.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { type AuditFields, isSanitized } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
@@ -7,6 +9,7 @@ import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '
 import type { Ticket } from '../service/ticket.js'
 import type { AuditSink, SinkFault } from '../sink/sink.js'
 import { Deadlines } from './deadlines.js'
+import { Denials } from './denials.js'
 import { Entry } from './entry.js'
 import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
 import { GapLedger } from './gap.js'
@@ -55,7 +58,8 @@ export class DurableAuditExporter implements AuditPipeline {
   readonly #commits: GroupCommit
   readonly #bounds: GroupCommitBounds & QueueBounds
   readonly #ownRows: OwnRows
-  readonly #deadlines = new Deadlines((entry) => this.#expire(entry))
+  readonly #denials: Denials
+  readonly #deadlines = new Deadlines((entry) => this.#denials.expire(entry))
   #spooler: Spooler | undefined
   #identity: ServiceIdentity
   #tendTimer: NodeJS.Timeout | undefined
@@ -64,6 +68,7 @@ export class DurableAuditExporter implements AuditPipeline {
 
   constructor(options: DurableAuditExporterOptions) {
     const bounds = { ...EXPORTER_DEFAULTS, ...options }
+    checkDuration('lingerMs', bounds.lingerMs)
     this.ids = new SnowflakeGenerator(options.machineId ?? randomMachineId())
     this.#identity = options.identity ?? {}
     this.#sink = options.sink
@@ -72,6 +77,7 @@ export class DurableAuditExporter implements AuditPipeline {
     const gaps = new GapLedger()
     this.#settlement = new Settlement(this.#queue, this.metrics, gaps)
     this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
+    this.#denials = new Denials(this.#queue, this.#settlement, this.#commits)
     this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
     const identity = (): ServiceIdentity => this.#identity
     this.#sink.attach?.(new StoreListener(identity, this.metrics, gaps, this.#ownRows))
@@ -158,6 +164,14 @@ export class DurableAuditExporter implements AuditPipeline {
     exportTickets(tickets, (entry) => this.#accept(entry, 'trace'), resultCallback)
   }
 
+  /**
+   * Nothing strict is granted from now on, also not to those who wait: each is refused with `AUDIT_SELF_TEST` and that
+   * reason, until this is called without one.
+   */
+  refuseStrict(reason: string | undefined): void {
+    this.#denials.refuseAll(reason)
+  }
+
   /** Sends nothing until `work` has ended. Events wait, and strict deadlines run. */
   async holdUntil<T>(work: Promise<T>): Promise<T> {
     this.#commits.hold()
@@ -188,11 +202,13 @@ export class DurableAuditExporter implements AuditPipeline {
    * Stores what waits, then closes the sink. What is not stored by the deadline is given up: strict callers are
    * refused, async events are counted in `shutdown.abandoned`. Idempotent.
    *
-   * @param deadlineMs how long storing may take
+   * @param deadlineMs how long storing may take; `Infinity`: as long as it takes
+   * @throws AuditError `AUDIT_INVALID_OPTION` when that is no time
    */
-  close(deadlineMs: number): Promise<void> {
+  async close(deadlineMs: number): Promise<void> {
+    checkDuration('deadlineMs', deadlineMs, 0, Infinity)
     this.#closed ??= this.#close(deadlineMs)
-    return this.#closed
+    await this.#closed
   }
 
   async #close(deadlineMs: number): Promise<void> {
@@ -200,7 +216,7 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#stopped = true
     clearInterval(this.#tendTimer)
     this.#commits.stop()
-    await this.#sink.close()
+    await this.#closeSink()
     await this.#commits.idle()
     await this.#spooler?.settled()
     const left = this.#queue.drain()
@@ -211,6 +227,15 @@ export class DurableAuditExporter implements AuditPipeline {
       spooler: this.#spooler,
     })
     await this.#spooler?.close()
+  }
+
+  /** A sink that cannot be closed takes nothing from those who wait: each of them has its end all the same. */
+  async #closeSink(): Promise<void> {
+    try {
+      await this.#sink.close()
+    } catch (error) {
+      diag.error(`otel-audit: the sink ${this.#sink.sinkId} could not be closed`, error)
+    }
   }
 
   async #settleAll(): Promise<void> {
@@ -240,6 +265,7 @@ export class DurableAuditExporter implements AuditPipeline {
       if (entry.lane === 'strict') this.#deadlines.watch(entry)
       if (this.#spooler === undefined) this.#queue.enqueue(entry)
       else this.#spooler.arrived(entry)
+      if (entry.lane === 'strict') this.#denials.arrived(entry)
       this.#commits.wake()
     }
     this.#ownRows.writeGapsSoon()
@@ -264,38 +290,7 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#spooler?.forget(entry)
     if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#ownRows.withhold(entry.event)
   }
-
-  /** The deadline of a strict event has passed. */
-  #expire(entry: Entry): void {
-    const waited = `within ${entry.ticket.deadlineMs} ms`
-    if (entry.phase === 'sent') {
-      const message = `the database did not answer ${waited}`
-      this.#settlement.deny(entry, { code: 'AUDIT_TIMEOUT', message, cause: this.#commits.lastFault?.cause })
-      return
-    }
-    const fault = this.#commits.lastFault
-    const message = `not written ${waited}${fault === undefined ? '' : `: ${fault.message}`}`
-    this.#settlement.deny(entry, { code: 'AUDIT_UNAVAILABLE', message, cause: fault?.cause })
-    if (entry.event.outcome === 'ok') {
-      this.#queue.remove(entry)
-      this.#settlement.dropped(entry, 'caller_refused', 'its caller was refused, and it is not stored')
-    } else {
-      // A denial must not vanish.
-      this.#queue.demote(entry)
-      this.#commits.wake()
-    }
-  }
 }
 
 /** How often it is looked whether events lie in the spool, or wait in memory, that no event of ours moves on, in ms. */
 const TEND_EVERY_MS = 5000
-
-/** Waits for `work`, but no longer than that. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, deadline])
-  clearTimeout(timer)
-}

@@ -46,6 +46,13 @@ export class Lane {
     return true
   }
 
+  /** All of them, first to last. */
+  all(): Entry[] {
+    const all: Entry[] = []
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) all.push(entry)
+    return all
+  }
+
   /** Takes all out. */
   drain(): Entry[] {
     const all: Entry[] = []

@@ -53,6 +53,11 @@ export class AuditQueue {
     return this.#strict.length > 0
   }
 
+  /** The strict events that wait. */
+  strict(): readonly Entry[] {
+    return this.#strict.all()
+  }
+
   get oldestAsync(): Entry | undefined {
     return this.#async.first
   }

@@ -5,8 +5,9 @@
  * * `lasting`: nothing is stored, and only a person can mend it.
  * * `data`: nothing is stored; a row can never be stored as it is.
  * * `duplicate`: nothing is stored; an id is already there.
+ * * `unknown`: it may be stored.
  */
-export type ServerVerdict = 'retry' | 'lasting' | 'data' | 'duplicate'
+export type ServerVerdict = 'retry' | 'lasting' | 'data' | 'duplicate' | 'unknown'
 
 /**
  * The one table of SQLSTATEs: a whole code, else its class of two characters, else `data`: a code that is not the
@@ -14,6 +15,7 @@ export type ServerVerdict = 'retry' | 'lasting' | 'data' | 'duplicate'
  */
 const VERDICTS: Readonly<Record<string, ServerVerdict>> = Object.freeze({
   '08': 'retry', // connection of the server to another one
+  '08007': 'unknown', // the server cannot tell how the transaction ended
   '0A': 'retry', // "cached plan must not change result type", after a migration
   '22': 'data',
   '23': 'data',
@@ -25,6 +27,7 @@ const VERDICTS: Readonly<Record<string, ServerVerdict>> = Object.freeze({
   '3D': 'lasting', // no such database
   '3F': 'lasting', // no such schema
   '40': 'retry', // serialization failure, deadlock
+  '40003': 'unknown', // the server cannot tell how the statement ended
   '42': 'lasting', // missing table, column, privilege
   '53': 'retry', // out of disk, memory, connections
   '54': 'data', // a program limit, such as a row too wide for an index

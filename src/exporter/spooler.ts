@@ -5,7 +5,7 @@ import { Entry } from './entry.js'
 import type { AuditQueue } from './queue.js'
 import { backoffMs } from './retry.js'
 import type { Settlement } from './settlement.js'
-import { type Spool, type SpooledEvent, SpoolRefusal } from './spool/spool.js'
+import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal } from './spool/spool.js'
 
 /** `overflow`: the spool is used when Postgres is behind or away. `always`: an async event is on disk before it counts. */
 export type SpoolMode = 'overflow' | 'always'
@@ -52,7 +52,9 @@ export class Spooler {
   #isEnding = false
   #refusals = 0
   #refusedUntil = 0
-  #removals: number[] = []
+  #removals: SpoolKey[] = []
+  /** Read, and without a place in memory. They are put back before anything else is read. */
+  #unplaced: SpoolKey[] = []
 
   constructor(spool: Spool, mode: SpoolMode, queue: AuditQueue, settlement: Settlement, host: SpoolerHost) {
     this.#spool = spool
@@ -224,11 +226,13 @@ export class Spooler {
   async #fetch(limit: number): Promise<void> {
     let fetched = 0
     try {
+      await this.#putBackUnplaced()
       while (fetched < limit) {
         const read = await this.#spool.next(Math.min(FETCH_ROWS, limit - fetched))
         if (read.length === 0) break
         fetched += read.length
-        await this.#admit(read)
+        this.#admit(read)
+        await this.#putBackUnplaced()
       }
     } catch (error) {
       this.#say('spooled events could not be read', error)
@@ -239,7 +243,7 @@ export class Spooler {
     setImmediate(() => this.refill())
   }
 
-  async #admit(read: readonly SpooledEvent[]): Promise<void> {
+  #admit(read: readonly SpooledEvent[]): void {
     for (const { key, event } of read) {
       const entry = entryOf(event)
       entry.spoolKey = key
@@ -247,9 +251,15 @@ export class Spooler {
         this.#settlement.returned(entry)
         this.#queue.enqueue(entry)
       } else {
-        await this.#spool.putBack([key])
+        this.#unplaced.push(key)
       }
     }
+  }
+
+  async #putBackUnplaced(): Promise<void> {
+    if (this.#unplaced.length === 0) return
+    await this.#spool.putBack(this.#unplaced)
+    this.#unplaced = []
   }
 
   async #flushRemovals(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Context } from '@opentelemetry/api'
 import { diag } from '../diagnostics.js'
+import { checkDuration, within } from '../duration.js'
 import { ticketOf } from '../service/audit-span.js'
 import type { AuditPipeline } from '../service/pipeline.js'
 import type { AuditMetrics } from './metrics.js'
@@ -17,7 +18,7 @@ export interface SpanPipeline extends AuditPipeline {
 }
 
 export interface AuditSpanProcessorOptions {
-  /** How long `forceFlush` and `shutdown` may take, in ms. Default 5,000. */
+  /** How long `forceFlush` and `shutdown` may take, in ms; `Infinity`: as long as it takes. Default 5,000. */
   readonly flushTimeoutMs?: number | undefined
 }
 
@@ -33,6 +34,7 @@ export class AuditSpanProcessor {
 
   constructor(pipeline: SpanPipeline, options: AuditSpanProcessorOptions = {}) {
     this.#pipeline = pipeline
+    checkDuration('flushTimeoutMs', options.flushTimeoutMs ?? 0, 0, Infinity)
     this.#flushTimeoutMs = options.flushTimeoutMs ?? DEFAULT_FLUSH_TIMEOUT_MS
   }
 
@@ -55,15 +57,7 @@ export class AuditSpanProcessor {
 
   /** Resolves when all events accepted so far have their fate, or the time is up. */
   async forceFlush(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const timeUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#flushTimeoutMs)
-    })
-    try {
-      await Promise.race([this.#pipeline.forceFlush(), timeUp])
-    } finally {
-      clearTimeout(timer)
-    }
+    await within(this.#flushTimeoutMs, this.#pipeline.forceFlush())
   }
 
   /**

@@ -1,4 +1,5 @@
 import { diag } from '../diagnostics.js'
+import { AuditError } from '../errors.js'
 
 /** How long a strict caller waits for the commit when nothing else is said, in ms. */
 export const DEFAULT_DEADLINE_MS = 5000
@@ -8,8 +9,15 @@ export const LONGEST_DEADLINE_MS = 600_000
 /** How long strict callers wait, in ms: for all, or by credential and operation. */
 export type DeadlinePolicy = number | ((credential: string, operation: string) => number)
 
-export function isDeadline(value: unknown): value is number {
+function isDeadline(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= LONGEST_DEADLINE_MS
+}
+
+/** @throws AuditError `AUDIT_INVALID_OPTION` */
+export function checkDeadline(value: unknown): void {
+  if (isDeadline(value)) return
+  const message = `deadlineMs must be more than 0 and at most ${LONGEST_DEADLINE_MS} ms`
+  throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'deadlineMs' })
 }
 
 /** The deadline of a policy. One that throws, or answers what is no deadline, is said and replaced by the default. */

@@ -1,5 +1,5 @@
 import { AuditError, nearest } from '../errors.js'
-import { isDeadline, LONGEST_DEADLINE_MS } from './deadline.js'
+import { checkDeadline } from './deadline.js'
 import type { AuditMode } from './ticket.js'
 
 export interface RecordOptions {
@@ -29,9 +29,7 @@ export function checkRecordOptions(options: RecordOptions): void {
   if (mode !== undefined && mode !== 'strict' && mode !== 'async') {
     throw invalid('mode', "must be 'strict' or 'async'")
   }
-  if (deadlineMs !== undefined && !isDeadline(deadlineMs)) {
-    throw invalid('deadlineMs', `must be more than 0 and at most ${LONGEST_DEADLINE_MS} ms`)
-  }
+  if (deadlineMs !== undefined) checkDeadline(deadlineMs)
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw invalid('signal', 'must be an AbortSignal')
   }

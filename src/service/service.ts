@@ -5,7 +5,7 @@ import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { eventTime } from '../event/time.js'
 import type { Operation } from '../event/vocabulary.js'
 import { AuditSpan } from './audit-span.js'
-import { DEFAULT_DEADLINE_MS, deadlineBy, type DeadlinePolicy } from './deadline.js'
+import { checkDeadline, DEFAULT_DEADLINE_MS, deadlineBy, type DeadlinePolicy } from './deadline.js'
 import { draftAccess } from './draft-access.js'
 import { type GuardedAccess, type GuardFields, type GuardOptions, runGuarded } from './guard.js'
 import { isStrictBy, parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './mode.js'
@@ -37,7 +37,9 @@ export class SecretAuditService {
   #required = false
   #ownIds: SnowflakeGenerator | undefined
 
+  /** @throws AuditError `AUDIT_INVALID_OPTION` when `deadlineMs` is a number, and none that a caller can wait */
   constructor(options: SecretAuditServiceOptions = {}) {
+    if (typeof options.deadlineMs === 'number') checkDeadline(options.deadlineMs)
     this.#pipeline = options.pipeline
     this.#strict = options.strict
     this.#deadlineMs = options.deadlineMs

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
+import { MemorySpool } from '../../src/exporter/spool/memory-spool.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger, type Submission } from '../support/ledger.js'
 import { SteppedSink } from '../support/stepped-sink.js'
@@ -71,6 +73,47 @@ describe('close', () => {
   })
 })
 
+describe('a time to close in', () => {
+  test.each([Number.POSITIVE_INFINITY, 2 ** 31])('of %s ms is not over at once', async (ms) => {
+    const { fate } = ledger.async()
+    const closing = exporter.close(ms)
+    const { store } = await sink.next()
+    await sleep(20)
+    store()
+    await closing
+    expect(await fate).toBe('stored')
+    checkAll()
+  })
+
+  test.each([Number.NaN, -1])('of %s ms is none, and nothing is closed', async (ms) => {
+    const { fate } = ledger.async()
+    await expect(exporter.close(ms)).rejects.toMatchObject({
+      code: 'AUDIT_INVALID_OPTION',
+      field: 'deadlineMs',
+    })
+    sink.letGo()
+    await exporter.close(60_000)
+    expect(await fate).toBe('stored')
+    checkAll()
+  })
+})
+
+describe('a sink that cannot be closed', () => {
+  test('keeps nothing from its end: callers are told, the spool has the rest, and is closed', async () => {
+    const spool = new MemorySpool(1_000_000)
+    exporter.attachSpool(spool, 'overflow')
+    vi.spyOn(sink, 'close').mockRejectedValue(new Error('no file descriptor'))
+    void exporter.holdUntil(new Promise(() => {}))
+    const [strict] = [ledger.strict(), ledger.async()]
+    await exporter.close(20)
+    expect(await strict.answer).toMatchObject({ code: 'AUDIT_CLOSED', row: 'not-stored' })
+    expect(await strict.fate).toBe('dropped')
+    expect(exporter.stats()).toMatchObject({ spoolOut: 1, failedStrict: 1, pending: 0 })
+    await expect(spool.next(1)).rejects.toMatchObject({ reason: 'unavailable' })
+    checkAll()
+  })
+})
+
 describe('at its deadline', () => {
   test('what is in flight is unknown, what waits is not stored, and all is counted', async () => {
     const inFlight = [ledger.strict(), ledger.async()]
@@ -95,6 +138,21 @@ describe('at its deadline', () => {
       droppedAsync: 3,
       pending: 0,
     })
+    checkAll()
+  })
+
+  test('a caller whose own deadline passes before the sink has closed is told the same', async () => {
+    const { answer, fate } = ledger.strict({}, 100)
+    await sink.next()
+    const closeSink = sink.close.bind(sink)
+    vi.spyOn(sink, 'close').mockImplementation(async () => {
+      await closeSink()
+      await answer
+    })
+    await exporter.close(0)
+    expect(await answer).toMatchObject({ code: 'AUDIT_TIMEOUT', row: 'unknown' })
+    expect(await fate).toBe('dropped')
+    expect(exporter.metrics.total('shutdown.abandoned')).toBe(1)
     checkAll()
   })
 

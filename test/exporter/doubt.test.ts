@@ -152,6 +152,18 @@ describe('the sink', () => {
     await other.close()
   })
 
+  test.each(['40003', '08007'])('%s: the server says that it does not know', async (code) => {
+    await owner.query(`
+      create function own() returns trigger language plpgsql as
+        $$ begin raise exception 'who knows' using errcode = '${code}'; end $$;
+      create trigger own before insert on noetl.secret_audit for each row execute function own()`)
+    const event = anEvent()
+    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    await owner.query('drop trigger own on noetl.secret_audit')
+    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 1 } })
+    expect(await stored()).toEqual([event.auditId])
+  })
+
   test('a commit whose wait for the standby was cancelled is unconfirmed', async () => {
     await sink.write(batchOf(anEvent()))
     const patient = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 60_000, applicationName })

@@ -18,5 +18,8 @@ test('a whole code goes before its class, and a class that is not the server’s
   expect(serverVerdict('25006')).toBe('lasting')
   expect(serverVerdict('25P02')).toBe('retry')
   expect(serverVerdict('40P01')).toBe('retry')
+  expect(serverVerdict('40003')).toBe('unknown')
+  expect(serverVerdict('08006')).toBe('retry')
+  expect(serverVerdict('08007')).toBe('unknown')
   expect(serverVerdict('ZZ999')).toBe('data')
 })

@@ -5,6 +5,7 @@ import { type SpoolKey, SpoolRefusal } from '../../src/exporter/spool/spool.js'
 import type { SpoolMode } from '../../src/exporter/spooler.js'
 import { RecordingAuditSink } from '../../src/sink/recording.js'
 import { listening } from '../service/telemetry.js'
+import { anEvent } from '../support/events.js'
 import { FAILED, REFUSED } from '../support/faults.js'
 import { Ledger, type Submission } from '../support/ledger.js'
 import { recordedRows } from '../support/trail.js'
@@ -147,6 +148,29 @@ describe('a spool that fails', () => {
     for (const { fate } of events) expect(await fate).toBe('stored')
     expect(sink.events.length).toBe(301)
   })
+})
+
+test('what finds no place in memory, and cannot be put back at once, is put back later', async () => {
+  /** Fails once. */
+  class Hiccup extends MemorySpool {
+    isFailing = false
+    override putBack(keys: readonly SpoolKey[]): Promise<void> {
+      if (!this.isFailing) return super.putBack(keys)
+      this.isFailing = false
+      return Promise.reject(new SpoolRefusal('unavailable', 'no memory'))
+    }
+  }
+  start('overflow', new MemorySpool(10_000_000))
+  const its = new Hiccup(10_000_000)
+  await its.putBack(await its.append(Array.from({ length: 60 }, () => anEvent())))
+  its.isFailing = true
+  const itsSink = new RecordingAuditSink()
+  const small = new DurableAuditExporter({ lingerMs: 0, queueRows: 40, sink: itsSink })
+  small.attachSpool(its, 'overflow')
+  await waitUntil('an empty spool', () => its.status.entries === 0)
+  await small.close(60_000)
+  expect(its.isFailing).toBe(false)
+  expect(itsSink.events).toHaveLength(60)
 })
 
 test('what the database refuses is set aside, counted once, and its batch mates are stored', async () => {

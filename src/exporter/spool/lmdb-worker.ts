@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { loadLmdb, type Lmdb } from './databases.js'
 import { SpoolDesk } from './desk.js'
 import { SpoolEnvironment } from './environment.js'
+import { ExitGate } from './exit-gate.js'
 import { memoryOf, packBytes, unpack } from './packed.js'
 import type {
   NumberedRequest,
@@ -32,16 +33,20 @@ function start(settings: WorkerSettings): void {
     greet({ failed: messageOf(error), missing: true })
     return
   }
+  const gate = new ExitGate(settings.gate)
+  if (!gate.enter()) return
   try {
     const desk = new SpoolDesk(new SpoolEnvironment(lmdb, settings.ownEnvironment), settings.maxBytes)
     greet({ opened: desk.status })
-    serve(lmdb, desk)
+    serve(lmdb, desk, gate)
   } catch (error) {
     greet({ failed: messageOf(error), missing: false })
+  } finally {
+    gate.leave()
   }
 }
 
-function serve(lmdb: Lmdb, desk: SpoolDesk): void {
+function serve(lmdb: Lmdb, desk: SpoolDesk, gate: ExitGate): void {
   const waiting: NumberedRequest[] = []
   let busy = false
   parentPort?.on('message', (request: NumberedRequest) => {
@@ -53,13 +58,21 @@ function serve(lmdb: Lmdb, desk: SpoolDesk): void {
   })
 
   async function serveAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const appends = takeAppends(waiting)
-      if (appends.length > 0) appendAll(desk, appends)
-      else await serveOne(lmdb, desk, waiting.shift())
-      await each(desk, desk.environments(), (environment) => environment.rest())
+    while (waiting.length > 0 && gate.enter()) {
+      try {
+        await serveNext()
+      } finally {
+        gate.leave()
+      }
     }
     busy = false
+  }
+
+  async function serveNext(): Promise<void> {
+    const appends = takeAppends(waiting)
+    if (appends.length > 0) appendAll(desk, appends)
+    else await serveOne(lmdb, desk, waiting.shift())
+    await each(desk, desk.environments(), (environment) => environment.rest())
   }
 }
 

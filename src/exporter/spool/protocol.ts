@@ -5,6 +5,8 @@ import type { SpoolKey, SpoolStatus } from './spool.js'
 export interface WorkerSettings {
   readonly ownEnvironment: string
   readonly maxBytes: number
+  /** That of the `ExitGate`. */
+  readonly gate: SharedArrayBuffer
 }
 
 /** How much an environment holds, as an inspection found it. */

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { ExitGate } from './exit-gate.js'
 import type {
   NumberedRequest,
   SpoolAnswer,
@@ -11,6 +12,9 @@ import { SpoolRefusal } from './spool.js'
 
 /** Keeps the memory of the worker small: with the 48 MiB of the default it holds as much of garbage. */
 const YOUNG_GENERATION_MB = 4
+
+/** How long the end of the process may wait for the worker, in ms: for one fsync, and a disk that is slow. */
+const LONGEST_EXIT_MS = 10_000
 
 interface Waiting {
   readonly resolve: (answer: SpoolAnswer) => void
@@ -50,17 +54,22 @@ export class WorkerClient {
 
   /** @throws WorkerFailed */
   static async start(
-    settings: WorkerSettings,
+    settings: Omit<WorkerSettings, 'gate'>,
     onLost: (why: string) => void,
   ): Promise<{ readonly client: WorkerClient; readonly opened: SpoolAnswer['status'] }> {
+    const gate = new ExitGate()
     const worker = new Worker(new URL('./lmdb-worker.js', import.meta.url), {
-      workerData: settings,
+      workerData: { ...settings, gate: gate.memory } satisfies WorkerSettings,
       name: 'otel-audit spool',
       // Neither flags nor variables of the process: `--import otel-audit/register` would start a second pipeline there.
       execArgv: [],
       env: {},
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
+    // The process ends the worker as well.
+    const onExit = (): void => gate.shut(LONGEST_EXIT_MS)
+    process.once('exit', onExit)
+    worker.once('exit', () => process.removeListener('exit', onExit))
     const greeting = await greetingOf(worker)
     if ('opened' in greeting) return { client: new WorkerClient(worker, onLost), opened: greeting.opened }
     await worker.terminate()

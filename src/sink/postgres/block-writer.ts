@@ -125,8 +125,8 @@ export class BlockWriter {
       if (unconfirmed !== undefined) return this.#unknown(unconfirmed)
       return this.#stored(signed, entries, committedAt)
     } catch (error) {
-      if (!isServerError(error) || endsSession(error)) {
-        const doubt = error instanceof NoAnswer ? 'the database did not answer' : 'the connection was lost'
+      if (!isServerError(error) || endsSession(error) || verdictOf(error) === 'unknown') {
+        const doubt = doubtBy(error)
         const unconfirmed = unconfirmedBy(connection.takeWarnings())
         return this.#unknown(
           unconfirmed ?? {
@@ -255,4 +255,10 @@ function unconfirmedBy(warnings: readonly ServerWarning[]): Unstored | undefined
 /** A warning of an owner's trigger may quote the row; that of a commit that waits for its standby does not. */
 function said({ code, message, routine }: ServerWarning): string {
   return routine === 'SyncRepWaitForLSN' ? message : `SQLSTATE ${code}`
+}
+
+function doubtBy(error: unknown): string {
+  if (error instanceof NoAnswer) return 'the database did not answer'
+  const isTold = isServerError(error) && !endsSession(error)
+  return isTold ? 'the database lost track of it' : 'the connection was lost'
 }

@@ -1,4 +1,5 @@
 import { diag } from '../../diagnostics.js'
+import { checkDuration } from '../../duration.js'
 import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, SinkFinding, SinkWriter, WriteResult } from '../sink.js'
 import { AppendStatements } from './append.js'
@@ -84,6 +85,8 @@ export class PostgresAuditSink implements AuditSink {
       enrolmentKeyFile: options.enrolmentKeyFile,
       idleAfterMs: options.idleAfterMs ?? DEFAULT_IDLE_AFTER_MS,
     }
+    checkDuration('answerTimeoutMs', this.#options.answerTimeoutMs, 1)
+    checkDuration('idleAfterMs', this.#options.idleAfterMs, 1)
   }
 
   attach(writer: SinkWriter): void {

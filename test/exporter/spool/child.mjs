@@ -59,6 +59,18 @@ const commands = {
     await spool.close()
     say('closed')
   },
+  /** Ends in the middle of appends, whose transactions are long. */
+  async exit(spool) {
+    const many = events(2000)
+    const append = async () => {
+      for (;;) await spool.append(many)
+    }
+    void append()
+    void append()
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    say('exits')
+    process.exit(3)
+  },
   async open(spool) {
     await spool.append(events(1))
     say('open')

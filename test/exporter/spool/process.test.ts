@@ -34,11 +34,15 @@ describe('the worker', () => {
     const worker = post.mock.contexts.at(-1)
     post.mockRestore()
     if (!(worker instanceof Worker)) throw new Error('the spool has no worker')
+    // What it cannot read ends it. `terminate()` in the middle of a transaction would make the engine wait for itself.
+    const ended = new Promise((resolve) => worker.once('exit', resolve))
+    worker.postMessage(null)
     const inFlight = Array.from({ length: 5 }, () => spool.append([anEvent()]))
-    const ended = worker.terminate()
     for (const call of await Promise.allSettled(inFlight)) {
-      if (call.status === 'rejected')
-        expect(call.reason).toMatchObject({ name: 'SpoolRefusal', reason: 'unavailable' })
+      expect(call).toMatchObject({
+        status: 'rejected',
+        reason: { name: 'SpoolRefusal', reason: 'unavailable' },
+      })
     }
     await ended
     await expect(spool.append([anEvent()])).rejects.toMatchObject({
@@ -53,6 +57,15 @@ describe('the worker', () => {
     await other.adopt()
     expect((await other.next(2)).map(({ event }) => event)).toEqual(events)
     await other.close()
+  })
+
+  test('in the middle of a transaction does not keep a process from its end', async () => {
+    // Each of them meets another moment of it.
+    for (let i = 0; i < 6; i++) {
+      const child = new SpoolChild(['exit', temporaryDirectory(), '1'])
+      await child.until('exits')
+      expect(await child.ended).toEqual({ code: 3, signal: null })
+    }
   })
 
   test('and the inspector do not run what the process was started with', async () => {
