@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { PostgresAuditSink } from '../../src/sink/postgres/sink.js'
 import { connect } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
@@ -134,18 +134,20 @@ describe('the sink', () => {
 
   test('stored here, and its standby has not confirmed it: the row is there, and is not yet what was asked for', async () => {
     const event = anEvent()
-    await sink.write(batchOf(anEvent()))
+    const other = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 500, applicationName })
+    // Both have chains.
+    for (const each of [sink, other]) await each.write(batchOf(anEvent()))
     const letGo = await trails.holdCommits()
+    onTestFinished(letGo)
     expect(await sink.write(batchOf(event))).toMatchObject(unknown)
     // A crash ends the wait of that commit; who asks for it again still has to wait.
-    await owner.end().catch(() => {})
+    await owner.end()
     await trails.server.kill()
     await trails.server.start()
     owner = await connect(url)
     expect(await stored()).toContain(event.auditId)
-    const other = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 500, applicationName })
-    for (const asked of [sink, other])
-      expect(await asked.write(batchOf(event))).toMatchObject({ status: 'unknown' })
+    for (const each of [sink, other])
+      expect(await each.write(batchOf(event))).toMatchObject({ status: 'unknown' })
     await letGo()
     expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
     expect(await other.write(batchOf(event))).toMatchObject({ status: 'conflict' })
