@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { otelAudit } from '../cli/otel-audit.js'
 import { temporaryDirectory } from '../exporter/spool/directories.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { allSettled } from '../support/settled.js'
 import { waitUntil } from '../support/wait-until.js'
 import { trailAt } from './trail-at.js'
 
@@ -52,6 +53,7 @@ async function insert(credential: string, rows: number): Promise<void> {
      from generate_series(1, $2::int) n`,
     [credential, rows],
   )
+  await allSettled(client)
 }
 
 interface Line {

@@ -3,7 +3,7 @@ import { type TrailFilter, type TrailRow, rowJson } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
-import { waitUntil } from '../support/wait-until.js'
+import { allSettled } from '../support/settled.js'
 import { idAt } from '../sink/postgres/original-table.js'
 import { scan, trailAt } from './trail-at.js'
 
@@ -70,14 +70,7 @@ beforeAll(async () => {
       [ids[i], at, ...Object.values(columns)],
     )
   }
-  // A transaction of another test file, in another database of the server, may hold the mark back.
-  await waitUntil('all rows are settled', async () => {
-    const { rows } = await client.query<{ settled: boolean }>(
-      `select max(recorded_xid) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint as settled
-       from noetl.secret_audit`,
-    )
-    return rows[0]?.settled
-  })
+  await allSettled(client)
 })
 
 afterAll(async () => {
