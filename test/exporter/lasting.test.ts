@@ -173,7 +173,7 @@ describe('what passes', () => {
     url.hostname = 'localhost'
     url.port = '1'
     const nowhere = openPipeline(url.href)
-    const error = (await nowhere.ledger.strict({}, 200).answer) as AuditError
+    const error = (await nowhere.ledger.strict({}, 2500).answer) as AuditError
     expect(error.message).toMatch(/no connection: .*ECONNREFUSED/)
     await nowhere.exporter.close(0)
   })
