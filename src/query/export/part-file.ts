@@ -1,5 +1,4 @@
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { AuditError } from '../../errors.js'
 
@@ -38,10 +37,7 @@ export class PartFile {
       )
     }
     await handle.truncate(bytes)
-    if (bytes > 0) {
-      for await (const chunk of createReadStream(partOf(file), { end: bytes - 1 }))
-        hash.update(chunk as Buffer)
-    }
+    await hashFirst(handle, bytes, hash)
     return new PartFile(handle, hash, bytes)
   }
 
@@ -89,5 +85,16 @@ export class PartFile {
 
   close(): Promise<void> {
     return this.#handle.close()
+  }
+}
+
+/** Through one buffer, too: those of a stream are collected late. */
+async function hashFirst(handle: FileHandle, bytes: number, hash: Hash): Promise<void> {
+  const buffer = new Uint8Array(BUFFER_BYTES)
+  for (let at = 0; at < bytes; ) {
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, bytes - at), at)
+    if (bytesRead === 0) throw new AuditError('AUDIT_EXPORT', 'the file became shorter while it was read')
+    hash.update(buffer.subarray(0, bytesRead))
+    at += bytesRead
   }
 }
