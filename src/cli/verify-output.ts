@@ -66,6 +66,8 @@ export class VerifyOutput {
     if (step !== this.#step) {
       this.#step = step
       this.#startedAt = now
+      // There is no rate yet.
+      this.#saidAt = now
     }
     if (now - this.#saidAt < PROGRESS_EVERY_MS) return
     this.#saidAt = now
