@@ -100,9 +100,9 @@ export class Audit {
    * Idempotent; after a failure it may be tried again. In strict mode strict records are refused until it succeeds.
    *
    * @returns what the self-test found
-   * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without strict mode such
-   *   findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED` after
-   *   {@link close}
+   * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without
+   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED`
+   *   after {@link close}
    */
   start(): Promise<SelfTestReport> {
     this.#starting ??= this.#start().catch((error: unknown) => {

@@ -30,7 +30,10 @@ function filled(element, attributes, children) {
 /**
  * A table that is a list of cards on narrow screens.
  *
- * @param {readonly {title: string, isNumber?: boolean, cell: (row: any) => Node | string, className?: (row: any) => string}[]} columns
+ * @template Row
+ * @param {string} caption
+ * @param {readonly {title: string, isNumber?: boolean, cell: (row: Row) => Node | string, className?: (row: Row) => string}[]} columns
+ * @param {readonly Row[]} rows
  */
 export function table(caption, columns, rows) {
   return el(

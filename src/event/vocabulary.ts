@@ -1,5 +1,4 @@
 import { AuditError, nearest } from '../errors.js'
-import { cut } from './text.js'
 
 const OPERATIONS = [
   'get_sealed',
@@ -43,6 +42,8 @@ export const KNOWN_OPERATIONS: readonly string[] = Object.freeze([...OPERATIONS]
 /** The closed set of outcomes. Each always has metric series of its own. */
 export const KNOWN_OUTCOMES: readonly string[] = Object.freeze([...OUTCOMES])
 
+const LONGEST_NAME = 64
+
 /** Lower snake case, 1 to 64 characters. */
 const NAME = /^[a-z][a-z0-9_]{0,63}$/
 
@@ -66,12 +67,13 @@ export function checkNotOwn(operation: string): void {
   throw new AuditError('AUDIT_INVALID_EVENT', message, { field: 'operation' })
 }
 
-/** The error for an operation or outcome that is none. It quotes the value, which is a name and never a secret. */
+/** The error for an operation or outcome that is none. It never quotes the value: any field may hold a secret by mistake. */
 export function notAName(field: 'operation' | 'outcome', value: unknown): AuditError {
   const maker = field === 'operation' ? 'Operation.define' : 'Outcome.other'
-  const got = typeof value === 'string' ? JSON.stringify(cut(value, 80)) : typeName(value)
+  const got = typeof value === 'string' ? `a string of ${value.length} characters` : typeName(value)
   const known = field === 'operation' ? OPERATIONS : OUTCOMES
-  const hint = typeof value === 'string' ? nearest(value, known) : undefined
+  // Only what could be one by its length: comparing takes as long as both are.
+  const hint = typeof value === 'string' && value.length <= LONGEST_NAME ? nearest(value, known) : undefined
   return new AuditError(
     'AUDIT_INVALID_EVENT',
     `${field} must be lower snake case of 1 to 64 characters, beginning with a letter (${maker}); got ${got}` +

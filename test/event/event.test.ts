@@ -1,3 +1,4 @@
+import { Operation } from '../../src/event/vocabulary.js'
 import { describe, expect, it } from 'vitest'
 import { type AuditFields, buildEvent } from '../../src/event/event.js'
 
@@ -114,7 +115,7 @@ describe('a call that describes no event', () => {
       'the name of a constant',
       { operation: 'GetCredential' },
       'operation',
-      'got "GetCredential"; did you mean "get_credential"?',
+      'got a string of 13 characters; did you mean "get_credential"?',
     ],
     ['a list of outcomes', { outcome: ['ok'] }, 'outcome', '(Outcome.other); got array'],
     ['an operation of 65 characters', { operation: 'a'.repeat(65) }, 'operation', '1 to 64'],
@@ -167,5 +168,10 @@ describe('a call that describes no event', () => {
       expect(() => build({ ...MINIMAL, [field]: [canary] })).toThrow('AUDIT_INVALID_EVENT')
       expect(() => build({ ...MINIMAL, [field]: [canary] })).not.toThrow(canary)
     }
+    for (const field of ['operation', 'outcome']) {
+      expect(() => build({ ...MINIMAL, [field]: canary })).toThrow('got a string of 13 characters')
+      expect(() => build({ ...MINIMAL, [field]: canary })).not.toThrow(canary)
+    }
+    expect(() => Operation.define(canary)).not.toThrow(canary)
   })
 })
