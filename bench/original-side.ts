@@ -1,7 +1,7 @@
 import { SpanKind, type Tracer } from '@opentelemetry/api'
 import { SnowflakeGenerator } from 'otel-audit'
 import { Client, Pool } from 'pg'
-import { ORIGINAL_INSERT, ORIGINAL_START_UP } from '../test/sink/postgres/original-table.js'
+import { ORIGINAL_INSERT, ORIGINAL_START_UP } from '../test/postgres/adopt/original-table.js'
 import { access, attributesByHand } from './access.js'
 import type { Side } from './closed-loop.js'
 import { RowCheck } from './missing-rows.js'

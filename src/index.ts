@@ -1,4 +1,4 @@
-export { Audit, type CloseOptions, createAudit } from './audit.js'
+export { Audit, type CloseOptions, createAudit } from './audit/audit.js'
 export {
   AuditError,
   type AuditErrorCode,
@@ -29,17 +29,17 @@ export type { GroupCommitBounds } from './exporter/group-commit.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
 export type { SpanExportResult } from './exporter/span-export.js'
 export type { AuditStats } from './exporter/stats.js'
-export { MemorySpool } from './exporter/spool/memory-spool.js'
+export { MemorySpool } from './spool/memory-spool.js'
 export {
   type Spool,
   type SpooledEvent,
   type SpoolKey,
   SpoolRefusal,
   type SpoolStatus,
-} from './exporter/spool/spool.js'
+} from './spool/spool.js'
 export type { SpoolMode } from './exporter/spooler.js'
 export type { SettledListener, SpooledListener } from './exporter/settlement.js'
-export type { AuditOptions, AuditSettings } from './options.js'
+export type { AuditOptions, AuditSettings } from './options/options.js'
 export {
   AuditSpanProcessor,
   type AuditSpanProcessorOptions,
@@ -48,18 +48,18 @@ export {
 export type { EndedSpan } from './otel/read-span.js'
 export { AuditSampler, type AuditSamplingResult, type SamplerLike } from './otel/sampler.js'
 export type { SelfTestReport } from './otel/self-test.js'
-export type { SpanExporterLike, SpanProcessorLike } from './otel/sdk-packages.js'
-export type { SdkConfiguration, WithAuditPipeline } from './otel/with-sdk.js'
+export type { SpanExporterLike, SpanProcessorLike } from './otel/sdk/packages.js'
+export type { SdkConfiguration, WithAuditPipeline } from './otel/sdk/with-sdk.js'
 export type { DeadlinePolicy } from './service/deadline.js'
 export type { GuardedAccess, GuardFields, GuardOptions } from './service/guard.js'
 export type { StrictPolicy } from './service/mode.js'
-export type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from './service/pipeline.js'
+export type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from './contract/pipeline.js'
 export type { RecordOptions } from './service/record-options.js'
 export { SecretAuditService, type SecretAuditServiceOptions } from './service/service.js'
-export type { AuditMode, Receipt, RowPlace, Ticket, TicketAnswer } from './service/ticket.js'
-export { NoopAuditSink } from './sink/noop.js'
-export { PostgresAuditSink, type PostgresAuditSinkOptions } from './sink/postgres/sink.js'
-export { RecordingAuditSink, type ScriptedWrite } from './sink/recording.js'
+export type { AuditMode, Receipt, RowPlace, Ticket, TicketAnswer } from './contract/ticket.js'
+export { NoopAuditSink } from './sinks/noop.js'
+export { PostgresAuditSink, type PostgresAuditSinkOptions } from './postgres/write/sink.js'
+export { RecordingAuditSink, type ScriptedWrite } from './sinks/recording.js'
 export type {
   AuditBatch,
   AuditSink,
@@ -71,5 +71,5 @@ export type {
   SinkFinding,
   SinkWriter,
   WriteResult,
-} from './sink/sink.js'
+} from './contract/sink.js'
 export { VERSION } from './version.js'

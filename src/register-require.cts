@@ -8,7 +8,7 @@
 function startInApplication(): void {
   const { isMainThread, parentPort } = require('node:worker_threads') as typeof import('node:worker_threads')
   if (!isMainThread && parentPort === null) return
-  const { startZeroCode } = require('./zero-code.js') as typeof import('./zero-code.js')
+  const { startZeroCode } = require('./audit/zero-code.js') as typeof import('./audit/zero-code.js')
   startZeroCode('--require').catch((error: unknown) => {
     setImmediate(() => {
       throw error

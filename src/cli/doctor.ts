@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import type { OptionSpec } from '../option-spec.js'
-import type { AuditSettings } from '../options.js'
-import type { Diagnosis } from '../sink/postgres/diagnose.js'
+import type { OptionSpec } from '../options/option-spec.js'
+import type { AuditSettings } from '../options/options.js'
+import type { Diagnosis } from '../postgres/diagnose.js'
 
 interface DoctorFlags {
   readonly databaseUrl?: string
@@ -33,7 +33,7 @@ Exit code: 0 all is well, or there are warnings only; 1 records would not be dur
 
 async function runDoctor({ databaseUrl, schema, format }: DoctorFlags, command: Command): Promise<void> {
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
-  const { resolveOptions } = await import('../resolve-options.js')
+  const { resolveOptions } = await import('../options/resolve.js')
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   const diagnoses = [
     ...(await diagnoseDatabase(settings)),
@@ -66,7 +66,7 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
       { check: 'connection', state: 'none', findings: [{ level: 'error', check: 'connection', message }] },
     ]
   }
-  const { diagnoseStore } = await import('../sink/postgres/diagnose.js')
+  const { diagnoseStore } = await import('../postgres/diagnose.js')
   const { databaseUrl, schema, synchronousCommit, answerTimeoutMs } = settings
   return diagnoseStore({
     databaseUrl,
@@ -78,7 +78,7 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
 }
 
 async function diagnoseEnrolment(settings: AuditSettings): Promise<Diagnosis> {
-  const { checkIdentity, enrolmentFindings } = await import('../sink/postgres/enrolment.js')
+  const { checkIdentity, enrolmentFindings } = await import('../postgres/write/enrolment.js')
   const check = 'enrolment'
   const { enrolmentKey, enrolmentKeyFile } = settings
   const state =
@@ -94,8 +94,8 @@ async function diagnoseEnrolment(settings: AuditSettings): Promise<Diagnosis> {
 
 /** Every option as it was understood; passwords are masked. */
 async function understood(settings: AuditSettings): Promise<Record<string, string>> {
-  const { OPTIONS } = await import('../options.js')
-  const { maskedDatabaseUrl } = await import('../database-url.js')
+  const { OPTIONS } = await import('../options/options.js')
+  const { maskedDatabaseUrl } = await import('../options/database-url.js')
   const lines = Object.entries<OptionSpec>(OPTIONS).map(([name, spec]) => {
     const value = settings[name as keyof AuditSettings]
     if (value === undefined) return [name, 'not set']

@@ -1,5 +1,5 @@
-import type { Anchors } from '../chain/verify/anchors.js'
-import type { IdRange } from '../chain/verify/source.js'
+import type { Anchors } from '../verify/anchors.js'
+import type { IdRange } from '../verify/source.js'
 import {
   addAnchors,
   checkFile,

@@ -73,7 +73,7 @@ async function logName(
   origin: string | undefined,
   databaseUrl: string | undefined,
 ): Promise<string | undefined> {
-  const { resolveOptions } = await import('../resolve-options.js')
+  const { resolveOptions } = await import('../options/resolve.js')
   const settings = resolveOptions({ origin, databaseUrl }, process.env)
   if (settings.origin !== undefined) return settings.origin
   if (settings.databaseUrl === undefined) return undefined

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { MigrateReport } from '../sink/postgres/migrate.js'
+import type { MigrateReport } from '../postgres/migrate/migrate.js'
 
 interface MigrateFlags {
   readonly databaseUrl?: string
@@ -44,7 +44,7 @@ async function runMigrate({
   roles = false,
   dryRun = false,
 }: MigrateFlags): Promise<void> {
-  const { resolveOptions } = await import('../resolve-options.js')
+  const { resolveOptions } = await import('../options/resolve.js')
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   if (settings.databaseUrl === undefined) {
     const { AuditError } = await import('../errors.js')
@@ -54,7 +54,7 @@ async function runMigrate({
       { field: 'databaseUrl' },
     )
   }
-  const { migrate } = await import('../sink/postgres/migrate.js')
+  const { migrate } = await import('../postgres/migrate/migrate.js')
   const result = await migrate({
     databaseUrl: settings.databaseUrl,
     schema: settings.schema,

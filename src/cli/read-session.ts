@@ -1,11 +1,11 @@
 import { hostname, userInfo } from 'node:os'
-import { createAudit } from '../audit.js'
+import { createAudit } from '../audit/audit.js'
 import { AuditError, ERROR_CATALOGUE } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
 import { type Reading, readingFields, type TrailReader } from '../query/reading.js'
 import { Trail } from '../query/trail.js'
-import type { ReadSettings } from '../read-options.js'
-import { resolveReadOptions } from '../resolve-options.js'
+import type { ReadSettings } from '../options/read-options.js'
+import { resolveReadOptions } from '../options/resolve.js'
 import type { Flags } from './read-flags.js'
 
 /** Whoever runs the command line can ask the database itself: here the key guards against typing errors only. */

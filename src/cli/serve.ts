@@ -40,7 +40,7 @@ async function runServe(flags: Flags): Promise<void> {
   const settings = readSettings(flags)
   const [{ createAudit }, { authenticatorOf }, { serveTrail }, { ComputedEvidence }, { trustFrom }] =
     await Promise.all([
-      import('../audit.js'),
+      import('../audit/audit.js'),
       import('../server/authenticator-of.js'),
       import('../server/serve.js'),
       import('../query/evidence.js'),

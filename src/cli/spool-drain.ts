@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { AuditError } from '../errors.js'
-import type { Drained } from '../exporter/drain.js'
-import type { SpoolDirectoryReport } from '../exporter/spool/list.js'
-import type { AuditSettings } from '../options.js'
-import type { PostgresAuditSink } from '../sink/postgres/sink.js'
+import type { Drained } from './drain.js'
+import type { SpoolDirectoryReport } from '../spool/directories/list.js'
+import type { AuditSettings } from '../options/options.js'
+import type { PostgresAuditSink } from '../postgres/write/sink.js'
 
 interface DrainFlags {
   readonly directory?: string
@@ -62,7 +62,7 @@ async function runDrain(flags: DrainFlags, command: Command): Promise<void> {
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
   if (!/^\d{1,6}$/.test(patience))
     command.error(`--patience must be a whole number of seconds, not ${patience}`)
-  const { resolveOptions } = await import('../resolve-options.js')
+  const { resolveOptions } = await import('../options/resolve.js')
   const settings = resolveOptions({ spoolDirectory: directory, databaseUrl, schema }, process.env)
   const { spoolDirectory } = settings
   if (spoolDirectory === undefined) {
@@ -75,7 +75,7 @@ async function runDrain(flags: DrainFlags, command: Command): Promise<void> {
   if (!(await isDirectory(spoolDirectory))) command.error(`there is no directory ${spoolDirectory}`)
   await complainOnStderr()
   const drained = await drain(settings, spoolDirectory, settings.databaseUrl, Number(patience) * 1000)
-  const { listSpools } = await import('../exporter/spool/list.js')
+  const { listSpools } = await import('../spool/directories/list.js')
   const report = reportOf(drained, spoolDirectory, await listSpools(spoolDirectory))
   process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
   if (!isEmpty(report)) process.exitCode = 1
@@ -87,9 +87,9 @@ async function drain(
   databaseUrl: string,
   patienceMs: number,
 ): Promise<Drained> {
-  const { openLmdbSpool } = await import('../exporter/spool/lmdb-spool.js')
-  const { PostgresAuditSink } = await import('../sink/postgres/sink.js')
-  const { drainSpool } = await import('../exporter/drain.js')
+  const { openLmdbSpool } = await import('../spool/lmdb/lmdb-spool.js')
+  const { PostgresAuditSink } = await import('../postgres/write/sink.js')
+  const { drainSpool } = await import('./drain.js')
   const { serviceIdentity } = await import('../otel/identity.js')
   const spool = await openLmdbSpool({ directory, maxBytes: settings.spoolBytes })
   const total = spool.status.entries

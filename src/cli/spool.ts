@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { addDrainCommand } from './spool-drain.js'
-import type { SpoolDirectoryReport, SpoolHomeReport } from '../exporter/spool/list.js'
+import type { SpoolDirectoryReport, SpoolHomeReport } from '../spool/directories/list.js'
 
 interface StatusFlags {
   readonly directory?: string
@@ -33,12 +33,12 @@ Exit code: 0 done, also when there is something; 1 the directory cannot be read;
 
 async function runStatus({ directory, format }: StatusFlags, command: Command): Promise<void> {
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
-  const { resolveOptions } = await import('../resolve-options.js')
+  const { resolveOptions } = await import('../options/resolve.js')
   const { spoolDirectory } = resolveOptions({ spoolDirectory: directory }, process.env)
   if (spoolDirectory === undefined) {
     command.error('no spool directory is given: set NOETL_SECRET_AUDIT_SPOOL_DIR, or use --directory')
   }
-  const { listSpools } = await import('../exporter/spool/list.js')
+  const { listSpools } = await import('../spool/directories/list.js')
   const report = await listSpools(spoolDirectory).catch((cause: unknown) => {
     const code = String((cause as { code?: unknown }).code)
     throw new Error(

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { IdRange } from '../chain/verify/source.js'
+import type { IdRange } from '../verify/source.js'
 import type { ExportCheck } from './export-check.js'
 import type { VerifyFormat } from './verify-output.js'
 
@@ -95,7 +95,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
-  const { TrailReader } = await import('../sink/postgres/trail-reader.js')
+  const { TrailReader } = await import('../postgres/read/snapshot.js')
   const database = await databaseOf(flags)
   const reader = await TrailReader.open(database).catch(async (error: unknown) => {
     throw await explained(error, database.schema)
@@ -107,7 +107,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       await writeProofFile(reader, BigInt(flags.row), flags.proof)
       return 0
     }
-    const { verify } = await import('../chain/verify/verify.js')
+    const { verify } = await import('../verify/verify.js')
     const { VerifyOutput } = await import('./verify-output.js')
     const output = new VerifyOutput(format, reader.now)
     const found = (await exported?.check(database)) ?? []
@@ -139,7 +139,7 @@ async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportChe
 
 /** A missing right is that of a reader here; the sink, which opens the trail, speaks to writers. */
 async function explained(error: unknown, schema: string): Promise<unknown> {
-  const { INSUFFICIENT_PRIVILEGE, mayNotRead } = await import('../query/reader.js')
+  const { INSUFFICIENT_PRIVILEGE, mayNotRead } = await import('../postgres/read/pool.js')
   const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
   return code === INSUFFICIENT_PRIVILEGE ? mayNotRead(schema, (error as Error).cause) : error
 }
@@ -150,7 +150,7 @@ async function databaseOf({
   databaseUrl,
   schema,
 }: VerifyFlags): Promise<{ databaseUrl: string; schema: string }> {
-  const { resolveReadOptions } = await import('../resolve-options.js')
+  const { resolveReadOptions } = await import('../options/resolve.js')
   const settings = resolveReadOptions({ readerUrl, databaseUrl, schema }, process.env)
   const url = settings.readerUrl ?? settings.databaseUrl
   if (url !== undefined) return { databaseUrl: url, schema: settings.schema }

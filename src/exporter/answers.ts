@@ -1,4 +1,4 @@
-import type { RowPlace } from '../service/ticket.js'
+import type { RowPlace } from '../contract/ticket.js'
 import type { Entry } from './entry.js'
 import type { Settlement } from './settlement.js'
 

@@ -1,4 +1,4 @@
-import type { AuditBatch } from '../sink/sink.js'
+import type { AuditBatch } from '../contract/sink.js'
 import type { Entry } from './entry.js'
 
 /**

@@ -1,5 +1,5 @@
 import type { AuditErrorCode } from '../errors.js'
-import type { SinkFault } from '../sink/sink.js'
+import type { SinkFault } from '../contract/sink.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue } from './queue.js'
 import type { Settlement } from './settlement.js'

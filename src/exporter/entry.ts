@@ -1,7 +1,7 @@
 import { type AuditEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
-import type { Ticket } from '../service/ticket.js'
-import type { BatchEntry, SinkFault } from '../sink/sink.js'
+import type { Ticket } from '../contract/ticket.js'
+import type { BatchEntry, SinkFault } from '../contract/sink.js'
 import type { Generation } from './generations.js'
 
 /** How an event ended. */

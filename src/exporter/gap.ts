@@ -1,7 +1,7 @@
 import type { AuditAttributes } from '../event/attributes.js'
 import type { AuditFields } from '../event/event.js'
 import { Operation, Outcome } from '../event/vocabulary.js'
-import type { LostBlocks } from '../sink/sink.js'
+import type { LostBlocks } from '../contract/sink.js'
 
 /** What the trail's own rows name as their credential. */
 export const TRAIL_CREDENTIAL = 'secret_audit'

@@ -1,11 +1,11 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
-import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../sink/sink.js'
+import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../contract/sink.js'
 import { Answers, turn } from './answers.js'
 import { batchOf, inOrder, whereabouts, withoutTwins } from './batch.js'
 import type { Entry } from './entry.js'
 import type { AuditQueue, BatchBounds } from './queue.js'
-import { backoffMs } from './retry.js'
+import { backoffMs } from './backoff.js'
 import type { Settlement } from './settlement.js'
 
 export interface GroupCommitBounds extends BatchBounds {

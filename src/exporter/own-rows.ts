@@ -1,8 +1,8 @@
 import { type AuditEvent, type AuditFields, completeEvent, draftEvent } from '../event/event.js'
 import type { SnowflakeGenerator } from '../event/snowflake.js'
 import { Outcome } from '../event/vocabulary.js'
-import type { ServiceIdentity } from '../service/pipeline.js'
-import { Ticket } from '../service/ticket.js'
+import type { ServiceIdentity } from '../contract/pipeline.js'
+import { Ticket } from '../contract/ticket.js'
 import { Entry } from './entry.js'
 import type { GapLedger } from './gap.js'
 

@@ -1,6 +1,6 @@
-import { guardedCall } from '../diagnostics.js'
+import { guardedCall } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
-import type { Ticket } from '../service/ticket.js'
+import type { Ticket } from '../contract/ticket.js'
 import { Entry } from './entry.js'
 
 /** `ExportResult` of the SDK: 0 is success, 1 is failure. */

@@ -1,11 +1,11 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import type { AuditEvent } from '../event/event.js'
-import { Ticket } from '../service/ticket.js'
+import { Ticket } from '../contract/ticket.js'
 import { Entry } from './entry.js'
 import type { AuditQueue } from './queue.js'
-import { backoffMs } from './retry.js'
+import { backoffMs } from './backoff.js'
 import type { Settlement } from './settlement.js'
-import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal } from './spool/spool.js'
+import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal } from '../spool/spool.js'
 
 /** `overflow`: the spool is used when Postgres is behind or away. `always`: an async event is on disk before it counts. */
 export type SpoolMode = 'overflow' | 'always'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ServiceIdentity } from '../service/pipeline.js'
+import type { ServiceIdentity } from '../contract/pipeline.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -6,7 +6,7 @@ import {
   metrics,
   type Observable,
 } from '@opentelemetry/api'
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
 import { VERSION } from '../version.js'
 import { operationLabels, outcomeLabels } from './labels.js'

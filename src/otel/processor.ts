@@ -1,8 +1,8 @@
 import type { Context } from '@opentelemetry/api'
-import { diag } from '../diagnostics.js'
-import { checkDuration, within } from '../duration.js'
-import { ticketOf } from '../service/audit-span.js'
-import type { AuditPipeline } from '../service/pipeline.js'
+import { diag } from '../host/diagnostics.js'
+import { checkDuration, within } from '../host/timers.js'
+import { ticketOf } from './audit-span.js'
+import type { AuditPipeline } from '../contract/pipeline.js'
 import type { AuditMetrics } from './metrics.js'
 import { type EndedSpan, readAuditEvents } from './read-span.js'
 

@@ -1,6 +1,6 @@
 import type { Attributes, Context, Link, SpanKind, TraceState } from '@opentelemetry/api'
 import { AuditError } from '../errors.js'
-import { ticketOf } from '../service/audit-span.js'
+import { ticketOf } from './audit-span.js'
 
 // The values of the SDK's `SamplingDecision`, which is in a package that differs between its two lines.
 const NOT_RECORD = 0

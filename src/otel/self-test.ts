@@ -6,11 +6,11 @@ import {
   trace,
   TraceFlags,
 } from '@opentelemetry/api'
-import { hiddenApi } from '../hidden-api.js'
-import { withTicket } from '../service/audit-span.js'
-import type { AuditPipeline } from '../service/pipeline.js'
-import type { Claimable } from '../service/ticket.js'
-import type { SinkFinding } from '../sink/sink.js'
+import { hiddenApi } from '../host/otel-api.js'
+import { withTicket } from './audit-span.js'
+import type { AuditPipeline } from '../contract/pipeline.js'
+import type { Claimable } from '../contract/ticket.js'
+import type { SinkFinding } from '../contract/sink.js'
 import { VERSION } from '../version.js'
 
 /** What the self-test found. */

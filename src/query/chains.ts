@@ -1,9 +1,9 @@
 import type { BlockColumns } from '../chain/block-columns.js'
 import { noteOfColumns } from '../chain/block-columns.js'
 import { openNote } from '../chain/note.js'
-import { type ChainState, chainState } from '../chain/verify/chain-state.js'
-import { type Genesis, openGenesis } from '../chain/verify/genesis.js'
-import { NO_TRUST, type Trust } from '../chain/verify/trust.js'
+import { type ChainState, chainState } from '../verify/chain-state.js'
+import { type Genesis, openGenesis } from '../verify/genesis.js'
+import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
 import { formatTime } from './time.js'
 

@@ -1,8 +1,8 @@
-import { checkRowProof, type RowProof } from '../chain/verify/row-proof.js'
-import { NO_TRUST, type Trust } from '../chain/verify/trust.js'
+import { checkRowProof, type RowProof } from '../verify/row-proof.js'
+import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
-import { proofOfRow } from '../sink/postgres/row-proof.js'
-import { TrailReader } from '../sink/postgres/trail-reader.js'
+import { proofOfRow } from '../postgres/read/row-proof.js'
+import { TrailReader } from '../postgres/read/snapshot.js'
 
 /** What was found out about one row by checking it, its block and its chain. */
 export interface RowEvidence {

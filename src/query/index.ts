@@ -1,6 +1,6 @@
 export { CSV_HEAD, rowCsv } from './csv.js'
 export type { ChainHealth, Chains, ChainsOptions } from './chains.js'
-export { parseTrust, type Trust, type UnsignedPolicy } from '../chain/verify/trust.js'
+export { parseTrust, type Trust, type UnsignedPolicy } from '../verify/trust.js'
 export {
   ComputedEvidence,
   type ComputedEvidenceOptions,

@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono'
-import type { Trust } from '../chain/verify/trust.js'
-import { diag } from '../diagnostics.js'
+import type { Trust } from '../verify/trust.js'
+import { diag } from '../host/diagnostics.js'
 import { AuditError, nearest } from '../errors.js'
 import type { AuditStats } from '../exporter/stats.js'
 import type { EvidenceSource } from '../query/evidence.js'

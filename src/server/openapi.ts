@@ -1,4 +1,4 @@
-import { CHAIN_STATES } from '../chain/verify/chain-state.js'
+import { CHAIN_STATES } from '../verify/chain-state.js'
 import type { FilterField } from '../query/filter-fields.js'
 import { FILTER_FIELDS } from '../query/filter-fields.js'
 import { COLUMNS, type ColumnName } from '../query/row.js'

@@ -1,4 +1,4 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import { Outcome } from '../event/vocabulary.js'
 import { type Reading, readingFields } from '../query/reading.js'
 import { Problem } from './problem.js'

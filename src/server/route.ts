@@ -1,5 +1,5 @@
 import type { AuditStats } from '../exporter/stats.js'
-import type { Trust } from '../chain/verify/trust.js'
+import type { Trust } from '../verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'
 import type { TrailReader } from '../query/reading.js'

@@ -1,4 +1,4 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import { Outcome } from '../event/vocabulary.js'
 import { CSV_HEAD, rowCsv } from '../query/csv.js'
 import { settledFilter } from '../query/export/export-file.js'

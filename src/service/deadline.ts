@@ -1,4 +1,4 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 
 /** How long a strict caller waits for the commit when nothing else is said, in ms. */

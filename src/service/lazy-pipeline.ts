@@ -1,4 +1,4 @@
-import type { AuditPipeline } from './pipeline.js'
+import type { AuditPipeline } from '../contract/pipeline.js'
 
 /** A pipeline that is put together when it is first looked at. */
 export function lazyPipeline(pipeline: () => AuditPipeline): AuditPipeline {

@@ -1,4 +1,4 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 
 /** Environment variable of the compliance switch. */

@@ -1,6 +1,6 @@
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
-import type { AuditPipeline, ServiceIdentity } from './pipeline.js'
-import type { Ticket } from './ticket.js'
+import type { AuditPipeline, ServiceIdentity } from '../contract/pipeline.js'
+import type { Ticket } from '../contract/ticket.js'
 
 /** Grants every ticket and keeps nothing; traces nothing either, since a trace would claim a record that is not there. */
 export class NoopPipeline implements AuditPipeline {

@@ -1,6 +1,6 @@
 import { AuditError, nearest } from '../errors.js'
 import { checkDeadline } from './deadline.js'
-import type { AuditMode } from './ticket.js'
+import type { AuditMode } from '../contract/ticket.js'
 
 export interface RecordOptions {
   /** Overrides the policy and `NOETL_SECRET_AUDIT_REQUIRED` for this record. */

@@ -1,18 +1,19 @@
-import { diag } from '../diagnostics.js'
+import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 import { type AuditFields, completeEvent, type EventDraft } from '../event/event.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { eventTime } from '../event/time.js'
 import type { Operation } from '../event/vocabulary.js'
-import { AuditSpan } from './audit-span.js'
+import { AuditSpan } from '../otel/audit-span.js'
 import { checkDeadline, DEFAULT_DEADLINE_MS, deadlineBy, type DeadlinePolicy } from './deadline.js'
 import { draftAccess } from './draft-access.js'
 import { type GuardedAccess, type GuardFields, type GuardOptions, runGuarded } from './guard.js'
 import { isStrictBy, parseSwitch, REQUIRED_VARIABLE, type StrictPolicy } from './mode.js'
 import { NoopPipeline } from './noop-pipeline.js'
-import { type AuditPipeline, noteUnclaimed, registeredPipeline } from './pipeline.js'
+import type { AuditPipeline } from '../contract/pipeline.js'
+import { noteUnclaimed, registeredPipeline } from './registry.js'
 import { checkRecordOptions, type RecordOptions } from './record-options.js'
-import { type Receipt, Ticket } from './ticket.js'
+import { type Receipt, Ticket } from '../contract/ticket.js'
 
 export interface SecretAuditServiceOptions {
   /** Where records go. Default: the pipeline that is registered in this process when a record is made. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { BLOCKS_PER_KEY } from '../../src/chain/block.js'
-import { FINDINGS } from '../../src/chain/verify/finding.js'
+import { FINDINGS } from '../../src/verify/finding.js'
 
 // A second verifier, written from docs/integrity.md alone: nothing of src/ but what the page is held against.
 

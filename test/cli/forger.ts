@@ -3,9 +3,9 @@ import { type BlockColumns, textOfColumns } from '../../src/chain/block-columns.
 import { merkleRoot } from '../../src/chain/merkle.js'
 import { signatureLines } from '../../src/chain/note.js'
 import type { NoteSigner } from '../../src/chain/note-key.js'
-import type { RowEvidence } from '../../src/chain/verify/source.js'
-import { blockValues } from '../../src/sink/postgres/block-row.js'
-import { TrailReader } from '../../src/sink/postgres/trail-reader.js'
+import type { RowEvidence } from '../../src/verify/source.js'
+import { blockValues } from '../../src/postgres/block-row.js'
+import { TrailReader } from '../../src/postgres/read/snapshot.js'
 import type { Scene } from './attack.js'
 
 export interface Forgery {

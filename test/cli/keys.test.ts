@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NoteSigner, openNote, signNote } from 'otel-audit/chain'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseTrust } from '../../src/chain/verify/trust.js'
+import { parseTrust } from '../../src/verify/trust.js'
 import { otelAudit } from './otel-audit.js'
 
 let directory: string

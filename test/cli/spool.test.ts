@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { openLmdbSpool } from '../../dist/exporter/spool/lmdb-spool.js'
-import { temporaryDirectory } from '../exporter/spool/directories.js'
+import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { temporaryDirectory } from '../spool/directories.js'
 import { anEvent } from '../support/events.js'
 import { otelAudit } from './otel-audit.js'
 

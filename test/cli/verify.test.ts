@@ -163,7 +163,7 @@ describe('found by the tables and public keys', () => {
     const { code, found } = await after(async ({ client, sql, auditId }) => {
       await sql(`update noetl.secret_audit set outcome = 'denied' where audit_id = ROW`)
       const { eventDigest } = await import('../../src/event/digest.js')
-      const { TrailReader } = await import('../../src/sink/postgres/trail-reader.js')
+      const { TrailReader } = await import('../../src/postgres/read/snapshot.js')
       const database = (await client.query('select current_database() as name')).rows[0].name as string
       const url = new URL(honest.database.url)
       url.pathname = `/${database}`
@@ -277,7 +277,7 @@ describe('found by the tables and public keys', () => {
   })
 
   test('a chain of somebody else’s added: only to one who knows the operator’s key', async () => {
-    const { PostgresAuditSink } = await import('../../src/sink/postgres/sink.js')
+    const { PostgresAuditSink } = await import('../../src/postgres/write/sink.js')
     const { anEvent, batchOf } = await import('../support/events.js')
     const attack = async ({ url }: Scene): Promise<void> => {
       const sink = new PostgresAuditSink({ databaseUrl: url, origin: ORIGIN })

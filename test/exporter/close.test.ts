@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
-import { MemorySpool } from '../../src/exporter/spool/memory-spool.js'
+import { MemorySpool } from '../../src/spool/memory-spool.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger, type Submission } from '../support/ledger.js'
 import { SteppedSink } from '../support/stepped-sink.js'

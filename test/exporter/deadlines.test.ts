@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { AuditError } from '../../src/errors.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { TRAIL_CREDENTIAL } from '../../src/exporter/gap.js'
-import { RecordingAuditSink } from '../../src/sink/recording.js'
+import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'
 import { type HeldWrite, SteppedSink } from '../support/stepped-sink.js'

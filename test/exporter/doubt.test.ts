@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { PostgresAuditSink } from '../../src/sink/postgres/sink.js'
+import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { connect } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
 import { openPipeline, type TestPipeline } from '../support/pipeline.js'

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
-import type { BatchEntry } from '../../src/sink/sink.js'
+import type { BatchEntry } from '../../src/contract/sink.js'
 import { anEvent } from '../support/events.js'
 import { REFUSED } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'

@@ -6,7 +6,7 @@ import { anEvent } from '../support/events.js'
 import type { Submission } from '../support/ledger.js'
 import { openPipeline, type TestPipeline, writerLogin } from '../support/pipeline.js'
 import { readTrail } from '../support/trail.js'
-import { idAt } from '../sink/postgres/original-table.js'
+import { idAt } from '../postgres/adopt/original-table.js'
 
 let database: TestDatabase
 let owner: Client

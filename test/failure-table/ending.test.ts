@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { migrate } from '../../src/sink/postgres/migrate.js'
-import { temporaryDirectory } from '../exporter/spool/directories.js'
+import { migrate } from '../../src/postgres/migrate/migrate.js'
+import { temporaryDirectory } from '../spool/directories.js'
 import { Application } from '../register/application.js'
 import { type PostgresServer, startPostgres } from '../support/postgres/server.js'
 import { readTrail } from '../support/trail.js'

@@ -1,9 +1,9 @@
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
 import { onTestFinished, vi } from 'vitest'
-import { type Audit, createAudit } from '../../src/audit.js'
+import { type Audit, createAudit } from '../../src/audit/audit.js'
 import type { AuditEvent } from '../../src/event/event.js'
-import type { AuditOptions } from '../../src/options.js'
-import { RecordingAuditSink } from '../../src/sink/recording.js'
+import type { AuditOptions } from '../../src/options/options.js'
+import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { forgetTelemetry } from '../service/telemetry.js'
 
 export const ACCESS = { credential: 'orders-db', operation: 'get_credential', outcome: 'ok' } as const

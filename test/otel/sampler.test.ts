@@ -9,8 +9,8 @@ import {
 } from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it } from 'vitest'
 import { AuditSampler } from '../../src/otel/sampler.js'
-import { withTicket } from '../../src/service/audit-span.js'
-import { Ticket } from '../../src/service/ticket.js'
+import { withTicket } from '../../src/otel/audit-span.js'
+import { Ticket } from '../../src/contract/ticket.js'
 import { forgetTelemetry, listening } from '../service/telemetry.js'
 import { ACCESS, environment, recordingAudit, startSdk } from './own-sdk.js'
 

@@ -1,6 +1,6 @@
 import { trace, type TracerProvider } from '@opentelemetry/api'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createAudit } from '../../src/audit.js'
+import { createAudit } from '../../src/audit/audit.js'
 import { forgetTelemetry } from '../service/telemetry.js'
 import { ACCESS, recordingAudit, startSdk } from './own-sdk.js'
 

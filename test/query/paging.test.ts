@@ -4,7 +4,7 @@ import { rowJson, type TrailFilter } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
-import { idAt } from '../sink/postgres/original-table.js'
+import { idAt } from '../postgres/adopt/original-table.js'
 import { scan, trailAt } from './trail-at.js'
 
 const WRITERS = 10

@@ -1,7 +1,7 @@
 import type { Trail, TrailFilter } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Reader } from '../../src/query/reader.js'
+import { Reader } from '../../src/postgres/read/pool.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { trailAt } from './trail-at.js'
 

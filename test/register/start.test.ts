@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { migrate } from '../../src/sink/postgres/migrate.js'
+import { migrate } from '../../src/postgres/migrate/migrate.js'
 import { type PostgresServer, startPostgres } from '../support/postgres/server.js'
 import { readTrail } from '../support/trail.js'
 import { waitUntil } from '../support/wait-until.js'

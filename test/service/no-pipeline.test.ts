@@ -1,7 +1,7 @@
 import { metrics } from '@opentelemetry/api'
 import { type AuditEvent, createAudit, Operation, RecordingAuditSink, SecretAuditService } from 'otel-audit'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { takeUnclaimed } from '../../src/service/pipeline.js'
+import { takeUnclaimed } from '../../src/service/registry.js'
 import { Application } from '../register/application.js'
 import { packageRoot } from '../support/postgres/package-root.js'
 import { Program } from '../support/program.js'

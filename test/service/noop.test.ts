@@ -1,6 +1,6 @@
 import { type AuditFields, SecretAuditService } from 'otel-audit'
 import { describe, expect, it } from 'vitest'
-import { takeUnclaimed } from '../../src/service/pipeline.js'
+import { takeUnclaimed } from '../../src/service/registry.js'
 import { ACCESS } from './recording.js'
 import { listening, traced } from './telemetry.js'
 

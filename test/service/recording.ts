@@ -3,8 +3,8 @@ import type { AuditEvent } from '../../src/event/event.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import type { AuditFields } from '../../src/event/event.js'
 import { SecretAuditService, type SecretAuditServiceOptions } from '../../src/service/service.js'
-import { RecordingAuditSink, type ScriptedWrite } from '../../src/sink/recording.js'
-import type { AuditBatch, WriteResult } from '../../src/sink/sink.js'
+import { RecordingAuditSink, type ScriptedWrite } from '../../src/sinks/recording.js'
+import type { AuditBatch, WriteResult } from '../../src/contract/sink.js'
 
 /** An access as most tests record it. */
 export const ACCESS = {

@@ -68,7 +68,7 @@ async function createTemplate(server: Client, template: string): Promise<void> {
 
 /** Found at run time: a test of the launcher alone needs none of the library. */
 async function migrations(): Promise<Migrations> {
-  const source = new URL('../../src/sink/postgres/migrate.ts', import.meta.url)
+  const source = new URL('../../src/postgres/migrate/migrate.ts', import.meta.url)
   return (await import(source.href)) as Migrations
 }
 

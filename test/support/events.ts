@@ -1,7 +1,7 @@
 import { eventDigest } from '../../src/event/digest.js'
 import { type AuditEvent, type AuditFields, buildEvent, type EventIdentity } from '../../src/event/event.js'
 import { randomMachineId, SnowflakeGenerator } from '../../src/event/snowflake.js'
-import type { AuditBatch, BatchEntry } from '../../src/sink/sink.js'
+import type { AuditBatch, BatchEntry } from '../../src/contract/sink.js'
 
 const ids = new SnowflakeGenerator(randomMachineId())
 let executions = 0n

@@ -1,4 +1,4 @@
-import type { WriteResult } from '../../src/sink/sink.js'
+import type { WriteResult } from '../../src/contract/sink.js'
 
 /** What a sink answers when a write went wrong. */
 export const REFUSED: WriteResult = {

@@ -4,7 +4,7 @@ import { eventDigest } from '../../src/event/digest.js'
 import type { AuditEvent, AuditFields } from '../../src/event/event.js'
 import type { Fate } from '../../src/exporter/entry.js'
 import type { DurableAuditExporter } from '../../src/exporter/exporter.js'
-import { type AuditMode, type Receipt, Ticket } from '../../src/service/ticket.js'
+import { type AuditMode, type Receipt, Ticket } from '../../src/contract/ticket.js'
 import { anEvent } from './events.js'
 import type { TrailRow } from './trail.js'
 

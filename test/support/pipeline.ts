@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
-import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../src/sink/postgres/sink.js'
+import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../src/postgres/write/sink.js'
 import { connect } from './database.js'
 import { Ledger } from './ledger.js'
 import { readTrail } from './trail.js'

@@ -1,6 +1,6 @@
 /**
  * The pages of `docs/` that are made from the tables in the code. A test holds the files against these;
- * `npx vitest run test/options.test.ts test/errors.test.ts -u` writes them anew.
+ * `npx vitest run test/options/options.test.ts test/errors.test.ts -u` writes them anew.
  */
 
 interface OptionRow {

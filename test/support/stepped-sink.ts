@@ -1,5 +1,5 @@
-import { RecordingAuditSink } from '../../src/sink/recording.js'
-import type { AuditBatch, WriteResult } from '../../src/sink/sink.js'
+import { RecordingAuditSink } from '../../src/sinks/recording.js'
+import type { AuditBatch, WriteResult } from '../../src/contract/sink.js'
 import { UNKNOWN } from './faults.js'
 
 /** A write that waits for the test's word. */

@@ -1,5 +1,5 @@
 import type { QueryResultRow } from 'pg'
-import { migrate } from '../../src/sink/postgres/migrate.js'
+import { migrate } from '../../src/postgres/migrate/migrate.js'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/server.js'
 import { waitUntil } from './wait-until.js'
 

@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import { eventDigest } from '../../src/event/digest.js'
 import type { ActorType, AuditEvent } from '../../src/event/event.js'
-import type { RecordingAuditSink } from '../../src/sink/recording.js'
+import type { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { connect } from './database.js'
 
 /** A row of the trail as an event again, and what the database added. */

@@ -1,9 +1,9 @@
-import { Anchors } from '../../src/chain/verify/anchors.js'
-import type { Finding } from '../../src/chain/verify/finding.js'
-import type { Selection } from '../../src/chain/verify/source.js'
-import { NO_TRUST, type Trust } from '../../src/chain/verify/trust.js'
-import { verify, type VerifyReport } from '../../src/chain/verify/verify.js'
-import { TrailReader } from '../../src/sink/postgres/trail-reader.js'
+import { Anchors } from '../../src/verify/anchors.js'
+import type { Finding } from '../../src/verify/finding.js'
+import type { Selection } from '../../src/verify/source.js'
+import { NO_TRUST, type Trust } from '../../src/verify/trust.js'
+import { verify, type VerifyReport } from '../../src/verify/verify.js'
+import { TrailReader } from '../../src/postgres/read/snapshot.js'
 
 export interface VerifiedTrail extends VerifyReport {
   readonly found: readonly Finding[]

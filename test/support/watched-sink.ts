@@ -1,4 +1,4 @@
-import type { AuditBatch, AuditSink, SinkWriter, WriteResult } from '../../src/sink/sink.js'
+import type { AuditBatch, AuditSink, SinkWriter, WriteResult } from '../../src/contract/sink.js'
 
 /**
  * A sink between an exporter and the real one that holds the *exporter* to the contract of `AuditSink`, and counts.

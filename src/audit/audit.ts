@@ -1,0 +1,263 @@
+import { checkDuration } from '../host/timers.js'
+import { AuditError } from '../errors.js'
+import { Outcome } from '../event/vocabulary.js'
+import { DurableAuditExporter } from '../exporter/exporter.js'
+import type { AuditStats } from '../exporter/stats.js'
+import { lifecycleRow, modeName } from '../exporter/lifecycle.js'
+import type { SettledListener, SpooledListener } from '../exporter/settlement.js'
+import type { AuditOptions, AuditSettings } from '../options/options.js'
+import { serviceIdentity } from '../otel/identity.js'
+import { AuditSpanProcessor } from '../otel/processor.js'
+import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
+import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
+import { checkOptions, resolveOptions } from '../options/resolve.js'
+import { deadlineBy } from '../service/deadline.js'
+import { lazyPipeline } from '../service/lazy-pipeline.js'
+import { isStrictBy, type StrictPolicy } from '../service/mode.js'
+import { registerPipeline, unregisterPipeline } from '../service/registry.js'
+import { SecretAuditService } from '../service/service.js'
+import { checkIdentity, enrolmentFindings } from '../postgres/write/enrolment.js'
+import { PostgresAuditSink } from '../postgres/write/sink.js'
+import type { AuditSink, SinkFinding } from '../contract/sink.js'
+import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
+import { VERSION } from '../version.js'
+
+export interface CloseOptions {
+  /** How long storing what waits may take, in ms; `Infinity`: as long as it takes. Default: the option `closeTimeoutMs`. */
+  readonly timeoutMs?: number | undefined
+}
+
+/**
+ * Puts an audit pipeline together. Nothing connects, reads the environment or starts a timer before it is used.
+ *
+ * ```ts
+ * const audit = createAudit({ databaseUrl })
+ * const sdk = new NodeSDK(audit.withSdk({}))
+ * sdk.start()
+ * await audit.start()
+ * ```
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION`
+ */
+export function createAudit(options: AuditOptions = {}): Audit {
+  return new Audit(options)
+}
+
+/** One audit pipeline: helper, span processor, exporter and sink. Made by {@link createAudit}. */
+export class Audit {
+  /** The helper. It may be used at once: the first record connects. */
+  readonly service: SecretAuditService
+  readonly #options: AuditOptions
+  #parts: Parts | undefined
+  #override: boolean | StrictPolicy | undefined
+  #spool: Promise<SinkFinding | undefined> | undefined
+  #starting: Promise<SelfTestReport> | undefined
+  #started = false
+  #isProcessorTaken = false
+
+  /** @internal */
+  constructor(options: AuditOptions) {
+    checkOptions(options)
+    this.#options = options
+    this.service = new SecretAuditService({ pipeline: lazyPipeline(() => this.#assembled().exporter) })
+  }
+
+  /** The options as they were understood. The database URL has its password in it. */
+  get settings(): AuditSettings {
+    return this.#assembled().settings
+  }
+
+  /** For SDKs that {@link withSdk} does not know: add it to the span processors, and wrap the sampler in `AuditSampler`. */
+  get processor(): AuditSpanProcessor {
+    this.#isProcessorTaken = true
+    return this.#assembled().processor
+  }
+
+  /**
+   * The configuration for `NodeSDK`: yours, in code or by environment, plus our processor and sampler.
+   *
+   * @throws AuditError `AUDIT_SDK_CONFIG` when `OTEL_CONFIG_FILE` would make the SDK ignore it,
+   *   `AUDIT_MISSING_PACKAGE` without `@opentelemetry/sdk-node`
+   */
+  withSdk<Config extends object>(
+    config: Config & SdkConfiguration & { readonly serviceName?: string | undefined },
+  ) {
+    const parts = this.#assembled()
+    this.#isProcessorTaken = true
+    const { serviceName, serviceInstanceId } = parts.settings
+    if (config.serviceName !== undefined && this.#options.serviceName === undefined) {
+      const given = { serviceName: config.serviceName, serviceInstanceId }
+      parts.exporter.identify(serviceIdentity(given, process.env))
+    } else {
+      parts.exporter.identify(serviceIdentity({ serviceName, serviceInstanceId }, process.env))
+    }
+    return withAuditPipeline<Config>(config, parts.processor, process.env)
+  }
+
+  /**
+   * Connects, makes this the pipeline of the process, opens the spool, runs the self-test, and writes a lifecycle row.
+   *
+   * Idempotent; after a failure it may be tried again. In strict mode strict records are refused until it succeeds.
+   *
+   * @returns what the self-test found
+   * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without
+   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED`
+   *   after {@link close}
+   */
+  start(): Promise<SelfTestReport> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined
+      throw error
+    })
+    return this.#starting
+  }
+
+  async #start(): Promise<SelfTestReport> {
+    const { exporter } = this.#assembled()
+    if (exporter.isClosed) throw new AuditError('AUDIT_CLOSED', 'the pipeline is closed: make another one')
+    registerPipeline(exporter)
+    reportUnclaimed(exporter)
+    const isStrict = this.#strict !== false
+    // What is strict is not even sent before it is known to be durable.
+    const report = isStrict ? await exporter.holdUntil(this.#prove()) : await this.#prepare()
+    exporter.refuseStrict(undefined)
+    if (exporter.isClosed) return report
+    this.#started = true
+    exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    return report
+  }
+
+  /** The strict start: when it fails, nothing strict is granted. */
+  async #prove(): Promise<SelfTestReport> {
+    try {
+      const report = await this.#prepare()
+      if (!report.ok) throw new AuditError('AUDIT_SELF_TEST', errorsOf(report))
+      return report
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const { exporter } = this.#assembled()
+      exporter.refuseStrict(`strict records are refused until start() succeeds; it failed: ${why}`)
+      throw error
+    }
+  }
+
+  async #prepare(): Promise<SelfTestReport> {
+    const { settings, exporter } = this.#assembled()
+    if (settings.autoMigrate) await autoMigrate(settings)
+    this.#spool ??= openSpool(settings, exporter)
+    const report = await this.selfTest()
+    // What was in its way may be mended by the next try.
+    if ((await this.#spool) !== undefined) this.#spool = undefined
+    sayFindings(report)
+    return report
+  }
+
+  /** Checks spool, tracer, meter and database. Never throws: what is wrong is a finding. */
+  async selfTest(): Promise<SelfTestReport> {
+    const { exporter, settings, sink } = this.#assembled()
+    exporter.metrics.refresh()
+    const spool = await this.#spool
+    const findings = [
+      ...(spool === undefined ? [] : [spool]),
+      ...checkTelemetry(exporter, this.#isProcessorTaken),
+      ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
+      ...(await checkSink(sink)),
+    ]
+    return { ok: findings.every(({ level }) => level !== 'error'), findings }
+  }
+
+  /** Changes which accesses are strict, from the next record on, and writes a lifecycle row that says so. */
+  setStrict(strict: boolean | StrictPolicy): void {
+    const from = modeName(this.#strict)
+    this.#override = strict
+    this.#assembled().exporter.recordOwn(lifecycleRow(Outcome.ModeChanged, { from, to: modeName(strict) }))
+  }
+
+  /** Resolves when every event recorded so far has its fate. */
+  async flush(): Promise<void> {
+    await this.#parts?.exporter.forceFlush()
+  }
+
+  /**
+   * Stores what waits, gives up the rest at the deadline, and disconnects. Idempotent. Later records fail.
+   *
+   * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is no time
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkDuration('timeoutMs', options.timeoutMs ?? 0, 0, Infinity)
+    if (this.#parts === undefined) return
+    const { settings, exporter } = this.#parts
+    if (this.#started) {
+      this.#started = false
+      exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
+    }
+    this.#starting = undefined
+    await exporter.close(options.timeoutMs ?? settings.closeTimeoutMs)
+    unregisterPipeline(exporter)
+  }
+
+  /** Calls `listener` with the audit id and the fate of every event. @returns takes it off again */
+  onSettled(listener: SettledListener): () => void {
+    return this.#assembled().exporter.onSettled(listener)
+  }
+
+  /**
+   * Calls `listener` with the audit id of every event that is on disk in the spool (fsync): it survives this process.
+   * With `spoolMode: 'always'` that is every async event, before it is sent, in the order of the records; an event that
+   * the spool refused is not told. Its fate comes later, to {@link onSettled}. @returns takes it off again
+   */
+  onSpooled(listener: SpooledListener): () => void {
+    return this.#assembled().exporter.onSpooled(listener)
+  }
+
+  /** How many events are where. */
+  stats(): AuditStats {
+    return this.#assembled().exporter.stats()
+  }
+
+  get #strict(): boolean | StrictPolicy {
+    return this.#override ?? this.#assembled().settings.strict
+  }
+
+  #assembled(): Parts {
+    if (this.#parts === undefined) {
+      this.#parts = assemble(this.#options)
+      const { exporter, settings } = this.#parts
+      exporter.policy = {
+        isStrict: (credential, operation) => isStrictBy(this.#strict, credential, operation),
+        deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
+      }
+    }
+    return this.#parts
+  }
+}
+
+interface Parts {
+  readonly settings: AuditSettings
+  readonly sink: AuditSink
+  readonly exporter: DurableAuditExporter
+  readonly processor: AuditSpanProcessor
+}
+
+function assemble(options: AuditOptions): Parts {
+  const settings = resolveOptions(options, process.env)
+  const sink = options.sink ?? postgresSink(settings)
+  const identity = serviceIdentity(settings, process.env)
+  const exporter = new DurableAuditExporter({ ...settings, sink, identity })
+  const processor = new AuditSpanProcessor(exporter, { flushTimeoutMs: settings.closeTimeoutMs })
+  return { settings, sink, exporter, processor }
+}
+
+function postgresSink(settings: AuditSettings): PostgresAuditSink {
+  const { databaseUrl, serviceName } = settings
+  if (databaseUrl === undefined) {
+    throw new AuditError(
+      'AUDIT_INVALID_OPTION',
+      'no database: set DATABASE_URL (or NOETL_SECRET_AUDIT_DATABASE_URL), or give createAudit a databaseUrl or a sink',
+      { field: 'databaseUrl' },
+    )
+  }
+  checkIdentity(settings)
+  const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
+  return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
+}

@@ -1,0 +1,69 @@
+import { diag } from '../host/diagnostics.js'
+import { AuditError } from '../errors.js'
+import type { DurableAuditExporter } from '../exporter/exporter.js'
+import type { AuditSettings } from '../options/options.js'
+import type { SelfTestReport } from '../otel/self-test.js'
+import { takeUnclaimed } from '../service/registry.js'
+import type { AuditSink, SinkFinding } from '../contract/sink.js'
+
+/** Records that were made when there was no pipeline in the process are lost, and counted by the first that comes. */
+export function reportUnclaimed({ metrics }: DurableAuditExporter): void {
+  for (const { operation, outcome, count } of takeUnclaimed()) {
+    metrics.count('records.emitted', count)
+    metrics.countWrite({ operation, outcome }, 'dropped_async', count)
+  }
+}
+
+/** @returns what stands in its way: records go on without it, and strict mode does not start */
+export async function openSpool(
+  { spoolDirectory, spoolMode, spoolBytes }: AuditSettings,
+  exporter: DurableAuditExporter,
+): Promise<SinkFinding | undefined> {
+  if (spoolDirectory === undefined) return undefined
+  try {
+    const { openLmdbSpool } = await import('../spool/lmdb/lmdb-spool.js')
+    const spool = await openLmdbSpool({ directory: spoolDirectory, maxBytes: spoolBytes })
+    if (exporter.isClosed) await spool.close()
+    else exporter.attachSpool(spool, spoolMode)
+    return undefined
+  } catch (error) {
+    return { level: 'error', check: 'spool', message: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** For development. @throws AuditError */
+export async function autoMigrate({ databaseUrl, schema }: AuditSettings): Promise<void> {
+  if (process.env.NODE_ENV === 'production') {
+    throw new AuditError(
+      'AUDIT_INVALID_OPTION',
+      'autoMigrate is for development, and NODE_ENV is production. Run `otel-audit migrate` as the owner',
+      { field: 'autoMigrate' },
+    )
+  }
+  if (databaseUrl === undefined) return
+  const { migrate } = await import('../postgres/migrate/migrate.js')
+  await migrate({ databaseUrl, schema })
+}
+
+/** Never rejects: what is wrong is a finding. */
+export async function checkSink(sink: AuditSink): Promise<readonly SinkFinding[]> {
+  try {
+    return (await sink.check?.()) ?? []
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return [{ level: 'error', check: 'store', message }]
+  }
+}
+
+/** Says them on the diagnostics logger. */
+export function sayFindings({ findings }: SelfTestReport): void {
+  for (const { level, check, message } of findings) {
+    diag[level === 'error' ? 'error' : 'warn'](`otel-audit: self-test: ${check}: ${message}`)
+  }
+}
+
+/** What makes records not durable, in one line. */
+export function errorsOf({ findings }: SelfTestReport): string {
+  const errors = findings.filter(({ level }) => level === 'error')
+  return errors.map(({ check, message }) => `${check}: ${message}`).join('; ')
+}

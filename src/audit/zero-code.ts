@@ -1,0 +1,176 @@
+import { createRequire, register } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import type * as Api from '@opentelemetry/api'
+import { type Audit, createAudit } from './audit.js'
+import { diag } from '../host/diagnostics.js'
+import { locateSdkNode, resolveOptional } from '../otel/sdk/packages.js'
+
+const AUTO_INSTRUMENTATIONS = '@opentelemetry/auto-instrumentations-node'
+
+interface NodeSdk {
+  start(): void
+  shutdown(): Promise<void>
+}
+
+/** How the preload came to be loaded. */
+type Loader = '--import' | '--require'
+
+interface Loaded {
+  readonly by: Loader
+  isSaidTwice: boolean
+}
+
+// Each loader has an entry of its own, and a process may have two copies of this package.
+const LOADED = Symbol.for('otel-audit.register.loaded.v1')
+
+/**
+ * Starts the SDK as the environment configures it plus the audit pipeline, and sees to a clean end. Once in a process:
+ * a second SDK could not register, and a second pipeline would say everything twice.
+ *
+ * @returns rejects when strict mode forbids the start-up
+ * @throws AuditError for options that cannot be understood, and for missing packages: the process must not run on
+ *   without the audit that it was started with
+ */
+export function startZeroCode(by: Loader): Promise<unknown> {
+  const holder = globalThis as { [LOADED]?: Loaded }
+  const first = holder[LOADED]
+  if (first === undefined) {
+    const ready = start()
+    holder[LOADED] = { by, isSaidTwice: false }
+    return ready
+  }
+  if (!first.isSaidTwice) {
+    first.isSaidTwice = true
+    diag.unmissable(
+      `otel-audit: otel-audit/register is loaded twice (${first.by}, then ${by}); the second is ignored`,
+    )
+  }
+  return Promise.resolve()
+}
+
+function start(): Promise<unknown> {
+  const load = createRequire(locateSdkNode())
+  logToStderr(load('@opentelemetry/api') as typeof Api)
+  const audit = createAudit()
+  registerLoaderHook(resolveOptional(AUTO_INSTRUMENTATIONS) ?? locateSdkNode())
+  const { NodeSDK } = load('@opentelemetry/sdk-node') as { NodeSDK: new (config: object) => NodeSdk }
+  const sdk = new NodeSDK(audit.withSdk({ instrumentations: autoInstrumentations() }))
+  sdk.start()
+  endCleanly(audit, sdk)
+  return audit.start()
+}
+
+/**
+ * Lost records are said on stderr. `OTEL_LOG_LEVEL`, which `NodeSDK` looks at, decides otherwise.
+ *
+ * With the SDK's own copy of the API: the version that registers first is the only one that may register more.
+ */
+function logToStderr({ diag, DiagConsoleLogger, DiagLogLevel }: typeof Api): void {
+  if (process.env.OTEL_LOG_LEVEL) return
+  diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+}
+
+interface InThreadHooks {
+  supportsSyncHooks(): boolean
+  register(): void
+}
+
+/**
+ * Without hooks nothing that is `import`ed is instrumented, and an ESM application has no server spans. In the thread of
+ * the application where Node and `import-in-the-middle` can do that, else in a thread of their own, which Node 26 has
+ * deprecated.
+ *
+ * @param near the file whose copies of the instrumentation packages are to see what is imported
+ */
+function registerLoaderHook(near: string): void {
+  try {
+    const instrumentation = createRequire(near).resolve('@opentelemetry/instrumentation/hook.mjs')
+    if (!registeredInThread(createRequire(instrumentation))) register(pathToFileURL(instrumentation))
+  } catch (error) {
+    diag.warn('otel-audit: the loader hook is not available: ES modules are not instrumented', error)
+  }
+}
+
+function registeredInThread(load: NodeJS.Require): boolean {
+  try {
+    const hooks = load('import-in-the-middle/register-hooks.mjs') as InThreadHooks
+    if (!hooks.supportsSyncHooks()) return false
+    hooks.register()
+    return true
+  } catch {
+    // An older version has no such file, or an older Node cannot load it so.
+    return false
+  }
+}
+
+function autoInstrumentations(): unknown[] {
+  const found = resolveOptional(AUTO_INSTRUMENTATIONS)
+  if (found === undefined) {
+    diag.warn(
+      'otel-audit: @opentelemetry/auto-instrumentations-node is not installed: audit spans have no server span above them',
+    )
+    return []
+  }
+  const { getNodeAutoInstrumentations } = createRequire(found)(found) as {
+    getNodeAutoInstrumentations: () => unknown[]
+  }
+  return getNodeAutoInstrumentations()
+}
+
+/**
+ * On SIGTERM and SIGINT: what waits is stored. When nobody else listens, pipeline and SDK are closed and the signal
+ * does what it would have done. When the application listens too, it has its own way to end, and may still answer
+ * requests on it: then both are closed when its work is done.
+ */
+function endCleanly(audit: Audit, sdk: NodeSdk): void {
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= closeBoth(audit, sdk))
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const onSignal = (): void => {
+      if (process.listenerCount(signal) - signalExitListeners() > 1) {
+        void said('flush', audit.flush())
+        return
+      }
+      void close().finally(() => {
+        process.off(signal, onSignal)
+        process.kill(process.pid, signal)
+      })
+    }
+    process.on(signal, onSignal)
+  }
+  process.once('beforeExit', () => void close())
+  // `process.exit` and an uncaught exception leave no time to store anything; what is lost by it is at least said.
+  process.once('exit', () => {
+    const { pending } = audit.stats()
+    if (pending > 0) diag.error(`otel-audit: the process ends, and ${pending} audit events are not stored`)
+  })
+}
+
+/**
+ * The package `signal-exit` is in many dependency trees. Its listeners re-raise a signal when nobody else listens, as
+ * ours does: if each left the end to the other, the process would never end. Its versions count their listeners in
+ * these two places.
+ */
+function signalExitListeners(): number {
+  const places = [
+    (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
+    (process as unknown as Record<string, unknown>)['__signal_exit_emitter__'],
+  ]
+  return places.reduce<number>((sum, place) => {
+    const count = (place as { count?: unknown } | null | undefined)?.count
+    return typeof count === 'number' ? sum + count : sum
+  }, 0)
+}
+
+async function closeBoth(audit: Audit, sdk: NodeSdk): Promise<void> {
+  await said('close', audit.close())
+  await said('shutdown', sdk.shutdown())
+}
+
+async function said(what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    diag.error(`otel-audit: ${what} failed`, error)
+  }
+}

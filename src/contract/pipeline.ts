@@ -1,0 +1,30 @@
+import type { SnowflakeGenerator } from '../event/snowflake.js'
+import type { Ticket } from './ticket.js'
+
+/** The identity a pipeline gives to every event it takes. */
+export interface ServiceIdentity {
+  readonly serviceName?: string | undefined
+  readonly serviceInstanceId?: string | undefined
+}
+
+/** How a ticket came: claimed by a span processor, or straight from the helper because the trace could not carry it. */
+export type TicketRoute = 'trace' | 'direct'
+
+/** What holds for records whose service was not told otherwise. */
+export interface RecordPolicy {
+  isStrict(credential: string, operation: string): boolean
+  /** How long a strict caller waits, in ms. */
+  deadlineMs(credential: string, operation: string): number
+}
+
+/** What the helper hands its tickets to. `DurableAuditExporter` is one. */
+export interface AuditPipeline {
+  readonly ids: SnowflakeGenerator
+  readonly identity: ServiceIdentity
+  /** Whether records appear in the trace as well. `false` only where nothing is recorded at all. */
+  readonly tracing: boolean
+  /** Default: no record is strict, and strict callers wait for 5 s. */
+  readonly policy?: RecordPolicy | undefined
+  /** Takes a sealed ticket. MUST NOT throw, and MUST answer a strict ticket within its deadline. */
+  submit(ticket: Ticket, route: TicketRoute): void
+}

@@ -1,0 +1,32 @@
+import { AuditError } from '../errors.js'
+
+/** The longest that a timer of Node waits, in ms. One that is told to wait longer does not wait at all. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** @throws AuditError `AUDIT_INVALID_OPTION` when that is no time from `least` to `most` ms */
+export function checkDuration(field: string, ms: unknown, least = 0, most = LONGEST_TIMER_MS): void {
+  if (typeof ms === 'number' && ms >= least && ms <= most) return
+  const limit = most === Infinity ? '' : `, and at most ${most}`
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    `${field} must be a number of ms that is at least ${least}${limit}; got ${String(ms)}`,
+    { field },
+  )
+}
+
+/** Waits for `work`, but no longer than that. With `Infinity` as long as it takes. */
+export async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<void>((resolve) => {
+    const wait = (left: number): void => {
+      const more = left - LONGEST_TIMER_MS
+      timer = more > 0 ? setTimeout(wait, LONGEST_TIMER_MS, more) : setTimeout(resolve, left)
+    }
+    wait(ms)
+  })
+  try {
+    await Promise.race([work, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,219 @@
+import { MACHINE_ID_MAX } from '../event/snowflake.js'
+import { EXPORTER_DEFAULTS } from '../exporter/exporter.js'
+import type { SpoolMode } from '../exporter/spooler.js'
+import type { OptionSpec } from './option-spec.js'
+import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
+import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from '../service/deadline.js'
+import { REQUIRED_VARIABLE, type StrictPolicy } from '../service/mode.js'
+import type { AuditSink } from '../contract/sink.js'
+
+const MINUTE_MS = 60_000
+
+/** Every option of recording. Code, environment, command line and `docs/options.md` all come from here. */
+export const OPTIONS = Object.freeze({
+  databaseUrl: {
+    kind: 'databaseUrl',
+    secret: true,
+    variables: ['NOETL_SECRET_AUDIT_DATABASE_URL', 'DATABASE_URL'],
+    default: undefined,
+    doc: 'Where the trail is: `postgres://user:password@host:port/database`, as a login with the writer role.',
+  },
+  schema: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_SCHEMA'],
+    default: 'noetl',
+    doc: 'Schema of the tables.',
+  },
+  strict: {
+    kind: 'switch',
+    variables: [REQUIRED_VARIABLE],
+    default: false,
+    doc: 'Release a secret only after its row is committed. In code also a function of credential and operation.',
+  },
+  deadlineMs: {
+    kind: 'integer',
+    min: 10,
+    max: LONGEST_DEADLINE_MS,
+    unit: 'ms',
+    variables: ['NOETL_SECRET_AUDIT_DEADLINE_MS'],
+    default: DEFAULT_DEADLINE_MS,
+    doc: 'How long a strict caller waits for the commit. In code also a function of credential and operation.',
+  },
+  answerTimeoutMs: {
+    kind: 'integer',
+    min: 10,
+    max: 10 * MINUTE_MS,
+    unit: 'ms',
+    variables: ['NOETL_SECRET_AUDIT_ANSWER_TIMEOUT_MS'],
+    default: 5000,
+    doc: 'How long the database may take to answer before its connection is given up. `statement_timeout` is four fifths of it.',
+  },
+  closeTimeoutMs: {
+    kind: 'integer',
+    min: 0,
+    max: 10 * MINUTE_MS,
+    unit: 'ms',
+    variables: ['NOETL_SECRET_AUDIT_CLOSE_TIMEOUT_MS'],
+    default: DEFAULT_FLUSH_TIMEOUT_MS,
+    doc: 'How long closing, and a flush asked for by the SDK, may take.',
+  },
+  lingerMs: {
+    kind: 'integer',
+    min: 0,
+    max: MINUTE_MS,
+    unit: 'ms',
+    variables: ['NOETL_SECRET_AUDIT_LINGER_MS'],
+    default: EXPORTER_DEFAULTS.lingerMs,
+    doc: 'How long an async event may wait for company. A strict event never lingers.',
+  },
+  batchRows: {
+    kind: 'integer',
+    min: 1,
+    max: 10_000,
+    unit: 'rows',
+    variables: ['NOETL_SECRET_AUDIT_BATCH_ROWS'],
+    default: EXPORTER_DEFAULTS.batchRows,
+    doc: 'Most rows of one transaction.',
+  },
+  batchBytes: {
+    kind: 'integer',
+    min: 1024,
+    max: 64 * 1024 * 1024,
+    unit: 'bytes',
+    variables: ['NOETL_SECRET_AUDIT_BATCH_BYTES'],
+    default: EXPORTER_DEFAULTS.batchBytes,
+    doc: 'Most bytes of one transaction.',
+  },
+  queueRows: {
+    kind: 'integer',
+    min: 1,
+    max: 10_000_000,
+    unit: 'events',
+    variables: ['NOETL_SECRET_AUDIT_QUEUE_ROWS'],
+    default: EXPORTER_DEFAULTS.queueRows,
+    doc: 'Most events held in memory, waiting and in flight. Beyond it strict callers are refused and async events dropped.',
+  },
+  queueBytes: {
+    kind: 'integer',
+    min: 64 * 1024,
+    max: 16 * 1024 * 1024 * 1024,
+    unit: 'bytes',
+    variables: ['NOETL_SECRET_AUDIT_QUEUE_BYTES'],
+    default: EXPORTER_DEFAULTS.queueBytes,
+    doc: 'Most bytes of events held in memory.',
+  },
+  spoolDirectory: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_SPOOL_DIR'],
+    default: undefined,
+    doc: 'Directory of the spool, on a local disk. Without it there is none. It needs `lmdb`, and the protection of the database.',
+  },
+  spoolMode: {
+    kind: 'choice',
+    choices: ['overflow', 'always'],
+    variables: ['NOETL_SECRET_AUDIT_SPOOL_MODE'],
+    default: 'overflow',
+    doc: '`overflow`: events go to disk when Postgres is behind or away, and at the end. `always`: every async event is on disk before it counts as accepted.',
+  },
+  spoolBytes: {
+    kind: 'integer',
+    min: 64 * 1024,
+    max: 1024 ** 4,
+    unit: 'bytes',
+    variables: ['NOETL_SECRET_AUDIT_SPOOL_BYTES'],
+    default: 1024 ** 3,
+    doc: 'Most bytes of events in the spool, quarantined ones included. Beyond it async events are dropped once the queue is full.',
+  },
+  origin: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_ORIGIN'],
+    default: undefined,
+    doc: 'Name of the log that the signed blocks belong to: no spaces, no plus sign. Default: `otel-audit/` and the name of the database.',
+  },
+  enrolmentKey: {
+    kind: 'text',
+    secret: true,
+    variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY'],
+    default: undefined,
+    doc: "Private key that says of each chain of blocks that it is the operator's: Ed25519, PKCS#8 in PEM. `otel-audit keys create` makes one.",
+  },
+  enrolmentKeyFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE'],
+    default: undefined,
+    doc: 'The file that has it, when `enrolmentKey` is not given.',
+  },
+  synchronousCommit: {
+    kind: 'choice',
+    choices: ['on', 'remote_apply'],
+    variables: ['NOETL_SECRET_AUDIT_SYNCHRONOUS_COMMIT'],
+    default: 'on',
+    doc: '`synchronous_commit` of the writing session. `remote_apply` waits until a synchronous standby has applied the row.',
+  },
+  autoMigrate: {
+    kind: 'switch',
+    variables: ['NOETL_SECRET_AUDIT_AUTO_MIGRATE'],
+    default: false,
+    doc: 'Make or update the tables at start. For development; refused when `NODE_ENV` is `production`.',
+  },
+  machineId: {
+    kind: 'integer',
+    min: 0,
+    max: MACHINE_ID_MAX,
+    unit: '',
+    variables: ['NOETL_SERVER_MACHINE_ID'],
+    default: undefined,
+    doc: 'Machine part of the ids. Default: from host, process, thread and random bytes.',
+  },
+  serviceName: {
+    kind: 'text',
+    variables: ['OTEL_SERVICE_NAME'],
+    default: undefined,
+    doc: '`service_name` of the rows. Default: `service.name` of `OTEL_RESOURCE_ATTRIBUTES`, else NULL.',
+  },
+  serviceInstanceId: {
+    kind: 'text',
+    variables: [],
+    default: undefined,
+    doc: '`service_instance_id` of the rows. Default: `service.instance.id` of `OTEL_RESOURCE_ATTRIBUTES`, else a UUID made once per process.',
+  },
+} satisfies Record<string, OptionSpec>)
+
+export type OptionName = keyof typeof OPTIONS
+
+/** Options of `createAudit`. What is left out comes from the environment, then from the defaults of {@link OPTIONS}. */
+export interface AuditOptions {
+  readonly databaseUrl?: string | undefined
+  readonly schema?: string | undefined
+  readonly strict?: boolean | StrictPolicy | undefined
+  readonly deadlineMs?: DeadlinePolicy | undefined
+  readonly answerTimeoutMs?: number | undefined
+  readonly closeTimeoutMs?: number | undefined
+  readonly lingerMs?: number | undefined
+  readonly batchRows?: number | undefined
+  readonly batchBytes?: number | undefined
+  readonly queueRows?: number | undefined
+  readonly queueBytes?: number | undefined
+  readonly spoolDirectory?: string | undefined
+  readonly spoolMode?: SpoolMode | undefined
+  readonly spoolBytes?: number | undefined
+  readonly origin?: string | undefined
+  readonly enrolmentKey?: string | undefined
+  readonly enrolmentKeyFile?: string | undefined
+  readonly synchronousCommit?: 'on' | 'remote_apply' | undefined
+  readonly autoMigrate?: boolean | undefined
+  readonly machineId?: number | undefined
+  readonly serviceName?: string | undefined
+  readonly serviceInstanceId?: string | undefined
+  /** Where rows go, in place of `databaseUrl`: `RecordingAuditSink` in tests, `NoopAuditSink` where audit is off. */
+  readonly sink?: AuditSink | undefined
+}
+
+/** Options that have no default. */
+type Optional = 'databaseUrl' | 'spoolDirectory' | 'machineId' | 'serviceName' | 'serviceInstanceId'
+
+/** All options, parsed and checked. */
+export type AuditSettings = Readonly<
+  Required<{ [Name in Exclude<OptionName, Optional>]: NonNullable<AuditOptions[Name]> }>
+> &
+  Pick<AuditOptions, Optional>

@@ -1,0 +1,150 @@
+import { databaseUrlWanted } from './database-url.js'
+import { AuditError, nearest } from '../errors.js'
+import type { OptionSpec } from './option-spec.js'
+import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
+import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
+import { parseSwitch } from '../service/mode.js'
+import type { AuditSink } from '../contract/sink.js'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
+
+/**
+ * Resolves options: what is given in code, else the environment, else the default.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION` for an unknown option or `NOETL_SECRET_AUDIT_*` variable (with the nearest
+ *   known one), and for a value that cannot be understood or is out of bounds
+ */
+export function resolveOptions(given: AuditOptions, env: Environment): AuditSettings {
+  checkOptions(given)
+  checkVariables(env)
+  const ours = given.sink === undefined ? env : withoutForeignDatabase(env)
+  return Object.freeze(resolved(OPTIONS, given, ours)) as unknown as AuditSettings
+}
+
+/** The same for the options of reading, and of where the trail is. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSettings {
+  const { databaseUrl, schema } = OPTIONS
+  const table: Readonly<Record<string, OptionSpec>> = { databaseUrl, schema, ...READ_OPTIONS }
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    const spec = Object.hasOwn(table, name) ? table[name] : undefined
+    if (spec === undefined) throw unknown('option', name, nearest(name, Object.keys(table)))
+    checkValue(name, spec, value)
+  }
+  checkVariables(env)
+  return Object.freeze(resolved(table, given, env)) as unknown as ReadSettings
+}
+
+function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
+  const values = given as Readonly<Record<string, unknown>>
+  return Object.fromEntries(
+    Object.entries(table).map(([name, spec]) => [
+      name,
+      values[name] ?? fromEnvironment(spec, env) ?? spec.default,
+    ]),
+  )
+}
+
+/** With a sink nothing of ours connects there: `DATABASE_URL` may be the application's own, and of any kind. */
+function withoutForeignDatabase(env: Environment): Environment {
+  const variables: readonly string[] = OPTIONS.databaseUrl.variables
+  const isForeign = (name: string): boolean =>
+    variables.includes(name) && databaseUrlWanted(env[name] ?? '') !== undefined
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isForeign(name)))
+}
+
+/** Checks options given in code. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function checkOptions(given: AuditOptions): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new AuditError('AUDIT_INVALID_OPTION', 'options must be an object', { field: 'options' })
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    if (name === 'sink') {
+      checkSink(value)
+      continue
+    }
+    const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined
+    if (spec === undefined) throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink']))
+    const mayBePolicy = name === 'strict' || name === 'deadlineMs'
+    if (!(mayBePolicy && typeof value === 'function')) checkValue(name, spec, value)
+  }
+}
+
+function checkSink(sink: unknown): void {
+  if (typeof (sink as Partial<AuditSink> | null)?.write === 'function') return
+  throw new AuditError('AUDIT_INVALID_OPTION', 'sink must be an AuditSink: it has no write', {
+    field: 'sink',
+  })
+}
+
+function checkVariables(env: Environment): void {
+  const specs = [...Object.values<OptionSpec>(OPTIONS), ...Object.values<OptionSpec>(READ_OPTIONS)]
+  const known = new Set(specs.flatMap(({ variables }) => variables))
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith(VARIABLE_PREFIX) && !known.has(variable)) {
+      throw unknown('variable', variable, nearestVariable(variable, known))
+    }
+  }
+}
+
+/** The prefix is no likeness. */
+function nearestVariable(variable: string, known: Iterable<string>): string | undefined {
+  const rest = (name: string): string => name.slice(VARIABLE_PREFIX.length)
+  const own = [...known].filter((name) => name.startsWith(VARIABLE_PREFIX))
+  const found = nearest(rest(variable), own.map(rest))
+  return found === undefined ? undefined : VARIABLE_PREFIX + found
+}
+
+function fromEnvironment(spec: OptionSpec, env: Environment): unknown {
+  for (const variable of spec.variables) {
+    const text = env[variable]
+    if (text === undefined || (text === '' && spec.kind !== 'switch')) continue
+    if (spec.kind === 'switch') return parseSwitch(variable, text)
+    const value = spec.kind === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text
+    checkValue(variable, spec, value)
+    return value
+  }
+  return undefined
+}
+
+function checkValue(name: string, spec: OptionSpec, value: unknown): void {
+  const wanted = accepts(spec, value)
+  if (wanted === undefined) return
+  const got =
+    'secret' in spec ? `a ${typeof value}` : typeof value === 'string' ? JSON.stringify(value) : String(value)
+  // In code and on the command line it has different names; a variable has one.
+  const flag =
+    spec.kind === 'databaseUrl' && !spec.variables.includes(name)
+      ? `. On the command line it is --${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+      : ''
+  throw new AuditError('AUDIT_INVALID_OPTION', `${name} must be ${wanted}; got ${got}${flag}`, {
+    field: name,
+  })
+}
+
+/** @returns what is wanted, when `value` is not that */
+function accepts(spec: OptionSpec, value: unknown): string | undefined {
+  switch (spec.kind) {
+    case 'text':
+      return typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty'
+    case 'databaseUrl':
+      return databaseUrlWanted(typeof value === 'string' ? value : '')
+    case 'switch':
+      return typeof value === 'boolean' ? undefined : 'true or false'
+    case 'choice':
+      return spec.choices.includes(value as string) ? undefined : `one of ${spec.choices.join(', ')}`
+    case 'integer': {
+      const { min, max, unit } = spec
+      const fits = Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      return fits ? undefined : `an integer from ${min} to ${max}${unit && ` (${unit})`}`
+    }
+  }
+}
+
+function unknown(what: string, name: string, hint: string | undefined): AuditError {
+  const suggestion = hint === undefined ? 'See docs/options.md' : `Did you mean ${hint}?`
+  return new AuditError('AUDIT_INVALID_OPTION', `there is no ${what} ${name}. ${suggestion}`, { field: name })
+}

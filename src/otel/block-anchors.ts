@@ -1,0 +1,110 @@
+import { type Attributes, type Link, ROOT_CONTEXT, type Span, trace, TraceFlags } from '@opentelemetry/api'
+import { diag } from '../host/diagnostics.js'
+import type { AuditEvent } from '../event/event.js'
+import type { CommittedBlock } from '../contract/sink.js'
+import { VERSION } from '../version.js'
+import { ANCHOR_NAME, BLOCK_ATTRIBUTES, BLOCK_SPAN_NAME } from './span-event.js'
+
+/** How often the whole note of a data block is said, in ms. */
+export const NOTE_EVERY_MS = 10_000
+
+/**
+ * Puts blocks where who may change the database cannot reach them: into the trace and the log of the process.
+ *
+ * Each block becomes a span, linked to the audit spans of its rows and exported as the sampler decides. Now and then,
+ * and when a chain rotates, idles or closes, the whole signed note goes along: as a log record, which is not sampled, or
+ * where no logs are collected as an event on that span.
+ */
+export class BlockAnchors {
+  #chain: string | undefined
+  #notedAt = 0
+  #waiting: CommittedBlock[] = []
+
+  /** After the commit. Never throws: a tracer of the user's changes nothing about the record. */
+  emit(block: CommittedBlock): void {
+    this.#waiting.push(block)
+    // Those who wait for the rows come first; what ends a chain may be the last thing that the process says.
+    if (block.kind !== 'data') this.#emitAll()
+    else if (this.#waiting.length === 1) setImmediate(() => this.#emitAll())
+  }
+
+  #emitAll(): void {
+    for (const block of this.#waiting.splice(0)) this.#emit(block)
+  }
+
+  #emit(block: CommittedBlock): void {
+    try {
+      const noted = this.#isNoteDue(block) ? attributesWithNote(block) : undefined
+      const logged = noted !== undefined && logRecord(noted)
+      const span = blockSpan(block)
+      if (noted !== undefined && !logged) span.addEvent(ANCHOR_NAME, noted)
+      span.end()
+    } catch (error) {
+      diag.warn('otel-audit: the tracer or logger threw; the block is not affected', error)
+    }
+  }
+
+  #isNoteDue({ chain, kind }: CommittedBlock): boolean {
+    const now = performance.now()
+    if (kind === 'data' && chain === this.#chain && now - this.#notedAt < NOTE_EVERY_MS) return false
+    // The first rows follow genesis at once, and say more.
+    if (kind === 'genesis') return false
+    this.#chain = chain
+    this.#notedAt = now
+    return true
+  }
+}
+
+function blockSpan(block: CommittedBlock): Span {
+  const links = block.entries.flatMap(({ event }) => linkTo(event))
+  const attributes = attributesOf(block)
+  return trace
+    .getTracer('otel-audit', VERSION)
+    .startSpan(BLOCK_SPAN_NAME, { attributes, links }, ROOT_CONTEXT)
+}
+
+function linkTo({ traceId, spanId }: AuditEvent): Link[] {
+  if (traceId === null || spanId === null) return []
+  return [{ context: { traceId, spanId, traceFlags: TraceFlags.NONE } }]
+}
+
+function attributesOf({ log, chain, block, kind, hash, entries }: CommittedBlock): Attributes {
+  return {
+    [BLOCK_ATTRIBUTES.log]: log,
+    [BLOCK_ATTRIBUTES.chain]: chain,
+    [BLOCK_ATTRIBUTES.block]: block,
+    [BLOCK_ATTRIBUTES.kind]: kind,
+    [BLOCK_ATTRIBUTES.rows]: entries.length,
+    [BLOCK_ATTRIBUTES.hash]: hash.toString('hex'),
+  }
+}
+
+function attributesWithNote(block: CommittedBlock): Attributes {
+  return { ...attributesOf(block), [BLOCK_ATTRIBUTES.note]: block.note }
+}
+
+/** What this needs of `@opentelemetry/api-logs`, whose major version is still 0. */
+interface LoggerProvider {
+  getLogger(name: string, version: string): { emit(record: object): void }
+}
+
+// Where the API of logs keeps its provider: one for the process, whichever copy of the API an application has.
+const LOGS_API = Symbol.for('io.opentelemetry.js.api.logs')
+const LOGS_API_VERSION = 1
+const SEVERITY_INFO = 9
+
+/** @returns false when nobody has registered a logger provider */
+function logRecord(attributes: Attributes): boolean {
+  const holder = globalThis as { [LOGS_API]?: (version: number) => LoggerProvider }
+  const provider = holder[LOGS_API]?.(LOGS_API_VERSION)
+  if (provider === undefined) return false
+  provider.getLogger('otel-audit', VERSION).emit({
+    eventName: ANCHOR_NAME,
+    severityNumber: SEVERITY_INFO,
+    severityText: 'INFO',
+    body: attributes[BLOCK_ATTRIBUTES.note],
+    attributes,
+    context: ROOT_CONTEXT,
+  })
+  return true
+}

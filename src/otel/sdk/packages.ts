@@ -1,0 +1,101 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { AuditError } from '../../errors.js'
+import type { SamplerLike } from '../sampler.js'
+
+/** A span processor of the SDK, as far as it is passed along here. */
+export interface SpanProcessorLike {
+  // The parameters are the SDK's own types, which differ between its lines; nothing here calls these.
+  onStart(span: never, parentContext: never): void
+  onEnd(span: never): void
+  forceFlush(): Promise<void>
+  shutdown(): Promise<void>
+}
+
+/** A span exporter of the SDK, as far as it is passed along here. */
+export interface SpanExporterLike {
+  export(spans: never, resultCallback: never): void
+  shutdown(): Promise<void>
+}
+
+/** What is used of `@opentelemetry/sdk-trace`; both SDK lines have these signatures. */
+export interface SdkTrace {
+  readonly BatchSpanProcessor: new (options: {
+    readonly exporter: SpanExporterLike
+    readonly maxQueueSize?: number | undefined
+    readonly scheduledDelayMillis?: number | undefined
+    readonly exportTimeoutMillis?: number | undefined
+    readonly maxExportBatchSize?: number | undefined
+  }) => SpanProcessorLike
+  readonly SimpleSpanProcessor: new (options: { readonly exporter: SpanExporterLike }) => SpanProcessorLike
+  readonly ConsoleSpanExporter: new () => SpanExporterLike
+  readonly AlwaysOnSampler: new () => SamplerLike
+  readonly AlwaysOffSampler: new () => SamplerLike
+  readonly TraceIdRatioBasedSampler: new (ratio: number) => SamplerLike
+  readonly ParentBasedSampler: new (options: { readonly root: SamplerLike }) => SamplerLike
+}
+
+/** Loads packages as `@opentelemetry/sdk-node` itself would: its very own copies. */
+export interface SdkPackages {
+  readonly trace: SdkTrace
+  exporter(name: string, className: string): SpanExporterLike
+}
+
+const SDK_NODE = '@opentelemetry/sdk-node'
+/** As among the peer dependencies of `package.json`. */
+const SUPPORTED = '>=0.220.0 <0.400.0'
+
+/**
+ * Finds the SDK that the application uses, seen from its working directory and from this package.
+ *
+ * @throws AuditError `AUDIT_MISSING_PACKAGE`
+ */
+export function sdkPackages(): SdkPackages {
+  const require = createRequire(locateSdkNode())
+  return {
+    trace: load(require, '@opentelemetry/sdk-trace') as SdkTrace,
+    exporter(name, className) {
+      const exports = load(require, name) as Record<string, (new () => SpanExporterLike) | undefined>
+      const Exporter = exports[className]
+      if (Exporter === undefined) {
+        throw new AuditError('AUDIT_SDK_CONFIG', `${name} of this SDK has no ${className}`)
+      }
+      return new Exporter()
+    },
+  }
+}
+
+function load(require: NodeJS.Require, name: string): unknown {
+  try {
+    return require(name)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+    throw new AuditError(
+      'AUDIT_MISSING_PACKAGE',
+      `${name} cannot be loaded beside ${SDK_NODE}, of which ${SUPPORTED} is supported: ${why}`,
+      { cause },
+    )
+  }
+}
+
+/** @returns the path of the SDK's entry file. @throws AuditError `AUDIT_MISSING_PACKAGE` */
+export function locateSdkNode(): string {
+  const found = resolveOptional(SDK_NODE)
+  if (found !== undefined) return found
+  throw new AuditError(
+    'AUDIT_MISSING_PACKAGE',
+    `${SDK_NODE} is not installed. Install it beside this package: npm install ${SDK_NODE}`,
+  )
+}
+
+/** Where a package of the application's is: seen from its working directory, else from this package. */
+export function resolveOptional(name: string): string | undefined {
+  for (const from of [join(process.cwd(), 'package.json'), import.meta.url]) {
+    try {
+      return createRequire(from).resolve(name)
+    } catch {
+      // the other place is tried next
+    }
+  }
+  return undefined
+}

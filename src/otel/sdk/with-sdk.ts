@@ -1,0 +1,65 @@
+import { AuditError } from '../../errors.js'
+import type { AuditSpanProcessor } from '../processor.js'
+import { AuditSampler, type SamplerLike } from '../sampler.js'
+import { batchProcessor, processorsFromEnv, samplerFromEnv } from './env.js'
+import { type SdkPackages, type SpanExporterLike, type SpanProcessorLike, sdkPackages } from './packages.js'
+
+/** The part of `NodeSDKConfiguration` that decides where spans go. */
+export interface SdkConfiguration {
+  readonly spanProcessors?: readonly SpanProcessorLike[] | undefined
+  readonly spanProcessor?: SpanProcessorLike | undefined
+  readonly traceExporter?: SpanExporterLike | undefined
+  readonly sampler?: SamplerLike | undefined
+}
+
+/** What {@link SdkConfiguration} names is replaced; the rest stays as it is. */
+export type WithAuditPipeline<Config extends object> = Omit<Config, keyof SdkConfiguration> & {
+  spanProcessors: SpanProcessorLike[]
+  sampler: SamplerLike
+}
+
+/**
+ * A `NodeSDK` configuration with the audit processor and sampler added to whatever it had, in code or by environment.
+ *
+ * `NodeSDK({spanProcessors})` silently replaces both `traceExporter` and the exporter of the environment; so what they
+ * would have been is built here and put beside ours, and the user's own exporter receives exactly what it received
+ * before.
+ */
+export function withAuditPipeline<Config extends object>(
+  config: Config & SdkConfiguration,
+  processor: AuditSpanProcessor,
+  env: Readonly<Record<string, string | undefined>>,
+): WithAuditPipeline<Config> {
+  if (env.OTEL_CONFIG_FILE) {
+    throw new AuditError(
+      'AUDIT_SDK_CONFIG',
+      'OTEL_CONFIG_FILE is set: an SDK configured by that file ignores span processors given in code, so the trace ' +
+        'would not carry the audit events. Unset it, and use OTEL_* variables or the configuration in code',
+    )
+  }
+  const sdk = lazily(sdkPackages)
+  const own = ownProcessors(config, sdk, env)
+  const { sampler, traceExporter: _, spanProcessor: __, spanProcessors: ___, ...rest } = config
+  return {
+    ...rest,
+    // First: a processor that throws skips those behind it.
+    spanProcessors: [processor, ...own],
+    sampler: new AuditSampler(sampler ?? samplerFromEnv(sdk(), env)),
+  }
+}
+
+function ownProcessors(
+  config: SdkConfiguration,
+  sdk: () => SdkPackages,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly SpanProcessorLike[] {
+  if (config.spanProcessors !== undefined) return config.spanProcessors
+  if (config.spanProcessor !== undefined) return [config.spanProcessor]
+  if (config.traceExporter !== undefined) return [batchProcessor(sdk(), config.traceExporter, env)]
+  return processorsFromEnv(sdk(), env)
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
+}

@@ -1,0 +1,110 @@
+import type { ClientBase } from 'pg'
+import { AuditError } from '../errors.js'
+import type { SinkFinding } from '../contract/sink.js'
+import { quotedSchema } from './schema-name.js'
+
+/** How far the clocks of process and database may be apart, in ms: rows of two services must sort sensibly. */
+export const MAX_CLOCK_SKEW_MS = 5000
+
+/** Settings without which "committed" does not mean "durable". */
+const MUST_BE_ON = ['fsync', 'full_page_writes'] as const
+const WEAK_COMMIT = new Set(['off', 'local', 'remote_write'])
+
+interface ServerState {
+  readonly fsync: string
+  readonly full_page_writes: string
+  readonly synchronous_commit: string
+  readonly standby: boolean
+  readonly now_ms: string
+}
+
+/**
+ * A standby has what it has replayed, which says nothing of what is stored.
+ *
+ * @throws AuditError `AUDIT_UNAVAILABLE`
+ */
+export async function refuseStandby(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby')
+  if (rows[0]?.standby === true) throw new AuditError('AUDIT_UNAVAILABLE', IS_STANDBY)
+}
+
+const IS_STANDBY =
+  'the database is a standby; point DATABASE_URL at the primary, or on this one: SELECT pg_promote()'
+
+/** Whether a committed row would be a durable one: settings, clock, and a write in a transaction that is rolled back. */
+export async function checkStore(client: ClientBase, schema: string): Promise<readonly SinkFinding[]> {
+  const findings: SinkFinding[] = []
+  const before = Date.now()
+  const { rows } = await client.query<ServerState>(
+    `select current_setting('fsync') as fsync, current_setting('full_page_writes') as full_page_writes,
+            current_setting('synchronous_commit') as synchronous_commit, pg_is_in_recovery() as standby,
+            (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms`,
+  )
+  const after = Date.now()
+  const [state] = rows
+  if (state === undefined) return findings
+  for (const setting of MUST_BE_ON) {
+    if (state[setting] !== 'on')
+      findings.push(
+        error(
+          setting,
+          `${setting} is ${state[setting]}: a crash of the server loses committed rows; as a superuser: ALTER SYSTEM RESET ${setting}; SELECT pg_reload_conf()`,
+        ),
+      )
+  }
+  if (WEAK_COMMIT.has(state.synchronous_commit)) {
+    findings.push(
+      error(
+        'synchronous_commit',
+        `synchronous_commit is ${state.synchronous_commit} although this session has set it: connect to the server itself, not through a proxy that pools transactions`,
+      ),
+    )
+  }
+  const skew = Math.max(before - Number(state.now_ms), Number(state.now_ms) - after, 0)
+  if (skew > MAX_CLOCK_SKEW_MS) {
+    findings.push(
+      error(
+        'clock',
+        `the clock is ${(skew / 1000).toFixed(1)} s away from the database's; on the one that is wrong: chronyc makestep`,
+      ),
+    )
+  }
+  if (state.standby) {
+    findings.push(error('primary', IS_STANDBY))
+  } else {
+    findings.push(...(await tryWrite(client, schema)))
+  }
+  return findings
+}
+
+/** The original's columns are enough to see that this role may insert into today's partition; and a block. */
+async function tryWrite(client: ClientBase, schema: string): Promise<readonly SinkFinding[]> {
+  await client.query('begin')
+  try {
+    await client.query(
+      `insert into ${quotedSchema(schema)}.secret_audit (audit_id, occurred_at, credential, operation, outcome)
+       values (((extract(epoch from clock_timestamp()) * 1000)::bigint - 1704067200000) << 22, clock_timestamp(),
+               'self-test', 'audit_lifecycle', 'started')`,
+    )
+    await client.query(
+      `insert into ${quotedSchema(schema)}.secret_audit_block (chain_id, block_no, log, kind, prev_hash, root, row_count,
+         row_total, lost_total, block_time, body, signatures)
+       values (gen_random_uuid(), 0, 'self-test', 'genesis', '', '', 0, 0, 0, 0, '', '')`,
+    )
+    return []
+  } catch (cause) {
+    const code = (cause as { code?: string }).code ?? 'unknown'
+    return [
+      error(
+        'write',
+        `a write was refused (SQLSTATE ${code}); run \`otel-audit migrate --roles\` as the owner, and grant the writer role`,
+      ),
+    ]
+  } finally {
+    await client.query('rollback')
+  }
+}
+
+function error(check: string, message: string): SinkFinding {
+  return { level: 'error', check, message }
+}

@@ -1,0 +1,131 @@
+import type { ClientBase } from 'pg'
+import { AuditError } from '../errors.js'
+import { snowflakeTime } from '../event/snowflake.js'
+import type { SinkFinding } from '../contract/sink.js'
+import { checkStore } from './check.js'
+import { Connection, type ConnectionOptions } from './connection.js'
+import { fault } from './faults.js'
+import { listPartitions } from './partitions.js'
+import { remedyOf } from './remedy.js'
+import { quotedSchema, roleNames } from './schema-name.js'
+import { checkSchema } from './schema-version.js'
+
+/** Fewer months of partitions ahead than this is worth an alarm: inserts stop when there is none left. */
+export const LEAST_MONTHS_AHEAD = 3
+const MONTH_MS = 30 * 24 * 60 * 60 * 1000
+
+/** One thing that was looked at: fine when it has no finding. */
+export interface Diagnosis {
+  readonly check: string
+  /** What was found to be so. */
+  readonly state: string
+  readonly findings: readonly SinkFinding[]
+}
+
+/**
+ * Looks at everything that durable records need of the database: connection, schema version, what the role may do,
+ * partitions, and what a commit is worth. Changes nothing.
+ */
+export async function diagnoseStore(
+  options: ConnectionOptions & { readonly schema: string },
+): Promise<readonly Diagnosis[]> {
+  const { schema } = options
+  let connection: Connection
+  try {
+    connection = await Connection.open(options)
+  } catch (cause) {
+    const { message } = fault('AUDIT_UNAVAILABLE', 'no connection', cause)
+    return [broken('connection', `${message}; ${remedyOf(cause)}`)]
+  }
+  try {
+    const found = [await connection.run(whoAmI)]
+    const version = await diagnosed('schema', () => connection.run((client) => checkSchema(client, schema)))
+    if (version.findings.length > 0) return [...found, version]
+    return [
+      ...found,
+      version,
+      await connection.run((client) => rightsOf(client, schema)),
+      await connection.run((client) => partitionsAhead(client, schema)),
+      await connection.run(async (client) => ({
+        check: 'durability',
+        state: 'settings, clock and a trial write that is rolled back',
+        findings: await checkStore(client, schema),
+      })),
+    ]
+  } finally {
+    await connection.close()
+  }
+}
+
+async function whoAmI(client: ClientBase): Promise<Diagnosis> {
+  const { rows } = await client.query<{ who: string; version: string; pid: string }>(
+    `select current_user || ' on ' || current_database() as who, current_setting('server_version') as version,
+       pg_backend_pid()::text as pid`,
+  )
+  const state = `${rows[0]?.who}, PostgreSQL ${rows[0]?.version}`
+  return { check: 'connection', state, findings: isBehindProxy(client, rows[0]?.pid) ? [PROXY] : [] }
+}
+
+/** A proxy gives its clients process ids of its own: the server's would be of no use to them. */
+function isBehindProxy(client: ClientBase, pid: string | undefined): boolean {
+  const { processID } = client as ClientBase & { readonly processID?: number | null }
+  return typeof processID === 'number' && pid !== undefined && String(processID) !== pid
+}
+
+const PROXY: SinkFinding = {
+  level: 'warning',
+  check: 'proxy',
+  message:
+    'there is a proxy between here and the server; when it pools transactions, settings of the session are lost, synchronous_commit among them, and so are prepared statements: point DATABASE_URL at the server itself, or set pool_mode = session',
+}
+
+/** The writer role suffices. A login that may also change rows makes the trail worth less. */
+async function rightsOf(client: ClientBase, schema: string): Promise<Diagnosis> {
+  const table = `${quotedSchema(schema)}.secret_audit`
+  const { writer } = roleNames(schema)
+  const { rows } = await client.query<{ inserts: boolean; changes: boolean }>(
+    `select has_any_column_privilege($1, 'INSERT') as inserts,
+            has_table_privilege($1, 'UPDATE, DELETE, TRUNCATE') as changes`,
+    [table],
+  )
+  const [rights] = rows
+  const findings: SinkFinding[] = []
+  if (rights?.inserts !== true) {
+    findings.push(error('rights', `this login may not insert; as the owner: GRANT ${writer} TO <this login>`))
+  }
+  if (rights?.changes === true) {
+    const message = `this login may also change or delete rows; use one of its own: CREATE ROLE <name> LOGIN PASSWORD '…'; GRANT ${writer} TO <name>`
+    findings.push({ level: 'warning', check: 'rights', message })
+  }
+  return { check: 'rights', state: 'insert, and nothing that changes a row', findings }
+}
+
+async function partitionsAhead(client: ClientBase, schema: string): Promise<Diagnosis> {
+  const partitions = await listPartitions(client, schema)
+  const end = partitions.at(-1)?.toId
+  const until = end === undefined ? undefined : snowflakeTime(end)
+  const months = until === undefined ? 0 : Math.floor((until - Date.now()) / MONTH_MS)
+  const state =
+    until === undefined ? 'none' : `${partitions.length}, up to ${new Date(until).toISOString().slice(0, 10)}`
+  const message = `only ${Math.max(0, months)} months of partitions are ahead; run \`otel-audit migrate\`, from cron if no service of this version writes here`
+  const isShort = months < LEAST_MONTHS_AHEAD
+  return { check: 'partitions', state, findings: isShort ? [error('partitions', message)] : [] }
+}
+
+async function diagnosed(check: string, look: () => Promise<void>): Promise<Diagnosis> {
+  try {
+    await look()
+    return { check, state: 'as this version needs it', findings: [] }
+  } catch (cause) {
+    if (cause instanceof AuditError) return broken(check, cause.message)
+    return broken(check, fault('AUDIT_UNAVAILABLE', 'cannot be read', cause).message)
+  }
+}
+
+function broken(check: string, message: string): Diagnosis {
+  return { check, state: 'broken', findings: [error(check, message)] }
+}
+
+function error(check: string, message: string): SinkFinding {
+  return { level: 'error', check, message }
+}

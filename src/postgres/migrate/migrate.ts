@@ -1,0 +1,172 @@
+import type { Client } from 'pg'
+import { AuditError } from '../../errors.js'
+import { VERSION } from '../../version.js'
+import { releaseBoundStep } from '../adopt/adopt.js'
+import { lockMigrations } from './migration-lock.js'
+import { type MigrationPlan, planMigration } from './migration-plan.js'
+import { migrationError, runStep, stepScript } from './migration-step.js'
+import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
+
+export interface MigrateOptions {
+  /** Of the schema's owner. Not through a transaction-pooling proxy: a lock is held by the session. */
+  readonly databaseUrl: string
+  /** Default `noetl`. */
+  readonly schema?: string
+  /** Also create the group roles `<schema>_audit_writer` and `<schema>_audit_reader`, and grant them their rights. */
+  readonly roles?: boolean
+  /** Changes nothing; the report holds the SQL. */
+  readonly dryRun?: boolean
+  /** Is told of every step before it is run, and of whatever it waits for. */
+  readonly onProgress?: (line: string) => void
+  /** From when an adoption counts. Default: the database's clock. */
+  readonly now?: Date
+}
+
+export interface MigrateReport {
+  readonly schema: string
+  /** The migrations that were applied; with `dryRun`, that would be. */
+  readonly applied: readonly { readonly number: number; readonly name: string }[]
+  /** An existing table was made the first partition. */
+  readonly adopted: boolean
+  /** Names of the partitions that were made, oldest first. With `dryRun` empty. */
+  readonly partitions: readonly string[]
+  /** The roles that have their rights now. */
+  readonly roles: readonly string[]
+  /** With `dryRun`: a script for psql. */
+  readonly sql?: string
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const OLDEST_SERVER = 140_000
+
+/**
+ * Brings one schema to the newest version, forward only. Any number of processes may do so at once: one migrates, the
+ * others wait and find nothing to do. Interrupted at any point, it is continued by running it again.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION`, `AUDIT_MIGRATION`, or `AUDIT_SCHEMA` when a newer version has changed the
+ *   schema in a breaking way
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
+  const { databaseUrl, roles = false, dryRun = false, now, onProgress = () => {} } = options
+  const schema = checkSchemaName(options.schema ?? DEFAULT_SCHEMA)
+  const client = await connect(databaseUrl)
+  try {
+    await prepareSession(client, dryRun)
+    if (!dryRun) await lockMigrations(client, onProgress)
+    const plan = await planMigration(client, { schema, roles, now })
+    const report = {
+      schema,
+      applied: plan.migrations.map(({ number, name }) => ({ number, name })),
+      adopted: plan.adopts,
+      roles: roles ? Object.values(roleNames(schema)) : [],
+    }
+    if (dryRun) return { ...report, partitions: [], sql: script(plan, schema) }
+    return { ...report, partitions: await execute(client, plan, schema, onProgress) }
+  } catch (error) {
+    throw migrationError('migrate', error)
+  } finally {
+    await client.end().catch(() => {}) // With the session ends its lock.
+  }
+}
+
+async function connect(databaseUrl: string): Promise<Client> {
+  const { Client } = await import('pg')
+  let client: Client
+  try {
+    client = new Client({
+      connectionString: databaseUrl,
+      application_name: 'otel-audit migrate',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+    })
+  } catch {
+    // The error would quote the URL, and with it the password.
+    throw new AuditError('AUDIT_INVALID_OPTION', 'databaseUrl is not a Postgres URL', {
+      field: 'databaseUrl',
+    })
+  }
+  client.on('error', () => {}) // The query in progress tells.
+  try {
+    await client.connect()
+  } catch (error) {
+    throw migrationError('connect to the database', error)
+  }
+  return client
+}
+
+/** What a role's or database's defaults say must not decide how this runs. */
+async function prepareSession(client: Client, dryRun: boolean): Promise<void> {
+  await client.query(`
+    set search_path = pg_catalog, pg_temp;
+    set statement_timeout = 0;
+    set lock_timeout = 0;
+    set idle_in_transaction_session_timeout = 0;
+    set default_transaction_isolation = 'read committed';
+    set default_transaction_read_only = ${dryRun ? 'on' : 'off'};
+    set client_min_messages = warning`)
+  const { rows } = await client.query<{ number: number; version: string }>(
+    `select current_setting('server_version_num')::int as number, current_setting('server_version') as version`,
+  )
+  const [server] = rows
+  if (server && server.number < OLDEST_SERVER) {
+    throw new AuditError('AUDIT_MIGRATION', `Postgres 14 or newer is needed; this is ${server.version}`)
+  }
+}
+
+/** Returns the names of the partitions made. */
+async function execute(
+  client: Client,
+  plan: MigrationPlan,
+  schema: string,
+  onProgress: (line: string) => void,
+): Promise<string[]> {
+  for (const remark of plan.remarks) onProgress(remark)
+  const before = new Set(await partitionNames(client, schema))
+  try {
+    for (const step of plan.steps) {
+      onProgress(step.title)
+      await runStep(client, step, onProgress)
+    }
+  } catch (error) {
+    if (plan.adopts) await releaseBound(client, schema, onProgress)
+    throw error
+  }
+  return (await partitionNames(client, schema)).filter((name) => !before.has(name))
+}
+
+/** Their names sort by age. An adopted table that is the first partition is among them. */
+async function partitionNames(client: Client, schema: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = to_regclass($1) order by 1`,
+    [`${quotedSchema(schema)}.secret_audit`],
+  )
+  return rows.map(({ name }) => name)
+}
+
+/** A table whose adoption failed must go on as it was. */
+async function releaseBound(
+  client: Client,
+  schema: string,
+  onProgress: (line: string) => void,
+): Promise<void> {
+  const step = releaseBoundStep(schema)
+  try {
+    await client.query('reset role')
+    await runStep(client, step, onProgress)
+  } catch {
+    onProgress(
+      `${step.title}: failed. Run the migration again, or drop the constraint secret_audit_adoption_bound: it refuses ids from its bound on`,
+    )
+  }
+}
+
+function script(plan: MigrationPlan, schema: string): string {
+  return [
+    `-- otel-audit ${VERSION}: what \`otel-audit migrate\` would run now on schema ${schema} of this database.`,
+    '-- By hand: psql --set ON_ERROR_STOP=1 --file FILE. A step that cannot get its lock may be run again.',
+    ...plan.remarks.map((remark) => `-- ${remark}`),
+    'set search_path = pg_catalog, pg_temp;\n',
+    ...plan.steps.map(stepScript),
+  ].join('\n')
+}

@@ -1,0 +1,164 @@
+import type { ClientBase } from 'pg'
+import { AuditError } from '../../errors.js'
+import { planAdoption, TRAIL_MIGRATION } from '../adopt/adopt.js'
+import { withheldGrants } from '../adopt/adopt-grants.js'
+import { type ExistingTable, inspectTable } from '../adopt/adopt-table.js'
+import { loadMigrations, type Migration, migrationSql } from './migration-files.js'
+import type { MigrationStep } from './migration-step.js'
+import { PARTITIONS_AHEAD } from '../partitions.js'
+import { planRoles } from './roles.js'
+import { quoteIdentifier, quotedSchema } from '../schema-name.js'
+import { type Applied, refuseBreaking } from '../schema-version.js'
+
+/** What brings one database, as it is now, to the newest version. */
+export interface MigrationPlan {
+  readonly steps: readonly MigrationStep[]
+  /** What the steps apply. */
+  readonly migrations: readonly Migration[]
+  readonly adopts: boolean
+  /** What the operator should know besides. */
+  readonly remarks: readonly string[]
+}
+
+/** Those that run in the step that attaches an adopted table: the trail, and the functions of its partitions. */
+const ADOPTING_MIGRATIONS: ReadonlySet<number> = new Set([TRAIL_MIGRATION, TRAIL_MIGRATION + 1])
+
+interface Recorded extends Applied {
+  readonly name: string
+  readonly checksum: string
+}
+
+/**
+ * Looks, and changes nothing.
+ *
+ * @throws AuditError `AUDIT_SCHEMA` for a schema that a newer version has changed in a breaking way; `AUDIT_MIGRATION` when
+ *   a recorded migration is not the one this version knows, when a table cannot be adopted, or for the wrong role
+ */
+export async function planMigration(
+  client: ClientBase,
+  options: { readonly schema: string; readonly roles: boolean; readonly now: Date | undefined },
+): Promise<MigrationPlan> {
+  const { schema } = options
+  const recorded = await readRecord(client, schema)
+  refuseBreaking(recorded, schema)
+  const migrations = await loadMigrations()
+  const pending = pendingMigrations(migrations, recorded, schema)
+  const table = await inspectTable(client, schema)
+  const session = await readSession(client, schema)
+  const owner = table?.owner ?? session.user
+  if ((pending.length > 0 || options.roles) && !session.memberOfOwner) {
+    throw new AuditError(
+      'AUDIT_MIGRATION',
+      `${schema}.secret_audit belongs to ${owner}: run this as ${owner}`,
+    )
+  }
+  const adopts = table !== undefined && pending.some(({ number }) => number === TRAIL_MIGRATION)
+  const changes: MigrationStep[] = []
+  for (const migration of pending) {
+    if (!adopts || !ADOPTING_MIGRATIONS.has(migration.number)) changes.push(migrationStep(migration, schema))
+    else if (migration.number === TRAIL_MIGRATION) {
+      const migrations = pending.filter(({ number }) => ADOPTING_MIGRATIONS.has(number))
+      const nowMs = options.now?.getTime() ?? session.nowMs
+      changes.push(...(await planAdoption(client, { table, schema, nowMs, migrations })))
+    }
+  }
+  const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
+  const steps = [
+    ...(session.schemaExists ? [] : [schemaStep(schema)]),
+    ...asOwner(changes, owner, session.user),
+    ...roles.asConnected,
+    ...asOwner(roles.asOwner, owner, session.user),
+    partitionsStep(schema),
+  ]
+  return { steps, migrations: pending, adopts, remarks: adopts ? remarks(table) : [] }
+}
+
+function pendingMigrations(
+  migrations: readonly Migration[],
+  recorded: readonly Recorded[],
+  schema: string,
+): Migration[] {
+  return migrations.filter((migration) => {
+    const record = recorded.find(({ number }) => number === migration.number)
+    if (record && record.checksum !== migration.checksum) {
+      throw new AuditError(
+        'AUDIT_MIGRATION',
+        `migration ${migration.number} (${migration.name}) is not the one that was applied to schema ${schema}: its checksum is ${migration.checksum}, recorded is ${record.checksum} (${record.name}). Install an unmodified version`,
+      )
+    }
+    return !record
+  })
+}
+
+async function readRecord(client: ClientBase, schema: string): Promise<Recorded[]> {
+  const table = `${quotedSchema(schema)}.secret_audit_migration`
+  const found = await client.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [
+    table,
+  ])
+  if (found.rows[0]?.exists !== true) return []
+  const { rows } = await client.query<Recorded>(
+    `select number, name, checksum, breaking from ${table} order by number`,
+  )
+  return rows
+}
+
+interface Session {
+  readonly user: string
+  readonly schemaExists: boolean
+  /** Also when there is nothing yet to own. */
+  readonly memberOfOwner: boolean
+  readonly nowMs: number
+}
+
+async function readSession(client: ClientBase, schema: string): Promise<Session> {
+  const { rows } = await client.query<Session>(
+    `select current_user as user,
+       to_regnamespace($1) is not null as "schemaExists",
+       coalesce(pg_has_role((select relowner from pg_class where oid = to_regclass($2)), 'MEMBER'), true) as "memberOfOwner",
+       (extract(epoch from clock_timestamp()) * 1000)::float8 as "nowMs"`,
+    [quotedSchema(schema), `${quotedSchema(schema)}.secret_audit`],
+  )
+  const [session] = rows
+  if (!session) throw new Error('no row from a select without FROM')
+  return { ...session, nowMs: Math.floor(session.nowMs) }
+}
+
+/** What the trail is made of belongs to one role, whoever of its members (or a superuser) runs this. */
+function asOwner(steps: readonly MigrationStep[], owner: string, user: string): readonly MigrationStep[] {
+  if (owner === user || steps.length === 0) return steps
+  return [
+    { title: `act as ${owner}, the owner`, sql: `set role ${quoteIdentifier(owner)};`, mode: 'online' },
+    ...steps,
+    { title: `act as ${user} again`, sql: 'reset role;', mode: 'online' },
+  ]
+}
+
+/** Somebody else may create the schema at this moment. */
+function schemaStep(schema: string): MigrationStep {
+  return {
+    title: `create schema ${schema}`,
+    sql: `do $$ begin create schema ${quotedSchema(schema)}; exception when duplicate_schema or unique_violation then null; end $$;`,
+    mode: 'transaction',
+  }
+}
+
+function migrationStep(migration: Migration, schema: string): MigrationStep {
+  return {
+    title: `migration ${migration.number}: ${migration.name.replaceAll('_', ' ')}`,
+    sql: migrationSql(migration, schema),
+    mode: 'transaction',
+  }
+}
+
+function partitionsStep(schema: string): MigrationStep {
+  return {
+    title: `make the partitions that are missing, ${PARTITIONS_AHEAD} months ahead`,
+    sql: `select * from ${quotedSchema(schema)}.secret_audit_ensure_partitions(${PARTITIONS_AHEAD});`,
+    mode: 'transaction',
+  }
+}
+
+function remarks(table: ExistingTable): string[] {
+  const withheld = withheldGrants(table.grants)
+  return withheld.length === 0 ? [] : [`not carried over, the trail is append-only: ${withheld.join(', ')}`]
+}

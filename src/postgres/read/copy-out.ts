@@ -1,0 +1,163 @@
+import type { Client } from 'pg'
+import { untraced } from '../../host/untraced.js'
+
+/** What node-postgres gives to a query that it runs, and its types lack. */
+interface Wire {
+  query(text: string): void
+  readonly stream: { pause(): void; resume(): void; destroy(): void }
+}
+
+/** Reads one tuple of COPY's binary format. `at` is behind the number of its fields; the bytes are gone afterwards. */
+export type ReadTuple<T> = (bytes: Buffer, at: number) => T
+
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
+/** Signature, flags, and the length of an extension that nobody uses. */
+const HEADER_BYTES = SIGNATURE.length + 8
+const TRAILER = -1
+
+const BATCH = 1000
+/** Batches that wait to be taken. Beyond that the socket is not read. */
+const MOST_WAITING = 8
+
+/**
+ * `COPY … TO STDOUT (FORMAT binary)` as batches of tuples, read no faster than they are taken.
+ *
+ * Whoever stops before the end breaks the connection: the rest of the answer is still on its way.
+ */
+export function copyOut<T>(client: Client, sql: string, read: ReadTuple<T>): AsyncIterable<readonly T[]> {
+  return { [Symbol.asyncIterator]: () => start(client, new CopyOut(sql, read)) }
+}
+
+async function* start<T>(client: Client, copy: CopyOut<T>): AsyncGenerator<readonly T[], void> {
+  untraced(() => client.query(copy))
+  try {
+    for (;;) {
+      const batch = await copy.next()
+      if (batch === undefined) return
+      yield batch
+    }
+  } finally {
+    copy.stop()
+  }
+}
+
+/** A query of node-postgres, which calls the `handle…` methods. */
+class CopyOut<T> {
+  readonly #sql: string
+  readonly #read: ReadTuple<T>
+  #wire: Wire | undefined
+  #isPaused = false
+  readonly #waiting: (readonly T[])[] = []
+  #batch: T[] = []
+  /** Bytes of a tuple whose rest is still to come. Postgres sends whole ones, and does not promise it. */
+  #rest: Buffer = Buffer.alloc(0)
+  #isBegun = false
+  #ended = false
+  #error: Error | undefined
+  #wake: (() => void) | undefined
+
+  constructor(sql: string, read: ReadTuple<T>) {
+    this.#sql = sql
+    this.#read = read
+  }
+
+  submit(connection: unknown): void {
+    this.#wire = connection as Wire
+    this.#wire.query(this.#sql)
+  }
+
+  handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
+    try {
+      this.#take(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]))
+    } catch (error) {
+      this.#error ??= error as Error
+    }
+    if (this.#waiting.length >= MOST_WAITING && !this.#isPaused) {
+      this.#isPaused = true
+      this.#wire?.stream.pause()
+    }
+  }
+
+  handleCommandComplete(): void {
+    if (this.#batch.length > 0) this.#flush()
+  }
+
+  handleReadyForQuery(): void {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  handleError(error: Error): void {
+    this.#error ??= error
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  /** @returns undefined at the end. @throws what the server or the socket says */
+  async next(): Promise<readonly T[] | undefined> {
+    for (;;) {
+      if (this.#error !== undefined) throw this.#error
+      const batch = this.#waiting.shift()
+      if (batch !== undefined) {
+        if (this.#isPaused && this.#waiting.length < MOST_WAITING / 2) {
+          this.#isPaused = false
+          this.#wire?.stream.resume()
+        }
+        return batch
+      }
+      if (this.#ended) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      this.#wake = undefined
+    }
+  }
+
+  stop(): void {
+    if (!this.#ended) this.#wire?.stream.destroy()
+  }
+
+  #take(bytes: Buffer): void {
+    let at = 0
+    if (!this.#isBegun) {
+      if (bytes.length < HEADER_BYTES) return this.#keep(bytes, 0)
+      if (SIGNATURE.compare(bytes, 0, SIGNATURE.length) !== 0)
+        throw new Error('not the binary format of COPY')
+      this.#isBegun = true
+      at = HEADER_BYTES
+    }
+    for (;;) {
+      const end = endOfTuple(bytes, at)
+      if (end === undefined) return this.#keep(bytes, at)
+      if (bytes.readInt16BE(at) === TRAILER) return this.#keep(bytes, end)
+      this.#batch.push(this.#read(bytes, at + 2))
+      if (this.#batch.length === BATCH) this.#flush()
+      at = end
+    }
+  }
+
+  #keep(bytes: Buffer, from: number): void {
+    // A copy: the parser's buffer is written to again.
+    this.#rest = from === bytes.length ? NOTHING : Buffer.from(bytes.subarray(from))
+  }
+
+  #flush(): void {
+    this.#waiting.push(this.#batch)
+    this.#batch = []
+    this.#wake?.()
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** @returns where the tuple ends; undefined when that is not there yet */
+function endOfTuple(bytes: Buffer, from: number): number | undefined {
+  if (from + 2 > bytes.length) return undefined
+  let at = from + 2
+  for (let fields = bytes.readInt16BE(from); fields > 0; fields--) {
+    if (at + 4 > bytes.length) return undefined
+    const length = bytes.readInt32BE(at)
+    at += 4 + Math.max(0, length)
+  }
+  return at > bytes.length ? undefined : at
+}

@@ -1,0 +1,70 @@
+import type { BlockColumns } from '../../chain/block-columns.js'
+import { sameBytes } from '../../chain/hash.js'
+import { makeRowProof, type RowProof } from '../../verify/row-proof.js'
+import { AuditError } from '../../errors.js'
+import type { PlacedEvent, TrailReader } from './snapshot.js'
+
+/** A row with all that proves it, or why there is no such thing. */
+export type Provable = RowProof | 'no row' | 'no block'
+
+/**
+ * Gathers what proves a row. It is not checked here: that is for whoever gets it.
+ *
+ * @throws AuditError `AUDIT_EVIDENCE_REFUTED` when the row says that it is in a block, and what is needed to prove that is
+ *   not there or contradicts it
+ */
+export async function proofOfRow(reader: TrailReader, auditId: bigint): Promise<Provable> {
+  const row = await reader.event(auditId)
+  if (row === undefined) return 'no row'
+  if (row.place === undefined) return 'no block'
+  const { block, keyBlocks } = await blocksFor(reader, row.place)
+  const digests = await digestsOf(reader, block, auditId)
+  if (digests[row.place.index] === undefined) throw refuted(`row ${auditId} is not in its place`)
+  return makeRowProof(row.event, row.place.index, digests, block, keyBlocks)
+}
+
+type Place = NonNullable<PlacedEvent['place']>
+
+async function blocksFor(
+  reader: TrailReader,
+  { chain, block: number }: Place,
+): Promise<{ block: BlockColumns; keyBlocks: readonly BlockColumns[] }> {
+  const keyBlocks: BlockColumns[] = []
+  let block: BlockColumns | undefined
+  for await (const batch of reader.keyBlocks(chain, number)) {
+    for (const columns of batch) {
+      if (columns.blockNo === BigInt(number)) block = columns
+      if (columns.kind === 'genesis' || columns.kind === 'rotate') keyBlocks.push(columns)
+    }
+  }
+  if (block === undefined) throw refuted(`block ${number} of chain ${chain} is not there`)
+  return { block, keyBlocks }
+}
+
+/** The row's own is computed; those of its mates are theirs to prove. */
+async function digestsOf(
+  reader: TrailReader,
+  { chainId: chain, minId, maxId, blockNo, rowCount }: BlockColumns,
+  auditId: bigint,
+): Promise<readonly Uint8Array[]> {
+  const digests = new Map<number, Uint8Array>()
+  if (minId === null || maxId === null) throw refuted(`block ${blockNo} has no rows`)
+  for await (const batch of reader.rows({ first: minId, last: maxId }, { chain, ids: undefined })) {
+    for (const row of batch) {
+      if (row.block !== Number(blockNo) || row.index === null || row.stored === null) continue
+      if (row.auditId === auditId && !sameBytes(row.computed, row.stored)) {
+        throw refuted(`what row ${auditId} says is not what its digest was made of`)
+      }
+      digests.set(row.index, row.stored)
+    }
+  }
+  const inOrder = Array.from({ length: digests.size }, (_, index) => digests.get(index))
+  if (digests.size !== rowCount || !inOrder.every((digest) => digest !== undefined)) {
+    throw refuted(`rows of block ${blockNo} are missing: nothing in it can be proven`)
+  }
+  return inOrder
+}
+
+function refuted(message: string): AuditError {
+  return new AuditError('AUDIT_EVIDENCE_REFUTED', message)
+}

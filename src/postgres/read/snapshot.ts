@@ -1,0 +1,264 @@
+import type { Client, CustomTypesConfig } from 'pg'
+import type { BlockColumns } from '../../chain/block-columns.js'
+import type { IdRange, RowBlock, RowEvidence, Selection, TrailSource } from '../../verify/source.js'
+import { AuditError } from '../../errors.js'
+import type { ActorType, AuditEvent } from '../../event/event.js'
+import { untraced } from '../../host/untraced.js'
+import { copyOut } from './copy-out.js'
+import { fault } from '../faults.js'
+import { readRowEvidence } from './row-evidence.js'
+import { checkSchemaName } from '../schema-name.js'
+import { checkSchema } from '../schema-version.js'
+import { readSql, renderSql } from '../sql-text.js'
+
+export interface TrailReaderOptions {
+  readonly databaseUrl: string
+  readonly schema: string
+}
+
+type Texts = Readonly<Record<(typeof FILES)[number], string>>
+
+const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-rows', 'trail-event'] as const
+
+/**
+ * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other.
+ * Needs the rights of the reader role.
+ */
+export class TrailReader implements TrailSource {
+  /** When it was taken, by this machine's clock: µs since the Unix epoch. */
+  readonly now = Date.now() * 1000
+  readonly #rows: Client
+  readonly #blocks: Client
+  readonly #schema: string
+  readonly #sql: Texts
+
+  private constructor(clients: readonly [Client, Client], schema: string, sql: Texts) {
+    ;[this.#rows, this.#blocks] = clients
+    this.#schema = schema
+    this.#sql = sql
+  }
+
+  /** @throws AuditError `AUDIT_UNAVAILABLE` when the database cannot be read, `AUDIT_SCHEMA` when it has no trail */
+  static async open({ databaseUrl, schema }: TrailReaderOptions): Promise<TrailReader> {
+    checkSchemaName(schema)
+    const texts = FILES.map(async (file) => [file, await readSql(`./${file}.sql`, import.meta.url)] as const)
+    const sql = Object.fromEntries(await Promise.all(texts)) as Texts
+    const clients: Client[] = []
+    try {
+      const rows = await connected(databaseUrl, clients)
+      await checkSchema(rows, schema)
+      const blocks = await connected(databaseUrl, clients)
+      await shareSnapshot(rows, blocks)
+      return new TrailReader([rows, blocks], schema, sql)
+    } catch (error) {
+      await Promise.allSettled(clients.map((client) => client.end()))
+      throw readable(error)
+    }
+  }
+
+  blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
+    return readably(copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL), readBlock))
+  }
+
+  /** A block of a chain, and those up to it that brought in a key: what tells who signed it. */
+  keyBlocks(chain: string, block: number): AsyncIterable<readonly BlockColumns[]> {
+    const upTo = { first: 0n, last: BigInt(block) }
+    const sql = this.#render('trail-key-blocks', { chain, ids: undefined }, upTo)
+    return readably(copyOut(this.#blocks, sql, readBlock))
+  }
+
+  rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]> {
+    const sql = this.#render('trail-row-blocks', selection, selection.ids ?? ALL)
+    return readably(copyOut(this.#blocks, sql, readRowBlock))
+  }
+
+  rows(range: IdRange, selection: Selection): AsyncIterable<readonly RowEvidence[]> {
+    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readRowEvidence))
+  }
+
+  /** One row as the event that it makes, and where it says that it is. */
+  async event(auditId: bigint): Promise<PlacedEvent | undefined> {
+    const text = renderSql(this.#sql['trail-event'], this.#schema)
+    try {
+      const query = { text, values: [auditId], rowMode: 'array' as const, types: AS_TEXT }
+      const { rows } = await untraced(() => this.#rows.query<(string | null)[]>(query))
+      return rows[0] === undefined ? undefined : placedEvent(rows[0])
+    } catch (error) {
+      throw readable(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#rows.end(), this.#blocks.end()])
+  }
+
+  /** COPY takes no parameters: numbers and hex digits are written into the text. */
+  #render(file: (typeof FILES)[number], { chain }: Selection, range: IdRange): string {
+    if (chain !== undefined && !/^[0-9a-f]{32}$/.test(chain)) throw new TypeError('not the id of a chain')
+    return renderSql(this.#sql[file], this.#schema, {
+      CHAIN: chain === undefined ? 'null::uuid' : `'${chain}'::uuid`,
+      FIRST: `'${range.first}'::bigint`,
+      LAST: `'${range.last}'::bigint`,
+    })
+  }
+}
+
+/** A row, taken for what it says. */
+export interface PlacedEvent {
+  readonly event: AuditEvent
+  readonly place: { readonly chain: string; readonly block: number; readonly index: number } | undefined
+}
+
+/** The parsers of `pg` are one table for the whole process, and applications change it. */
+const AS_TEXT: CustomTypesConfig = { getTypeParser: () => (text: string) => text }
+
+function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
+  const text = (column: number): string | null => columns[column] ?? null
+  const integer = (column: number): bigint | null => {
+    const value = text(column)
+    return value === null ? null : BigInt(value)
+  }
+  const [chain, block, index] = [text(21), text(22), text(23)]
+  const isPlaced = chain !== null && block !== null && index !== null
+  return {
+    event: {
+      auditId: integer(0) ?? 0n,
+      occurredAt: Number(text(1)),
+      credential: text(2) ?? '',
+      operation: text(3) ?? '',
+      outcome: text(4) ?? '',
+      workerId: text(5),
+      executionId: integer(6),
+      parentExecutionId: integer(7),
+      serverRegion: text(8),
+      brokerRegion: text(9),
+      kekVersion: text(10),
+      notes: text(11),
+      actorId: text(12),
+      actorType: text(13) as ActorType | null,
+      sourceAddress: text(14),
+      serviceName: text(15),
+      serviceInstanceId: text(16),
+      traceId: text(17),
+      spanId: text(18),
+      attributesJson: text(19),
+      originalAuditId: integer(20),
+    },
+    place: isPlaced ? { chain, block: Number(block), index: Number(index) } : undefined,
+  }
+}
+
+const ALL: IdRange = { first: -(2n ** 63n), last: 2n ** 63n - 1n }
+
+async function connected(databaseUrl: string, clients: Client[]): Promise<Client> {
+  const { default: pg } = await import('pg')
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'otel-audit verify',
+    keepAlive: true,
+  })
+  // The query that runs says it too.
+  client.on('error', () => {})
+  clients.push(client)
+  await untraced(() => client.connect())
+  await untraced(() =>
+    client.query(
+      "set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set client_encoding = 'UTF8'",
+    ),
+  )
+  return client
+}
+
+async function shareSnapshot(one: Client, other: Client): Promise<void> {
+  const begin = 'begin isolation level repeatable read, read only'
+  await untraced(() => one.query(begin))
+  const { rows } = await untraced(() =>
+    one.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot'),
+  )
+  await untraced(() => other.query(begin))
+  await untraced(() => other.query(`set transaction snapshot '${rows[0]?.snapshot}'`))
+}
+
+function readable(error: unknown): AuditError {
+  if (error instanceof AuditError) return error
+  const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the trail cannot be read', error)
+  return new AuditError(code, message, { cause })
+}
+
+async function* readably<T>(batches: AsyncIterable<T>): AsyncGenerator<T, void> {
+  try {
+    yield* batches
+  } catch (error) {
+    throw readable(error)
+  }
+}
+
+/** Fields of a tuple one by one. NULL, where a column of ours cannot be NULL, is an attacker's: it reads as nothing. */
+class Fields {
+  readonly #bytes: Buffer
+  #at: number
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes
+    this.#at = at
+  }
+
+  bytes(): Buffer | null {
+    const length = this.#bytes.readInt32BE(this.#at)
+    const start = this.#at + 4
+    this.#at = start + Math.max(0, length)
+    return length < 0 ? null : Buffer.from(this.#bytes.subarray(start, this.#at))
+  }
+
+  text(): string {
+    return this.bytes()?.toString() ?? ''
+  }
+
+  hex(): string {
+    return this.bytes()?.toString('hex') ?? ''
+  }
+
+  hash(): Buffer {
+    return this.bytes() ?? Buffer.alloc(0)
+  }
+
+  int8(): bigint | null {
+    return this.bytes()?.readBigInt64BE() ?? null
+  }
+
+  int4(): number {
+    return this.bytes()?.readInt32BE() ?? -1
+  }
+}
+
+function readBlock(bytes: Buffer, at: number): BlockColumns {
+  const fields = new Fields(bytes, at)
+  return {
+    chainId: fields.hex(),
+    blockNo: fields.int8() ?? -1n,
+    log: fields.text(),
+    kind: fields.text(),
+    prevHash: fields.hash(),
+    minId: fields.int8(),
+    maxId: fields.int8(),
+    root: fields.hash(),
+    rowCount: fields.int4(),
+    rowTotal: fields.int8() ?? -1n,
+    lostTotal: fields.int8() ?? -1n,
+    blockTime: fields.int8() ?? -1n,
+    body: fields.text(),
+    signatures: fields.text(),
+  }
+}
+
+function readRowBlock(bytes: Buffer, at: number): RowBlock {
+  const fields = new Fields(bytes, at)
+  return {
+    chain: fields.hex(),
+    block: Number(fields.int8() ?? -1n),
+    minId: fields.int8() ?? 0n,
+    maxId: fields.int8() ?? 0n,
+    rowCount: fields.int4(),
+    root: fields.hash(),
+  }
+}

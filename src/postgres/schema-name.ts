@@ -1,0 +1,36 @@
+import { AuditError } from '../errors.js'
+
+/** The schema of the original, and the default of ours. */
+export const DEFAULT_SCHEMA = 'noetl'
+
+/** 48 bytes: `<schema>_audit_writer` still fits into Postgres's 63. */
+const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,47}$/
+
+/**
+ * The schema name, checked. Whatever passes can stand between double or single quotes without escaping.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION`
+ */
+export function checkSchemaName(schema: string): string {
+  if (SCHEMA_NAME.test(schema) && !schema.startsWith('pg_')) return schema
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    `schema must be a name of lower-case letters, digits and underscores, at most 48 characters long, not beginning with a digit or pg_; ${JSON.stringify(schema)} is not`,
+    { field: 'schema' },
+  )
+}
+
+/** The schema as a quoted SQL identifier: it may be a reserved word. */
+export function quotedSchema(schema: string): string {
+  return `"${checkSchemaName(schema)}"`
+}
+
+/** An identifier that comes from the database's own catalogue. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** The names of the two group roles of a schema. */
+export function roleNames(schema: string): { readonly writer: string; readonly reader: string } {
+  return { writer: `${checkSchemaName(schema)}_audit_writer`, reader: `${schema}_audit_reader` }
+}

@@ -1,0 +1,123 @@
+import type { ClientBase, QueryArrayConfig } from 'pg'
+import type { BlockColumns } from '../../chain/block-columns.js'
+import type { BatchEntry } from '../../contract/sink.js'
+import { blockOfRow, type BlockRow, blockValues } from '../block-row.js'
+import { readSql, renderSql } from '../sql-text.js'
+
+/**
+ * A row by its columns: `append.sql` reads it by their names, `append-one.sql` in this order. 64-bit integers are text,
+ * since as JSON numbers they would be rounded. What is `undefined` is NULL; as JSON it takes no byte.
+ */
+function rowOf(
+  { event, digest }: BatchEntry,
+  index: number,
+): Readonly<Record<string, string | number | undefined>> {
+  return {
+    audit_id: int8(event.auditId),
+    occurred_at: event.occurredAt,
+    credential: event.credential,
+    operation: event.operation,
+    outcome: event.outcome,
+    worker_id: event.workerId ?? undefined,
+    execution_id: int8(event.executionId),
+    parent_execution_id: int8(event.parentExecutionId),
+    server_region: event.serverRegion ?? undefined,
+    broker_region: event.brokerRegion ?? undefined,
+    kek_version: event.kekVersion ?? undefined,
+    notes: event.notes ?? undefined,
+    actor_id: event.actorId ?? undefined,
+    actor_type: event.actorType ?? undefined,
+    source_address: event.sourceAddress ?? undefined,
+    service_name: event.serviceName ?? undefined,
+    service_instance_id: event.serviceInstanceId ?? undefined,
+    trace_id: event.traceId ?? undefined,
+    span_id: event.spanId ?? undefined,
+    attributes: event.attributesJson ?? undefined,
+    original_audit_id: int8(event.originalAuditId),
+    event_digest: `\\x${digest.toString('hex')}`,
+    block_index: index,
+  }
+}
+
+function int8(value: bigint | null): string | undefined {
+  return value === null ? undefined : value.toString()
+}
+
+/** A block that the database has. */
+export interface StoredBlock {
+  readonly columns: BlockColumns
+  /** µs since the Unix epoch, by the database's clock. */
+  readonly recordedAt: number
+}
+
+const FILES = ['append', 'append-one', 'append-block', 'held', 'newest-blocks'] as const
+type Statement = (typeof FILES)[number]
+
+/** The hot statements, for one schema. */
+export class AppendStatements {
+  readonly #sql: Readonly<Record<Statement, string>>
+
+  private constructor(sql: Readonly<Record<Statement, string>>) {
+    this.#sql = sql
+  }
+
+  static async load(schema: string): Promise<AppendStatements> {
+    const texts = FILES.map(
+      async (file) => [file, renderSql(await readSql(`./${file}.sql`, import.meta.url), schema)] as const,
+    )
+    return new AppendStatements(Object.fromEntries(await Promise.all(texts)) as Record<Statement, string>)
+  }
+
+  /**
+   * Writes rows and their block: one statement, one round trip, one transaction of its own.
+   *
+   * @param entries those of the block; none for a block without rows
+   * @returns µs since the Unix epoch, by the database's clock
+   */
+  async append(client: ClientBase, block: BlockColumns, entries: readonly BatchEntry[]): Promise<number> {
+    const answer = await client.query<[string]>(this.#appendQuery(block, entries))
+    return Number(answer.rows[0]?.[0])
+  }
+
+  #appendQuery(block: BlockColumns, entries: readonly BatchEntry[]): QueryArrayConfig {
+    const rows = entries.map(rowOf)
+    const [first] = rows
+    const values = blockValues(block)
+    if (first === undefined) return this.#prepared('append-block', values)
+    if (rows.length === 1) return this.#prepared('append-one', [...Object.values(first), ...values])
+    return this.#prepared('append', [JSON.stringify(rows), rows.length, ...values])
+  }
+
+  #prepared(name: Statement, values: readonly unknown[]): QueryArrayConfig {
+    return { name: `otel-audit ${name}`, text: this.#sql[name], values: [...values], rowMode: 'array' }
+  }
+
+  /**
+   * Resolves when the server has confirmed whatever it committed before, on its synchronous standby too: a row that is seen
+   * may still wait for it, or may have lost its wait in a crash. A commit without a record in the WAL would not wait.
+   */
+  async confirm(client: ClientBase): Promise<void> {
+    await client.query("select pg_logical_emit_message(true, 'otel-audit', '')")
+  }
+
+  /** Which ids are taken, and by what: the digest, or `null` for a row without one. Primary only. */
+  async held(client: ClientBase, ids: readonly bigint[]): Promise<Map<bigint, Buffer | null>> {
+    const query: QueryArrayConfig = { text: this.#sql.held, values: [ids], rowMode: 'array' }
+    const { rows } = await client.query<[string, Buffer | null]>(query)
+    return new Map(rows.map(([id, digest]) => [BigInt(id), digest]))
+  }
+
+  /** The two newest blocks of a chain up to a number, the newest first. Primary only. */
+  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<StoredBlock[]> {
+    const query: QueryArrayConfig = {
+      text: this.#sql['newest-blocks'],
+      values: [chain, upTo],
+      rowMode: 'array',
+    }
+    const { rows } = await client.query<[...BlockRow, string]>(query)
+    return rows.map((row) => {
+      const recordedAt = row.at(-1)
+      return { columns: blockOfRow(row.slice(0, -1) as unknown as BlockRow), recordedAt: Number(recordedAt) }
+    })
+  }
+}

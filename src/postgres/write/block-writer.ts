@@ -1,0 +1,264 @@
+import type { SignedBlock } from '../../chain/signed-block.js'
+import type { WriterChain } from '../../chain/writer-chain.js'
+import { diag, guardedCall } from '../../host/diagnostics.js'
+import type { AuditBatch, BatchEntry, SinkWriter, WriteResult } from '../../contract/sink.js'
+import type { AppendStatements } from './append.js'
+import { type Connection, NoAnswer, type ServerWarning } from '../connection.js'
+import { endsSession, fault, isMissingPartition, isServerError, verdictOf } from '../faults.js'
+
+/** Why a batch is not stored yet. */
+type Unstored = Exclude<WriteResult, { status: 'committed' }>
+
+/**
+ * What became of one block: stored; not, and the batch ends with `result`; not, and the batch is to be tried again (the
+ * chain has been left, or a partition is missing).
+ */
+type Sent =
+  | { readonly status: 'stored'; readonly committedAt: number }
+  | { readonly status: 'ended'; readonly result: Unstored }
+  | { readonly status: 'again'; readonly missing?: 'partition' }
+
+type ServerFault = Parameters<typeof verdictOf>[0]
+
+/** Adds the partitions of a batch. @returns why it is not worth another try at once */
+export type AddPartitions = (connection: Connection, batch: AuditBatch) => Promise<Unstored | undefined>
+
+/**
+ * Gets batches stored as blocks of the writer's chain, each with its rows in one statement.
+ *
+ * What may be sent is for the chain to say; what an answer of the server means is decided here:
+ * stored → acknowledged · no answer → the chain is in doubt · ERROR → the block is looked up: ours → acknowledged;
+ * somebody else's → a new chain; not there → the number is free, or the chain is left because an earlier send of the
+ * block may still be carried out.
+ */
+export class BlockWriter {
+  readonly #sql: AppendStatements
+  readonly #writer: SinkWriter | undefined
+  #chain: WriterChain
+
+  constructor(sql: AppendStatements, chain: WriterChain, writer: SinkWriter | undefined) {
+    this.#sql = sql
+    this.#chain = chain
+    this.#writer = writer
+  }
+
+  /** Whether a verifier would take the chain, as it ends now, for that of a process that was killed. */
+  get endsUnclean(): boolean {
+    return this.#chain.endsUnclean
+  }
+
+  /** Stores a batch, with whatever block has to go before it. */
+  async store(connection: Connection, batch: AuditBatch, addPartitions: AddPartitions): Promise<WriteResult> {
+    let mayAdd = true
+    for (;;) {
+      if (!this.#chain.takes(batch.entries))
+        this.#leave('other rows come while the fate of a block is unknown')
+      const signed = this.#chain.prepareRows(batch.entries)
+      const { log, chain, number: block, kind } = signed.block
+      const sent = await this.#send(connection, signed, kind === 'data' ? batch.entries : [], mayAdd)
+      if (sent.status === 'ended') return kind === 'data' ? sent.result : unsent(sent.result)
+      if (sent.status === 'stored' && kind === 'data') {
+        return { status: 'committed', committedAt: sent.committedAt, place: { log, chain, block } }
+      }
+      if (sent.status === 'again' && sent.missing !== undefined) {
+        mayAdd = false
+        const failed = await addPartitions(connection, batch)
+        if (failed !== undefined) return this.#withoutPartition(failed)
+      }
+    }
+  }
+
+  /** The batch cannot be stored for want of a partition. An earlier send of it may have had one. */
+  #withoutPartition(failed: Unstored): Unstored {
+    if (this.#chain.inDoubt === undefined) return failed
+    if (failed.status === 'failed') return { status: 'unknown', fault: failed.fault }
+    this.#leave('a block of unknown fate is refused')
+    return failed
+  }
+
+  /** Ends a quiet period, or the chain. @returns whether the chain ends in such a block now */
+  async end(connection: Connection, kind: 'idle' | 'close', longestMs?: number): Promise<boolean> {
+    for (;;) {
+      const signed = this.#chain.prepareEnd(kind)
+      if (signed === undefined) return !this.endsUnclean
+      const sent = await this.#send(connection, signed, [], false, longestMs)
+      if (sent.status === 'ended') return false
+      if (sent.status === 'stored' && signed.block.kind === kind) return true
+    }
+  }
+
+  /**
+   * Compares the store with what it had acknowledged, on a new connection: it may be another server.
+   *
+   * @throws what the connection throws
+   */
+  async checkHead(connection: Connection): Promise<void> {
+    const { head, inDoubt, id } = this.#chain
+    if (head === undefined && inDoubt === undefined) return
+    const newest = await connection.run((client) => this.#sql.newestBlocks(client, id, LAST_BLOCK))
+    const check = this.#chain.checkHead(newest.map(({ columns }) => columns))
+    if (check.status === 'intact') return
+    if (check.status === 'foreign') return this.#leave('the store has a block of this chain that is not ours')
+    const { first, last, rows } = check
+    this.#leave(`the store has lost blocks ${first} to ${last}, which it had acknowledged`, first - 1)
+    guardedCall('the listener of lost blocks', () =>
+      this.#writer?.onLostBlocks({ chain: id, firstBlock: first, lastBlock: last, rows }),
+    )
+  }
+
+  async #send(
+    connection: Connection,
+    signed: SignedBlock,
+    entries: readonly BatchEntry[],
+    mayAdd: boolean,
+    longestMs?: number,
+  ): Promise<Sent> {
+    // What came with a log-in, or with a statement that failed, says nothing about this one.
+    connection.takeWarnings()
+    this.#chain.sending()
+    try {
+      const committedAt = await connection.run(
+        (client) => this.#sql.append(client, signed.columns, entries),
+        longestMs,
+      )
+      const unconfirmed = unconfirmedBy(connection.takeWarnings())
+      if (unconfirmed !== undefined) return this.#unknown(unconfirmed)
+      return this.#stored(signed, entries, committedAt)
+    } catch (error) {
+      if (!isServerError(error) || endsSession(error) || verdictOf(error) === 'unknown') {
+        const doubt = doubtBy(error)
+        const unconfirmed = unconfirmedBy(connection.takeWarnings())
+        return this.#unknown(
+          unconfirmed ?? {
+            status: 'unknown',
+            fault: fault('AUDIT_TIMEOUT', `${doubt} after the rows were sent`, error),
+          },
+        )
+      }
+      if (mayAdd && isMissingPartition(error)) {
+        this.#chain.refused()
+        return { status: 'again', missing: 'partition' }
+      }
+      return this.#refusal(connection, signed, entries, error)
+    }
+  }
+
+  /** The server answered ERROR, so nothing of this send is stored. An earlier one may have been. */
+  async #refusal(
+    connection: Connection,
+    signed: SignedBlock,
+    entries: readonly BatchEntry[],
+    error: ServerFault,
+  ): Promise<Sent> {
+    const verdict = verdictOf(error)
+    if (verdict !== 'duplicate' && verdict !== 'data') {
+      const why = fault('AUDIT_UNAVAILABLE', 'the database refuses to write', error)
+      const isFree = this.#chain.refused()
+      const result: Unstored = isFree
+        ? { status: 'failed', lasting: verdict === 'lasting', fault: why }
+        : { status: 'unknown', fault: why }
+      return { status: 'ended', result }
+    }
+    try {
+      const { chain, number } = signed.block
+      const [newest] = await connection.run((client) => this.#sql.newestBlocks(client, chain, BigInt(number)))
+      const holder = newest?.columns.blockNo === BigInt(number) ? newest : undefined
+      switch (this.#chain.holderOf(holder?.columns)) {
+        case 'ours': {
+          const doubt = await this.#unconfirmed(connection)
+          return doubt === undefined
+            ? this.#stored(signed, entries, holder?.recordedAt ?? 0)
+            : this.#unknown(doubt)
+        }
+        case 'foreign':
+          this.#leave(`block ${number} of this chain is somebody else's`)
+          return { status: 'again' }
+        case 'absent':
+          return await this.#rowsRefused(connection, entries, verdict, error)
+      }
+    } catch (lookupError) {
+      // Whose rows those are is not known: perhaps this batch's own, from an earlier send.
+      const why = fault('AUDIT_TIMEOUT', 'refused, and what is stored is not known', lookupError)
+      return this.#unknown({ status: 'unknown', fault: why })
+    }
+  }
+
+  /** No block is stored under the number, so it is a row that the database refuses. */
+  async #rowsRefused(
+    connection: Connection,
+    entries: readonly BatchEntry[],
+    verdict: 'duplicate' | 'data',
+    error: ServerFault,
+  ): Promise<Sent> {
+    const ids = entries.map(({ event }) => event.auditId)
+    const held = await connection.run((client) => this.#sql.held(client, ids))
+    const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
+    if (doubt !== undefined) return this.#unknown(doubt)
+    // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.
+    if (!this.#chain.refused()) this.#leave('a block of unknown fate is refused')
+    if (entries.length === 0) {
+      const why = fault('AUDIT_UNAVAILABLE', 'the database refuses a block', error)
+      return { status: 'ended', result: { status: 'failed', lasting: true, fault: why } }
+    }
+    const result: Unstored =
+      verdict === 'duplicate' || held.size > 0
+        ? { status: 'conflict', held }
+        : { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
+    return { status: 'ended', result }
+  }
+
+  /** What is found is not yet what was asked for: its commit may still wait for the standby. @returns why not */
+  async #unconfirmed(connection: Connection): Promise<Unstored | undefined> {
+    connection.takeWarnings()
+    await connection.run((client) => this.#sql.confirm(client))
+    return unconfirmedBy(connection.takeWarnings())
+  }
+
+  #stored(signed: SignedBlock, entries: readonly BatchEntry[], committedAt: number): Sent {
+    this.#chain.acknowledged()
+    const { hash, note, block } = signed
+    const { log, chain, number, kind } = block
+    guardedCall('the listener of committed blocks', () =>
+      this.#writer?.onBlock({ log, chain, block: number, kind, hash, note, entries }),
+    )
+    return { status: 'stored', committedAt }
+  }
+
+  #unknown(result: Unstored): Sent {
+    this.#chain.unknown()
+    return { status: 'ended', result }
+  }
+
+  /** Always safe: the ids of the rows see to it that none is stored twice. */
+  #leave(reason: string, lastKnown?: number): void {
+    const { id } = this.#chain
+    this.#chain = this.#chain.successor(lastKnown)
+    diag.error(`otel-audit: ${reason}; chain ${id} is left, and continued as ${this.#chain.id}`)
+  }
+}
+
+const LAST_BLOCK = 2n ** 63n - 1n
+
+/** The block that had to go first is not stored, or not known to be: the batch itself was not sent. */
+function unsent(result: Unstored): Unstored {
+  if (result.status !== 'unknown') return result
+  return { status: 'failed', lasting: false, fault: { ...result.fault, code: 'AUDIT_UNAVAILABLE' } }
+}
+
+/** A commit that comes with a warning ("may not have been replicated") is not the commit that was asked for. */
+function unconfirmedBy(warnings: readonly ServerWarning[]): Unstored | undefined {
+  if (warnings.length === 0) return undefined
+  const message = `the commit came with a warning: ${warnings.map(said).join('; ')}`
+  return { status: 'unknown', fault: { code: 'AUDIT_UNCONFIRMED', message } }
+}
+
+/** A warning of an owner's trigger may quote the row; that of a commit that waits for its standby does not. */
+function said({ code, message, routine }: ServerWarning): string {
+  return routine === 'SyncRepWaitForLSN' ? message : `SQLSTATE ${code}`
+}
+
+function doubtBy(error: unknown): string {
+  if (error instanceof NoAnswer) return 'the database did not answer'
+  const isTold = isServerError(error) && !endsSession(error)
+  return isTold ? 'the database lost track of it' : 'the connection was lost'
+}

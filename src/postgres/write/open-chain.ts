@@ -1,0 +1,36 @@
+import { logNameFor } from '../../chain/chain-key.js'
+import { WriterChain } from '../../chain/writer-chain.js'
+import { VERSION } from '../../version.js'
+import type { SinkWriter } from '../../contract/sink.js'
+import type { Connection } from '../connection.js'
+import { type ChainIdentity, checkLogName, enrolmentSigner } from './enrolment.js'
+
+/**
+ * A new chain for this process. Nothing is written yet.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION` when the log cannot be called so, or its enrolment key cannot be read
+ */
+export async function openChain(
+  connection: Connection,
+  identity: ChainIdentity,
+  writer: SinkWriter | undefined,
+): Promise<WriterChain> {
+  const log = identity.origin ?? logNameFor(await databaseName(connection))
+  checkLogName(log)
+  return new WriterChain({
+    log,
+    service: writer?.serviceName ?? '',
+    instance: writer?.serviceInstanceId ?? '',
+    version: VERSION,
+    enrolment: enrolmentSigner(log, identity),
+    now: () => Date.now() * 1000,
+    lost: () => writer?.lost ?? 0,
+  })
+}
+
+async function databaseName(connection: Connection): Promise<string> {
+  const { rows } = await connection.run((client) =>
+    client.query<{ name: string }>('select current_database() as name'),
+  )
+  return rows[0]?.name ?? ''
+}

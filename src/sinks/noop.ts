@@ -1,0 +1,14 @@
+import type { AuditSink, WriteResult } from '../contract/sink.js'
+
+/** Accepts everything and keeps nothing. For tests, and where audit is switched off. */
+export class NoopAuditSink implements AuditSink {
+  readonly sinkId = 'noop'
+
+  write(): Promise<WriteResult> {
+    return Promise.resolve({ status: 'committed', committedAt: Date.now() * 1000 })
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}

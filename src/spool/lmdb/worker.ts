@@ -1,0 +1,206 @@
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { loadLmdb, type Lmdb } from './databases.js'
+import { SpoolDesk } from './hand-out.js'
+import { SpoolEnvironment } from './environment.js'
+import { ExitGate } from './exit-gate.js'
+import { memoryOf, packBytes, unpack } from './packed.js'
+import type {
+  NumberedRequest,
+  SpoolAnswer,
+  SpoolGreeting,
+  SpoolResponse,
+  WorkerSettings,
+} from './protocol.js'
+import { sealRecords, spooledBytes } from '../record.js'
+import { intactRecords } from './salvage.js'
+
+/** Most bytes of one transaction of several appends. */
+const GROUP_BYTES = 4 * 1024 * 1024
+const SALVAGE_ROWS = 512
+
+/**
+ * The thread that owns the LMDB environments. Requests are served one after the other; appends that have arrived
+ * together share one transaction, and so one fsync.
+ */
+start(workerData as WorkerSettings)
+
+function start(settings: WorkerSettings): void {
+  let lmdb: Lmdb
+  try {
+    lmdb = loadLmdb()
+  } catch (error) {
+    greet({ failed: messageOf(error), missing: true })
+    return
+  }
+  const gate = new ExitGate(settings.gate)
+  if (!gate.enter()) return
+  try {
+    const desk = new SpoolDesk(new SpoolEnvironment(lmdb, settings.ownEnvironment), settings.maxBytes)
+    greet({ opened: desk.status })
+    serve(lmdb, desk, gate)
+  } catch (error) {
+    greet({ failed: messageOf(error), missing: false })
+  } finally {
+    gate.leave()
+  }
+}
+
+function serve(lmdb: Lmdb, desk: SpoolDesk, gate: ExitGate): void {
+  const waiting: NumberedRequest[] = []
+  let busy = false
+  parentPort?.on('message', (request: NumberedRequest) => {
+    waiting.push(request)
+    if (busy) return
+    busy = true
+    // What has arrived with it is taken together with it.
+    setImmediate(() => void serveAll())
+  })
+
+  async function serveAll(): Promise<void> {
+    while (waiting.length > 0 && gate.enter()) {
+      try {
+        await serveNext()
+      } finally {
+        gate.leave()
+      }
+    }
+    busy = false
+  }
+
+  async function serveNext(): Promise<void> {
+    const appends = takeAppends(waiting)
+    if (appends.length > 0) appendAll(desk, appends)
+    else await serveOne(lmdb, desk, waiting.shift())
+    await each(desk, desk.environments(), (environment) => environment.rest())
+  }
+}
+
+type Append = Extract<NumberedRequest, { what: 'append' }>
+
+/** The appends that are next, as many as go into one transaction. */
+function takeAppends(waiting: NumberedRequest[]): Append[] {
+  const appends: Append[] = []
+  let bytes = 0
+  for (let next = waiting[0]; next?.what === 'append' && bytes < GROUP_BYTES; next = waiting[0]) {
+    appends.push(next)
+    bytes += next.events.bytes.byteLength
+    waiting.shift()
+  }
+  return appends
+}
+
+function appendAll(desk: SpoolDesk, requests: readonly Append[]): void {
+  let bytes = 0
+  const fitting: { readonly id: number; readonly records: readonly Uint8Array[] }[] = []
+  for (const { id, events } of requests) {
+    const jsons = unpack(events)
+    const more = jsons.reduce((sum, json) => sum + spooledBytes(json.byteLength), 0)
+    if (desk.fits(bytes + more)) {
+      bytes += more
+      fitting.push({ id, records: sealRecords(jsons) })
+    } else {
+      respond({ id, refusal: 'full', message: 'the bound of the spool is reached' })
+    }
+  }
+  try {
+    const records = fitting.flatMap((request) => request.records)
+    const keys = records.length === 0 ? [] : desk.append(records)
+    let at = 0
+    for (const request of fitting) {
+      answer(desk, request.id, { keys: keys.slice(at, at + request.records.length) })
+      at += request.records.length
+    }
+  } catch (error) {
+    for (const { id } of fitting) respond({ id, refusal: 'unavailable', message: messageOf(error) })
+  }
+}
+
+async function serveOne(lmdb: Lmdb, desk: SpoolDesk, request: NumberedRequest | undefined): Promise<void> {
+  if (request === undefined) return
+  const { id } = request
+  try {
+    switch (request.what) {
+      case 'next': {
+        const out = desk.next(request.limit)
+        const events = packBytes(out.map(({ json }) => json))
+        answer(desk, id, { keys: out.map(({ key }) => key), events }, memoryOf(events))
+        return
+      }
+      case 'remove':
+        await each(desk, desk.remove(request.keys), (environment) => environment.close())
+        break
+      case 'putBack':
+        desk.putBack(request.keys)
+        break
+      case 'quarantine':
+        desk.quarantine(request.key, request.reason)
+        break
+      case 'adopt':
+        desk.adopt(new SpoolEnvironment(lmdb, request.path, request.counts))
+        break
+      case 'salvage':
+        answer(desk, id, { salvaged: salvage(desk, request.path) })
+        return
+      case 'close':
+        await each(desk, desk.environments(), (environment) => environment.close())
+        answer(desk, id)
+        parentPort?.close()
+        return
+      case 'append':
+        return
+    }
+    answer(desk, id)
+  } catch (error) {
+    respond({ id, refusal: 'unavailable', message: messageOf(error) })
+  }
+}
+
+/** One that fails does not stop the others, and not the request: what was asked for is done. */
+async function each(
+  desk: SpoolDesk,
+  environments: readonly SpoolEnvironment[],
+  work: (environment: SpoolEnvironment) => Promise<void>,
+): Promise<void> {
+  for (const environment of environments) {
+    await work(environment).catch((error: unknown) => desk.report(`${environment.path}: ${messageOf(error)}`))
+  }
+}
+
+/** Copies what is intact in a damaged environment into the spool. @returns how many entries */
+function salvage(desk: SpoolDesk, path: string): number {
+  let salvaged = 0
+  let records: Uint8Array[] = []
+  const flush = (): void => {
+    if (records.length > 0) desk.salvage(records)
+    salvaged += records.length
+    records = []
+  }
+  for (const record of intactRecords(join(path, 'data.mdb'))) {
+    records.push(record)
+    if (records.length === SALVAGE_ROWS) flush()
+  }
+  flush()
+  return salvaged
+}
+
+function greet(greeting: SpoolGreeting): void {
+  parentPort?.postMessage(greeting)
+}
+
+function answer(
+  desk: SpoolDesk,
+  id: number,
+  rest: Partial<SpoolAnswer> = {},
+  transferred: readonly ArrayBuffer[] = [],
+): void {
+  respond({ id, status: desk.status, faults: desk.takeFaults(), ...rest }, transferred)
+}
+
+function respond(response: SpoolResponse, transferred: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(response, transferred)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,235 @@
+import { AuditError } from '../errors.js'
+import {
+  type Block,
+  blockHash,
+  BLOCKS_PER_KEY,
+  chainIdOf,
+  type ChainPosition,
+  isKeyOverdue,
+} from '../chain/block.js'
+import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
+import { parseBlock } from '../chain/block-parse.js'
+import { sameBytes } from '../chain/hash.js'
+import { openNote } from '../chain/note.js'
+import { VerifierKey } from '../chain/note-key.js'
+import type { FindingCode, FindingLog } from './finding.js'
+import type { Trust } from './trust.js'
+
+/** How a chain ends. */
+export type ChainEnd = 'closed' | 'idle' | 'open'
+
+/** What is known of a chain after its walk. */
+export interface ChainSummary {
+  readonly chain: string
+  readonly log: string | undefined
+  readonly service: string | undefined
+  readonly instance: string | undefined
+  readonly blocks: number
+  readonly rows: number
+  readonly lost: number
+  readonly lastBlock: number
+  /** µs since the Unix epoch, of the last block. */
+  readonly lastTime: number
+  readonly end: ChainEnd
+  readonly enrolled: boolean
+  readonly continues: ChainPosition | undefined
+}
+
+/**
+ * Walks one chain from its genesis, as a reader would who trusts no column of it: each block is rebuilt as text, read
+ * strictly, held against the key that is current there, and against the block before it.
+ */
+export class ChainWalk {
+  readonly #chain: string
+  readonly #trust: Trust
+  readonly #findings: FindingLog
+  #key: VerifierKey | undefined
+  /** Number of the block that brought it in. */
+  #keyFrom = 0
+  #keyIsOverdue = false
+  #keyIsLost = false
+  #genesis: Block | undefined
+  #enrolled = false
+  #newest: Block | undefined
+  /** The block before, when it is signed and the next one follows it. */
+  #last: Block | undefined
+  #lastNumber = -1
+  /** SHA-256 of the last block's text; undefined when that block proves nothing about the next. */
+  #lastHash: Uint8Array | undefined
+  #closed = false
+  #blocks = 0
+  #rows = 0
+
+  constructor(chain: string, trust: Trust, findings: FindingLog) {
+    this.#chain = chain
+    this.#trust = trust
+    this.#findings = findings
+  }
+
+  /** @returns the block, when it is one */
+  add(columns: BlockColumns): { readonly block: Block; readonly hash: Buffer } | undefined {
+    const number = Number(columns.blockNo)
+    this.#checkNumber(number)
+    const text = textOfColumns(columns)
+    const block = this.#parsed(text, number)
+    const hash = blockHash(text)
+    this.#blocks++
+    if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
+    if (block === undefined) {
+      this.#lastHash = undefined
+      this.#last = undefined
+      return undefined
+    }
+    if (block.kind === 'genesis') this.#begin(block, text, columns.signatures)
+    const isSigned = this.#checkSignature(block, text, columns.signatures)
+    this.#checkLog(block)
+    this.#rows += block.rows
+    this.#newest = block
+    // What is not signed may say anything: neither it nor the next block is held against the other.
+    if (isSigned) this.#checkAgainstLast(block)
+    this.#last = isSigned ? block : undefined
+    this.#lastHash = isSigned ? hash : undefined
+    if (block.kind === 'close' && isSigned) this.#closed = true
+    return { block, hash }
+  }
+
+  end(): ChainSummary {
+    const last = this.#newest
+    return {
+      chain: this.#chain,
+      log: this.#genesis?.log ?? last?.log,
+      service: this.#genesis?.opening?.service,
+      instance: this.#genesis?.opening?.instance,
+      blocks: this.#blocks,
+      rows: this.#rows,
+      lost: last?.lost ?? 0,
+      lastBlock: this.#lastNumber,
+      lastTime: last?.time ?? 0,
+      end: this.#closed ? 'closed' : last?.kind === 'idle' ? 'idle' : 'open',
+      enrolled: this.#enrolled,
+      continues: this.#genesis?.opening?.continues,
+    }
+  }
+
+  #checkNumber(number: number): void {
+    const expected = this.#lastNumber + 1
+    if (number > expected) {
+      const range =
+        number - 1 === expected ? `block ${expected} is` : `blocks ${expected} to ${number - 1} are`
+      this.#find('block-missing', expected, `${range} missing`)
+      this.#forget()
+      // A rotation may be among them.
+      this.#keyIsLost = true
+    } else if (number < expected) {
+      this.#find('block-repeated', number, `block ${number} is there more than once`)
+      this.#forget()
+    }
+    this.#lastNumber = Math.max(this.#lastNumber, number)
+  }
+
+  /** What comes next has nothing to be held against. */
+  #forget(): void {
+    this.#last = undefined
+    this.#lastHash = undefined
+  }
+
+  #parsed(text: string, number: number): Block | undefined {
+    try {
+      return parseBlock(text)
+    } catch (error) {
+      this.#find('block-malformed', number, reason(error))
+      return undefined
+    }
+  }
+
+  #begin(block: Block, text: string, signatures: string): void {
+    const key = VerifierKey.parse(block.writer ?? '')
+    if (chainIdOf(key.publicKey) !== this.#chain) {
+      this.#find('chain-id', 0, 'the id is not that of the key in the genesis block')
+    }
+    this.#genesis = block
+    this.#key = key
+    const { enrolment } = this.#trust
+    this.#enrolled = enrolment.length > 0 && problemOf(text, signatures, enrolment) === undefined
+    if (enrolment.length > 0 && !this.#enrolled) {
+      this.#find('chain-unenrolled', 0, 'no enrolment key of the trust file has signed the genesis block')
+    }
+  }
+
+  #checkSignature(block: Block, text: string, signatures: string): boolean {
+    const { number, kind, writer } = block
+    if (this.#key === undefined) {
+      // Said once, with what is missing before.
+      return false
+    }
+    const problem = problemOf(text, signatures, [this.#key])
+    if (problem !== undefined) {
+      const isKnown = this.#keyIsLost
+      if (isKnown) this.#key = undefined
+      const hint = isKnown
+        ? '; a rotation may be among the missing blocks: no later block can be verified'
+        : ''
+      this.#find('block-signature', number, `${problem}${hint}`)
+      return false
+    }
+    this.#keyIsLost = false
+    this.#checkKeyAge(block)
+    if (kind !== 'rotate') return true
+    const next = VerifierKey.parse(writer ?? '')
+    const nextProblem = problemOf(text, signatures, [next])
+    if (nextProblem !== undefined) this.#find('block-signature', number, `the new key: ${nextProblem}`)
+    this.#key = next
+    this.#keyFrom = number
+    this.#keyIsOverdue = false
+    return nextProblem === undefined
+  }
+
+  /** Said once for each key. */
+  #checkKeyAge(block: Block): void {
+    if (this.#keyIsOverdue || !isKeyOverdue(block, this.#keyFrom)) return
+    this.#keyIsOverdue = true
+    const limit = `a key signs for ${BLOCKS_PER_KEY} blocks at most`
+    this.#find('block-signature', block.number, `the key of block ${this.#keyFrom} has signed it: ${limit}`)
+  }
+
+  #checkLog({ log, number }: Block): void {
+    const expected = this.#trust.origin ?? this.#genesis?.log ?? log
+    if (log !== expected) this.#find('chain-origin', number, `the block is of log ${log}, not of ${expected}`)
+  }
+
+  #checkAgainstLast(block: Block): void {
+    const last = this.#last
+    if (this.#lastHash !== undefined && !sameBytes(block.prev, this.#lastHash)) {
+      this.#find('block-prev', block.number, `it does not name block ${block.number - 1} as it is`)
+    }
+    if (last === undefined) return
+    const problems = [
+      block.rowsTotal === last.rowsTotal + block.rows ? '' : 'rows',
+      block.lost >= last.lost ? '' : 'losses',
+      block.time >= last.time ? '' : 'time',
+    ].filter(Boolean)
+    if (problems.length > 0) {
+      const what = problems.join(', ')
+      this.#find('block-counters', block.number, `${what} do not follow from block ${last.number}`)
+    }
+  }
+
+  #find(code: FindingCode, block: number, detail: string): void {
+    this.#findings.add(code, detail, { chain: this.#chain, block })
+  }
+}
+
+/** @returns why these keys do not prove that the text is theirs */
+function problemOf(text: string, signatures: string, keys: readonly VerifierKey[]): string | undefined {
+  try {
+    openNote(`${text}\n${signatures}`, keys)
+    return undefined
+  } catch (error) {
+    return reason(error)
+  }
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof AuditError)) throw error
+  return error.message.slice(error.code.length + 2)
+}

@@ -1,0 +1,29 @@
+import { AuditError } from '../errors.js'
+import { type Block, chainIdOf } from '../chain/block.js'
+import { parseBlock } from '../chain/block-parse.js'
+import { openNote, parseNote } from '../chain/note.js'
+import { VerifierKey } from '../chain/note-key.js'
+
+/** The block that begins a chain, and the key that it brings. */
+export interface Genesis {
+  readonly block: Block
+  readonly key: VerifierKey
+}
+
+/**
+ * Reads the note of a genesis block, which its own key has signed, from which in turn the chain's id is made.
+ *
+ * @throws AuditError `AUDIT_EVIDENCE_REFUTED`, `AUDIT_BLOCK_MALFORMED` or `AUDIT_NOTE_…` for anything else
+ */
+export function openGenesis(note: string): Genesis {
+  const block = parseBlock(parseNote(note).text)
+  if (block.kind !== 'genesis') throw refuted('it is not that of a genesis block')
+  const key = VerifierKey.parse(block.writer ?? '')
+  openNote(note, [key])
+  if (chainIdOf(key.publicKey) !== block.chain) throw refuted('the id of the chain is not that of its key')
+  return { block, key }
+}
+
+function refuted(message: string): AuditError {
+  return new AuditError('AUDIT_EVIDENCE_REFUTED', message)
+}

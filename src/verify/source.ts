@@ -1,0 +1,52 @@
+import type { BlockColumns } from '../chain/block-columns.js'
+
+/** Rows from and to these audit ids, both included. */
+export interface IdRange {
+  readonly first: bigint
+  readonly last: bigint
+}
+
+/** Which part of the trail is looked at. */
+export interface Selection {
+  /** Only this chain. 32 hex digits. */
+  readonly chain: string | undefined
+  /** Only these rows, and those of the blocks that they are in. Blocks are always walked from genesis. */
+  readonly ids: IdRange | undefined
+}
+
+/** A data block as the rows are held against it. What the chains have proven before. */
+export interface RowBlock {
+  /** 32 hex digits. */
+  readonly chain: string
+  readonly block: number
+  readonly minId: bigint
+  readonly maxId: bigint
+  readonly rowCount: number
+  readonly root: Uint8Array
+}
+
+/** A row as it is held against its block. */
+export interface RowEvidence {
+  readonly auditId: bigint
+  /** SHA-256 of the event that the columns make. */
+  readonly computed: Uint8Array
+  /** What the column `event_digest` says. */
+  readonly stored: Uint8Array | null
+  /** 32 hex digits. */
+  readonly chain: string | null
+  readonly block: number | null
+  readonly index: number | null
+}
+
+/**
+ * One snapshot of a trail. Everything in it may be an attacker's. Streams come in batches, and nothing is read before
+ * it is asked for.
+ */
+export interface TrailSource {
+  /** All blocks, chain by chain, in ascending order of their numbers. */
+  blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
+  /** Blocks with rows of that range, in ascending order of their smallest ids. */
+  rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]>
+  /** Rows of that range in ascending order of their ids. */
+  rows(range: IdRange, selection: Selection): AsyncIterable<readonly RowEvidence[]>
+}

@@ -1,0 +1,115 @@
+import { AuditError } from '../errors.js'
+import { isKeyName, VerifierKey } from '../chain/note-key.js'
+
+/** What rows without a block mean: each is a finding, those from an id on are, or none is. */
+export type UnsignedPolicy = 'none' | 'any' | { readonly before: bigint }
+
+/** What an auditor knows by himself, and does not take from the database. */
+export interface Trust {
+  /** Name of the log. Undefined: whatever the blocks say. */
+  readonly origin: string | undefined
+  /** Keys of the operator. Without any, no chain is known to be the operator's. */
+  readonly enrolment: readonly VerifierKey[]
+  readonly unsigned: UnsignedPolicy
+  /** Rows below this id were retired. */
+  readonly rowsFrom: bigint
+}
+
+/** Without a trust file. */
+export const NO_TRUST: Trust = Object.freeze({
+  origin: undefined,
+  enrolment: [],
+  unsigned: 'any',
+  // Negative ids are nobody's of ours: whoever puts such a row in is not to hide there.
+  rowsFrom: -(2n ** 63n),
+})
+
+/**
+ * Reads a trust file: one statement a line, `#` begins a comment.
+ *
+ * ```
+ * origin otel-audit/wallet
+ * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
+ * unsigned before 384299930694800793                      (or none, or any)
+ * rows-from 310000000000000000
+ * ```
+ *
+ * @throws AuditError `AUDIT_EVIDENCE_MALFORMED`, naming the line
+ */
+export function parseTrust(text: string): Trust {
+  const found: { origin?: string; unsigned?: UnsignedPolicy; rowsFrom?: bigint } = {}
+  const enrolment: VerifierKey[] = []
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    const [word, ...values] = line
+      .replace(/(^|\s)#.*$/, '')
+      .trim()
+      .split(/\s+/)
+    const bad = (problem: string): AuditError => malformed(`line ${index + 1}: ${problem}`)
+    const once = (known: unknown): void => {
+      if (known !== undefined) throw bad(`${word} is said twice`)
+    }
+    const [first = '', second = '', ...rest] = values
+    if (rest.length > 0) throw bad('too many words')
+    switch (word) {
+      case '':
+        break
+      case 'origin':
+        once(found.origin)
+        if (!isKeyName(first) || second !== '') throw bad('origin takes the name of a log')
+        found.origin = first
+        break
+      case 'enrolment':
+        if (second !== '') throw bad('enrolment takes one verifier key')
+        enrolment.push(verifierKey(first, bad))
+        break
+      case 'unsigned':
+        once(found.unsigned)
+        found.unsigned = unsignedPolicy(first, second, bad)
+        break
+      case 'rows-from':
+        once(found.rowsFrom)
+        if (second !== '') throw bad('rows-from takes one audit id')
+        found.rowsFrom = auditId(first, bad)
+        break
+      default:
+        throw bad(`"${word}" is no statement of a trust file: origin, enrolment, unsigned, rows-from`)
+    }
+  }
+  return Object.freeze({
+    origin: found.origin,
+    enrolment,
+    unsigned: found.unsigned ?? NO_TRUST.unsigned,
+    rowsFrom: found.rowsFrom ?? NO_TRUST.rowsFrom,
+  })
+}
+
+/** Whether a row without a block is a finding. */
+export function mustBeSigned({ unsigned }: Trust, auditId: bigint): boolean {
+  if (typeof unsigned === 'object') return auditId >= unsigned.before
+  return unsigned === 'none'
+}
+
+type Bad = (problem: string) => AuditError
+
+function unsignedPolicy(word: string, id: string, bad: Bad): UnsignedPolicy {
+  if (word === 'before') return { before: auditId(id, bad) }
+  if ((word === 'none' || word === 'any') && id === '') return word
+  throw bad('unsigned takes none, any, or before and an audit id')
+}
+
+function auditId(text: string, bad: Bad): bigint {
+  if (!/^\d{1,19}$/.test(text)) throw bad(`"${text}" is no audit id`)
+  return BigInt(text)
+}
+
+function verifierKey(text: string, bad: Bad): VerifierKey {
+  try {
+    return VerifierKey.parse(text)
+  } catch (error) {
+    throw bad((error as Error).message)
+  }
+}
+
+function malformed(message: string): AuditError {
+  return new AuditError('AUDIT_EVIDENCE_MALFORMED', `the trust file, ${message}`)
+}

@@ -1,0 +1,179 @@
+import { AuditError } from '../errors.js'
+import type { AnchorCoverage, Anchors } from './anchors.js'
+import { type ChainSummary, ChainWalk } from './chain-walk.js'
+import { type Finding, type FindingCode, FindingLog } from './finding.js'
+import { type RowCoverage, MOST_OPEN_BLOCKS, RowWalk } from './row-walk.js'
+import type { IdRange, RowBlock, Selection, TrailSource } from './source.js'
+import type { Trust } from './trust.js'
+
+export interface VerifyRequest {
+  readonly trust: Trust
+  readonly selection: Selection
+  readonly anchors: Anchors
+  /** Told of each finding, as it is found. */
+  readonly onFinding: (finding: Finding) => void
+  /** Told now and then how far it is. */
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined
+}
+
+export interface VerifyProgress {
+  readonly step: 'blocks' | 'rows'
+  readonly done: number
+}
+
+/** What was looked at, and what was found. Nothing found means as much as the coverage says, and no more. */
+export interface VerifyReport {
+  readonly findings: ReadonlyMap<FindingCode, number>
+  readonly chains: readonly ChainSummary[]
+  readonly blocks: number
+  readonly rows: RowCoverage
+  readonly anchors: AnchorCoverage
+}
+
+/**
+ * Verifies a trail, from one snapshot of it and from what the auditor knows.
+ *
+ * 1. Every chain, from its genesis: that each block is what its key has signed, and follows from the one before.
+ * 2. That chains which others continue are there, and as far as those say.
+ * 3. That blocks which were said outside the database are there, as they were said.
+ * 4. Every row: that it is what was signed in its block, in its place; and every block: that none of its rows is missing.
+ *
+ * Memory: the summaries of the chains, the anchors, and the blocks that overlap at one id. No table is ever held.
+ *
+ * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when the blocks overlap so much that they cannot be checked at once;
+ *   whatever the source throws
+ */
+export async function verify(source: TrailSource, request: VerifyRequest): Promise<VerifyReport> {
+  const findings = new FindingLog(request.onFinding)
+  const { chains, blocks, extent } = await walkChains(source, request, findings)
+  if (request.selection.chain === undefined) checkContinuations(chains, findings)
+  const anchors = request.anchors.end(chains, request.trust.origin, request.selection.chain, findings)
+  const rows = await walkRows(source, request, extent, findings)
+  return { findings: findings.counts, chains: [...chains.values()], blocks, rows, anchors }
+}
+
+interface WalkedChains {
+  readonly chains: ReadonlyMap<string, ChainSummary>
+  readonly blocks: number
+  /** From the smallest to the largest id of the blocks that are looked at. */
+  readonly extent: IdRange | undefined
+}
+
+async function walkChains(
+  source: TrailSource,
+  { trust, selection, anchors, onProgress }: VerifyRequest,
+  findings: FindingLog,
+): Promise<WalkedChains> {
+  const chains = new Map<string, ChainSummary>()
+  let extent: IdRange | undefined
+  let blocks = 0
+  let current: { readonly chain: string; readonly walk: ChainWalk } | undefined
+  for await (const batch of source.blocks(selection)) {
+    for (const columns of batch) {
+      if (current?.chain !== columns.chainId) {
+        if (current !== undefined) chains.set(current.chain, current.walk.end())
+        current = { chain: columns.chainId, walk: new ChainWalk(columns.chainId, trust, findings) }
+      }
+      const walked = current.walk.add(columns)
+      if (walked === undefined) continue
+      const { number, ids } = walked.block
+      anchors.check(columns.chainId, number, walked.hash, findings)
+      if (ids !== undefined && overlaps(ids, selection.ids)) extent = around(extent, ids)
+    }
+    blocks += batch.length
+    onProgress?.({ step: 'blocks', done: blocks })
+  }
+  if (current !== undefined) chains.set(current.chain, current.walk.end())
+  return { chains, blocks, extent }
+}
+
+function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings: FindingLog): void {
+  for (const { chain, continues } of chains.values()) {
+    if (continues === undefined) continue
+    const older = chains.get(continues.chain)
+    const place = { chain: continues.chain, block: continues.block }
+    if (older === undefined) {
+      findings.add('chain-missing', `chain ${chain} continues it, and it is not there`, place)
+    } else if (older.lastBlock < continues.block) {
+      findings.add('block-missing', `chain ${chain} continues it from block ${continues.block} on`, place)
+    }
+  }
+}
+
+async function walkRows(
+  source: TrailSource,
+  { trust, selection, onProgress }: VerifyRequest,
+  extent: IdRange | undefined,
+  findings: FindingLog,
+): Promise<RowCoverage> {
+  const walk = new RowWalk(trust, findings, selection.ids)
+  const blocks = new Stream(source.rowBlocks(selection))
+  const range = around(extent, selection.ids ?? ALL_IDS)
+  let done = 0
+  for await (const batch of source.rows(range, selection)) {
+    for (const row of batch) {
+      // A synchronous look for each row; waiting only where the next batch of blocks is needed.
+      while (blocks.isDue(row.auditId)) await blocks.take(row.auditId, walk)
+      walk.add(row)
+    }
+    done += batch.length
+    onProgress?.({ step: 'rows', done })
+  }
+  await blocks.take(ALL_IDS.last, walk)
+  walk.end()
+  return walk.coverage
+}
+
+/** Any id at all: negative ones are nobody's of ours, and are looked at too. */
+const ALL_IDS: IdRange = { first: -(2n ** 63n), last: 2n ** 63n - 1n }
+
+/** The blocks in ascending order of their smallest ids, taken as far as the rows have come. */
+class Stream {
+  readonly #batches: AsyncIterator<readonly RowBlock[]>
+  #batch: readonly RowBlock[] = []
+  #next = 0
+  #ended = false
+
+  constructor(batches: AsyncIterable<readonly RowBlock[]>) {
+    this.#batches = batches[Symbol.asyncIterator]()
+  }
+
+  isDue(auditId: bigint): boolean {
+    const block = this.#batch[this.#next]
+    return block === undefined ? !this.#ended : block.minId <= auditId
+  }
+
+  async take(auditId: bigint, walk: RowWalk): Promise<void> {
+    while (this.isDue(auditId)) {
+      const block = this.#batch[this.#next]
+      if (block !== undefined) {
+        this.#next++
+        if (!walk.admit(block, auditId)) throw tooManyOpen()
+        continue
+      }
+      const { done, value } = await this.#batches.next()
+      this.#ended = done === true
+      this.#batch = done === true ? [] : value
+      this.#next = 0
+    }
+  }
+}
+
+function tooManyOpen(): AuditError {
+  return new AuditError(
+    'AUDIT_EVIDENCE_MALFORMED',
+    `more than ${MOST_OPEN_BLOCKS} blocks overlap at one id: look at a part of the trail, or at one chain`,
+  )
+}
+
+function overlaps(ids: IdRange, range: IdRange | undefined): boolean {
+  return range === undefined || (ids.last >= range.first && ids.first <= range.last)
+}
+
+function around(range: IdRange | undefined, ids: IdRange): IdRange {
+  if (range === undefined) return { first: ids.first, last: ids.last }
+  return {
+    first: ids.first < range.first ? ids.first : range.first,
+    last: ids.last > range.last ? ids.last : range.last,
+  }
+}
