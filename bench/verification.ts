@@ -3,7 +3,7 @@ import { Anchors } from '../src/verify/anchors.js'
 import { NO_TRUST } from '../src/verify/trust.js'
 import { verify } from '../src/verify/verify.js'
 import { eventDigest } from '../src/event/digest.js'
-import { TrailReader } from '../src/postgres/read/snapshot.js'
+import { Snapshot } from '../src/postgres/read/snapshot.js'
 import { access } from './access.js'
 import { startPostgres } from '../test/support/postgres/server.js'
 import { migrate } from './databases.js'
@@ -73,11 +73,8 @@ async function fill(databaseUrl: string, rows: number, progress: (what: string) 
   await sink.close()
 }
 
-async function withReader(
-  databaseUrl: string,
-  work: (reader: TrailReader) => Promise<number>,
-): Promise<number> {
-  const reader = await TrailReader.open({ databaseUrl, schema: 'noetl' })
+async function withReader(databaseUrl: string, work: (reader: Snapshot) => Promise<number>): Promise<number> {
+  const reader = await Snapshot.open({ databaseUrl, schema: 'noetl' })
   try {
     return await work(reader)
   } finally {
@@ -85,7 +82,7 @@ async function withReader(
   }
 }
 
-async function readAll(reader: TrailReader): Promise<number> {
+async function readAll(reader: Snapshot): Promise<number> {
   let count = 0
   const all = { first: 0n, last: 2n ** 63n - 1n }
   for await (const batch of reader.rows(all, { chain: undefined, ids: undefined })) count += batch.length

@@ -68,8 +68,8 @@ export type {
   CommittedBlock,
   LostBlocks,
   SinkFault,
-  SinkFinding,
-  SinkWriter,
+  HealthFinding,
+  SinkOwner,
   WriteResult,
 } from './contract/sink.js'
 export { VERSION } from './version.js'

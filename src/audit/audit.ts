@@ -18,7 +18,7 @@ import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
 import { checkIdentity, enrolmentFindings } from '../postgres/write/enrolment.js'
 import { PostgresAuditSink } from '../postgres/write/sink.js'
-import type { AuditSink, SinkFinding } from '../contract/sink.js'
+import type { AuditSink, HealthFinding } from '../contract/sink.js'
 import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
 import { VERSION } from '../version.js'
 
@@ -50,7 +50,7 @@ export class Audit {
   readonly #options: AuditOptions
   #parts: Parts | undefined
   #override: boolean | StrictPolicy | undefined
-  #spool: Promise<SinkFinding | undefined> | undefined
+  #spool: Promise<HealthFinding | undefined> | undefined
   #starting: Promise<SelfTestReport> | undefined
   #started = false
   #isProcessorTaken = false

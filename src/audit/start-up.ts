@@ -4,7 +4,7 @@ import type { DurableAuditExporter } from '../exporter/exporter.js'
 import type { AuditSettings } from '../options/options.js'
 import type { SelfTestReport } from '../otel/self-test.js'
 import { takeUnclaimed } from '../service/registry.js'
-import type { AuditSink, SinkFinding } from '../contract/sink.js'
+import type { AuditSink, HealthFinding } from '../contract/sink.js'
 
 /** Records that were made when there was no pipeline in the process are lost, and counted by the first that comes. */
 export function reportUnclaimed({ metrics }: DurableAuditExporter): void {
@@ -18,7 +18,7 @@ export function reportUnclaimed({ metrics }: DurableAuditExporter): void {
 export async function openSpool(
   { spoolDirectory, spoolMode, spoolBytes }: AuditSettings,
   exporter: DurableAuditExporter,
-): Promise<SinkFinding | undefined> {
+): Promise<HealthFinding | undefined> {
   if (spoolDirectory === undefined) return undefined
   try {
     const { openLmdbSpool } = await import('../spool/lmdb/lmdb-spool.js')
@@ -46,7 +46,7 @@ export async function autoMigrate({ databaseUrl, schema }: AuditSettings): Promi
 }
 
 /** Never rejects: what is wrong is a finding. */
-export async function checkSink(sink: AuditSink): Promise<readonly SinkFinding[]> {
+export async function checkSink(sink: AuditSink): Promise<readonly HealthFinding[]> {
   try {
     return (await sink.check?.()) ?? []
   } catch (error) {

@@ -15,7 +15,7 @@ import type { NoteSigner } from './note-key.js'
 import { type SignedBlock, signBlock } from './signed-block.js'
 
 /** One row of a batch. */
-export interface ChainRow {
+export interface BatchRow {
   readonly event: { readonly auditId: bigint }
   /** SHA-256 of the event, 32 bytes. */
   readonly digest: Uint8Array
@@ -112,7 +112,7 @@ export class WriterChain {
   }
 
   /** Whether these rows may be sent: while the fate of a block of rows is unknown, only its own. */
-  takes(rows: readonly ChainRow[]): boolean {
+  takes(rows: readonly BatchRow[]): boolean {
     const doubtful = this.inDoubt
     return doubtful === undefined || doubtful.block.kind !== 'data' || this.#holds(doubtful, rows)
   }
@@ -123,7 +123,7 @@ export class WriterChain {
    *
    * @param rows in ascending order of audit ids, at least one
    */
-  prepareRows(rows: readonly ChainRow[]): SignedBlock {
+  prepareRows(rows: readonly BatchRow[]): SignedBlock {
     if (!this.takes(rows)) {
       throw new TypeError('other rows, while the fate of a block is unknown: it must be sent again first')
     }
@@ -214,7 +214,7 @@ export class WriterChain {
     return new WriterChain(this.#options, continues)
   }
 
-  #prepare(kind: 'data' | 'idle' | 'close', rows: readonly ChainRow[] = []): SignedBlock {
+  #prepare(kind: 'data' | 'idle' | 'close', rows: readonly BatchRow[] = []): SignedBlock {
     if (this.isOver) throw new TypeError('the chain is over')
     if (this.#inFlight) throw new TypeError('a block is in flight')
     if (this.#head === undefined) return this.#prepared(this.#genesis(), this.#enrolledSigners())
@@ -280,7 +280,7 @@ export class WriterChain {
     }
   }
 
-  #contents(number: number, rows: readonly ChainRow[]): Pick<Block, 'ids' | 'rows' | 'root'> {
+  #contents(number: number, rows: readonly BatchRow[]): Pick<Block, 'ids' | 'rows' | 'root'> {
     const first = rows[0]?.event.auditId
     const last = rows.at(-1)?.event.auditId
     if (first === undefined || last === undefined) throw new TypeError('a data block has rows')
@@ -289,7 +289,7 @@ export class WriterChain {
     return { ids: { first, last }, rows: rows.length, root: tree.root }
   }
 
-  #holds({ block }: SignedBlock, rows: readonly ChainRow[]): boolean {
+  #holds({ block }: SignedBlock, rows: readonly BatchRow[]): boolean {
     const { ids, root } = this.#contents(block.number, rows)
     return ids?.first === block.ids?.first && ids?.last === block.ids?.last && sameBytes(root, block.root)
   }

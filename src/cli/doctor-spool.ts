@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { Diagnosis } from '../postgres/diagnose.js'
-import type { SinkFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../contract/sink.js'
 
 /** `f_type` of file systems that are on another machine: NFS, SMB, CIFS, SMB2, Ceph, 9P. */
 const ON_THE_NETWORK: ReadonlySet<number> = new Set([
@@ -15,8 +15,8 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
     const state = 'none: async events that are not stored when the process is killed are lost'
     return { check, state, findings: [] }
   }
-  const findings: SinkFinding[] = []
-  const say = (level: SinkFinding['level'], message: string): void =>
+  const findings: HealthFinding[] = []
+  const say = (level: HealthFinding['level'], message: string): void =>
     void findings.push({ level, check, message })
   if (!isInstalled('lmdb')) say('error', 'lmdb is not installed: npm install lmdb')
   const { inspectDirectory, nearestExisting } = await import('../spool/directories/directory.js')
@@ -33,7 +33,7 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   return { check, state, findings }
 }
 
-type Say = (level: SinkFinding['level'], message: string) => void
+type Say = (level: HealthFinding['level'], message: string) => void
 
 async function lookAt(directory: string, say: Say): Promise<void> {
   const { listSpools } = await import('../spool/directories/list.js')

@@ -1,5 +1,5 @@
 import type { Diagnosis } from '../postgres/diagnose.js'
-import type { SinkFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../contract/sink.js'
 
 /**
  * What the environment says about tracing, as far as it can be seen from outside of the service: rows are stored whatever
@@ -7,8 +7,8 @@ import type { SinkFinding } from '../contract/sink.js'
  */
 export async function diagnoseTracing(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
   const check = 'tracing'
-  const findings: SinkFinding[] = []
-  const say = (level: SinkFinding['level'], message: string): void =>
+  const findings: HealthFinding[] = []
+  const say = (level: HealthFinding['level'], message: string): void =>
     void findings.push({ level, check, message })
   if (env['OTEL_CONFIG_FILE']) {
     say(

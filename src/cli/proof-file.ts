@@ -5,7 +5,7 @@ import { checkRowProof } from '../verify/row-proof.js'
 import type { Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
 import { proofOfRow } from '../postgres/read/row-proof.js'
-import type { TrailReader } from '../postgres/read/snapshot.js'
+import type { Snapshot } from '../postgres/read/snapshot.js'
 import { textOf } from './verify-input.js'
 
 /**
@@ -14,7 +14,7 @@ import { textOf } from './verify-input.js'
  * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when there is no such row, it has no block, or the file cannot be written;
  *   `AUDIT_EVIDENCE_REFUTED` when its block cannot prove it
  */
-export async function writeProofFile(reader: TrailReader, auditId: bigint, path: string): Promise<void> {
+export async function writeProofFile(reader: Snapshot, auditId: bigint, path: string): Promise<void> {
   const proof = await proofOfRow(reader, auditId)
   if (proof === 'no row') throw missing(`there is no row ${auditId}`)
   if (proof === 'no block') throw missing(`row ${auditId} has no block`)

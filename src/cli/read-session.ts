@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os'
 import { createAudit } from '../audit/audit.js'
 import { AuditError, ERROR_CATALOGUE } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
-import { type Reading, readingFields, type TrailReader } from '../query/reading.js'
+import { type Reading, readingFields, type Principal } from '../query/reading.js'
 import { Trail } from '../query/trail.js'
 import type { ReadSettings } from '../options/read-options.js'
 import { resolveReadOptions } from '../options/resolve.js'
@@ -102,7 +102,7 @@ function notRecorded(cause: unknown): AuditError {
   )
 }
 
-function whoami(): TrailReader {
+function whoami(): Principal {
   const sourceAddress = hostname()
   try {
     return { actorId: userInfo().username, actorType: 'user', sourceAddress }

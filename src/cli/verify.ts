@@ -95,9 +95,9 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
-  const { TrailReader } = await import('../postgres/read/snapshot.js')
+  const { Snapshot } = await import('../postgres/read/snapshot.js')
   const database = await databaseOf(flags)
-  const reader = await TrailReader.open(database).catch(async (error: unknown) => {
+  const reader = await Snapshot.open(database).catch(async (error: unknown) => {
     throw await explained(error, database.schema)
   })
   try {

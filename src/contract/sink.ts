@@ -74,7 +74,7 @@ export interface LostBlocks {
 }
 
 /** What a sink that keeps a chain of blocks asks of the writer it writes for, and tells it. MUST NOT throw. */
-export interface SinkWriter {
+export interface SinkOwner {
   readonly serviceName: string | undefined
   readonly serviceInstanceId: string | undefined
   /** How many events the writer has lost so far. */
@@ -86,7 +86,7 @@ export interface SinkWriter {
 }
 
 /** One finding of a sink about its own fitness. */
-export interface SinkFinding {
+export interface HealthFinding {
   /** `error`: records would not be durable. `warning`: worth knowing. */
   readonly level: 'error' | 'warning'
   readonly check: string
@@ -107,9 +107,9 @@ export interface AuditSink {
   readonly sinkId: string
   write(batch: AuditBatch): Promise<WriteResult>
   /** Told before the first write for whom it writes, by a writer that wants to know. */
-  attach?(writer: SinkWriter): void
+  attach?(writer: SinkOwner): void
   /** Findings about the store; none when all is well. Rejects with an AuditError when it cannot be reached. */
-  check?(): Promise<readonly SinkFinding[]>
+  check?(): Promise<readonly HealthFinding[]>
   /** Ends all work. A write in progress answers `unknown` or as it really ended. Idempotent. */
   close(): Promise<void>
 }

@@ -1,12 +1,12 @@
 import { BlockAnchors } from '../otel/block-anchors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { ServiceIdentity } from '../contract/pipeline.js'
-import type { CommittedBlock, LostBlocks, SinkWriter } from '../contract/sink.js'
+import type { CommittedBlock, LostBlocks, SinkOwner } from '../contract/sink.js'
 import { type GapLedger, lostBlocksRow } from './gap.js'
 import type { OwnRows } from './own-rows.js'
 
 /** What the store asks of its writer, and tells it. */
-export class StoreListener implements SinkWriter {
+export class StoreListener implements SinkOwner {
   readonly #identity: () => ServiceIdentity
   readonly #metrics: AuditMetrics
   readonly #gaps: GapLedger

@@ -10,14 +10,14 @@ import { hiddenApi } from '../host/otel-api.js'
 import { withTicket } from './audit-span.js'
 import type { AuditPipeline } from '../contract/pipeline.js'
 import type { Claimable } from '../contract/ticket.js'
-import type { SinkFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../contract/sink.js'
 import { VERSION } from '../version.js'
 
 /** What the self-test found. */
 export interface SelfTestReport {
   /** Whether nothing stands in the way of durable records. */
   readonly ok: boolean
-  readonly findings: readonly SinkFinding[]
+  readonly findings: readonly HealthFinding[]
 }
 
 /** Asks whether a processor claims tickets, without an event and without an export. */
@@ -37,8 +37,8 @@ class Probe implements Claimable {
  *
  * @param isProcessorTaken whether anybody has asked for the processor: no tracer has it before
  */
-export function checkTelemetry(pipeline: AuditPipeline, isProcessorTaken: boolean): SinkFinding[] {
-  const findings: SinkFinding[] = []
+export function checkTelemetry(pipeline: AuditPipeline, isProcessorTaken: boolean): HealthFinding[] {
+  const findings: HealthFinding[] = []
   const found = probe(pipeline, isProcessorTaken)
   if (found !== undefined) findings.push({ level: 'warning', check: 'tracer', message: found })
   const meters = metrics.getMeterProvider().constructor.name

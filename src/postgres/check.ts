@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
-import type { SinkFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../contract/sink.js'
 import { quotedSchema } from './schema-name.js'
 
 /** How far the clocks of process and database may be apart, in ms: rows of two services must sort sensibly. */
@@ -32,8 +32,8 @@ const IS_STANDBY =
   'the database is a standby; point DATABASE_URL at the primary, or on this one: SELECT pg_promote()'
 
 /** Whether a committed row would be a durable one: settings, clock, and a write in a transaction that is rolled back. */
-export async function checkStore(client: ClientBase, schema: string): Promise<readonly SinkFinding[]> {
-  const findings: SinkFinding[] = []
+export async function checkStore(client: ClientBase, schema: string): Promise<readonly HealthFinding[]> {
+  const findings: HealthFinding[] = []
   const before = Date.now()
   const { rows } = await client.query<ServerState>(
     `select current_setting('fsync') as fsync, current_setting('full_page_writes') as full_page_writes,
@@ -78,7 +78,7 @@ export async function checkStore(client: ClientBase, schema: string): Promise<re
 }
 
 /** The original's columns are enough to see that this role may insert into today's partition; and a block. */
-async function tryWrite(client: ClientBase, schema: string): Promise<readonly SinkFinding[]> {
+async function tryWrite(client: ClientBase, schema: string): Promise<readonly HealthFinding[]> {
   await client.query('begin')
   try {
     await client.query(
@@ -105,6 +105,6 @@ async function tryWrite(client: ClientBase, schema: string): Promise<readonly Si
   }
 }
 
-function error(check: string, message: string): SinkFinding {
+function error(check: string, message: string): HealthFinding {
   return { level: 'error', check, message }
 }

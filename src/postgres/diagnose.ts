@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import { snowflakeTime } from '../event/snowflake.js'
-import type { SinkFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../contract/sink.js'
 import { checkStore } from './check.js'
 import { Connection, type ConnectionOptions } from './connection.js'
 import { fault } from './faults.js'
@@ -19,7 +19,7 @@ export interface Diagnosis {
   readonly check: string
   /** What was found to be so. */
   readonly state: string
-  readonly findings: readonly SinkFinding[]
+  readonly findings: readonly HealthFinding[]
 }
 
 /**
@@ -72,7 +72,7 @@ function isBehindProxy(client: ClientBase, pid: string | undefined): boolean {
   return typeof processID === 'number' && pid !== undefined && String(processID) !== pid
 }
 
-const PROXY: SinkFinding = {
+const PROXY: HealthFinding = {
   level: 'warning',
   check: 'proxy',
   message:
@@ -89,7 +89,7 @@ async function rightsOf(client: ClientBase, schema: string): Promise<Diagnosis> 
     [table],
   )
   const [rights] = rows
-  const findings: SinkFinding[] = []
+  const findings: HealthFinding[] = []
   if (rights?.inserts !== true) {
     findings.push(error('rights', `this login may not insert; as the owner: GRANT ${writer} TO <this login>`))
   }
@@ -126,6 +126,6 @@ function broken(check: string, message: string): Diagnosis {
   return { check, state: 'broken', findings: [error(check, message)] }
 }
 
-function error(check: string, message: string): SinkFinding {
+function error(check: string, message: string): HealthFinding {
   return { level: 'error', check, message }
 }

@@ -2,10 +2,10 @@ import { checkRowProof, type RowProof } from '../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
 import { proofOfRow } from '../postgres/read/row-proof.js'
-import { TrailReader } from '../postgres/read/snapshot.js'
+import { Snapshot } from '../postgres/read/snapshot.js'
 
 /** What was found out about one row by checking it, its block and its chain. */
-export interface RowEvidence {
+export interface RowVerdict {
   /** `verified` was computed; `unsigned` rows have no block; `not-verified` contradicts its block or chain. */
   readonly status: 'verified' | 'not-verified' | 'unsigned'
   /** What contradicts, for people. Empty unless `not-verified`. */
@@ -19,7 +19,7 @@ export interface RowEvidence {
 /** Computes the evidence of a row. Whoever has it can pass it to the server; without it a row says `evidence: null`. */
 export interface EvidenceSource {
   /** @returns undefined when there is no such row */
-  evidenceOf(auditId: bigint): Promise<RowEvidence | undefined>
+  evidenceOf(auditId: bigint): Promise<RowVerdict | undefined>
 }
 
 /** Where the trail is that is checked, and what is known of it from elsewhere. */
@@ -45,8 +45,8 @@ export class ComputedEvidence implements EvidenceSource {
   }
 
   /** @throws AuditError `AUDIT_UNAVAILABLE` or `AUDIT_SCHEMA` when the trail cannot be read */
-  async evidenceOf(auditId: bigint): Promise<RowEvidence | undefined> {
-    const reader = await TrailReader.open(this.#options)
+  async evidenceOf(auditId: bigint): Promise<RowVerdict | undefined> {
+    const reader = await Snapshot.open(this.#options)
     let proof: RowProof | undefined
     try {
       const provable = await proofOfRow(reader, auditId)

@@ -3,7 +3,7 @@ import { Operation, type Outcome } from '../event/vocabulary.js'
 import { TRAIL_CREDENTIAL } from '../exporter/gap.js'
 
 /** Who reads the trail. */
-export interface TrailReader {
+export interface Principal {
   readonly actorId: string
   readonly actorType: ActorType
   readonly sourceAddress?: string | undefined
@@ -23,7 +23,7 @@ export interface Reading {
 
 /** The row that a read of the trail leaves in it. */
 export function readingFields(
-  { actorId, actorType, sourceAddress }: TrailReader,
+  { actorId, actorType, sourceAddress }: Principal,
   { what, via, filter, rows, sha256 }: Reading,
   outcome: Outcome,
 ): AuditFields {

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { TrailReader } from '../query/reading.js'
+import type { Principal } from '../query/reading.js'
 import { Problem } from './problem.js'
 
 /** Decides who may read the trail. */
@@ -9,7 +9,7 @@ export interface Authenticator {
    *
    * @throws Problem 401 without credentials, 403 when they do not suffice, 503 when nobody can be let in
    */
-  authenticate(request: Request): Promise<Omit<TrailReader, 'sourceAddress'>>
+  authenticate(request: Request): Promise<Omit<Principal, 'sourceAddress'>>
 }
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="secret audit"' }

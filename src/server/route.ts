@@ -2,7 +2,7 @@ import type { AuditStats } from '../exporter/stats.js'
 import type { Trust } from '../verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'
-import type { TrailReader } from '../query/reading.js'
+import type { Principal } from '../query/reading.js'
 import type { Trail } from '../query/trail.js'
 import type { SecretAuditService } from '../service/service.js'
 import type { ServerMetrics } from './metrics.js'
@@ -30,7 +30,7 @@ export interface Call {
 
 /** A request of somebody who may read. */
 export interface ReaderCall extends Call {
-  readonly reader: TrailReader
+  readonly reader: Principal
 }
 
 export interface RouteDoc {

@@ -2,7 +2,7 @@ import { rowLeaf } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
 import type { FindingCode, FindingLog } from './finding.js'
-import type { IdRange, RowBlock, RowEvidence } from './source.js'
+import type { IdRange, RowBlock, CheckedRow } from './source.js'
 import { mustBeSigned, type Trust } from './trust.js'
 
 /** How many rows there were of which kind. */
@@ -98,7 +98,7 @@ export class RowWalk {
     return this.#openCount <= MOST_OPEN_BLOCKS
   }
 
-  add(row: RowEvidence): void {
+  add(row: CheckedRow): void {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
     const { auditId, chain, block, index, stored, computed } = row
     if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
@@ -127,7 +127,7 @@ export class RowWalk {
     for (const blocks of this.#open.values()) for (const open of blocks.values()) this.#close(open)
   }
 
-  #addUnsigned(row: RowEvidence): void {
+  #addUnsigned(row: CheckedRow): void {
     const { auditId, stored, computed } = row
     if (!this.#isAskedFor(auditId)) return
     this.#unsigned++
@@ -137,7 +137,7 @@ export class RowWalk {
     if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')
   }
 
-  #place(row: RowEvidence, open: OpenBlock, index: number): void {
+  #place(row: CheckedRow, open: OpenBlock, index: number): void {
     if (index < open.next || index >= open.block.rowCount) {
       open.spoilt = true
       const what = index < open.next ? 'was taken, or passed, before' : 'is beyond the rows of the block'
@@ -201,7 +201,7 @@ export class RowWalk {
     return this.#ids === undefined || (auditId >= this.#ids.first && auditId <= this.#ids.last)
   }
 
-  #find(code: FindingCode, { auditId, chain, block }: RowEvidence, detail: string): void {
+  #find(code: FindingCode, { auditId, chain, block }: CheckedRow, detail: string): void {
     this.#findings.add(code, detail, { auditId, chain: chain ?? undefined, block: block ?? undefined })
   }
 }

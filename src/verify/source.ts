@@ -26,7 +26,7 @@ export interface RowBlock {
 }
 
 /** A row as it is held against its block. */
-export interface RowEvidence {
+export interface CheckedRow {
   readonly auditId: bigint
   /** SHA-256 of the event that the columns make. */
   readonly computed: Uint8Array
@@ -48,5 +48,5 @@ export interface TrailSource {
   /** Blocks with rows of that range, in ascending order of their smallest ids. */
   rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]>
   /** Rows of that range in ascending order of their ids. */
-  rows(range: IdRange, selection: Selection): AsyncIterable<readonly RowEvidence[]>
+  rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]>
 }

@@ -5,7 +5,7 @@ import type { BlockColumns } from '../../src/chain/block-columns.js'
 import { merkleRoot } from '../../src/chain/merkle.js'
 import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { SignedBlock } from '../../src/chain/signed-block.js'
-import { type ChainRow, WriterChain, type WriterChainOptions } from '../../src/chain/writer-chain.js'
+import { type BatchRow, WriterChain, type WriterChainOptions } from '../../src/chain/writer-chain.js'
 import { anEvent, batchOf } from '../support/events.js'
 
 const OPTIONS: WriterChainOptions = {
@@ -17,7 +17,7 @@ const OPTIONS: WriterChainOptions = {
   lost: () => 0,
 }
 
-const someRows = (count: number): readonly ChainRow[] =>
+const someRows = (count: number): readonly BatchRow[] =>
   batchOf(...Array.from({ length: count }, () => anEvent())).entries
 
 /** A chain, and the table that its blocks go to. */
@@ -42,7 +42,7 @@ class Bench {
   }
 
   /** Sends what it takes to get these rows stored. */
-  write(rows: readonly ChainRow[]): SignedBlock {
+  write(rows: readonly BatchRow[]): SignedBlock {
     for (;;) {
       const block = this.store(this.chain.prepareRows(rows))
       if (block.block.kind === 'data') return block

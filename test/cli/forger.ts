@@ -3,9 +3,9 @@ import { type BlockColumns, textOfColumns } from '../../src/chain/block-columns.
 import { merkleRoot } from '../../src/chain/merkle.js'
 import { signatureLines } from '../../src/chain/note.js'
 import type { NoteSigner } from '../../src/chain/note-key.js'
-import type { RowEvidence } from '../../src/verify/source.js'
+import type { CheckedRow } from '../../src/verify/source.js'
 import { blockValues } from '../../src/postgres/block-row.js'
-import { TrailReader } from '../../src/postgres/read/snapshot.js'
+import { Snapshot } from '../../src/postgres/read/snapshot.js'
 import type { Scene } from './attack.js'
 
 export interface Forgery {
@@ -41,7 +41,7 @@ interface Means {
   readonly prev: Uint8Array | undefined
 }
 
-function forged(old: BlockColumns, rows: readonly RowEvidence[], { as, key, prev }: Means): BlockColumns {
+function forged(old: BlockColumns, rows: readonly CheckedRow[], { as, key, prev }: Means): BlockColumns {
   const leaves = rows.map(({ computed }, index) => rowLeaf(as, Number(old.blockNo), index, computed))
   const columns: BlockColumns = {
     ...old,
@@ -57,7 +57,7 @@ async function replace(
   { client }: Scene,
   { chainId, blockNo }: BlockColumns,
   columns: BlockColumns,
-  rows: readonly RowEvidence[],
+  rows: readonly CheckedRow[],
 ): Promise<void> {
   await client.query('delete from noetl.secret_audit_block where chain_id = $1 and block_no = $2', [
     chainId,
@@ -79,12 +79,12 @@ async function replace(
 }
 
 async function readChain(url: string, chain: string) {
-  const reader = await TrailReader.open({ databaseUrl: url, schema: 'noetl' })
+  const reader = await Snapshot.open({ databaseUrl: url, schema: 'noetl' })
   const selection = { chain, ids: undefined }
   try {
     const blocks: BlockColumns[] = []
     for await (const batch of reader.blocks(selection)) blocks.push(...batch)
-    const rows: RowEvidence[] = []
+    const rows: CheckedRow[] = []
     const all = { first: 0n, last: 2n ** 63n - 1n }
     for await (const batch of reader.rows(all, selection)) rows.push(...batch)
     return { blocks, rows }

@@ -163,11 +163,11 @@ describe('found by the tables and public keys', () => {
     const { code, found } = await after(async ({ client, sql, auditId }) => {
       await sql(`update noetl.secret_audit set outcome = 'denied' where audit_id = ROW`)
       const { eventDigest } = await import('../../src/event/digest.js')
-      const { TrailReader } = await import('../../src/postgres/read/snapshot.js')
+      const { Snapshot } = await import('../../src/postgres/read/snapshot.js')
       const database = (await client.query('select current_database() as name')).rows[0].name as string
       const url = new URL(honest.database.url)
       url.pathname = `/${database}`
-      const reader = await TrailReader.open({ databaseUrl: url.href, schema: 'noetl' })
+      const reader = await Snapshot.open({ databaseUrl: url.href, schema: 'noetl' })
       const row = await reader.event(BigInt(auditId))
       await reader.close()
       if (row === undefined) throw new Error('no row')

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createAudit, Operation, Outcome, PostgresAuditSink } from 'otel-audit'
-import { ComputedEvidence, type EvidenceSource, type RowEvidence } from 'otel-audit/query'
+import { ComputedEvidence, type EvidenceSource, type RowVerdict } from 'otel-audit/query'
 import type { Client } from 'pg'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -212,7 +212,7 @@ test('pages by cursor, without a gap or a repeat', async () => {
 })
 
 describe('a row', () => {
-  const evidence = (status: RowEvidence['status'], findings: readonly string[] = []): EvidenceSource => ({
+  const evidence = (status: RowVerdict['status'], findings: readonly string[] = []): EvidenceSource => ({
     evidenceOf: async () => ({ status, findings, block: 'otel-audit/block/v1\n', proof: [] }),
   })
 

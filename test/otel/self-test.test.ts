@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { type Audit, createAudit } from '../../src/audit/audit.js'
 import { checkStore } from '../../src/postgres/check.js'
 import { migrate } from '../../src/postgres/migrate/migrate.js'
-import type { SinkFinding } from '../../src/contract/sink.js'
+import type { HealthFinding } from '../../src/contract/sink.js'
 import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { startPostgres } from '../support/postgres/server.js'
 import { waitUntil } from '../support/wait-until.js'
@@ -16,10 +16,10 @@ import { forgetTelemetry, listening, thrower, traced } from '../service/telemetr
 import { environment, recordingAudit, startSdk } from './own-sdk.js'
 import { scraper } from './scrape.js'
 
-const findings = async (audit: Audit): Promise<readonly SinkFinding[]> => (await audit.selfTest()).findings
+const findings = async (audit: Audit): Promise<readonly HealthFinding[]> => (await audit.selfTest()).findings
 
 describe('of the tracer it says', () => {
-  async function ofTracer(audit: Audit): Promise<SinkFinding | undefined> {
+  async function ofTracer(audit: Audit): Promise<HealthFinding | undefined> {
     scraper()
     const { ok, findings: found } = await audit.selfTest()
     // The direct path carries on.
@@ -107,7 +107,7 @@ describe('of the store it says', () => {
     await database.drop()
   })
 
-  async function ofStore(databaseUrl: string): Promise<readonly SinkFinding[]> {
+  async function ofStore(databaseUrl: string): Promise<readonly HealthFinding[]> {
     const audit = createAudit({ databaseUrl, answerTimeoutMs: 5000 })
     onTestFinished(() => audit.close())
     const { ok, findings: found } = await audit.selfTest()

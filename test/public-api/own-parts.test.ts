@@ -31,8 +31,8 @@ import {
   SecretAuditService,
   type ServiceIdentity,
   type SinkFault,
-  type SinkFinding,
-  type SinkWriter,
+  type HealthFinding,
+  type SinkOwner,
   SnowflakeGenerator,
   type SpanExportResult,
   type SpanPipeline,
@@ -56,7 +56,7 @@ describe('a sink of the application', () => {
       return Promise.resolve({ status: 'committed', committedAt: Date.now() * 1000 })
     }
 
-    check(): Promise<readonly SinkFinding[]> {
+    check(): Promise<readonly HealthFinding[]> {
       return Promise.resolve([{ level: 'warning', check: 'lines', message: 'not durable' }])
     }
 
@@ -68,10 +68,10 @@ describe('a sink of the application', () => {
   it('may keep chains of blocks of its own: receipts say where, and what it lost gets into the trail', async () => {
     const place: BlockPlace = { log: 'lines', chain: '0'.repeat(32), block: 1 }
     class ChainSink extends LineSink {
-      writer: SinkWriter | undefined
+      writer: SinkOwner | undefined
       readonly events: string[] = []
 
-      attach(writer: SinkWriter): void {
+      attach(writer: SinkOwner): void {
         this.writer = writer
       }
 

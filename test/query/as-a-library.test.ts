@@ -22,7 +22,7 @@ import {
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,
-  type TrailReader,
+  type Principal,
 } from 'otel-audit/query'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
@@ -77,7 +77,7 @@ test('a program reads, and records that it did', async () => {
 
   const sink = new RecordingAuditSink()
   const audit = createAudit({ sink })
-  const reader: TrailReader = { actorId: 'jane', actorType: 'user', sourceAddress: '192.0.2.1' }
+  const reader: Principal = { actorId: 'jane', actorType: 'user', sourceAddress: '192.0.2.1' }
   const reading: Reading = { what: 'rows', via: 'cli', filter: '{}', rows: 1 }
   await audit.service.recordStrict(readingFields(reader, reading, 'ok'))
   await audit.service.recordStrict(readingFields(reader, { ...reading, what: 'export', sha256: 'ab' }, 'ok'))

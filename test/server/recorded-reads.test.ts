@@ -1,5 +1,5 @@
 import { PostgresAuditSink } from 'otel-audit'
-import { CSV_HEAD, type EvidenceSource, type RowEvidence } from 'otel-audit/query'
+import { CSV_HEAD, type EvidenceSource, type RowVerdict } from 'otel-audit/query'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
@@ -162,7 +162,7 @@ describe('every read leaves a row with the reader and the filter', () => {
 
 describe('a row', () => {
   test('is shown with what verifying it found, when the server can', async () => {
-    const evidence: RowEvidence = {
+    const evidence: RowVerdict = {
       status: 'verified',
       findings: [],
       block: 'otel-audit/block/v1\n',

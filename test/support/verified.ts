@@ -3,7 +3,7 @@ import type { Finding } from '../../src/verify/finding.js'
 import type { Selection } from '../../src/verify/source.js'
 import { NO_TRUST, type Trust } from '../../src/verify/trust.js'
 import { verify, type VerifyReport } from '../../src/verify/verify.js'
-import { TrailReader } from '../../src/postgres/read/snapshot.js'
+import { Snapshot } from '../../src/postgres/read/snapshot.js'
 
 export interface VerifiedTrail extends VerifyReport {
   readonly found: readonly Finding[]
@@ -16,7 +16,7 @@ export async function verifiedTrail(
   selection: Partial<Selection> = {},
   anchors = new Anchors(),
 ): Promise<VerifiedTrail> {
-  const reader = await TrailReader.open({ databaseUrl, schema: 'noetl' })
+  const reader = await Snapshot.open({ databaseUrl, schema: 'noetl' })
   const found: Finding[] = []
   try {
     const report = await verify(reader, {

@@ -1,4 +1,4 @@
-import type { AuditBatch, AuditSink, SinkWriter, WriteResult } from '../../src/contract/sink.js'
+import type { AuditBatch, AuditSink, SinkOwner, WriteResult } from '../../src/contract/sink.js'
 
 /**
  * A sink between an exporter and the real one that holds the *exporter* to the contract of `AuditSink`, and counts.
@@ -41,7 +41,7 @@ export class WatchedSink implements AuditSink {
     }
   }
 
-  attach(writer: SinkWriter): void {
+  attach(writer: SinkOwner): void {
     this.#sink.attach?.(writer)
   }
 

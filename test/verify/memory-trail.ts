@@ -4,7 +4,7 @@ import type { SignedBlock } from '../../src/chain/signed-block.js'
 import { WriterChain } from '../../src/chain/writer-chain.js'
 import { Anchors } from '../../src/verify/anchors.js'
 import type { Finding } from '../../src/verify/finding.js'
-import type { IdRange, RowBlock, RowEvidence, Selection } from '../../src/verify/source.js'
+import type { IdRange, RowBlock, CheckedRow, Selection } from '../../src/verify/source.js'
 import { NO_TRUST, type Trust } from '../../src/verify/trust.js'
 import { verify, type VerifyReport } from '../../src/verify/verify.js'
 import { eventDigest } from '../../src/event/digest.js'
@@ -52,7 +52,7 @@ export class MemoryTrail {
     yield* inBatches(asked.toSorted((a, b) => (a.minId < b.minId ? -1 : 1)))
   }
 
-  async *evidence(range: IdRange, { chain }: Selection): AsyncGenerator<readonly RowEvidence[]> {
+  async *evidence(range: IdRange, { chain }: Selection): AsyncGenerator<readonly CheckedRow[]> {
     const found = this.rows
       .filter(({ event }) => event.auditId >= range.first && event.auditId <= range.last)
       .filter((row) => chain === undefined || row.chain === chain)

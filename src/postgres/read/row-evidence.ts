@@ -1,4 +1,4 @@
-import type { RowEvidence } from '../../verify/source.js'
+import type { CheckedRow } from '../../verify/source.js'
 import { EVENT_DOMAIN } from '../../event/digest.js'
 import { sha256 } from '../../event/sha256.js'
 
@@ -20,7 +20,7 @@ EVENT_DOMAIN.copy(scratch)
  * That format has of each field what the digest wants, `length:u32be ‖ bytes`, with integers big-endian and text in
  * UTF-8: only the tag goes in front of it, and times count from another zero. No event is made for that.
  */
-export function readRowEvidence(bytes: Buffer, from: number): RowEvidence {
+export function readRowEvidence(bytes: Buffer, from: number): CheckedRow {
   let at = from
   let end = EVENT_DOMAIN.length
   const auditId = bytes.readBigInt64BE(at + 4)

@@ -2,7 +2,7 @@ import type { BlockColumns } from '../../chain/block-columns.js'
 import { sameBytes } from '../../chain/hash.js'
 import { makeRowProof, type RowProof } from '../../verify/row-proof.js'
 import { AuditError } from '../../errors.js'
-import type { PlacedEvent, TrailReader } from './snapshot.js'
+import type { PlacedEvent, Snapshot } from './snapshot.js'
 
 /** A row with all that proves it, or why there is no such thing. */
 export type Provable = RowProof | 'no row' | 'no block'
@@ -13,7 +13,7 @@ export type Provable = RowProof | 'no row' | 'no block'
  * @throws AuditError `AUDIT_EVIDENCE_REFUTED` when the row says that it is in a block, and what is needed to prove that is
  *   not there or contradicts it
  */
-export async function proofOfRow(reader: TrailReader, auditId: bigint): Promise<Provable> {
+export async function proofOfRow(reader: Snapshot, auditId: bigint): Promise<Provable> {
   const row = await reader.event(auditId)
   if (row === undefined) return 'no row'
   if (row.place === undefined) return 'no block'
@@ -26,7 +26,7 @@ export async function proofOfRow(reader: TrailReader, auditId: bigint): Promise<
 type Place = NonNullable<PlacedEvent['place']>
 
 async function blocksFor(
-  reader: TrailReader,
+  reader: Snapshot,
   { chain, block: number }: Place,
 ): Promise<{ block: BlockColumns; keyBlocks: readonly BlockColumns[] }> {
   const keyBlocks: BlockColumns[] = []
@@ -43,7 +43,7 @@ async function blocksFor(
 
 /** The row's own is computed; those of its mates are theirs to prove. */
 async function digestsOf(
-  reader: TrailReader,
+  reader: Snapshot,
   { chainId: chain, minId, maxId, blockNo, rowCount }: BlockColumns,
   auditId: bigint,
 ): Promise<readonly Uint8Array[]> {

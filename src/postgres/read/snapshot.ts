@@ -1,6 +1,6 @@
 import type { Client, CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
-import type { IdRange, RowBlock, RowEvidence, Selection, TrailSource } from '../../verify/source.js'
+import type { IdRange, RowBlock, CheckedRow, Selection, TrailSource } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
 import { untraced } from '../../host/untraced.js'
@@ -11,7 +11,7 @@ import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import { readSql, renderSql } from '../sql-text.js'
 
-export interface TrailReaderOptions {
+export interface SnapshotOptions {
   readonly databaseUrl: string
   readonly schema: string
 }
@@ -24,7 +24,7 @@ const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-ro
  * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other.
  * Needs the rights of the reader role.
  */
-export class TrailReader implements TrailSource {
+export class Snapshot implements TrailSource {
   /** When it was taken, by this machine's clock: µs since the Unix epoch. */
   readonly now = Date.now() * 1000
   readonly #rows: Client
@@ -39,7 +39,7 @@ export class TrailReader implements TrailSource {
   }
 
   /** @throws AuditError `AUDIT_UNAVAILABLE` when the database cannot be read, `AUDIT_SCHEMA` when it has no trail */
-  static async open({ databaseUrl, schema }: TrailReaderOptions): Promise<TrailReader> {
+  static async open({ databaseUrl, schema }: SnapshotOptions): Promise<Snapshot> {
     checkSchemaName(schema)
     const texts = FILES.map(async (file) => [file, await readSql(`./${file}.sql`, import.meta.url)] as const)
     const sql = Object.fromEntries(await Promise.all(texts)) as Texts
@@ -49,7 +49,7 @@ export class TrailReader implements TrailSource {
       await checkSchema(rows, schema)
       const blocks = await connected(databaseUrl, clients)
       await shareSnapshot(rows, blocks)
-      return new TrailReader([rows, blocks], schema, sql)
+      return new Snapshot([rows, blocks], schema, sql)
     } catch (error) {
       await Promise.allSettled(clients.map((client) => client.end()))
       throw readable(error)
@@ -72,7 +72,7 @@ export class TrailReader implements TrailSource {
     return readably(copyOut(this.#blocks, sql, readRowBlock))
   }
 
-  rows(range: IdRange, selection: Selection): AsyncIterable<readonly RowEvidence[]> {
+  rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
     return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readRowEvidence))
   }
 

@@ -44,7 +44,7 @@ function int8(value: bigint | null): string | undefined {
 }
 
 /** A block that the database has. */
-export interface StoredBlock {
+export interface NewestBlock {
   readonly columns: BlockColumns
   /** µs since the Unix epoch, by the database's clock. */
   readonly recordedAt: number
@@ -108,7 +108,7 @@ export class AppendStatements {
   }
 
   /** The two newest blocks of a chain up to a number, the newest first. Primary only. */
-  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<StoredBlock[]> {
+  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<NewestBlock[]> {
     const query: QueryArrayConfig = {
       text: this.#sql['newest-blocks'],
       values: [chain, upTo],

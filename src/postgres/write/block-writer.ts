@@ -1,7 +1,7 @@
 import type { SignedBlock } from '../../chain/signed-block.js'
 import type { WriterChain } from '../../chain/writer-chain.js'
 import { diag, guardedCall } from '../../host/diagnostics.js'
-import type { AuditBatch, BatchEntry, SinkWriter, WriteResult } from '../../contract/sink.js'
+import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
 import { type Connection, NoAnswer, type ServerWarning } from '../connection.js'
 import { endsSession, fault, isMissingPartition, isServerError, verdictOf } from '../faults.js'
@@ -33,10 +33,10 @@ export type AddPartitions = (connection: Connection, batch: AuditBatch) => Promi
  */
 export class BlockWriter {
   readonly #sql: AppendStatements
-  readonly #writer: SinkWriter | undefined
+  readonly #writer: SinkOwner | undefined
   #chain: WriterChain
 
-  constructor(sql: AppendStatements, chain: WriterChain, writer: SinkWriter | undefined) {
+  constructor(sql: AppendStatements, chain: WriterChain, writer: SinkOwner | undefined) {
     this.#sql = sql
     this.#chain = chain
     this.#writer = writer

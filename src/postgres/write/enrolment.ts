@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { AuditError } from '../../errors.js'
-import type { SinkFinding } from '../../contract/sink.js'
+import type { HealthFinding } from '../../contract/sink.js'
 
 /** Whose chain it is. */
 export interface ChainIdentity {
@@ -53,7 +53,10 @@ export function enrolmentSigner(
 }
 
 /** What else is to be said of a key that can be used. */
-export function enrolmentFindings({ enrolmentKey, enrolmentKeyFile }: ChainIdentity): readonly SinkFinding[] {
+export function enrolmentFindings({
+  enrolmentKey,
+  enrolmentKeyFile,
+}: ChainIdentity): readonly HealthFinding[] {
   // Where there are no user ids, the bits of the mode say nothing either.
   if (enrolmentKey !== undefined || enrolmentKeyFile === undefined || process.getuid === undefined) return []
   const mode = statSync(enrolmentKeyFile, { throwIfNoEntry: false })?.mode ?? 0

@@ -1,7 +1,7 @@
 import { logNameFor } from '../../chain/chain-key.js'
 import { WriterChain } from '../../chain/writer-chain.js'
 import { VERSION } from '../../version.js'
-import type { SinkWriter } from '../../contract/sink.js'
+import type { SinkOwner } from '../../contract/sink.js'
 import type { Connection } from '../connection.js'
 import { type ChainIdentity, checkLogName, enrolmentSigner } from './enrolment.js'
 
@@ -13,7 +13,7 @@ import { type ChainIdentity, checkLogName, enrolmentSigner } from './enrolment.j
 export async function openChain(
   connection: Connection,
   identity: ChainIdentity,
-  writer: SinkWriter | undefined,
+  writer: SinkOwner | undefined,
 ): Promise<WriterChain> {
   const log = identity.origin ?? logNameFor(await databaseName(connection))
   checkLogName(log)

@@ -1,7 +1,7 @@
 import { diag } from '../../host/diagnostics.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
-import type { AuditBatch, AuditSink, SinkFinding, SinkWriter, WriteResult } from '../../contract/sink.js'
+import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
 import { AppendStatements } from './append.js'
 import { type AddPartitions, BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from '../check.js'
@@ -60,7 +60,7 @@ export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
   readonly #options: ConnectionOptions &
     ChainIdentity & { readonly schema: string; readonly idleAfterMs: number }
-  #writer: SinkWriter | undefined
+  #writer: SinkOwner | undefined
   #connection: Connection | undefined
   /** Those that are not usable yet: closing does not wait for a server that never lets us in. */
   readonly #opening = new Set<Connection>()
@@ -89,7 +89,7 @@ export class PostgresAuditSink implements AuditSink {
     checkDuration('idleAfterMs', this.#options.idleAfterMs, 1)
   }
 
-  attach(writer: SinkWriter): void {
+  attach(writer: SinkOwner): void {
     this.#writer = writer
   }
 
@@ -117,7 +117,7 @@ export class PostgresAuditSink implements AuditSink {
    *
    * @returns findings about the server's durability; none when all is well
    */
-  async check(): Promise<readonly SinkFinding[]> {
+  async check(): Promise<readonly HealthFinding[]> {
     const { schema } = this.#options
     let connection: Connection | undefined
     try {
