@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Pool } from 'pg'
 import type { PostgresServer } from '../../test/support/postgres/server.js'
 
 const WRITERS = 64
@@ -15,7 +15,7 @@ export interface HeadRates {
  */
 export async function compareHeads(server: PostgresServer, seconds: number): Promise<HeadRates> {
   await server.query('create database heads')
-  const pool = new pg.Pool({ connectionString: server.url('heads'), max: WRITERS })
+  const pool = new Pool({ connectionString: server.url('heads'), max: WRITERS })
   try {
     await pool.query('create table head (chain int primary key, block bigint not null)')
     await pool.query('insert into head select n, 0 from generate_series(0, $1::int - 1) n', [WRITERS])
@@ -28,7 +28,7 @@ export async function compareHeads(server: PostgresServer, seconds: number): Pro
   }
 }
 
-async function rate(pool: pg.Pool, seconds: number, chainOf: (writer: number) => number): Promise<number> {
+async function rate(pool: Pool, seconds: number, chainOf: (writer: number) => number): Promise<number> {
   const end = performance.now() + seconds * 1000
   let blocks = 0
   const writers = Array.from({ length: WRITERS }, async (_, writer) => {

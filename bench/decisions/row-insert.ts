@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Client } from 'pg'
 import type { PostgresServer } from '../../test/support/postgres/server.js'
 import { migrate } from '../databases.js'
 import { median } from '../statistics.js'
@@ -82,7 +82,7 @@ export async function compareInserts(
   await server.query('create database inserts')
   const url = server.url('inserts')
   await migrate(url)
-  const client = new pg.Client({ connectionString: url })
+  const client = new Client({ connectionString: url })
   await client.connect()
   try {
     const costs: InsertCost[] = []
@@ -93,7 +93,7 @@ export async function compareInserts(
   }
 }
 
-async function compare(client: pg.Client, size: number, rounds: number): Promise<InsertCost[]> {
+async function compare(client: Client, size: number, rounds: number): Promise<InsertCost[]> {
   const ways = Object.keys(WAYS) as Way[]
   const found = ways.map((way) => ({ way, ms: [] as number[], us: 0 }))
   // The first tenth makes plans and warms both sides up.
