@@ -57,6 +57,11 @@ describe.each(PAGES.map((page) => [page]))('%s', (page) => {
   })
 })
 
+test('the README links to nothing that the package will not have', () => {
+  const files = linksOf('README.md').map(({ file }) => file)
+  expect(files.filter((file) => !/^(docs\/.+|[A-Z]+(\.md)?)$/.test(file))).toEqual([])
+})
+
 // What is for those who change the code names many files, and none of them as a link: the package does not have them.
 describe.each(
   PAGES.filter((page) => page === 'CONTRIBUTING.md' || page.startsWith('docs/decisions/')).map((page) => [
