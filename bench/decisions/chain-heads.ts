@@ -4,7 +4,7 @@ import type { PostgresServer } from '../../test/support/postgres/server.js'
 const WRITERS = 64
 
 /** Blocks a second of 64 writers that advance one head for all of them, and of 64 that have a head each. */
-export interface HeadRates {
+interface HeadRates {
   readonly one: number
   readonly each: number
 }

@@ -64,7 +64,7 @@ const WAYS = {
 } as const satisfies Record<string, (rows: readonly Row[]) => Statement>
 type Way = keyof typeof WAYS
 
-export interface InsertCost {
+interface InsertCost {
   readonly rows: number
   readonly way: Way
   /** Median of a statement, its commit included, in ms. */

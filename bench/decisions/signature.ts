@@ -1,6 +1,6 @@
 import { createHash, createHmac, generateKeyPairSync, sign } from 'node:crypto'
 
-export interface SignatureCost {
+interface SignatureCost {
   /** µs for a new key, for one signature, for SHA-256 and for HMAC of the same text. */
   readonly key: number
   readonly signature: number
