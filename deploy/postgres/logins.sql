@@ -1,5 +1,5 @@
--- The logins of docker-compose.yml, made when the database is. `otel-audit migrate --roles` gives the two group roles
--- their rights; it keeps roles that it finds.
+-- The logins of docker-compose.yml, created together with the database. `otel-audit migrate --roles` gives the two group
+-- roles their rights; it keeps existing roles.
 \getenv wallet_password WALLET_DB_PASSWORD
 \getenv grafana_password GRAFANA_DB_PASSWORD
 create role noetl_audit_writer nologin;

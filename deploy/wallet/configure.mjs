@@ -1,4 +1,4 @@
-// Makes the configurations of the wallet's regions and of the provider, once: what is there stays.
+// Writes the configurations of the wallet's regions and of the provider, once: existing ones stay.
 import { existsSync } from 'node:fs'
 import { makeFixture } from '../../build/examples/wallet/demo/fixture.js'
 import { pathOf, writeClient, writeState } from './state.mjs'

@@ -1,4 +1,4 @@
-// Takes every branch of the wallet once, then goes on with an ordinary day until it is stopped.
+// Takes every branch of the wallet once, then sends ordinary traffic until it is stopped.
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WalletClient } from '../../build/examples/wallet/demo/client.js'
@@ -8,7 +8,7 @@ import { readClient } from './state.mjs'
 const url = process.env.WALLET_URL ?? 'http://wallet-eu-central:8080'
 const pause = Number(process.env.TRAFFIC_PAUSE_MS ?? 500)
 
-// The region that accepts connections, and never says a word.
+// The region that accepts connections and never answers.
 createServer((socket) => socket.on('error', () => {})).listen(Number(process.env.SILENT_PORT ?? 9009))
 
 const traffic = new Traffic({ euCentral: { url } }, new WalletClient(await readClient()))
