@@ -5,7 +5,7 @@ import type { Spool } from '../../src/spool/spool.js'
 import { anEvent } from '../support/events.js'
 import { waitUntil } from '../support/wait-until.js'
 import { SpoolChild } from './child.js'
-import { onlyHome, temporaryDirectory } from './directories.js'
+import { onlyProcessDirectory, temporaryDirectory } from './directories.js'
 
 const MAX_BYTES = 1024 * 1024 * 1024
 
@@ -85,11 +85,11 @@ describe('processes that live', () => {
     await child.until('holds')
     child.process.kill('SIGSTOP')
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
-    await spool.adopt()
+    await spool.takeOver()
     expect(await spool.next(10)).toEqual([])
     await child.kill()
     await waitUntil('what it left is taken over', async () => {
-      await spool.adopt()
+      await spool.takeOver()
       return spool.status.entries === 1000
     })
     await spool.close()
@@ -119,7 +119,7 @@ describe('processes that live', () => {
     expect(await child.ended).toEqual({ code: 0, signal: null })
     expect(child.said('open')).toHaveLength(1)
     expect(child.stderr).toBe('')
-    expect(readdirSync(onlyHome(directory))).toContain('own')
+    expect(readdirSync(onlyProcessDirectory(directory))).toContain('own')
   })
 })
 

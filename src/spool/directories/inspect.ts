@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EnvironmentCounts } from '../lmdb/protocol.js'
 
-/** `write`: also whether it could be changed; only for who owns it. */
+/** `write`: also whether it could be changed; only by the process that has the environment. */
 export type InspectionMode = 'read' | 'write'
 
-/** An entry that was set aside, with what an error may say of its event. */
+/** An entry that was set aside, with the fields of its event that an error may name. */
 export interface QuarantinedEntry {
   readonly reason: string
   readonly auditId?: string
@@ -51,7 +51,7 @@ export async function inspectEnvironment(
       process.execPath,
       [inspector, path, mode],
       {
-        // Nothing of ours, and above all no NODE_OPTIONS, which would start a second audit pipeline there.
+        // Nothing of this process's, and above all no NODE_OPTIONS, which would start a second audit pipeline there.
         env: {},
         timeout: LEAST_MS + Math.ceil(size / SLOWEST_BYTES_PER_MS),
         killSignal: 'SIGKILL',
