@@ -9,7 +9,6 @@ import {
 import { diag } from '../host/diagnostics.js'
 import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
 import { VERSION } from '../version.js'
-import { operationLabels, outcomeLabels } from './labels.js'
 
 const PREFIX = 'noetl.secret_audit.'
 
@@ -35,6 +34,34 @@ export const COUNTERS = Object.freeze({
 })
 export type CounterName = keyof typeof COUNTERS
 
+/** Most operations, and most outcomes, that become label values in a process; the closed sets are among them. */
+export const MAX_OPERATION_LABELS = 16
+export const MAX_OUTCOME_LABELS = 32
+
+/** The label of everything beyond the limit. */
+export const OTHER_LABEL = 'other'
+
+/** Keeps the values of a metric label bounded: the known ones always, others first come, first served. */
+export class LabelSet {
+  readonly #limit: number
+  readonly #values: Set<string>
+
+  constructor(known: readonly string[], limit: number) {
+    this.#values = new Set(known)
+    this.#limit = limit
+  }
+
+  label(value: string): string {
+    if (this.#values.has(value)) return value
+    if (this.#values.size >= this.#limit) return OTHER_LABEL
+    this.#values.add(value)
+    return value
+  }
+}
+
+export const operationLabels = (): LabelSet => new LabelSet(KNOWN_OPERATIONS, MAX_OPERATION_LABELS)
+export const outcomeLabels = (): LabelSet => new LabelSet(KNOWN_OUTCOMES, MAX_OUTCOME_LABELS)
+
 /** Current values, read when metrics are collected. */
 export interface GaugeSource {
   /** Events waiting or in flight. */
@@ -55,7 +82,7 @@ interface Instruments {
   readonly provider: MeterProvider
   readonly commitDuration: Histogram
   readonly batchSize: Histogram
-  /** Takes the callback off the meter again. */
+  /** Removes the callback from the meter. */
   detach(): void
 }
 
@@ -115,7 +142,7 @@ export class AuditMetrics {
     this.#gauges = gauges
   }
 
-  /** Makes instruments when a MeterProvider is there that has none of ours yet. Cheap when nothing changed. */
+  /** Makes instruments when a MeterProvider is registered that has none of them yet. Cheap when nothing changed. */
   refresh(): void {
     guarded('refresh', () => {
       const provider = metrics.getMeterProvider()
@@ -207,7 +234,7 @@ function gaugesOf(meter: Meter) {
   }
 }
 
-/** A meter of the user's that throws changes nothing about a record. */
+/** The meter is the application's: one that throws changes nothing about a record. */
 function guarded(what: string, call: () => void): void {
   try {
     call()
