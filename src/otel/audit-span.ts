@@ -92,8 +92,8 @@ function takenBySet(span: object): boolean {
 }
 
 /**
- * The span of one audit event. Every call into OpenTelemetry is guarded here: a processor or exporter of the user's
- * that throws (it does escape from `startSpan` and `end`) changes nothing about the record.
+ * The span of one audit event. Every call into OpenTelemetry is guarded here: a processor or exporter of the
+ * application's that throws (it does escape from `startSpan` and `end`) changes nothing about the record.
  */
 export class AuditSpan {
   readonly #span: Span | undefined
@@ -127,7 +127,7 @@ export class AuditSpan {
     return new AuditSpan(undefined, undefined)
   }
 
-  /** The ticket goes to a pipeline: whoever reads the span must not take its event a second time. */
+  /** The ticket goes to a pipeline: a processor that reads the span must not take its event a second time. */
   markSubmitted(): void {
     if (this.#span !== undefined) takeEvents(this.#span)
   }

@@ -19,17 +19,17 @@ export const WRITE_STATUSES: readonly WriteStatus[] = ['written', 'dropped_async
 /** Counters without labels: name → what it counts. */
 export const COUNTERS = Object.freeze({
   'records.emitted': 'Audit events that entered the pipeline',
-  'records.direct': 'Audit events that entered it past the trace, because no span processor claimed them',
+  'records.direct': 'Audit events that entered it without the trace, because no span processor claimed them',
   'records.sanitized': 'Audit events with text that had to be escaped or cut',
   'records.redacted': 'Texts replaced because they contained the returned secret',
-  'records.rekeyed': 'Audit events that got another id, because a different event held theirs',
+  'records.rekeyed': 'Audit events that got another id, because a different event already had theirs',
   'records.quarantined': 'Audit events that were set aside, because the database refuses them',
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
-  'spool.out': 'Audit events that memory let go of, because they are in the spool',
+  'spool.out': 'Audit events that left memory, because they are in the spool',
   'spool.in': 'Audit events that came back from the spool, those of dead processes included',
   'records.lost_by_store': 'Rows that the database had acknowledged, and has lost since',
   'shutdown.abandoned': 'Audit events given up because the deadline of close() passed',
-  'spans.unreadable': 'secret.access span events by others that lack what an audit event needs',
+  'spans.unreadable': 'secret.access span events of other code that lack what an audit event needs',
   'spans.dropped_events': 'Span events that the SDK dropped before they could be read',
 })
 export type CounterName = keyof typeof COUNTERS

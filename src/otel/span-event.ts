@@ -98,7 +98,7 @@ function projectOntoAuditLogDraft(event: AuditEvent, auditId: string, attributes
   if (event.sourceAddress !== null) attributes['audit.source.id'] = event.sourceAddress
 }
 
-/** What a span event says, read back. `auditId` and `occurredAt` are absent when somebody else's code made it. */
+/** What a span event says, read back. `auditId` and `occurredAt` are absent when code other than this library made it. */
 export interface ReadBack {
   readonly fields: AuditFields
   /** `sanitized.*` entries, which are not the caller's to give. */
@@ -109,7 +109,7 @@ export interface ReadBack {
 }
 
 /**
- * Reads the attributes of a `secret.access` event. They may come from anybody: nothing is believed about types.
+ * Reads the attributes of a `secret.access` event. Any code may have set them: no type is assumed.
  *
  * @returns undefined when credential, operation or outcome is missing
  */

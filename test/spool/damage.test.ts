@@ -53,7 +53,7 @@ describe('a damaged entry', () => {
     await spool.close()
     expect(await quarantined(directory)).toEqual([
       'it has a field that events of this version do not have',
-      'its field occurredAt is not what an event has there',
+      'its field occurredAt is missing or not valid',
     ])
   })
 })
@@ -88,7 +88,7 @@ describe('a damaged environment', () => {
       expect(aside).toHaveLength(1)
       const reason = readFileSync(join(directory, aside[0] ?? '', 'reason'), 'utf8')
       expect(reason).toMatch(
-        /^(it cannot be read: .+|reading it (ends the process \(SIG[A-Z]+\)|did not come to an end))\n$/,
+        /^(it cannot be read: .+|reading it (crashes the process \(SIG[A-Z]+\)|did not finish in time))\n$/,
       )
       expect(statSync(join(directory, aside[0] ?? '', 'data.mdb')).isFile()).toBe(true)
       await spool.close()

@@ -68,7 +68,7 @@ describe('the worker', () => {
     }
   })
 
-  test('and the inspector do not run what the process was started with', async () => {
+  test('and the inspecting process do not run what the process was started with', async () => {
     const directory = temporaryDirectory()
     const marks = join(directory, 'marks')
     const preload = join(directory, 'preload.cjs')
@@ -80,7 +80,7 @@ describe('the worker', () => {
       expect(await child.ended).toMatchObject({ code: 0 })
       expect(child.said('open')).toHaveLength(1)
     }
-    // One for each process; the second one has taken over, so it had an inspector, too.
+    // One for each process; the second one has taken over, so it had an inspecting process as well.
     expect(readFileSync(marks, 'utf8')).toBe('xx')
     expect(
       readdirSync(onlyProcessDirectory(spool)).filter((name) => name.startsWith('adopted-')),
@@ -114,7 +114,7 @@ describe('the directory', () => {
     }
   })
 
-  test('is tightened when it is empty or a spool, and refused when other things are in it', async () => {
+  test('is tightened when it is empty or a spool, and refused when it holds other files', async () => {
     const directory = temporaryDirectory()
     chmodSync(directory, 0o755)
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })

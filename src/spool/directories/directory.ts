@@ -38,7 +38,7 @@ export async function inspectDirectory(directory: string): Promise<'missing' | '
   if (others.length > 0) {
     const permissions = (mode & 0o7777).toString(8).padStart(4, '0')
     throw new Error(
-      `${directory} has permissions ${permissions}, and other things are in it: name a directory of its own, or chmod it to 0700`,
+      `${directory} has permissions ${permissions}, and holds other files: give the spool a directory of its own, or chmod it to 0700`,
     )
   }
   return 'wide'

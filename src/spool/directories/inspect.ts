@@ -24,13 +24,13 @@ export interface Inspection extends EnvironmentCounts {
   readonly listed: readonly QuarantinedEntry[]
 }
 
-/** The environment is damaged. The message says how that showed. */
+/** The environment is damaged. The message says what was found. */
 export class EnvironmentDamaged extends Error {
   override readonly name = 'EnvironmentDamaged'
 }
 
 const LEAST_MS = 30_000
-/** A disk that reads less in a second, in bytes, is taken for one that does not answer. */
+/** A disk that reads fewer bytes in a ms is treated as one that does not answer. */
 const SLOWEST_BYTES_PER_MS = 5000
 
 /**
@@ -72,8 +72,8 @@ function reasonOf(
 ): Error {
   // `code` is a name when the process could not be started, and a number when it has ended.
   if (typeof error.code === 'string') return error
-  if (error.killed === true) return new EnvironmentDamaged('reading it did not come to an end')
+  if (error.killed === true) return new EnvironmentDamaged('reading it did not finish in time')
   if (typeof error.signal === 'string')
-    return new EnvironmentDamaged(`reading it ends the process (${error.signal})`)
+    return new EnvironmentDamaged(`reading it crashes the process (${error.signal})`)
   return new EnvironmentDamaged(`it cannot be read: ${stderr.trim().replaceAll('\n', ': ') || error.message}`)
 }

@@ -41,7 +41,7 @@ export class TakeOver {
   async #run(): Promise<void> {
     const report = (path: string, error: unknown): void =>
       diag.error(
-        `otel-audit: spool: ${path} could not be taken over, and is tried again: ${messageOf(error)}`,
+        `otel-audit: spool: ${path} could not be taken over, and will be tried again: ${messageOf(error)}`,
       )
     try {
       for (const path of await this.#directory.takeOver(report)) {

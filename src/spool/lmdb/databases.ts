@@ -52,7 +52,7 @@ interface TreePages {
   readonly overflowPages: number
 }
 
-/** What `getStats` returns; its type says nothing. */
+/** What `getStats` returns; its declared type is `{}`. */
 interface Stats extends TreePages {
   readonly lastPageNumber: number
   readonly free: TreePages
@@ -92,7 +92,7 @@ export interface EnvironmentContents {
   readonly quarantine: Iterable<{ readonly reason: string; readonly record: Uint8Array }>
 }
 
-/** Reads an environment without changing it; its owner may be alive. */
+/** Reads an environment without changing it; its process may be alive. */
 export async function readEnvironment<T>(
   lmdb: Lmdb,
   path: string,

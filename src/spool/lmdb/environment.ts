@@ -19,9 +19,9 @@ export interface StoredEntry {
 /**
  * One LMDB environment. Synchronous, and to be used in a worker thread only: every change is one transaction, which is
  * on disk (fsync) when the call returns. An asynchronous `put` on a full disk would end the process with a rejection
- * that nobody can catch.
+ * that cannot be caught.
  *
- * `mapSize` is no bound, and the file never shrinks: what the entries take is counted here.
+ * `mapSize` is not a bound, and the file never shrinks: what the entries take is counted here.
  */
 export class SpoolEnvironment {
   readonly path: string
