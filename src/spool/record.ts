@@ -120,9 +120,9 @@ export function spooledBytesOfRecord(recordBytes: number): number {
   return spooledBytes(recordBytes - HEADER_BYTES)
 }
 
-type Fields = Readonly<Record<string, unknown>>
+type ParsedObject = Readonly<Record<string, unknown>>
 
-function objectOf(json: string): Fields {
+function objectOf(json: string): ParsedObject {
   let parsed: unknown
   try {
     parsed = JSON.parse(json)
@@ -131,37 +131,37 @@ function objectOf(json: string): Fields {
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error('it is not an object')
-  return parsed as Fields
+  return parsed as ParsedObject
 }
 
-function textOf(fields: Fields, field: keyof AuditEvent): string {
+function textOf(fields: ParsedObject, field: keyof AuditEvent): string {
   const value = fields[field]
   if (typeof value === 'string') return value
   throw unexpected(field)
 }
 
-function optionalText(fields: Fields, field: keyof AuditEvent): string | null {
+function optionalText(fields: ParsedObject, field: keyof AuditEvent): string | null {
   return (fields[field] ?? null) === null ? null : textOf(fields, field)
 }
 
-function timeOf(fields: Fields, field: keyof AuditEvent): number {
+function timeOf(fields: ParsedObject, field: keyof AuditEvent): number {
   const value = fields[field]
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value
   throw unexpected(field)
 }
 
-function integerOf(fields: Fields, field: keyof AuditEvent): bigint {
+function integerOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
   const value = fields[field]
   const integer = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
   if (integer !== undefined && BigInt.asIntN(64, integer) === integer) return integer
   throw unexpected(field)
 }
 
-function optionalInteger(fields: Fields, field: keyof AuditEvent): bigint | null {
+function optionalInteger(fields: ParsedObject, field: keyof AuditEvent): bigint | null {
   return (fields[field] ?? null) === null ? null : integerOf(fields, field)
 }
 
-function idOf(fields: Fields, field: keyof AuditEvent): bigint {
+function idOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
   const id = integerOf(fields, field)
   if (id >= 0n) return id
   throw unexpected(field)

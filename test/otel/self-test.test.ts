@@ -43,12 +43,12 @@ describe('of the tracer it says', () => {
     },
   )
 
-  it('that there is none', async () => {
+  it('that no tracer is registered', async () => {
     const { audit } = recordingAudit()
     expect((await ofTracer(audit))?.message).toMatch(/NoopTracerProvider\) records no span/)
   })
 
-  it('that it does not have our processor, with its name', async () => {
+  it('that it does not have the audit processor, with its name', async () => {
     traced()
     const { audit } = recordingAudit()
     expect((await ofTracer(audit))?.message).toMatch(

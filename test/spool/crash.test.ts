@@ -113,6 +113,23 @@ describe('processes that live', () => {
     for (const taker of takers) expect(await taker.ended).toMatchObject({ code: 0 })
   })
 
+  test('take nothing over once they are closed: it waits for one that lives', async () => {
+    const directory = temporaryDirectory()
+    const [closed, dead] = [
+      await openLmdbSpool({ directory, maxBytes: MAX_BYTES }),
+      await openLmdbSpool({ directory, maxBytes: MAX_BYTES }),
+    ]
+    for (const spool of [closed, dead]) await spool.putBack(await spool.append([anEvent()]))
+    await dead.close()
+    await closed.close()
+    const left = readdirSync(directory, { recursive: true }).sort()
+    await closed.takeOver()
+    expect(readdirSync(directory, { recursive: true }).sort()).toEqual(left)
+    const next = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
+    expect(next.status.entries).toBe(2)
+    await next.close()
+  })
+
   test('end by themselves when they are idle, and leave what they hold', async () => {
     const directory = temporaryDirectory()
     const child = new SpoolChild(['open', directory, '1'])

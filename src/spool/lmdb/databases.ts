@@ -2,7 +2,7 @@ import { chmodSync, existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
-import { checkSpaceForNew, PAGE_BYTES, type PageUse, ReservedPages, writeNew } from './reserved-pages.js'
+import { checkSpaceForNew, PAGE_BYTES, type PageUse, ReservedPages, writeZeroFile } from './reserved-pages.js'
 
 export type Lmdb = typeof import('lmdb')
 type Bytes = Database<Uint8Array, number>
@@ -32,7 +32,7 @@ export function openEnvironment(lmdb: Lmdb, path: string): OpenEnvironment {
   const lock = `${file}-lock`
   if (!existsSync(file)) checkSpaceForNew(path)
   // The engine maps it into memory: a hole in it would be filled when that is written, and end the process on a full disk.
-  if (!existsSync(lock)) writeNew(lock, LOCK_BYTES)
+  if (!existsSync(lock)) writeZeroFile(lock, LOCK_BYTES)
   const root = openRoot(lmdb, file, false)
   try {
     const live = root.openDB<Uint8Array, number>({ name: LIVE, encoding: 'binary' })

@@ -34,7 +34,7 @@ export interface PageUse {
  * which damages the heap and may abort the process; and then nothing can be removed any more, for a removal writes
  * pages, too. So the file is made longer here, where a full disk, a quota or a limit on files is an exception like any
  * other, and no transaction needs a page beyond its length. It costs nothing: a commit that does not change the length
- * of the file is the faster one (0.50 ms for 64 entries, against 0.55 ms).
+ * of the file is the faster one (0.50 ms for 64 entries instead of 0.55 ms, 2026-11-24).
  */
 export class ReservedPages {
   readonly #file: string
@@ -103,14 +103,14 @@ export class ReservedPages {
 export function checkSpaceForNew(directory: string): void {
   const path = join(directory, 'space-check')
   try {
-    writeNew(path, RESERVED_PAGES * PAGE_BYTES)
+    writeZeroFile(path, RESERVED_PAGES * PAGE_BYTES)
   } finally {
     rmSync(path, { force: true })
   }
 }
 
 /** Makes a file of zeros, none of which is a hole, with 0600. @throws OutOfSpace */
-export function writeNew(path: string, length: number): void {
+export function writeZeroFile(path: string, length: number): void {
   const file = openSync(path, 'wx', 0o600)
   try {
     for (let written = 0; written < length; ) written += writeZeros(file, length - written, written)
