@@ -41,7 +41,7 @@ export function access(n: number): Access {
 
 /**
  * The attributes that this library puts on the span event of such an access, written by hand: what a service would
- * have to send to its trace anyway. Only the digest is missing, which nobody else computes.
+ * have to send to its trace anyway. Only the digest is missing, which only otel-audit computes.
  *
  * @param auditId as text
  * @param occurredAt µs since the Unix epoch, as text

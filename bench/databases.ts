@@ -8,7 +8,7 @@ import { prepareOriginal } from './original-side.js'
 
 /** One server, with fsync on, and a database for each side: both have a table of the same name. */
 export interface Databases {
-  /** What the server says of itself and its durability. */
+  /** Version and durability settings of the server. */
   readonly server: string
   /** Of its owner: the original makes its table itself. */
   readonly originalUrl: string
@@ -39,7 +39,7 @@ export async function openDatabases(commitDelayUs: number): Promise<Databases> {
     )
     const [settings] = rows
     if (settings?.fsync !== 'on' || settings.commit !== 'on') {
-      throw new Error('this Postgres does not wait for the disk: its numbers would mean nothing')
+      throw new Error('this Postgres does not wait for the disk (fsync): its numbers would mean nothing')
     }
     const flush = (await flushMs(server.dataDirectory)) + commitDelayUs / 1000
     return {

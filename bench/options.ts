@@ -20,16 +20,16 @@ const DEFAULT_ROUNDS = 7
 const DEFAULT_SECONDS = 1.5
 const DEFAULT_ROWS = 256_000
 
-export const HELP = `Measures what an audit record costs, beside the way of the original and beside a plain span.
+export const HELP = `Measures what an audit record costs, compared with the original and with a plain span.
 
   npm run bench -- [--only <part>] [--rounds <n>] [--seconds <s>] [--rows <n>] [--commit-delay <µs>] [--json]
 
   --only     one part of it: ${PARTS.join(', ')}
-  --rounds   rounds of each comparison, 1 to 1000 (default ${DEFAULT_ROUNDS}); both sides run in each, in turn first
+  --rounds   rounds of each comparison, 1 to 1000 (default ${DEFAULT_ROUNDS}); both sides run in each, and take turns to be first
   --seconds  how long a side runs in a round, 0.05 to 600 (default ${DEFAULT_SECONDS})
   --rows     rows of the trail that is verified, 64 to 100,000,000 (default ${DEFAULT_ROWS})
   --commit-delay
-             makes each flush of the database so many µs longer, 0 to 100,000 (default 0): how it is on a slower disk
+             makes each flush of the database that many µs longer, 0 to 100,000 (default 0), as on a slower disk
   --json     the result as one JSON document, in the last line
   --help     this text
 

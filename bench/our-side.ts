@@ -13,7 +13,7 @@ export class OurSide implements Side {
     this.#check = check
   }
 
-  /** @param databaseUrl of somebody who may read the trail */
+  /** @param databaseUrl with a login that may read the trail */
   static async open(audit: Audit, databaseUrl: string): Promise<OurSide> {
     const report = await audit.start()
     if (!report.ok) throw new Error(report.findings.map(({ message }) => message).join('; '))

@@ -14,6 +14,6 @@ export function percentile(values: readonly number[], share: number): number {
 
 function at(sorted: ArrayLike<number>, index: number): number {
   const value = sorted[index]
-  if (value === undefined) throw new RangeError('there is no value to take the middle of')
+  if (value === undefined) throw new RangeError('a median needs at least one value')
   return value
 }

@@ -6,7 +6,7 @@ import type { Telemetry } from './telemetry.js'
 export const CONCURRENCIES = [1, 8, 64, 256] as const
 export type Concurrency = (typeof CONCURRENCIES)[number]
 
-/** Medians over the rounds; the ratios are medians of each round's own ratio, ours to the original's. */
+/** Medians over the rounds; the ratios are medians of each round's own ratio, otel-audit to the original. */
 export interface Comparison {
   readonly ours: Speed
   readonly original: Speed
@@ -15,7 +15,7 @@ export interface Comparison {
 
 export interface StrictResult {
   readonly at: Readonly<Record<Concurrency, Comparison>>
-  /** Events that a caller was told are stored. */
+  /** Events whose callers got a receipt. */
   readonly acknowledged: number
   /** Those of them that are not. */
   readonly missing: number

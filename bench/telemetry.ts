@@ -27,7 +27,7 @@ export interface Tracing extends Telemetry {
   readonly plainTracer: Tracer
 }
 
-/** How often metrics are collected, in ms: more often than anybody does. */
+/** How often metrics are collected, in ms: more often than in production. */
 const COLLECT_EVERY_MS = 1000
 
 const DISCARD: PushMetricExporter = {

@@ -68,7 +68,7 @@ async function fill(databaseUrl: string, rows: number, progress: (what: string) 
       return { event, digest: eventDigest(event) }
     })
     const result = await sink.write({ entries })
-    if (result.status !== 'committed') throw new Error(`a batch is ${result.status}`)
+    if (result.status !== 'committed') throw new Error(`a batch was not committed: ${result.status}`)
   }
   await sink.close()
 }

@@ -22,7 +22,7 @@ export interface Ended extends Exit {
 /** The command of the package as npm linked it, below the directory of a consumer. */
 export const COMMAND = 'node_modules/.bin/otel-audit'
 
-/** A directory of a user's who has installed the packed package, and a Node to run programs in it. */
+/** A directory with the packed package installed as a user would, and a Node to run programs in it. */
 export class Consumer {
   readonly directory: string
   readonly node: string

@@ -1,7 +1,7 @@
 import type { PostgresServer } from '../test/support/postgres/server.js'
 import type { Consumer } from './consumer.js'
 
-/** A row of an access, read by somebody who is no part of the package. */
+/** A row of an access, read without the package. */
 export interface Row extends Record<string, unknown> {
   readonly credential: string
   readonly operation: string
@@ -50,7 +50,7 @@ export class Database {
     return (await this.query<Row>(ROWS)).rows
   }
 
-  /** What the pipelines say of themselves: started, stopped. */
+  /** The lifecycle rows of the pipelines: started, stopped. */
   async lifecycle(): Promise<readonly string[]> {
     return (await this.query<{ outcome: string }>(LIFECYCLE)).rows.map(({ outcome }) => outcome)
   }

@@ -12,7 +12,7 @@ async function main(): Promise<void> {
     return
   }
   const wanted = chosen(options)
-  if (wanted.length === 0) throw new TypeError('--only matches no line')
+  if (wanted.length === 0) throw new TypeError('--only matches none of the lines')
   const stage = await Stage.set()
   try {
     for (const combination of wanted) {

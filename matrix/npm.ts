@@ -6,7 +6,7 @@ const run = promisify(execFile)
 /**
  * Runs npm in a directory, under the given Node: so it is that Node of which npm checks what packages ask for.
  *
- * @returns its standard output @throws Error with what npm said
+ * @returns its standard output @throws Error with the output of npm
  */
 export async function npm(
   directory: string,
@@ -15,7 +15,7 @@ export async function npm(
 ): Promise<string> {
   // Set by `npm run`: the script of npm itself.
   const script = process.env['npm_execpath']
-  if (script === undefined) throw new Error('start it by npm: npm run test:matrix')
+  if (script === undefined) throw new Error('start it with npm: npm run test:matrix')
   const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', '--prefer-offline']
   try {
     const { stdout } = await run(node, [script, ...args, ...quiet], {
@@ -43,6 +43,6 @@ export async function install(directory: string, specs: readonly string[], node?
 export async function pack(root: string, destination: string): Promise<string> {
   const printed = await npm(root, ['pack', '--json', '--pack-destination', destination])
   const [packed] = JSON.parse(printed) as { filename: string }[]
-  if (packed === undefined) throw new Error('npm pack made nothing')
+  if (packed === undefined) throw new Error('npm pack produced no tarball')
   return `${destination}/${packed.filename}`
 }

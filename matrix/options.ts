@@ -6,7 +6,7 @@ export interface MatrixOptions {
   readonly help: boolean
 }
 
-export const HELP = `Installs the packed package into fresh directories, beside what its users have, and runs it there.
+export const HELP = `Installs the packed package into fresh directories, beside the packages that its users have, and runs it there.
 
   npm run test:matrix -- [--only <pattern>]
 

@@ -14,7 +14,7 @@ export interface World {
 /** One line of the matrix. */
 export interface Suite {
   readonly name: string
-  /** Packages whose versions are said beside those of Node, API and SDK. */
+  /** Packages whose versions are printed beside those of Node, API and SDK. */
   readonly about?: readonly string[]
   run(world: World): Promise<void>
 }

@@ -7,9 +7,9 @@ export interface Account {
   readonly mode: 'strict' | 'async'
   readonly outcome: string
   auditId: string | undefined
-  /** The audit id that a strict caller was told with the commit. */
+  /** The audit id that a strict caller's receipt has. */
   granted: string | undefined
-  /** What the error of a strict caller said of the row. */
+  /** What is known of the row by the error of a strict caller. */
   refused: string | undefined
   /** The last event that was recorded before that. */
   refusedAfter: number
@@ -17,7 +17,7 @@ export interface Account {
   fate: string | undefined
   /** Its caller was refused, and then its row was found stored: the last event that was recorded before that. */
   withheldAfter: number | undefined
-  /** A row says that its secret was withheld. */
+  /** There is a `withheld` row for it. */
   withheld: boolean
   readonly rows: StoredRow[]
 }
@@ -34,9 +34,9 @@ export interface LifeAccount {
 
 /** Why an event is not in the trail, and need not be. */
 export type Loss =
-  /** Async; its writer was killed before the spool said that it is on disk, and no younger one was. */
+  /** Async; its writer was killed before the spool reported it as on disk, and no younger one was. */
   | 'killed-before-on-disk'
-  /** Strict; its writer was killed before it answered: nobody got the secret. */
+  /** Strict; its writer was killed before it answered: the secret was not released. */
   | 'killed-before-answer'
   /** Strict; its caller was refused, and did not get the secret. */
   | 'caller-refused'
@@ -57,20 +57,20 @@ const YOUNGER = 'younger events of its writer were on disk'
 export function judge(account: Account): Finding {
   const { rows, granted, refused, outcome, fate, onDisk } = account
   if (rows.length === 0) {
-    if (granted !== undefined) return { is: 'missing', why: 'a strict caller was told that it is committed' }
-    if (fate === 'stored') return { is: 'missing', why: 'the exporter said that it is stored' }
-    if (onDisk) return { is: 'missing', why: 'the spool said that it is on disk' }
+    if (granted !== undefined) return { is: 'missing', why: 'a strict caller got a receipt for it' }
+    if (fate === 'stored') return { is: 'missing', why: 'the exporter reported it as stored' }
+    if (onDisk) return { is: 'missing', why: 'the spool reported it as on disk' }
     return judgeLost(account)
   }
   if (granted !== undefined && rows.every(({ auditId }) => auditId !== granted)) {
-    return { is: 'missing', why: 'a strict caller was told another audit id' }
+    return { is: 'missing', why: 'the receipt of a strict caller has another audit id' }
   }
-  if (rows.some((row) => row.outcome !== outcome)) return unaccounted('its row says something else')
+  if (rows.some((row) => row.outcome !== outcome)) return unaccounted('its row has another outcome')
   // A denial goes on after its caller was refused; a release must not.
   if (refused === 'not-stored' && outcome === 'ok') {
-    return unaccounted('a strict caller was told that it is not stored')
+    return unaccounted('a strict caller got an error that says it is not stored')
   }
-  if (owesWithheldRow(account)) return unaccounted('its secret was withheld, and no row says so')
+  if (owesWithheldRow(account)) return unaccounted('its secret was withheld, and there is no withheld row')
   return { is: 'stored' }
 }
 

@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs'
  * What a writer tells the ledger, one line each, in the order in which it happened.
  *
  * The writer appends to a file that its parent has opened: what was written survives a SIGKILL, and a line without an
- * end was not written. An event is told *before* it is recorded, an answer *after* it was given, so the ledger never
+ * end was not written. An event is reported *before* it is recorded, an answer *after* it was given, so the ledger never
  * knows of an answer that was not given, and knows of every event.
  */
 export type JournalLine =
@@ -12,9 +12,9 @@ export type JournalLine =
   | { readonly what: 'emit'; readonly n: number; readonly mode: 'strict' | 'async'; readonly outcome: string }
   /** `recordAsync` has returned. */
   | { readonly what: 'accepted'; readonly n: number; readonly auditId: string }
-  /** A strict caller was told that the row is committed. */
+  /** A strict caller got a receipt. */
   | { readonly what: 'granted'; readonly n: number; readonly auditId: string }
-  /** A strict caller was refused. `row` is what the error said of the row. */
+  /** A strict caller was refused. `row` is what the error has of the row. */
   | {
       readonly what: 'refused'
       readonly n: number

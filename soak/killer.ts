@@ -13,7 +13,7 @@ export interface Victims {
 }
 
 /**
- * Does what the schedule says. An outage of the server or of a connection goes on while the next kill is due, so a
+ * Follows the schedule. An outage of the server or of a connection goes on while the next kill is due, so a
  * writer may be killed in the middle of it; two outages do not overlap.
  */
 export class Killer {
@@ -61,7 +61,7 @@ export class Killer {
 
   #begin(ms: number, end: () => void | Promise<void>): void {
     this.#outage = after(ms, end)
-    // Whoever waits for its end is told.
+    // Those that wait for its end are notified.
     this.#outage.catch(() => {})
   }
 

@@ -3,13 +3,13 @@ import type { JournalLine } from './journal.js'
 import type { Trail } from './trail.js'
 
 /**
- * Everything that the writers said, event by event. It lives outside of the writers and of the database, and knows
+ * Everything that the writers reported, event by event. It lives outside of the writers and of the database, and knows
  * nothing but the writers' journals and, at the end, the table.
  */
 export class Ledger {
   readonly #accounts = new Map<number, Account>()
   readonly #byAuditId = new Map<string, Account>()
-  /** What was said of audit ids that were not known yet: a strict caller learns its own with its answer. */
+  /** Reports on audit ids that were not known yet: a strict caller learns its own with its answer. */
   readonly #early = new Map<string, JournalLine[]>()
   readonly #strays: string[] = []
 
@@ -32,12 +32,12 @@ export class Ledger {
     for (const line of lines) this.#note(life, line)
   }
 
-  /** The table, when nobody writes any more. */
+  /** The table, when no writer runs any more. */
   compare({ rows, withheld }: Trail): void {
     for (const row of rows) {
       const account = this.#accounts.get(row.n)
       if (account === undefined) {
-        this.#strays.push(`a row that nobody recorded: ${JSON.stringify(row)}`)
+        this.#strays.push(`a row that no writer recorded: ${JSON.stringify(row)}`)
         continue
       }
       account.rows.push(row)
@@ -46,7 +46,7 @@ export class Ledger {
     for (const auditId of withheld) {
       const about = this.#byAuditId.get(auditId)
       if (about?.refused === undefined || about.outcome !== 'ok') {
-        this.#strays.push(`a row says that the secret of ${auditId} was withheld, and it was not`)
+        this.#strays.push(`there is a withheld row for ${auditId}, whose secret was not withheld`)
       } else {
         about.withheld = true
       }

@@ -32,7 +32,7 @@ export class WriterLife {
     })
     closeSync(journal)
     closeSync(log)
-    // Whoever writes to it when it is dead learns of that by its end.
+    // A write to a dead process fails; its end is noticed by `exit`.
     this.#process.stdin?.on('error', () => {})
     this.#ended = once(this.#process, 'close')
     this.#working = new Promise((resolve) => this.#process.stdout?.once('data', () => resolve()))
@@ -44,11 +44,13 @@ export class WriterLife {
     this.check()
   }
 
-  /** @throws Error when it has ended by itself, with the end of what it said */
+  /** @throws Error when it has ended by itself, with the end of its output */
   check(): void {
     const { exitCode, signalCode } = this.#process
     if (this.#expected || (exitCode === null && signalCode === null)) return
-    throw new Error(`the writer has ended by itself (${signalCode ?? exitCode}); it said\n${this.#said()}`)
+    throw new Error(
+      `the writer has ended by itself (${signalCode ?? exitCode}); its output:\n${this.#output()}`,
+    )
   }
 
   async kill(): Promise<void> {
@@ -75,12 +77,15 @@ export class WriterLife {
   async #within(work: Promise<unknown>, what: string): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`the writer ${what}; it said\n${this.#said()}`)), PATIENCE_MS)
+      timer = setTimeout(
+        () => reject(new Error(`the writer ${what}; its output:\n${this.#output()}`)),
+        PATIENCE_MS,
+      )
     })
     await Promise.race([work, late]).finally(() => clearTimeout(timer))
   }
 
-  #said(): string {
+  #output(): string {
     return readFileSync(this.#logFile, 'utf8').split('\n').slice(-30).join('\n')
   }
 }

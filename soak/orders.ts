@@ -3,7 +3,7 @@ export type SoakMode = 'strict' | 'async' | 'mixed'
 /** The file descriptor of the journal in a writer. */
 export const JOURNAL_FILE = 3
 
-/** What a writer is told, as JSON in its only argument. */
+/** The orders of a writer, as JSON in its only argument. */
 export interface WriterOrders {
   readonly databaseUrl: string
   readonly spoolDirectory: string

@@ -7,7 +7,7 @@ const LISTED = 20
 export function textReport({ faults, losses, verdict }: Judgement): string {
   const byReason = new Map<string, number>()
   for (const { why } of losses) byReason.set(why, (byReason.get(why) ?? 0) + 1)
-  const lines = [...byReason].map(([why, count]) => `lost, as it may be: ${count} ${why}`)
+  const lines = [...byReason].map(([why, count]) => `lost for a known reason: ${count} ${why}`)
   if (faults.length > 0) {
     lines.push(...faults.slice(0, LISTED).map(described))
     if (faults.length > LISTED) lines.push(`… and ${faults.length - LISTED} more`)

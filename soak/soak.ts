@@ -74,13 +74,13 @@ export class Soak implements Victims {
     }
     await killer.relent()
     await this.#writer.working()
-    this.#say('the writer ends')
+    this.#say('closing the writer')
     await this.#writer.end()
     this.#bury()
-    this.#say('what is left in the spool is drained')
-    if (!(await this.stage.drain())) this.#say('the drain left something')
+    this.#say('draining what is left in the spool')
+    if (!(await this.stage.drain())) this.#say('the drain left events in the spool')
     this.#ledger.compare(await readTrail(this.stage))
-    this.#say('the trail is verified')
+    this.#say('verifying the trail')
     return judgeAll(this.#ledger, done, await this.stage.verify())
   }
 

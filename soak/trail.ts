@@ -8,10 +8,10 @@ export interface StoredRow {
   readonly outcome: string
 }
 
-/** What is in the table, read by somebody who is no part of the library. */
+/** What is in the table, read without the library. */
 export interface Trail {
   readonly rows: readonly StoredRow[]
-  /** Rows that say that a secret was withheld: the audit ids that they name. */
+  /** The audit ids that `withheld` rows name. */
   readonly withheld: readonly string[]
 }
 

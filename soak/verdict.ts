@@ -6,7 +6,7 @@ export interface Verdict {
   readonly kills: number
   /** Events that a writer was about to record. */
   readonly emitted: number
-  /** Those that a strict caller was told are committed, or that the library said are on disk or stored. */
+  /** Those with a strict caller's receipt, or that the library reported as on disk or stored. */
   readonly acked: number
   /** Events that are in the table. */
   readonly stored: number
@@ -16,7 +16,7 @@ export interface Verdict {
   readonly duplicates: number
   /** Not in the table, and the ledger knows a reason that is allowed. */
   readonly counted_lost: number
-  /** Neither stored nor lost for a known reason, or not what was said of it. Must be 0. */
+  /** Neither stored nor lost for a known reason, or not what was reported of it. Must be 0. */
   readonly unaccounted: number
   /** What `otel-audit verify` finds in the trail. Must be 0. */
   readonly findings: number
@@ -37,7 +37,7 @@ export interface Judgement {
 }
 
 /**
- * Holds the ledger against the table that it was compared with.
+ * Judges every event of a ledger that was compared with the table.
  *
  * @param findings what `otel-audit verify` found
  */

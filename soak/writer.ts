@@ -12,7 +12,7 @@ const WINDOW = 256
 const STALLED_MS = 30_000
 const OUTCOMES = [Outcome.Ok, Outcome.Ok, Outcome.Ok, Outcome.CredentialNotFound] as const
 
-/** The process that is killed: a service that records without a pause, and says everything it is told. */
+/** The process that is killed: a service that records without a pause, and reports every answer that it gets. */
 class Writer {
   readonly #audit: Audit
   readonly #journal = new JournalWriter(JOURNAL_FILE)
@@ -106,7 +106,7 @@ class Writer {
 
   async #windowIsOpen(): Promise<void> {
     for (let waited = 0; this.#open.size >= WINDOW; waited += 5) {
-      if (waited > STALLED_MS) throw new Error(`${this.#open.size} events do not get to the disk`)
+      if (waited > STALLED_MS) throw new Error(`${this.#open.size} events do not reach the disk`)
       await sleep(5)
     }
   }

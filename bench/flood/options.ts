@@ -9,13 +9,13 @@ export const HELP = `Records many async events while Postgres is stopped, starts
   npm run flood -- [--events <n>] [--rate <n>] [--no-spool] [--json]
 
   --events    how many, 1 to 100,000,000 (default ${DEFAULT_EVENTS})
-  --rate      events a second, at most; 0 is as fast as it goes (default ${DEFAULT_RATE}). With a spool never more than
+  --rate      events a second, at most; 0 is as fast as possible (default ${DEFAULT_RATE}). With a spool never more than
               it takes: the service records on when half of its queue is free
-  --no-spool  the service has no spool: what its queue cannot hold is dropped, and a gap row says so
+  --no-spool  the service has no spool: what its queue cannot hold is dropped, and counted in a gap row
   --json      the result as one JSON document, in the last line
   --help      this text
 
-Starts a Postgres of its own. The exit code is 1 when an event is neither stored nor told of by a gap row, or is there
+Starts a Postgres of its own. The exit code is 1 when an event is neither stored nor counted by a gap row, or is stored
 twice, and when one is lost although there is a spool; whatever the other numbers are.`
 
 export interface FloodCommand extends FloodOptions {

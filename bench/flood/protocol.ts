@@ -1,4 +1,4 @@
-/** What a flooded service is told. */
+/** The orders to a flooded service. */
 export type Order =
   /** Records so many events, at most so many a second. */
   | { readonly what: 'record'; readonly events: number; readonly rate: number }

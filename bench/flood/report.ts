@@ -6,13 +6,13 @@ export const MAX_GROWTH_MIB = 96
 /** What is wrong with the account of the events; undefined when it adds up. */
 export function unaccounted({ events, spool }: FloodOptions, flood: Flood): string | undefined {
   const { stored, rows, gapCount, recorded, settled } = flood
-  if (rows !== stored) return `${rows - stored} rows are there twice`
+  if (rows !== stored) return `${rows - stored} events are stored twice`
   if (stored + gapCount !== events)
     return `${events - stored - gapCount} of ${events} events are unaccounted for`
-  // A gap row that was dropped is told again by the next one.
+  // What a dropped gap row counted is counted again by the next one.
   if (settled.dropped < gapCount)
-    return `${settled.dropped} events were dropped, and gap rows tell of ${gapCount}`
-  if (spool && gapCount > 0) return `${gapCount} events were lost in spite of the spool`
+    return `${settled.dropped} events were dropped, and gap rows count ${gapCount}`
+  if (spool && gapCount > 0) return `${gapCount} events were lost despite the spool`
   if (!spool && recorded.spooled > 0) return 'there is a spool, and there should be none'
   return undefined
 }
@@ -42,7 +42,7 @@ export function floodReport({ events, spool }: FloodOptions, flood: Flood) {
   const text = [
     `${events} async events with Postgres stopped, ${spool ? 'with a spool' : 'without a spool'}`,
     `  recorded      ${json.recorded_per_s} a second; then ${recorded.spooled} on disk only, ${recorded.dropped} dropped`,
-    `  after restart ${stored} stored, gap rows tell of ${gapCount}; ${json.drained_per_s} rows a second`,
+    `  after restart ${stored} stored, ${gapCount} counted by gap rows; ${json.drained_per_s} rows a second`,
     `  memory        ${json.rss_idle_mib} MiB idle, at most ${growth} MiB more (goal: ${MAX_GROWTH_MIB})`,
     `  event loop    blocked while recording: ${blocked(json.blocked_ms.recording)}; while draining: ${blocked(json.blocked_ms.draining)}; idle: ${blocked(json.blocked_ms.idle)}`,
   ].join('\n')

@@ -23,7 +23,7 @@ export interface Flood {
   /** Events of the service that are in the table, each counted once, and how many rows of it there are. */
   readonly stored: number
   readonly rows: number
-  /** Losses that gap rows tell of. */
+  /** Losses that gap rows count. */
   readonly gapCount: number
 }
 

@@ -14,7 +14,7 @@ const CHUNK_ROWS = 100_000
 export const HOT_CREDENTIAL = 'platform/orders-db'
 /** The others: the first of them most often, the last ones some four times a day in 5 million rows. */
 export const CREDENTIALS = 5000
-/** Every tenth of them (9, 19, …) is retired: nobody reads it after the first third of the time. */
+/** Every tenth of them (9, 19, …) is retired: it is not accessed after the first third of the time. */
 export const credentialOf = (k: number): string => `tenant-${k % 200}/secret-${k}`
 
 /** Executions of 1, 2, … 20 rows come round again and again, and those of so many rows run at the same time. */

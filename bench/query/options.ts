@@ -19,17 +19,17 @@ const DEFAULT_QUERIES = 200
 const DEFAULT_SEED = 1
 
 export const HELP = `Fills a trail, and measures how long it takes to read it: by credential and window, by execution, by outcome, the
-first page and a deep one. Says by which indexes Postgres found the rows, and in how many partitions it looked.
+first page and a deep one. Reports by which indexes Postgres found the rows, and in how many partitions it looked.
 
   npm run bench:query -- [--rows <n>] [--queries <n>] [--seed <n>] [--json]
 
   --rows     rows of the trail, ${FEWEST_ROWS} to 100,000,000 (default ${DEFAULT_ROWS})
   --queries  queries of each kind, 1 to 100,000 (default ${DEFAULT_QUERIES})
-  --seed     decides what the rows are and what is asked for, 0 to 4294967295 (default ${DEFAULT_SEED})
+  --seed     decides the rows and the queries, 0 to 4294967295 (default ${DEFAULT_SEED})
   --json     the result as one JSON document, in the last line
   --help     this text
 
-Example, in small:
+A small example:
 
   npm run bench:query -- --rows 200000 --queries 20
 

@@ -47,7 +47,7 @@ join pg_class whole on whole.oid = part.inhparent
 join pg_class partition on partition.oid = indrelid
 where of_trail.inhparent = 'noetl.secret_audit'::regclass`
 
-/** Those of months to come have no page, and one that has just begun has so few that an index is no gain. */
+/** Those of months to come have no page, and one that has just begun has so few that an index does not help. */
 const SMALL_PARTITIONS = `
 select relname as partition
 from pg_inherits join pg_class on oid = inhrelid
@@ -87,7 +87,7 @@ export class Explainer {
       [...statement.values],
     )
     const top = rows[0]?.['QUERY PLAN'][0]?.Plan
-    if (top === undefined) throw new Error('Postgres explained nothing')
+    if (top === undefined) throw new Error('Postgres returned no plan')
     return this.#summary([...executed(top)])
   }
 

@@ -32,7 +32,7 @@ export function queryReport({ queries, seed }: QueryBenchOptions, bench: QueryBe
     '',
     ...kindTable(kinds),
     '',
-    `Plans, and in how many of the ${partitions} partitions each looked; small ones have no rows, or some hundreds`,
+    `Plans, and in how many of the ${partitions} partitions each looked; small ones have no rows, or a few hundred`,
     ...kinds.flatMap(({ kind, plans }) => [`  ${kind}`, ...plans.map((plan) => `    ${planText(plan)}`)]),
   ].join('\n')
   return { text, json }

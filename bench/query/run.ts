@@ -16,7 +16,7 @@ export interface Sample {
 }
 
 export interface QueryBench {
-  /** What Postgres says of itself. */
+  /** Version of the server. */
   readonly server: string
   readonly rows: number
   readonly fillSeconds: number

@@ -18,7 +18,7 @@ export function circumstances(call: Call, region: string, caller: Caller | undef
   }
 }
 
-/** The credential of the path. Any text will do: what nobody has is denied, and the denial is in the trail. */
+/** The credential of the path. Any text will do: an unknown one is denied, and the denial is in the trail. */
 export function credentialOf(call: Call): string {
   const id = call.params.id
   if (!id) throw new HttpError(400, 'The credential id is missing.')

@@ -9,7 +9,7 @@ export interface BrokerRequest extends ExecutionIds {
   readonly credential: string
   /** The home region of the credential, as far as we know. */
   readonly home: string
-  /** The home region seals the secret for this key: a worker's, or one of ours for this request alone. */
+  /** The home region seals the secret for this key: a worker's, or one that this region made for this request alone. */
   readonly recipient: KeyObject
   readonly workerId: string | undefined
 }
@@ -75,7 +75,7 @@ export class Broker {
   }
 }
 
-/** What the home region decided stays its decision; what it could not decide is no answer. */
+/** What the home region decided stays its decision; what it could not decide does not count as an answer. */
 function refusal(status: number, outcome: unknown): Denial {
   switch (optionalText(outcome, 'outcome')) {
     case 'residency_violation':

@@ -44,7 +44,7 @@ export interface WalletConfig {
   readonly templateEnv: Readonly<Record<string, string>>
   /**
    * Milliseconds that a peer or a provider may take. Longer than the deadline of a strict record (5 s), or a
-   * peer whose audit trail is away is cut off before it can say so.
+   * peer whose audit trail is unavailable is cut off before it can answer that.
    */
   readonly upstreamTimeout: number
 }

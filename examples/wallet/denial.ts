@@ -39,7 +39,7 @@ export const denied = {
     new Denial(403, Outcome.ResidencyViolation, 'The credential may not be released in this region.', note),
   unreachable: (note: string) =>
     new Denial(502, Outcome.BrokerUnreachable, 'The home region of the credential gave no answer.', note),
-  /** Not 421: `fetch` sends a request again on that, as its standard says, and one attempt would be two. */
+  /** Not 421: the standard of `fetch` has it send a request again on that, and one attempt would be two. */
   wrongRegion: (status: 409 | 502, note: string) =>
     new Denial(status, Outcome.WrongRegion, 'The region that was asked does not hold the credential.', note),
   noPublicKey: (note: string) =>

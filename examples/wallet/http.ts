@@ -121,7 +121,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** RFC 9457. What is not one of our own errors is a fault of ours: its text stays here. */
+/** RFC 9457. An error of any other class is a fault of the service: its text is logged, and not sent. */
 function problemOf(error: unknown): { status: number } & Record<string, unknown> {
   if (error instanceof AuditError) {
     const title = 'The access could not be recorded; the credential is withheld.'
@@ -130,7 +130,7 @@ function problemOf(error: unknown): { status: number } & Record<string, unknown>
   if (error instanceof Denial)
     return { status: error.status, title: error.message, outcome: error.auditOutcome }
   if (error instanceof HttpError) return { status: error.status, title: error.message }
-  console.error(error instanceof Error ? error.stack : 'a value that is no Error was thrown')
+  console.error(error instanceof Error ? error.stack : 'a value that is not an Error was thrown')
   return { status: 500, title: 'Internal error.' }
 }
 

@@ -1,4 +1,4 @@
-/** Reads JSON that somebody else wrote. Every function throws `TypeError` naming the place, never the value. */
+/** Reads JSON from outside. Every function throws `TypeError` naming the place, never the value. */
 
 export type JsonObject = Readonly<Record<string, unknown>>
 

@@ -14,7 +14,7 @@ export interface EncryptedRecord {
   readonly body: Sealed
 }
 
-/** The version that wraps a record's data key is not there any more: nobody can read the record again. */
+/** The version that wraps a record's data key does not exist any more: the record cannot be read again. */
 export class KekDestroyedError extends Error {
   override readonly name = 'KekDestroyedError'
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 const GRACE = 15_000
 
 /**
- * Listens, says where, and stops on SIGTERM or SIGINT: no new connection is accepted, requests under way are
+ * Listens, prints the address, and stops on SIGTERM or SIGINT: no new connection is accepted, requests under way are
  * answered, and the process ends by itself once `otel-audit/register`, which hears the same signal, has
  * flushed the trail and the telemetry.
  */

@@ -11,9 +11,9 @@ import {
 import { bytes, object, text } from './json.js'
 
 /**
- * A secret for one recipient: X25519 with a fresh key of ours, HKDF-SHA-256 over the shared secret
+ * A secret for one recipient: X25519 with a fresh key of the sender, HKDF-SHA-256 over the shared secret
  * (salt = both public keys), AES-256-GCM. All members are base64url. Only the holder of the recipient's
- * private key can open it; whoever carries it cannot.
+ * private key can open it; those that carry it cannot.
  */
 export interface SealedEnvelope {
   readonly alg: typeof ALGORITHM
@@ -78,7 +78,7 @@ export function unseal(envelope: SealedEnvelope, recipient: RecipientKeys, crede
   return Buffer.concat([decipher.update(Buffer.from(envelope.ciphertext, 'base64url')), decipher.final()])
 }
 
-/** Reads an envelope that came from elsewhere; throws `TypeError` when it is none. */
+/** Reads an envelope that came from elsewhere; throws `TypeError` when it is not one. */
 export function envelopeFrom(value: unknown, at: string): SealedEnvelope {
   const { alg, epk, nonce, ciphertext, tag } = object(value, at)
   if (alg !== ALGORITHM) throw new TypeError(`${at}.alg: ${ALGORITHM} is needed`)

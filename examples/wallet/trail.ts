@@ -9,7 +9,7 @@ const PATH = '/api/internal/secret-audit'
 /**
  * The audit trail itself, at the path that it has in the original, for holders of `NOETL_INTERNAL_API_TOKEN`.
  *
- * A read of the trail is no access to a credential: it leaves a row `query_trail` about itself, and none of the
+ * A read of the trail is not an access to a credential: it leaves a row `query_trail` about itself, and none of the
  * four operations. It reads with a login of its own, `NOETL_SECRET_AUDIT_READER_URL`, since the login that writes cannot
  * read; without one there is no such path.
  */

@@ -1,4 +1,4 @@
-// A service that has its tracing from somebody else, and says what the self-test found.
+// A service whose tracing is set up by other code; prints what the self-test found.
 import { trace } from '@opentelemetry/api'
 import { createAudit, Operation, Outcome } from 'otel-audit'
 

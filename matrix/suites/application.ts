@@ -60,7 +60,7 @@ async function zeroCode(world: World, format: Format, preload: string): Promise<
   assert.equal(written(world), rows.length)
 }
 
-/** What the counter of the last process says of the accesses. */
+/** The counter of the last process for the accesses. */
 function written({ receiver: { points } }: World): number {
   const own = points.filter(
     ({ metric, attributes }) =>

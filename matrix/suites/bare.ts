@@ -7,7 +7,7 @@ export const BARE: Suite = {
   name: 'without optional packages',
   async run(world) {
     const { consumer, check } = world
-    await check('nothing optional is there', async () => {
+    await check('no optional package is installed', async () => {
       for (const name of ['lmdb', '@opentelemetry/sdk-node', '@opentelemetry/sdk-metrics']) {
         assert.equal(await consumer.version(name), undefined, name)
       }
@@ -17,7 +17,7 @@ export const BARE: Suite = {
       assert.match(stdout, /^warning tracer: .*records no span: records take the direct path/m)
     })
     for (const preload of ['--import', '--require']) {
-      await check(`${preload} otel-audit/register says what to install`, async () => {
+      await check(`${preload} otel-audit/register names what to install`, async () => {
         const { code, stdout, stderr } = await consumer.run([preload, 'otel-audit/register', 'started.mjs'], {
           DATABASE_URL: world.database.url,
         })
@@ -25,7 +25,7 @@ export const BARE: Suite = {
         assert.match(stderr, /AUDIT_MISSING_PACKAGE: .*npm install @opentelemetry\/sdk-node/)
       })
     }
-    await check('a spool says what to install', async () => {
+    await check('a spool names what to install', async () => {
       const { stdout } = await started(world, [], {
         NOETL_SECRET_AUDIT_SPOOL_DIR: `${consumer.directory}/spool`,
       })

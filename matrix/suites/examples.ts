@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { example } from '../examples.js'
 import type { Suite, World } from '../suite.js'
 
-/** The examples that are no framework's, run as their heads say. */
+/** The examples without a framework, run as described in their heads. */
 export const EXAMPLES: Suite = {
   name: 'examples',
   async run(world) {

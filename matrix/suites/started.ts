@@ -7,7 +7,7 @@ export interface Started extends Ended {
   readonly rows: readonly Row[]
 }
 
-/** Runs `matrix/apps/started.mjs`: both of its rows are stored, whatever the tracing. @returns what it said */
+/** Runs `matrix/apps/started.mjs`: both of its rows are stored, whatever the tracing. @returns its output */
 export async function started(
   { consumer, database }: World,
   preloads: readonly string[],

@@ -7,13 +7,13 @@ interface Setup {
   readonly name: string
   readonly preload: string
   readonly env?: Readonly<Record<string, string>>
-  /** What the self-test says of the tracer. */
+  /** The finding of the self-test on the tracer. */
   readonly found: string
 }
 
-const DIRECT = 'does not have our span processor: records take the direct path'
+const DIRECT = 'does not have the audit span processor: records take the direct path'
 
-/** Beside the set-up of a vendor, whose tracer has no span processor of ours: rows take the direct path. */
+/** Beside the set-up of a vendor, whose tracer does not have the audit span processor: rows take the direct path. */
 function vendorSuite(name: string, vendorPackage: string, setups: readonly Setup[]): Suite {
   return {
     name,

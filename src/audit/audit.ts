@@ -16,7 +16,7 @@ import { lazyPipeline } from '../service/lazy-pipeline.js'
 import { isStrictBy, type StrictPolicy } from '../service/mode.js'
 import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
-import { checkIdentity, enrolmentFindings } from '../postgres/write/enrolment.js'
+import { checkEnrolment, enrolmentFindings } from '../postgres/write/enrolment.js'
 import { PostgresAuditSink } from '../postgres/write/sink.js'
 import type { AuditSink, HealthFinding } from '../contract/sink.js'
 import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
@@ -257,7 +257,7 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
       { field: 'databaseUrl' },
     )
   }
-  checkIdentity(settings)
+  checkEnrolment(settings)
   const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
   return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
 }

@@ -37,13 +37,13 @@ type Say = (level: HealthFinding['level'], message: string) => void
 
 async function lookAt(directory: string, say: Say): Promise<void> {
   const { listSpools } = await import('../spool/directories/list.js')
-  const { homes, damaged } = await listSpools(directory)
-  const aside = homes.reduce((sum, { quarantined }) => sum + quarantined, 0)
+  const { processes, damaged } = await listSpools(directory)
+  const aside = processes.reduce((sum, { quarantined }) => sum + quarantined, 0)
   if (aside > 0 || damaged.length > 0) {
     const what = `${aside} events and ${damaged.length} damaged files are set aside`
     say('warning', `${what}; look at them: otel-audit spool status --directory ${directory}`)
   }
-  const left = homes.filter(({ owner, entries }) => owner === 'dead' && entries > 0)
+  const left = processes.filter(({ state, entries }) => state === 'dead' && entries > 0)
   if (left.length > 0) {
     const events = left.reduce((sum, { entries }) => sum + entries, 0)
     say(

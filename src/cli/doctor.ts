@@ -78,13 +78,13 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
 }
 
 async function diagnoseEnrolment(settings: AuditSettings): Promise<Diagnosis> {
-  const { checkIdentity, enrolmentFindings } = await import('../postgres/write/enrolment.js')
+  const { checkEnrolment, enrolmentFindings } = await import('../postgres/write/enrolment.js')
   const check = 'enrolment'
   const { enrolmentKey, enrolmentKeyFile } = settings
   const state =
     enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none: nobody vouches for a chain') : 'a key'
   try {
-    checkIdentity(settings)
+    checkEnrolment(settings)
     return { check, state, findings: enrolmentFindings(settings) }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)

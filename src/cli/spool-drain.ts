@@ -143,10 +143,10 @@ async function isDirectory(path: string): Promise<boolean> {
 function reportOf(
   { stored, fault }: Drained,
   directory: string,
-  { homes, damaged }: SpoolDirectoryReport,
+  { processes, damaged }: SpoolDirectoryReport,
 ): DrainReport {
-  const dead = homes.filter(({ owner }) => owner === 'dead')
-  const living = homes.filter(({ owner }) => owner !== 'dead')
+  const dead = processes.filter(({ state }) => state === 'dead')
+  const living = processes.filter(({ state }) => state !== 'dead')
   const left = dead.reduce((sum, { entries }) => sum + entries, 0)
   return {
     directory,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { addDrainCommand } from './spool-drain.js'
-import type { SpoolDirectoryReport, SpoolHomeReport } from '../spool/directories/list.js'
+import type { SpoolDirectoryReport, ProcessReport } from '../spool/directories/list.js'
 
 interface StatusFlags {
   readonly directory?: string
@@ -46,7 +46,7 @@ async function runStatus({ directory, format }: StatusFlags, command: Command): 
       { cause },
     )
   })
-  if (report.homes.length + report.damaged.length === 0) await warnOfForeign(spoolDirectory)
+  if (report.processes.length + report.damaged.length === 0) await warnOfForeign(spoolDirectory)
   process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
 }
 
@@ -60,18 +60,18 @@ async function warnOfForeign(directory: string): Promise<void> {
   )
 }
 
-function readable({ homes, damaged }: SpoolDirectoryReport): string {
-  const lines = homes.length === 0 ? ['No process has anything here.'] : homes.flatMap(described)
+function readable({ processes, damaged }: SpoolDirectoryReport): string {
+  const lines = processes.length === 0 ? ['No process has anything here.'] : processes.flatMap(described)
   for (const { path, reason } of damaged) lines.push(`damaged  ${path}: ${reason}`)
   return `${lines.join('\n')}\n`
 }
 
-function described(home: SpoolHomeReport): string[] {
-  const { id, owner, entries, bytes, oldest, quarantine, quarantined, problems } = home
+function described(report: ProcessReport): string[] {
+  const { id, state, entries, bytes, oldest, quarantine, quarantined, problems } = report
   const since = oldest === null ? '' : `, the oldest of ${new Date(oldest / 1000).toISOString()}`
   const aside = quarantined === 0 ? '' : `; ${quarantined} quarantined`
   return [
-    `${owner.padEnd(7)}  ${id}: ${entries} events, ${bytes} bytes${since}${aside}`,
+    `${state.padEnd(7)}  ${id}: ${entries} events, ${bytes} bytes${since}${aside}`,
     ...quarantine.map(({ reason }) => `         quarantined: ${reason}`),
     ...problems.map((problem) => `         cannot be read: ${problem}`),
   ]

@@ -1,24 +1,27 @@
 import { diag as logger, DiagConsoleLogger } from '@opentelemetry/api'
 import { hasLogger, hiddenApi } from './otel-api.js'
 
-type Say = (message: string, ...details: readonly unknown[]) => void
+// Of the room's invariant: nothing of the application's that is called in the middle of a record can throw into it,
+// neither its diagnostics logger nor its callbacks.
+
+type Log = (message: string, ...details: readonly unknown[]) => void
 
 const guarded =
-  (level: 'error' | 'warn' | 'debug', isUnmissable = false): Say =>
+  (level: 'error' | 'warn' | 'debug', isUnmissable = false): Log =>
   (message, ...details) => {
     try {
       logger[level](message, ...details)
-      // The user's logger is not ours to see then, and nobody would hear of a loss.
+      // This copy of the API does not have the application's logger then, and the loss would go unreported.
       const isUnheard = (level !== 'debug' && hiddenApi() !== undefined) || (isUnmissable && !hasLogger())
       if (isUnheard) new DiagConsoleLogger()[level](message, ...details)
     } catch {
-      // There is nobody left to tell.
+      // The logger was the last place to report to.
     }
   }
 
 /**
- * The diagnostics logger of OpenTelemetry. It is the user's, and called in the middle of a record: one that throws
- * changes nothing.
+ * The diagnostics logger of OpenTelemetry. It is the application's, and called in the middle of a record: one that
+ * throws changes nothing.
  */
 export const diag = Object.freeze({
   error: guarded('error'),
@@ -28,7 +31,7 @@ export const diag = Object.freeze({
   unmissable: guarded('warn', true),
 })
 
-/** Calls code of the user's in the middle of a record: when it throws, that is said, and changes nothing. */
+/** Calls code of the application's in the middle of a record: when it throws, that is logged, and changes nothing. */
 export function guardedCall(what: string, call: () => void): void {
   try {
     call()

@@ -1,5 +1,8 @@
 import { trace } from '@opentelemetry/api'
 
+// Of the room's invariant: a loss is not reported to a copy of the API that has no logger behind it. This file finds
+// out what the process has registered, whichever copy of the API did it.
+
 // Where every copy of the API, whatever its version, registers what the process has.
 const REGISTERED = Symbol.for('opentelemetry.js.api.1')
 
@@ -12,8 +15,8 @@ interface Registered {
 const registered = (): Registered | undefined => (globalThis as { [REGISTERED]?: Registered })[REGISTERED]
 
 /**
- * The version of the API with which the tracing of this process was registered, when ours does not see it: a copy of
- * the API looks past what an older one has registered.
+ * The version of the API with which the tracing of this process was registered, when the copy of this package does not
+ * see it: a copy of the API ignores what an older one has registered.
  */
 export function hiddenApi(): string | undefined {
   const api = registered()
@@ -21,7 +24,7 @@ export function hiddenApi(): string | undefined {
   return String(api.version)
 }
 
-/** Whether somebody has set a diagnostics logger: one that is told to be silent is one, too. */
+/** Whether a diagnostics logger was set; one with the level NONE counts, too. */
 export function hasLogger(): boolean {
   return registered()?.diag !== undefined
 }

@@ -1,9 +1,11 @@
 import { AuditError } from '../errors.js'
 
-/** The longest that a timer of Node waits, in ms. One that is told to wait longer does not wait at all. */
+// Of the room's invariant: a time that Node cannot wait is refused when an object is made, and never met in a record.
+
+/** The longest that a timer of Node waits, in ms. One that is set to more does not wait at all. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** @throws AuditError `AUDIT_INVALID_OPTION` when that is no time from `least` to `most` ms */
+/** @throws AuditError `AUDIT_INVALID_OPTION` unless `ms` is a number from `least` to `most` */
 export function checkDuration(field: string, ms: unknown, least = 0, most = LONGEST_TIMER_MS): void {
   if (typeof ms === 'number' && ms >= least && ms <= most) return
   const limit = most === Infinity ? '' : `, and at most ${most}`
@@ -14,7 +16,7 @@ export function checkDuration(field: string, ms: unknown, least = 0, most = LONG
   )
 }
 
-/** Waits for `work`, but no longer than that. With `Infinity` as long as it takes. */
+/** Waits for `work`, but at most `ms`. With `Infinity` as long as it takes. Rejects when `work` does in that time. */
 export async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<void>((resolve) => {

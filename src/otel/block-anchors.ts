@@ -5,11 +5,11 @@ import type { CommittedBlock } from '../contract/sink.js'
 import { VERSION } from '../version.js'
 import { ANCHOR_NAME, BLOCK_ATTRIBUTES, BLOCK_SPAN_NAME } from './span-event.js'
 
-/** How often the whole note of a data block is said, in ms. */
+/** How often the whole note of a data block is emitted, in ms. */
 export const NOTE_EVERY_MS = 10_000
 
 /**
- * Puts blocks where who may change the database cannot reach them: into the trace and the log of the process.
+ * Puts blocks out of reach of anyone who may change the database: into the trace and the log of the process.
  *
  * Each block becomes a span, linked to the audit spans of its rows and exported as the sampler decides. Now and then,
  * and when a chain rotates, idles or closes, the whole signed note goes along: as a log record, which is not sampled, or
@@ -20,10 +20,10 @@ export class BlockAnchors {
   #notedAt = 0
   #waiting: CommittedBlock[] = []
 
-  /** After the commit. Never throws: a tracer of the user's changes nothing about the record. */
+  /** After the commit. Never throws: what the application's tracer does changes nothing about the record. */
   emit(block: CommittedBlock): void {
     this.#waiting.push(block)
-    // Those who wait for the rows come first; what ends a chain may be the last thing that the process says.
+    // The callers that wait for the rows come first; what ends a chain may be the last thing that the process emits.
     if (block.kind !== 'data') this.#emitAll()
     else if (this.#waiting.length === 1) setImmediate(() => this.#emitAll())
   }
@@ -47,7 +47,7 @@ export class BlockAnchors {
   #isNoteDue({ chain, kind }: CommittedBlock): boolean {
     const now = performance.now()
     if (kind === 'data' && chain === this.#chain && now - this.#notedAt < NOTE_EVERY_MS) return false
-    // The first rows follow genesis at once, and say more.
+    // The first rows follow genesis at once, and their note covers it.
     if (kind === 'genesis') return false
     this.#chain = chain
     this.#notedAt = now
@@ -93,7 +93,7 @@ const LOGS_API = Symbol.for('io.opentelemetry.js.api.logs')
 const LOGS_API_VERSION = 1
 const SEVERITY_INFO = 9
 
-/** @returns false when nobody has registered a logger provider */
+/** @returns false when no logger provider is registered */
 function logRecord(attributes: Attributes): boolean {
   const holder = globalThis as { [LOGS_API]?: (version: number) => LoggerProvider }
   const provider = holder[LOGS_API]?.(LOGS_API_VERSION)

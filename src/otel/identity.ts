@@ -6,7 +6,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 // Once per process, whatever the number of pipelines: it names the process.
 let instanceId: string | undefined
 
-/** Who the rows say they are from: what is given, else the environment's resource, else NULL and a UUID. */
+/** The service that rows name as theirs: what is given, else the environment's resource, else NULL and a UUID. */
 export function serviceIdentity(given: ServiceIdentity, env: Environment): ServiceIdentity {
   const resource = resourceAttributes(env.OTEL_RESOURCE_ATTRIBUTES)
   return {

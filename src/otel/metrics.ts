@@ -9,7 +9,6 @@ import {
 import { diag } from '../host/diagnostics.js'
 import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
 import { VERSION } from '../version.js'
-import { operationLabels, outcomeLabels } from './labels.js'
 
 const PREFIX = 'noetl.secret_audit.'
 
@@ -20,20 +19,48 @@ export const WRITE_STATUSES: readonly WriteStatus[] = ['written', 'dropped_async
 /** Counters without labels: name → what it counts. */
 export const COUNTERS = Object.freeze({
   'records.emitted': 'Audit events that entered the pipeline',
-  'records.direct': 'Audit events that entered it past the trace, because no span processor claimed them',
+  'records.direct': 'Audit events that entered it without the trace, because no span processor claimed them',
   'records.sanitized': 'Audit events with text that had to be escaped or cut',
   'records.redacted': 'Texts replaced because they contained the returned secret',
-  'records.rekeyed': 'Audit events that got another id, because a different event held theirs',
+  'records.rekeyed': 'Audit events that got another id, because a different event already had theirs',
   'records.quarantined': 'Audit events that were set aside, because the database refuses them',
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
-  'spool.out': 'Audit events that memory let go of, because they are in the spool',
+  'spool.out': 'Audit events that left memory, because they are in the spool',
   'spool.in': 'Audit events that came back from the spool, those of dead processes included',
   'records.lost_by_store': 'Rows that the database had acknowledged, and has lost since',
   'shutdown.abandoned': 'Audit events given up because the deadline of close() passed',
-  'spans.unreadable': 'secret.access span events by others that lack what an audit event needs',
+  'spans.unreadable': 'secret.access span events of other code that lack what an audit event needs',
   'spans.dropped_events': 'Span events that the SDK dropped before they could be read',
 })
 export type CounterName = keyof typeof COUNTERS
+
+/** Most operations, and most outcomes, that become label values in a process; the closed sets are among them. */
+export const MAX_OPERATION_LABELS = 16
+export const MAX_OUTCOME_LABELS = 32
+
+/** The label of everything beyond the limit. */
+export const OTHER_LABEL = 'other'
+
+/** Keeps the values of a metric label bounded: the known ones always, others first come, first served. */
+export class LabelSet {
+  readonly #limit: number
+  readonly #values: Set<string>
+
+  constructor(known: readonly string[], limit: number) {
+    this.#values = new Set(known)
+    this.#limit = limit
+  }
+
+  label(value: string): string {
+    if (this.#values.has(value)) return value
+    if (this.#values.size >= this.#limit) return OTHER_LABEL
+    this.#values.add(value)
+    return value
+  }
+}
+
+export const operationLabels = (): LabelSet => new LabelSet(KNOWN_OPERATIONS, MAX_OPERATION_LABELS)
+export const outcomeLabels = (): LabelSet => new LabelSet(KNOWN_OUTCOMES, MAX_OUTCOME_LABELS)
 
 /** Current values, read when metrics are collected. */
 export interface GaugeSource {
@@ -55,7 +82,7 @@ interface Instruments {
   readonly provider: MeterProvider
   readonly commitDuration: Histogram
   readonly batchSize: Histogram
-  /** Takes the callback off the meter again. */
+  /** Removes the callback from the meter. */
   detach(): void
 }
 
@@ -115,7 +142,7 @@ export class AuditMetrics {
     this.#gauges = gauges
   }
 
-  /** Makes instruments when a MeterProvider is there that has none of ours yet. Cheap when nothing changed. */
+  /** Makes instruments when a MeterProvider is registered that has none of them yet. Cheap when nothing changed. */
   refresh(): void {
     guarded('refresh', () => {
       const provider = metrics.getMeterProvider()
@@ -207,7 +234,7 @@ function gaugesOf(meter: Meter) {
   }
 }
 
-/** A meter of the user's that throws changes nothing about a record. */
+/** The meter is the application's: one that throws changes nothing about a record. */
 function guarded(what: string, call: () => void): void {
   try {
     call()

@@ -6,7 +6,7 @@ import type { AuditPipeline } from '../contract/pipeline.js'
 import type { AuditMetrics } from './metrics.js'
 import { type EndedSpan, readAuditEvents } from './read-span.js'
 
-/** How long a flush asked for by the SDK may take when nothing else is said, in ms. */
+/** How long a flush asked for by the SDK may take by default, in ms. */
 export const DEFAULT_FLUSH_TIMEOUT_MS = 5000
 
 /** What the processor needs of the pipeline it claims for. `DurableAuditExporter` is one. */
@@ -24,7 +24,7 @@ export interface AuditSpanProcessorOptions {
 
 /**
  * A `SpanProcessor` of either SDK line. At a span's start it claims the ticket in its Context for its pipeline; at its
- * end it picks up `secret.access` events that somebody else put on it. It never throws: an exception would escape
+ * end it picks up `secret.access` events that other code put on it. It never throws: an exception would escape
  * from the application's `startSpan` or `end`, and skip the processors behind it.
  */
 export class AuditSpanProcessor {

@@ -21,32 +21,32 @@ export interface EndedSpan {
   readonly droppedEventsCount: number
 }
 
-/** Of the pipeline that the events are read for. */
-interface Reader {
+/** What reading needs of the pipeline that takes the events. */
+interface ReceivingPipeline {
   readonly ids: SnowflakeGenerator
   readonly identity: ServiceIdentity
   readonly metrics: AuditMetrics
 }
 
 /**
- * The `secret.access` events on an ended span that did not come through the helper, as async tickets: to the first
- * that asks.
+ * The `secret.access` events on an ended span that did not come through the helper, as async tickets, once:
+ * whichever pipeline asks first gets them.
  *
- * Whoever made them need not know this library: an event without an id gets one, one without a time has that of the
- * span event. What cannot be an audit event is counted and said.
+ * Their author need not know this library: an event without an id gets one, one without a time has that of the span
+ * event. What cannot be an audit event is counted and logged.
  */
-export function readAuditEvents(span: EndedSpan, reader: Reader): Ticket[] {
+export function readAuditEvents(span: EndedSpan, pipeline: ReceivingPipeline): Ticket[] {
   if (!takeEvents(span)) return []
-  if (span.droppedEventsCount > 0) reader.metrics.count('spans.dropped_events', span.droppedEventsCount)
+  if (span.droppedEventsCount > 0) pipeline.metrics.count('spans.dropped_events', span.droppedEventsCount)
   const tickets: Ticket[] = []
   for (const { name, time, attributes } of span.events) {
     if (name !== SPAN_EVENT_NAME) continue
     try {
       const read = fromSpanEvent(attributes ?? {})
       if (read === undefined) throw unreadable()
-      tickets.push(ticketFor(read, time, span.spanContext(), reader))
+      tickets.push(ticketFor(read, time, span.spanContext(), pipeline))
     } catch (error) {
-      reader.metrics.count('spans.unreadable')
+      pipeline.metrics.count('spans.unreadable')
       const why = error instanceof Error ? error.message : String(error)
       diag.error(`otel-audit: a ${SPAN_EVENT_NAME} span event cannot be stored: ${why}`)
     }
@@ -54,14 +54,19 @@ export function readAuditEvents(span: EndedSpan, reader: Reader): Ticket[] {
   return tickets
 }
 
-function ticketFor(read: ReadBack, [seconds, nanos]: HrTime, context: SpanContext, reader: Reader): Ticket {
+function ticketFor(
+  read: ReadBack,
+  [seconds, nanos]: HrTime,
+  context: SpanContext,
+  pipeline: ReceivingPipeline,
+): Ticket {
   const draft = draftEvent(read.fields, read.markers)
   const occurredAt = eventTime(read.occurredAt ?? seconds * 1_000_000 + Math.floor(nanos / 1000), Date.now())
   const ticket = new Ticket('async', 0, 0)
-  const { serviceName, serviceInstanceId } = reader.identity
+  const { serviceName, serviceInstanceId } = pipeline.identity
   ticket.seal(
     completeEvent(draft, {
-      auditId: read.auditId ?? reader.ids.at(occurredAt / 1000),
+      auditId: read.auditId ?? pipeline.ids.at(occurredAt / 1000),
       occurredAt,
       serviceName,
       serviceInstanceId,

@@ -35,7 +35,7 @@ class Probe implements Claimable {
  * Sends a probe span through the tracer as it is configured now, and sees whether the processor of `pipeline` claims
  * it. When it does not, records take the direct path: they are stored all the same, hence warnings only.
  *
- * @param isProcessorTaken whether anybody has asked for the processor: no tracer has it before
+ * @param isProcessorTaken whether the application has asked for the processor: no tracer can have it before
  */
 export function checkTelemetry(pipeline: AuditPipeline, isProcessorTaken: boolean): HealthFinding[] {
   const findings: HealthFinding[] = []
@@ -43,13 +43,13 @@ export function checkTelemetry(pipeline: AuditPipeline, isProcessorTaken: boolea
   if (found !== undefined) findings.push({ level: 'warning', check: 'tracer', message: found })
   const meters = metrics.getMeterProvider().constructor.name
   if (meters === 'NoopMeterProvider') {
-    const message = 'no MeterProvider is registered: counters are kept, and nobody collects them'
+    const message = 'no MeterProvider is registered: counters are kept, but not collected'
     findings.push({ level: 'warning', check: 'meter', message })
   }
   return findings
 }
 
-// An unsampled parent: with a sampler of somebody else's that looks at it, the probe is not exported either.
+// An unsampled parent: a sampler other than AuditSampler that looks at it does not export the probe either.
 const PARENT: SpanContext = {
   traceId: '1'.padStart(32, '0'),
   spanId: '1'.padStart(16, '0'),
@@ -72,13 +72,14 @@ function probe(pipeline: AuditPipeline, isProcessorTaken: boolean): string | und
       .startSpan('secret_audit self_test', {}, withTicket(trace.setSpanContext(ROOT_CONTEXT, PARENT), ticket))
     const spanContext = span.spanContext()
     const isRecording = span.isRecording()
-    // A tracer that makes no spans hands on the parent's.
+    // A tracer that makes no spans returns the parent's span context.
     const isOwn = isSpanContextValid(spanContext) && spanContext.spanId !== PARENT.spanId
     span.end()
     if (ticket.claimedBy === pipeline) return undefined
-    if (ticket.claimedBy !== undefined) return 'another audit pipeline of this process takes what is traced'
+    if (ticket.claimedBy !== undefined)
+      return 'another audit pipeline in this process claims the traced records'
     if (isRecording || (isOwn && !isProcessorTaken)) {
-      return `the tracer (${tracerName()}) does not have our span processor: records take the direct path`
+      return `the tracer (${tracerName()}) does not have the audit span processor: records take the direct path`
     }
     return isOwn
       ? `the sampler of the tracer (${tracerName()}) is not wrapped in AuditSampler: records in traces that are not sampled take the direct path`

@@ -44,8 +44,8 @@ export function auditSpanName(operation: string): string {
  * The audit event as attributes of a span event: simple values only, since others are dropped by the SDK.
  * Ids are decimal strings, because 64-bit integers do not survive JSON.
  *
- * Every attribute counts: the SDK copies an event of 19 in 1.7 µs, one of 20 in 14 (its copy is no longer an object
- * with fast properties), and the exporter feels it again.
+ * Every attribute counts: the SDK copies an event of 19 in 1.7 µs, one of 20 in 14 (2026-11-26: its copy is no longer
+ * an object with fast properties), and the exporter pays again.
  */
 export function toSpanEvent(event: AuditEvent): Attributes {
   const auditId = String(event.auditId)
@@ -98,7 +98,7 @@ function projectOntoAuditLogDraft(event: AuditEvent, auditId: string, attributes
   if (event.sourceAddress !== null) attributes['audit.source.id'] = event.sourceAddress
 }
 
-/** What a span event says, read back. `auditId` and `occurredAt` are absent when somebody else's code made it. */
+/** What a span event says, read back. `auditId` and `occurredAt` are absent when code other than this library made it. */
 export interface ReadBack {
   readonly fields: AuditFields
   /** `sanitized.*` entries, which are not the caller's to give. */
@@ -109,7 +109,7 @@ export interface ReadBack {
 }
 
 /**
- * Reads the attributes of a `secret.access` event. They may come from anybody: nothing is believed about types.
+ * Reads the attributes of a `secret.access` event. Any code may have set them: no type is assumed.
  *
  * @returns undefined when credential, operation or outcome is missing
  */

@@ -1,7 +1,7 @@
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 
-/** How long a strict caller waits for the commit when nothing else is said, in ms. */
+/** How long a strict caller waits for the commit by default, in ms. */
 export const DEFAULT_DEADLINE_MS = 5000
 /** The longest that a strict caller can wait, in ms: ten minutes. */
 export const LONGEST_DEADLINE_MS = 600_000
@@ -20,13 +20,13 @@ export function checkDeadline(value: unknown): void {
   throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'deadlineMs' })
 }
 
-/** The deadline of a policy. One that throws, or answers what is no deadline, is said and replaced by the default. */
+/** The deadline of a policy. When it throws, or returns what is not a deadline, that is logged, and the default used. */
 export function deadlineBy(policy: DeadlinePolicy, credential: string, operation: string): number {
   try {
     const answer = typeof policy === 'function' ? policy(credential, operation) : policy
     if (isDeadline(answer)) return answer
     diag.error(
-      `otel-audit: the deadline policy answered ${String(answer)}, which is not more than 0 and at most ` +
+      `otel-audit: the deadline policy returned ${String(answer)}, which is not more than 0 and at most ` +
         `${LONGEST_DEADLINE_MS} ms; ${DEFAULT_DEADLINE_MS} ms are used`,
     )
   } catch (error) {

@@ -54,10 +54,10 @@ export async function runGuarded<T>(
   return value
 }
 
-/** A copy that was checked and that nobody else can change: the record at the end must not fail for what it says. */
+/** A checked copy that the caller cannot change: the record at the end must not fail for its fields. */
 function checked(given: GuardFields): GuardFields {
   const fields = { ...given }
-  if ('outcome' in fields) throw invalid('outcome', 'is what guard finds out; it cannot be given')
+  if ('outcome' in fields) throw invalid('outcome', 'is determined by guard; it cannot be given')
   draftAccess({ ...fields, outcome: Outcome.Ok })
   const { occurredAt, attributes } = fields
   return {
@@ -89,7 +89,7 @@ function attach(auditError: unknown, error: unknown): void {
   try {
     Object.defineProperty(error, 'auditError', { value: auditError, configurable: true })
   } catch {
-    // Frozen, sealed, or a proxy: it was said on the diagnostics logger.
+    // Frozen, sealed, or a proxy: it was logged.
   }
 }
 

@@ -26,17 +26,17 @@ export function parseSwitch(variable: string, value: string | undefined): boolea
   )
 }
 
-/** Whether an access is strict. A policy that throws, or answers neither true nor false, means strict. */
+/** Whether an access is strict. A policy that throws, or returns neither true nor false, means strict. */
 export function isStrictBy(strict: boolean | StrictPolicy, credential: string, operation: string): boolean {
   if (typeof strict === 'boolean') return strict
   try {
     const answer: unknown = strict(credential, operation)
     if (typeof answer === 'boolean') return answer
     diag.error(
-      `otel-audit: the strict policy answered ${typeof answer} in place of a boolean; taken as strict`,
+      `otel-audit: the strict policy returned ${typeof answer} instead of a boolean; the record is strict`,
     )
   } catch (error) {
-    diag.error('otel-audit: the strict policy threw; taken as strict', error)
+    diag.error('otel-audit: the strict policy threw; the record is strict', error)
   }
   return true
 }

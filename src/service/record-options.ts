@@ -23,7 +23,7 @@ export function checkRecordOptions(options: RecordOptions): void {
   for (const name in options) {
     if (KNOWN.has(name)) continue
     const hint = nearest(name, KNOWN)
-    throw invalid(name, `is no option of a record${hint ? `; did you mean ${hint}?` : ''}`)
+    throw invalid(name, `is not an option of a record${hint ? `; did you mean ${hint}?` : ''}`)
   }
   const { mode, deadlineMs, signal } = options
   if (mode !== undefined && mode !== 'strict' && mode !== 'async') {

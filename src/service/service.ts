@@ -34,11 +34,11 @@ export class SecretAuditService {
   readonly #pipeline: AuditPipeline | undefined
   readonly #strict: boolean | StrictPolicy | undefined
   readonly #deadlineMs: DeadlinePolicy | undefined
-  /** What the environment says; last of all. */
+  /** By the environment; used when neither an option nor a policy decides. */
   #required = false
   #ownIds: SnowflakeGenerator | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` when `deadlineMs` is a number, and none that a caller can wait */
+  /** @throws AuditError `AUDIT_INVALID_OPTION` when `deadlineMs` is a number out of its bounds */
   constructor(options: SecretAuditServiceOptions = {}) {
     if (typeof options.deadlineMs === 'number') checkDeadline(options.deadlineMs)
     this.#pipeline = options.pipeline
@@ -90,7 +90,7 @@ export class SecretAuditService {
    * @throws AuditError whose `row` says what is known; the secret must not be released
    */
   recordStrict(fields: AuditFields, options: Omit<RecordOptions, 'mode'> = {}): Promise<Receipt> {
-    // Not `async`: each promise more costs a strict record 1 µs where a context manager watches promises.
+    // Not `async`: where a context manager watches promises, each one costs a strict record 1 µs (2026-11-26).
     try {
       checkRecordOptions(options)
       return this.#recordStrict(fields, draftAccess(fields), options, 0)
@@ -198,10 +198,10 @@ export class SecretAuditService {
         new AuditError('AUDIT_NO_PIPELINE', 'no audit pipeline is started in this process', { event }),
       )
     } else if (noteUnclaimed(event.operation, event.outcome)) {
-      // Whoever forgot to start the pipeline has set no logger either: nothing else would ever tell.
+      // Where the pipeline was not started, no logger is set either, as a rule: nothing else would report it.
       diag.unmissable(
         `otel-audit: no audit pipeline is started in this process; audit id ${event.auditId} (${event.operation}, ` +
-          `${event.outcome}) was dropped, and so will be all that follow. Start with --import otel-audit/register, ` +
+          `${event.outcome}) was dropped, and all later ones will be. Start with --import otel-audit/register, ` +
           'or call createAudit(...).start().',
       )
     }
@@ -231,7 +231,7 @@ interface OpenRecord {
   readonly pipeline: AuditPipeline | undefined
 }
 
-/** Lets a caller stop waiting. What it waited for goes on. */
+/** The caller may stop waiting; what it waited for goes on. */
 function abandonable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abandon = (): void => reject(signal.reason)

@@ -23,7 +23,7 @@ export function eventToJson(event: AuditEvent): string {
  *
  * One literal, and no loop over names: half of the time, and the object has the shape that all other events have.
  *
- * @throws Error that says what is wrong with the text, and nothing of what is in it
+ * @throws Error that says what is wrong with the text, and quotes nothing of it
  */
 export function eventFromJson(json: string): AuditEvent {
   const fields = objectOf(json)
@@ -77,15 +77,16 @@ export function sealRecords(jsons: readonly Uint8Array[]): Uint8Array[] {
 
 /**
  * @returns the JSON in an entry: a part of the same memory
- * @throws Error that says what is wrong with the bytes, and nothing of what is in them
+ * @throws Error that says what is wrong with the bytes, and quotes nothing of them
  */
 export function openRecord(bytes: Uint8Array): Uint8Array {
   const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (record.length < HEADER_BYTES || !record.subarray(0, MAGIC.length).equals(MAGIC)) {
-    throw new Error('it does not begin as an entry of this version does')
+    throw new Error('it does not start with the header of this version')
   }
   const json = record.subarray(HEADER_BYTES)
-  if (record.readUInt32BE(MAGIC.length) !== json.length) throw new Error('it is not as long as it says')
+  if (record.readUInt32BE(MAGIC.length) !== json.length)
+    throw new Error('its length is not the one in its header')
   if (!record.subarray(MAGIC.length + LENGTH_BYTES, HEADER_BYTES).equals(sha256(json))) {
     throw new Error('its checksum does not match')
   }
@@ -97,7 +98,7 @@ export function findRecord(bytes: Buffer, start: number): number {
   return bytes.indexOf(MAGIC, start)
 }
 
-/** How long an entry says that it is. `undefined`: its header is not in `bytes` as a whole. */
+/** The length that an entry has in its header. `undefined`: `bytes` ends within the header. */
 export function recordLength(bytes: Buffer): number | undefined {
   return bytes.length < HEADER_BYTES ? undefined : HEADER_BYTES + bytes.readUInt32BE(MAGIC.length)
 }
@@ -119,9 +120,9 @@ export function spooledBytesOfRecord(recordBytes: number): number {
   return spooledBytes(recordBytes - HEADER_BYTES)
 }
 
-type Fields = Readonly<Record<string, unknown>>
+type ParsedObject = Readonly<Record<string, unknown>>
 
-function objectOf(json: string): Fields {
+function objectOf(json: string): ParsedObject {
   let parsed: unknown
   try {
     parsed = JSON.parse(json)
@@ -130,44 +131,44 @@ function objectOf(json: string): Fields {
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error('it is not an object')
-  return parsed as Fields
+  return parsed as ParsedObject
 }
 
-function textOf(fields: Fields, field: keyof AuditEvent): string {
+function textOf(fields: ParsedObject, field: keyof AuditEvent): string {
   const value = fields[field]
   if (typeof value === 'string') return value
   throw unexpected(field)
 }
 
-function optionalText(fields: Fields, field: keyof AuditEvent): string | null {
+function optionalText(fields: ParsedObject, field: keyof AuditEvent): string | null {
   return (fields[field] ?? null) === null ? null : textOf(fields, field)
 }
 
-function timeOf(fields: Fields, field: keyof AuditEvent): number {
+function timeOf(fields: ParsedObject, field: keyof AuditEvent): number {
   const value = fields[field]
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value
   throw unexpected(field)
 }
 
-function integerOf(fields: Fields, field: keyof AuditEvent): bigint {
+function integerOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
   const value = fields[field]
   const integer = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
   if (integer !== undefined && BigInt.asIntN(64, integer) === integer) return integer
   throw unexpected(field)
 }
 
-function optionalInteger(fields: Fields, field: keyof AuditEvent): bigint | null {
+function optionalInteger(fields: ParsedObject, field: keyof AuditEvent): bigint | null {
   return (fields[field] ?? null) === null ? null : integerOf(fields, field)
 }
 
-function idOf(fields: Fields, field: keyof AuditEvent): bigint {
+function idOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
   const id = integerOf(fields, field)
   if (id >= 0n) return id
   throw unexpected(field)
 }
 
 function unexpected(field: keyof AuditEvent): Error {
-  return new Error(`its field ${field} is not what an event has there`)
+  return new Error(`its field ${field} is missing or not valid`)
 }
 
 function asText(value: bigint | null): string | null {

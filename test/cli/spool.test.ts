@@ -5,8 +5,8 @@ import { anEvent } from '../support/events.js'
 import { otelAudit } from './otel-audit.js'
 
 interface Report {
-  readonly homes: readonly {
-    readonly owner: string
+  readonly processes: readonly {
+    readonly state: string
     readonly entries: number
     readonly quarantined: number
     readonly oldest: number | null
@@ -26,12 +26,12 @@ describe('otel-audit spool status', () => {
     const spool = await openLmdbSpool({ directory, maxBytes: 1024 ** 2 })
     const first = anEvent()
     const [key] = await spool.append([first, anEvent(), anEvent()])
-    expect((await status()).homes).toMatchObject([
-      { owner: 'alive', entries: 3, quarantined: 0, oldest: first.occurredAt },
+    expect((await status()).processes).toMatchObject([
+      { state: 'alive', entries: 3, quarantined: 0, oldest: first.occurredAt },
     ])
     if (key !== undefined) await spool.quarantine(key, 'refused by the database')
     await spool.close()
-    expect((await status()).homes).toMatchObject([{ owner: 'dead', entries: 2, quarantined: 1 }])
+    expect((await status()).processes).toMatchObject([{ state: 'dead', entries: 2, quarantined: 1 }])
     const { stdout } = await otelAudit(['spool', 'status', '--directory', directory])
     expect(stdout).toMatch(
       /^dead {5}\S+: 2 events, \d+ bytes, the oldest of \S+; 1 quarantined\n {9}quarantined: refused/,

@@ -67,7 +67,7 @@ describe('a committed block', () => {
     expect(noted(spans())).toEqual(['1 data\n', '4 idle\n', '5 rotate\n', '7 close\n', 'another chain\n'])
   })
 
-  it('is said at once when it may be the last thing that the process says, with all before it', () => {
+  it('is emitted at once when it may be the last of the process, with all before it', () => {
     const { spans } = traced()
     const anchors = new BlockAnchors()
     anchors.emit(aBlock())

@@ -46,7 +46,7 @@ const SIGHTS: readonly (readonly [string, (span: ReadableSpan) => ReadableSpan])
   ],
 ]
 
-describe('a secret.access event that somebody else put on a span', () => {
+describe('a secret.access event that other code put on a span', () => {
   it('is picked up once, with an id and the time of the span event when it has none', async () => {
     const { audit, rows } = recordingAudit()
     startSdk(audit.withSdk({ spanProcessors: [nothing] }))
@@ -148,7 +148,7 @@ describe('an event that comes by processor and by exporter', () => {
     expect(exporter.metrics.total('records.direct')).toBe(0)
   })
 
-  it('is stored once, and counted once, when it is somebody else’s', async () => {
+  it('is stored once, and counted once, when other code made it', async () => {
     const { sink, exporter, batch } = bothWays()
     foreignSpan(FOREIGN, { ...FOREIGN, 'secret_audit.operation': 'not valid!' })
     await batch.forceFlush()

@@ -6,7 +6,7 @@ import {
   MAX_OUTCOME_LABELS,
   operationLabels,
   outcomeLabels,
-} from '../../src/otel/labels.js'
+} from '../../src/otel/metrics.js'
 
 describe('the values of a label', () => {
   it('are the known ones always, then the first that come, then other', () => {

@@ -29,7 +29,7 @@ describe('a ticket', () => {
     expect(first.exporter.metrics.total('records.direct')).toBe(0)
   })
 
-  it('that nobody claims goes to the pipeline of its service, and is counted', async () => {
+  it('that no processor claims goes to the pipeline of its service, and is counted', async () => {
     const own = pipeline()
     traced()
     const service = new SecretAuditService({ pipeline: own.exporter })

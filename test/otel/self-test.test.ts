@@ -43,15 +43,17 @@ describe('of the tracer it says', () => {
     },
   )
 
-  it('that there is none', async () => {
+  it('that no tracer is registered', async () => {
     const { audit } = recordingAudit()
     expect((await ofTracer(audit))?.message).toMatch(/NoopTracerProvider\) records no span/)
   })
 
-  it('that it does not have our processor, with its name', async () => {
+  it('that it does not have the audit processor, with its name', async () => {
     traced()
     const { audit } = recordingAudit()
-    expect((await ofTracer(audit))?.message).toMatch(/TracerProvider\) does not have our span processor/)
+    expect((await ofTracer(audit))?.message).toMatch(
+      /TracerProvider\) does not have the audit span processor/,
+    )
     class VendorProvider {
       getTracer = () => ({
         startSpan: () => ({
@@ -63,7 +65,9 @@ describe('of the tracer it says', () => {
     }
     forgetTelemetry()
     trace.setGlobalTracerProvider(new VendorProvider() as unknown as TracerProvider)
-    expect((await ofTracer(audit))?.message).toMatch(/\(VendorProvider\) does not have our span processor/)
+    expect((await ofTracer(audit))?.message).toMatch(
+      /\(VendorProvider\) does not have the audit span processor/,
+    )
   })
 
   it('that its sampler is not wrapped', async () => {
@@ -72,7 +76,7 @@ describe('of the tracer it says', () => {
     expect((await ofTracer(audit))?.message).toMatch(/is not wrapped in AuditSampler/)
   })
 
-  it('that another pipeline takes what is traced', async () => {
+  it('that another pipeline claims the traced records', async () => {
     const other = recordingAudit()
     startSdk(other.audit.withSdk({ spanProcessors: [] }))
     const { audit } = recordingAudit()
@@ -88,7 +92,7 @@ describe('of the tracer it says', () => {
   })
 })
 
-it('of the meter it says that nobody collects', async () => {
+it('of the meter it says that nothing is collected', async () => {
   metrics.disable()
   const { audit } = recordingAudit()
   expect(await findings(audit)).toContainEqual(expect.objectContaining({ level: 'warning', check: 'meter' }))

@@ -119,8 +119,8 @@ describe('an event as a span event', () => {
   })
 })
 
-describe('a span event that somebody else made', () => {
-  it.each(['credential', 'operation', 'outcome'])('is none without %s', (name) => {
+describe('a span event of other code', () => {
+  it.each(['credential', 'operation', 'outcome'])('is not an audit event without %s', (name) => {
     for (const wrong of [undefined, '', 5, true, ['orders-db']]) {
       expect(fromSpanEvent({ ...REQUIRED, [`secret_audit.${name}`]: wrong })).toBeUndefined()
     }

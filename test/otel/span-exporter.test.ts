@@ -42,7 +42,7 @@ const exported = (exporter: DurableAuditExporter, spans: readonly EndedSpan[]): 
   new Promise((resolve) => exporter.export(spans, resolve))
 
 describe('DurableAuditExporter in a span processor of the SDK', () => {
-  it('stores what any code put on spans, in Postgres, without any other part of ours', async () => {
+  it('stores what any code put on spans, in Postgres, without any other part of this library', async () => {
     const database = await migratedDatabase()
     const sink = new PostgresAuditSink({ databaseUrl: database.url })
     const exporter = new DurableAuditExporter({ sink })

@@ -48,7 +48,7 @@ interface Situation {
   readonly run?: (record: () => Promise<void>, sdk: NodeSDK | undefined) => Promise<void>
   /** Whether the rows carry trace ids. */
   readonly traced: boolean
-  /** Whether they came past the trace. */
+  /** Whether they came without the trace. */
   readonly direct: boolean
 }
 

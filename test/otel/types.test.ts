@@ -62,7 +62,7 @@ describe('the types fit those of the SDK', () => {
     expect(await compile(await packageUser(), { application: APPLICATION }, options)).toBe('')
   })
 
-  it('and have names for whoever passes a configuration on', () => {
+  it('and have names for code that passes a configuration on', () => {
     const audit = createAudit({ sink: new NoopAuditSink() })
     const configure = (traceExporter: SpanExporterLike) =>
       audit.withSdk({ serviceName: 'orders', traceExporter })

@@ -168,7 +168,7 @@ describe('an end that leaves no time', () => {
   it.each([
     ['process.exit', 'exits', 0],
     ['an uncaught exception', 'throws', 1],
-  ])('by %s is said on stderr', async (_, program, code) => {
+  ])('by %s is logged on stderr', async (_, program, code) => {
     const app = script(program, NO_HURRY)
     expect(await app.exit).toEqual({ code, signal: null })
     // And the row that says that the pipeline was started.

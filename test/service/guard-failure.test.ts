@@ -102,7 +102,7 @@ describe('when the failure cannot be recorded either', () => {
     expect(said.some((line) => line.startsWith('error') && line.includes('could not be recorded'))).toBe(true)
   })
 
-  it('the audit error is attached, out of the way of whoever prints the error', async () => {
+  it('the audit error is attached, and does not show when the error is printed', async () => {
     const { service } = recording({ strict: true }, denied)
     const error = new Denial('denied')
     await thrownBy(service.guard(ACCESS, rejecting(error)))
@@ -119,7 +119,7 @@ describe('when the failure cannot be recorded either', () => {
     )
   })
 
-  it('the denial itself does not vanish: it is written when the database lets us', async () => {
+  it('the denial itself does not vanish: it is written when the database takes it', async () => {
     const { service, row } = recording({ strict: true }, deniedOnce())
     await thrownBy(service.guard(ACCESS, rejecting(new Denial('denied'))))
     expect(await row()).toMatchObject({ outcome: 'residency_violation' })

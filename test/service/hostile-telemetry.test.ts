@@ -72,7 +72,7 @@ describe.each(broken)('with %s', (_, breakIt) => {
     })
   })
 
-  it('a listener that throws is only said', async () => {
+  it('a listener that throws is only logged', async () => {
     breakIt()
     const { service, exporter, row }: Recording = recording()
     const told = vi.fn()
@@ -85,7 +85,7 @@ describe.each(broken)('with %s', (_, breakIt) => {
 })
 
 describe('what is broken', () => {
-  it('is said on the diagnostics logger', async () => {
+  it('is logged on the diagnostics logger', async () => {
     const said = listening()
     traced([{ ...quiet, onEnd: thrower }])
     const { service } = recording()

@@ -40,7 +40,7 @@ describe('without any pipeline in the process', () => {
     ])
   })
 
-  it('an async record is dropped, counted, and said once with its identity', () => {
+  it('an async record is dropped, counted, and logged once with its audit id', () => {
     const said = listening()
     const first = service.recordAsync({ ...ACCESS, notes: 'canary-2b77e0' })
     const second = service.recordAsync(ACCESS)

@@ -43,7 +43,7 @@ describe('a text that contains the returned secret', () => {
     expect(redacts(Buffer.from('1234567'), '1234567')).toBe(false)
   })
 
-  it('is not seen where there is none', () => {
+  it('is not seen where the text does not contain it', () => {
     const fine = fc.string({ maxLength: 100 }).filter((text) => !text.includes(SECRET))
     fc.assert(fc.property(fine, (text) => !redacts(SECRET, text)))
     expect(redacts(SECRET, '100% of %zz + %')).toBe(false)
@@ -135,7 +135,7 @@ describe('a value that cannot be searched to its end', () => {
     expect(redacts(value, 'anything at all')).toBe(true)
   })
 
-  it('is told from a huge one that can: a text shorter than the secret cannot contain it', () => {
+  it('is distinguished from a huge one that can: a text shorter than the secret cannot contain it', () => {
     const huge = 'x'.repeat(64 * 1024 * 1024)
     expect(redacts({ huge, bytes: Buffer.alloc(64 * 1024 * 1024, 'y') }, 'nothing of it')).toBe(false)
   })

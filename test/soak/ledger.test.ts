@@ -112,17 +112,17 @@ describe('the ledger finds nothing wrong with', () => {
 
 describe('the ledger counts as acked_missing what is not there although', () => {
   test.each([
-    ['a strict caller was told so', [emit(1, 'strict'), granted(1)]],
+    ['a strict caller got a receipt', [emit(1, 'strict'), granted(1)]],
     ['it was on disk', [emit(1, 'async'), accepted(1), onDisk(1)]],
     ['it was on disk, and then given up', [emit(1, 'async'), accepted(1), onDisk(1), fate(1, 'dropped')]],
-    ['it was said to be stored', [emit(1, 'async'), accepted(1), fate(1, 'stored')]],
+    ['it was reported as stored', [emit(1, 'async'), accepted(1), fate(1, 'stored')]],
   ])('%s', (_, lines) => {
     const { numbers, good } = judged([lines])
     expect(numbers).toMatchObject({ acked: 1, acked_missing: 1, unaccounted: 0, counted_lost: 0 })
     expect(good).toBe(false)
   })
 
-  test('its caller was told the audit id of another row', () => {
+  test('the receipt of its caller has the audit id of another row', () => {
     const lines: JournalLine[] = [emit(1, 'strict'), { what: 'granted', n: 1, auditId: 'other' }]
     expect(judged([lines], [row(1)]).numbers).toMatchObject({ acked_missing: 1 })
   })
@@ -167,24 +167,24 @@ describe('the ledger counts as unaccounted', () => {
       'younger',
     ],
     [
-      'a row that was said not to be there',
+      'a row that was reported as not stored',
       [emit(1, 'strict'), refused(1, 'not-stored')],
       [row(1)],
       'not stored',
     ],
-    ['a row of something else', [emit(1, 'strict'), granted(1)], [row(1, 'no_pubkey')], 'something else'],
-    ['a row that nobody recorded', [], [row(9)], 'nobody recorded'],
+    ['a row of something else', [emit(1, 'strict'), granted(1)], [row(1, 'no_pubkey')], 'another outcome'],
+    ['a row that no writer recorded', [], [row(9)], 'no writer recorded'],
     [
       'a secret that was withheld without a row',
       [emit(1, 'strict'), refused(1, 'unknown'), fate(1, 'stored'), closed],
       [row(1)],
-      'no row says so',
+      'no withheld row',
     ],
     [
       'the same when younger events were on disk',
       [emit(1, 'strict'), refused(1, 'unknown'), fate(1, 'stored'), emit(2, 'async'), accepted(2), onDisk(2)],
       [row(1), row(2)],
-      'no row says so',
+      'no withheld row',
     ],
   ])('%s', (_, lines, rows, why) => {
     const judgement = judged([lines], rows)

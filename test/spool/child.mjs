@@ -40,7 +40,7 @@ const commands = {
       void spool.close().then(() => process.exit())
     })
     for (;;) {
-      await spool.adopt()
+      await spool.takeOver()
       const read = await spool.next(10)
       if (read.length > 0) say('took', ...read.map(({ event }) => event.auditId))
       await new Promise((resolve) => setTimeout(resolve, 2))

@@ -5,7 +5,7 @@ import type { Spool } from '../../src/spool/spool.js'
 import { anEvent } from '../support/events.js'
 import { waitUntil } from '../support/wait-until.js'
 import { SpoolChild } from './child.js'
-import { onlyHome, temporaryDirectory } from './directories.js'
+import { onlyProcessDirectory, temporaryDirectory } from './directories.js'
 
 const MAX_BYTES = 1024 * 1024 * 1024
 
@@ -85,11 +85,11 @@ describe('processes that live', () => {
     await child.until('holds')
     child.process.kill('SIGSTOP')
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
-    await spool.adopt()
+    await spool.takeOver()
     expect(await spool.next(10)).toEqual([])
     await child.kill()
     await waitUntil('what it left is taken over', async () => {
-      await spool.adopt()
+      await spool.takeOver()
       return spool.status.entries === 1000
     })
     await spool.close()
@@ -113,13 +113,30 @@ describe('processes that live', () => {
     for (const taker of takers) expect(await taker.ended).toMatchObject({ code: 0 })
   })
 
+  test('take nothing over once they are closed: it waits for one that lives', async () => {
+    const directory = temporaryDirectory()
+    const [closed, dead] = [
+      await openLmdbSpool({ directory, maxBytes: MAX_BYTES }),
+      await openLmdbSpool({ directory, maxBytes: MAX_BYTES }),
+    ]
+    for (const spool of [closed, dead]) await spool.putBack(await spool.append([anEvent()]))
+    await dead.close()
+    await closed.close()
+    const left = readdirSync(directory, { recursive: true }).sort()
+    await closed.takeOver()
+    expect(readdirSync(directory, { recursive: true }).sort()).toEqual(left)
+    const next = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
+    expect(next.status.entries).toBe(2)
+    await next.close()
+  })
+
   test('end by themselves when they are idle, and leave what they hold', async () => {
     const directory = temporaryDirectory()
     const child = new SpoolChild(['open', directory, '1'])
     expect(await child.ended).toEqual({ code: 0, signal: null })
     expect(child.said('open')).toHaveLength(1)
     expect(child.stderr).toBe('')
-    expect(readdirSync(onlyHome(directory))).toContain('own')
+    expect(readdirSync(onlyProcessDirectory(directory))).toContain('own')
   })
 })
 

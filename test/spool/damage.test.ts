@@ -18,7 +18,7 @@ import { eventToJson, sealRecords } from '../../src/spool/record.js'
 import { intactRecords } from '../../src/spool/lmdb/salvage.js'
 import { anyEvent } from '../event/arbitrary-event.js'
 import { anEvent } from '../support/events.js'
-import { onlyHome, temporaryDirectory } from './directories.js'
+import { onlyProcessDirectory, temporaryDirectory } from './directories.js'
 
 const MAX_BYTES = 1024 * 1024 * 1024
 
@@ -53,7 +53,7 @@ describe('a damaged entry', () => {
     await spool.close()
     expect(await quarantined(directory)).toEqual([
       'it has a field that events of this version do not have',
-      'its field occurredAt is not what an event has there',
+      'its field occurredAt is missing or not valid',
     ])
   })
 })
@@ -88,7 +88,7 @@ describe('a damaged environment', () => {
       expect(aside).toHaveLength(1)
       const reason = readFileSync(join(directory, aside[0] ?? '', 'reason'), 'utf8')
       expect(reason).toMatch(
-        /^(it cannot be read: .+|reading it (ends the process \(SIG[A-Z]+\)|did not come to an end))\n$/,
+        /^(it cannot be read: .+|reading it (crashes the process \(SIG[A-Z]+\)|did not finish in time))\n$/,
       )
       expect(statSync(join(directory, aside[0] ?? '', 'data.mdb')).isFile()).toBe(true)
       await spool.close()
@@ -113,13 +113,13 @@ describe('a damaged environment', () => {
   test('does not keep another one from being taken over', async () => {
     const directory = temporaryDirectory()
     const first = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
-    const home = onlyHome(directory)
+    const own = onlyProcessDirectory(directory)
     const second = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
     const events = [anEvent(), anEvent()]
     await first.append([anEvent()])
     await second.append(events)
     await Promise.all([first.close(), second.close()])
-    writeFileSync(join(home, 'own/data.mdb'), 'nothing')
+    writeFileSync(join(own, 'own/data.mdb'), 'nothing')
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
     expect((await spool.next(100)).map(({ event }) => event)).toEqual(events)
     await spool.close()
@@ -170,7 +170,7 @@ async function leftBehind(count: number) {
   const events = Array.from({ length: count }, () => anEvent({ notes: 'n'.repeat(100) }))
   await spool.append(events)
   await spool.close()
-  return { directory, events, file: join(onlyHome(directory), 'own/data.mdb') }
+  return { directory, events, file: join(onlyProcessDirectory(directory), 'own/data.mdb') }
 }
 
 /** Writes something else wherever these bytes are. */
@@ -188,6 +188,6 @@ function overwriteAt(file: string, position: number, bytes: Buffer): void {
 }
 
 async function quarantined(directory: string): Promise<string[]> {
-  const { homes } = await listSpools(directory)
-  return homes.flatMap(({ quarantine }) => quarantine.map(({ reason }) => reason))
+  const { processes } = await listSpools(directory)
+  return processes.flatMap(({ quarantine }) => quarantine.map(({ reason }) => reason))
 }

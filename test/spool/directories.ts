@@ -17,9 +17,9 @@ export function permissionsBelow(directory: string): string[] {
   return names.map((name) => `${name} ${(statSync(join(directory, name)).mode & 0o777).toString(8)}`).sort()
 }
 
-/** The only home in a spool directory. */
-export function onlyHome(directory: string): string {
-  const homes = readdirSync(directory).filter((name) => /^[0-9a-z]{9}-/.test(name))
-  if (homes.length !== 1) throw new Error(`${homes.length} homes in ${directory}`)
-  return join(directory, homes[0] ?? '')
+/** The directory of the only process in a spool directory. */
+export function onlyProcessDirectory(directory: string): string {
+  const names = readdirSync(directory).filter((name) => /^[0-9a-z]{9}-/.test(name))
+  if (names.length !== 1) throw new Error(`${names.length} processes in ${directory}`)
+  return join(directory, names[0] ?? '')
 }

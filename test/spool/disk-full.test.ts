@@ -19,13 +19,13 @@ describe('a disk that is full', () => {
     )
   })
 
-  test('is told by a limit on the size of files, too', async () => {
+  test('is reached through a limit on the size of files, too', async () => {
     const child = new SpoolChild(['fill', temporaryDirectory(), '1'], process.env, withFilesUpTo(12 * MIB))
     await expectToGoOn(child)
     expect(child.said('message')[0]).toContain('EFBIG')
   })
 
-  test('filled by somebody else: nothing of a refused append is left, removal and quarantine work on', async () => {
+  test('filled by another process: nothing of a refused append is left, removal and quarantine work on', async () => {
     const disk = smallDisk(24)
     const directory = join(disk.directory, 'spool')
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })

@@ -17,7 +17,7 @@ import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
 import { anEvent } from '../support/events.js'
 import { waitUntil } from '../support/wait-until.js'
 import { SpoolChild } from './child.js'
-import { onlyHome, permissionsBelow, temporaryDirectory } from './directories.js'
+import { onlyProcessDirectory, permissionsBelow, temporaryDirectory } from './directories.js'
 
 const MAX_BYTES = 64 * 1024 * 1024
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
@@ -54,7 +54,7 @@ describe('the worker', () => {
     const other = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
     expect(other.status.entries).toBe(0)
     await spool.close()
-    await other.adopt()
+    await other.takeOver()
     expect((await other.next(2)).map(({ event }) => event)).toEqual(events)
     await other.close()
   })
@@ -68,7 +68,7 @@ describe('the worker', () => {
     }
   })
 
-  test('and the inspector do not run what the process was started with', async () => {
+  test('and the inspecting process do not run what the process was started with', async () => {
     const directory = temporaryDirectory()
     const marks = join(directory, 'marks')
     const preload = join(directory, 'preload.cjs')
@@ -80,9 +80,11 @@ describe('the worker', () => {
       expect(await child.ended).toMatchObject({ code: 0 })
       expect(child.said('open')).toHaveLength(1)
     }
-    // One for each process; the second one has taken over, so it had an inspector, too.
+    // One for each process; the second one has taken over, so it had an inspecting process as well.
     expect(readFileSync(marks, 'utf8')).toBe('xx')
-    expect(readdirSync(onlyHome(spool)).filter((name) => name.startsWith('adopted-'))).toHaveLength(1)
+    expect(
+      readdirSync(onlyProcessDirectory(spool)).filter((name) => name.startsWith('adopted-')),
+    ).toHaveLength(1)
   })
 })
 
@@ -95,14 +97,14 @@ describe('the directory', () => {
       await spool.putBack(await spool.append([anEvent(), anEvent()]))
       const [first] = await spool.next(1)
       await spool.quarantine(first?.key ?? 0, 'refused')
-      const home = onlyHome(join(parent, 'deep/spool'))
-      expect(permissionsBelow(home)).toEqual([
+      const own = onlyProcessDirectory(join(parent, 'deep/spool'))
+      expect(permissionsBelow(own)).toEqual([
         'own 700',
         'own/data.mdb 600',
         'own/data.mdb-lock 600',
         'owner.sock 600',
       ])
-      expect((statSync(home).mode & 0o777).toString(8)).toBe('700')
+      expect((statSync(own).mode & 0o777).toString(8)).toBe('700')
       for (const above of ['deep', 'deep/spool']) {
         expect((statSync(join(parent, above)).mode & 0o777).toString(8)).toBe('700')
       }
@@ -112,7 +114,7 @@ describe('the directory', () => {
     }
   })
 
-  test('is tightened when it is empty or a spool, and refused when other things are in it', async () => {
+  test('is tightened when it is empty or a spool, and refused when it holds other files', async () => {
     const directory = temporaryDirectory()
     chmodSync(directory, 0o755)
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })

@@ -18,7 +18,7 @@ export interface Branch {
   readonly credential: string
   readonly worker?: string
   /** Whose token the request carries. */
-  readonly sender: 'caller' | 'peer' | 'nobody'
+  readonly sender: 'caller' | 'peer' | 'anonymous'
   readonly status: number
   /** First that of eu-central, which is asked; then that of the region which it asks. */
   readonly events: readonly [ExpectedEvent, ...ExpectedEvent[]]
@@ -118,7 +118,7 @@ const stored: readonly Resolution[] = [
     brokerRegion: 'sa-west',
     notes: 'the home region answered 404',
   }),
-  resolution('the home region is no peer', 'relay-key', 502, 'broker_unreachable', {
+  resolution('the home region is not a peer', 'relay-key', 502, 'broker_unreachable', {
     brokerRegion: 'af-north',
     notes: 'no address is configured for the home region',
   }),
@@ -199,7 +199,7 @@ function onSurface(surface: PublicSurface, operation: string, resolutions: reado
 
 function refusedBeforehand(
   surface: Branch['surface'],
-  sender: 'caller' | 'nobody',
+  sender: 'caller' | 'anonymous',
   when: string,
   status: number,
   outcome: string,
@@ -221,11 +221,11 @@ function noKey(worker: string, when: string, notes: string): Branch {
 /** Every branch of every surface that ends with an access to a credential. The README shows them as a table. */
 export const branches: readonly Branch[] = [
   ...onSurface('get_credential', 'get_credential', stored),
-  refusedBeforehand('get_credential', 'nobody', 'no valid token', 401, 'unauthenticated', {}),
+  refusedBeforehand('get_credential', 'anonymous', 'no valid token', 401, 'unauthenticated', {}),
   ...onSurface('get_sealed', 'get_sealed', stored),
   noKey('runner-2', 'the worker has no key yet', 'the worker has no key yet'),
   noKey('runner-9', 'the worker is not registered', 'the worker is not registered'),
-  refusedBeforehand('get_sealed', 'nobody', 'no valid token', 401, 'unauthenticated', {
+  refusedBeforehand('get_sealed', 'anonymous', 'no valid token', 401, 'unauthenticated', {
     workerId: 'runner-1',
   }),
   ...onSurface('get_credential', 'resolve_keychain', keychain),
@@ -236,7 +236,7 @@ export const branches: readonly Branch[] = [
     const event = { serverRegion: EU, operation, outcome, ...known, ...own }
     return { surface: operation, when, credential, sender: 'peer', status, events: [event] }
   }),
-  refusedBeforehand('cross_region_broker_serve', 'nobody', 'no valid token', 401, 'unauthenticated', {
+  refusedBeforehand('cross_region_broker_serve', 'anonymous', 'no valid token', 401, 'unauthenticated', {
     brokerRegion: EU,
   }),
 ]

@@ -43,7 +43,7 @@ export class WalletClient {
   #request(url: string, access: Access, own: RecipientKeys): [URL, RequestInit] {
     const headers: Record<string, string> = {}
     const { callerToken, peerToken } = this.#fixture
-    if (access.sender !== 'nobody') {
+    if (access.sender !== 'anonymous') {
       headers.authorization = `Bearer ${access.sender === 'caller' ? callerToken : peerToken}`
     }
     const ids = {

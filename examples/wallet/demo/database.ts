@@ -49,7 +49,7 @@ async function prepare(
     readerUrl,
     embedded,
     async close() {
-      // The rows stay: nobody can remove rows of the trail. The embedded server takes them along.
+      // The rows stay, since rows of the trail cannot be removed. With the embedded server they go along with it.
       const roles = [writer, reader].map(escapeIdentifier).join(', ')
       if (!embedded) await query(ownerUrl, `drop role if exists ${roles}`)
       await after()
@@ -64,12 +64,12 @@ async function migrate(ownerUrl: string): Promise<void> {
   try {
     await promisify(execFile)(process.execPath, [cli, 'migrate', '--roles'], { env })
   } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim()
-    throw new Error(`otel-audit migrate failed: ${said || (error as Error).message}`, { cause: error })
+    const output = (error as { stderr?: string }).stderr?.trim()
+    throw new Error(`otel-audit migrate failed: ${output || (error as Error).message}`, { cause: error })
   }
 }
 
-/** A role may be left behind in a database that is not ours when the demo is killed: its password expires. */
+/** A role may be left behind in a database that is not the demo's when the demo is killed: its password expires. */
 async function createLogin(ownerUrl: string, role: string, group: string): Promise<string> {
   const password = randomBytes(18).toString('base64url')
   const until = new Date(Date.now() + 24 * 3600 * 1000).toISOString()

@@ -90,7 +90,7 @@ export class Demo {
     return stage
   }
 
-  /** Somebody looks only when the demo goes on. */
+  /** The console is of use only when the demo goes on. */
   async #startServer(database: DemoDatabase): Promise<AuditServer | undefined> {
     if (this.#options.once) return undefined
     const server = await AuditServer.start(database, (line) => log(`otel-audit serve: ${line}`))

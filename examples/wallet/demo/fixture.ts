@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { newRecipient, type RecipientKeys, rawPublicKey } from '../sealing.js'
 
-/** Where the services of one run listen. Nobody listens at `nowhere`; whoever does at `silent` never answers. */
+/** Where the services of one run listen. No server listens at `nowhere`; the one at `silent` never answers. */
 export interface Addresses {
   readonly euCentral: string
   readonly usEast: string

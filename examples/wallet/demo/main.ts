@@ -24,14 +24,14 @@ async function main(): Promise<void> {
   try {
     process.exitCode = await demo.run()
   } catch (error) {
-    // What is closed under its hands fails; that is no news.
+    // After the close, work in progress fails: not worth a report.
     if (!demo.closing) throw error
   } finally {
     await demo.close()
   }
 }
 
-/** On a signal, and when nobody reads any more. A service that is just starting ends with this process. */
+/** On a signal, and when the reader of the output is gone. A service that is just starting ends with this process. */
 function endEarly(demo: Demo): void {
   const end = (code: number) => () => {
     const exit = () => process.exit(code)

@@ -1,4 +1,4 @@
-/** What package.json says under `engines`. */
+/** As under `engines` in package.json. */
 export const NEEDED = 'Node 20.19, or 22.12 and later'
 
 export function isSupported(version: string): boolean {

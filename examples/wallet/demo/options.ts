@@ -15,11 +15,11 @@ export const HELP = `Runs the example wallet in two regions, sends traffic, and 
 
   --once     end after the report; otherwise light traffic goes on until Ctrl-C
   --strict   no secret is released before its audit row is committed
-  --json     one JSON document on standard output in place of the report; implies --once
+  --json     one JSON document on standard output instead of the report; implies --once
   --help     this text
 
-  DATABASE_URL       use this Postgres, as a user who may create roles, in place of an embedded one. The demo creates
-                     the schema noetl, and its rows stay there: nobody can remove rows of the trail.
+  DATABASE_URL       use this Postgres, as a user who may create roles, instead of an embedded one. The demo creates
+                     the schema noetl, and its rows stay there: rows of the trail cannot be removed.
   DEMO_OTLP_FORWARD  the base URL of an OTLP/HTTP receiver which is to get all spans as well
   NO_COLOR           no colours`
 

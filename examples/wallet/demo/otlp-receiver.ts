@@ -26,7 +26,7 @@ export interface OtlpSpan {
 /** `SPAN_KIND_SERVER` of OTLP. */
 export const SERVER_KIND = 2
 
-/** An OTLP/HTTP receiver for JSON. Keeps the spans, and passes the bytes on as they came when told where to. */
+/** An OTLP/HTTP receiver for JSON. Keeps the spans, and forwards the bytes unchanged when it has a target. */
 export class OtlpReceiver {
   readonly spans: OtlpSpan[] = []
   /** How many exports could not be passed on. */

@@ -23,7 +23,7 @@ export async function freePorts(count: number): Promise<number[]> {
         held.push(server)
         ports.push(port)
       } catch {
-        // Somebody else's.
+        // In use by another process.
       }
     }
     return ports

@@ -22,7 +22,7 @@ export interface ServiceOptions {
   readonly databaseUrl: string
   /** Variables beyond these. */
   readonly env?: Readonly<Record<string, string>>
-  /** Takes what the service says on standard error. */
+  /** Takes the lines of the service on standard error. */
   readonly log: (line: string) => void
 }
 
@@ -49,7 +49,7 @@ export class Service {
     this.exited = once(child, 'exit')
   }
 
-  /** Resolves when the service listens. Throws with the end of what it said when it does not come to that. */
+  /** Resolves when the service listens. Throws with the end of its output when it does not. */
   static async start(options: ServiceOptions): Promise<Service> {
     const root = packageRoot()
     const built = (path: string) => join(root, 'build', 'examples', 'wallet', path)
@@ -67,10 +67,10 @@ export class Service {
       stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     })
     const service = new Service(options, child)
-    const said: string[] = []
+    const lines: string[] = []
     onLine(child.stderr, (line) => {
-      said.push(line)
-      if (said.length > 40) said.shift()
+      lines.push(line)
+      if (lines.length > 40) lines.shift()
       options.log(line)
     })
     child.stdin?.on('error', () => {}) // It ended early; its exit tells why.
@@ -80,7 +80,7 @@ export class Service {
     } catch (error) {
       await service.stop()
       const reason = error instanceof Error ? error.message : String(error)
-      throw new Error([`${options.name} did not start: ${reason}`, ...said].join('\n  '), { cause: error })
+      throw new Error([`${options.name} did not start: ${reason}`, ...lines].join('\n  '), { cause: error })
     }
     return service
   }
@@ -139,7 +139,7 @@ function environment(options: ServiceOptions): NodeJS.ProcessEnv {
   }
 }
 
-/** Tells each line that a process says. */
+/** Calls back with each line that a process writes. */
 export function onLine(stream: Readable | null, take: (line: string) => void): void {
   if (stream !== null) createInterface({ input: stream }).on('line', take)
 }

@@ -90,7 +90,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   return { fixture, receiver, trailToken, euCentral, usEast, provider, services, instances, close }
 }
 
-/** A server that accepts connections, and never says a word. */
+/** A server that accepts connections, and never answers. */
 async function listenSilently(): Promise<{ url: string; close(): void }> {
   const held = new Set<Socket>()
   const server = createServer((socket) => {

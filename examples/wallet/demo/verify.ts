@@ -5,7 +5,7 @@ import { SERVER_KIND } from './otlp-receiver.js'
 import type { Taken } from './traffic.js'
 import { ofExecution, type TrailRow } from './trail.js'
 
-/** One thing that the run shows; `faults` says where it does not. */
+/** One thing that the run shows; `faults` lists where it does not. */
 export interface Finding {
   readonly claim: string
   readonly faults: readonly string[]
@@ -14,12 +14,15 @@ export interface Finding {
 /** Compares what was sent with what is stored, traced and counted. */
 export function verify(taken: readonly Taken[], evidence: Evidence, canary: string): Finding[] {
   return [
-    { claim: 'every request was answered as its branch says', faults: taken.flatMap(answerFaults(canary)) },
+    {
+      claim: 'every request was answered as its branch defines',
+      faults: taken.flatMap(answerFaults(canary)),
+    },
     {
       claim: 'every branch left exactly its events in the trail',
       faults: taken.flatMap(rowFaults(evidence)),
     },
-    { claim: 'every event hangs in the trace of its request', faults: traceFaults(evidence) },
+    { claim: 'every event is in the trace of its request', faults: traceFaults(evidence) },
     { claim: 'every row was counted as written, and nothing else was', faults: countFaults(evidence) },
     { claim: 'the secret is in no row, no metric and no span', faults: canaryFaults(evidence, canary) },
   ]
@@ -29,9 +32,9 @@ const answerFaults =
   (canary: string) =>
   ({ branch, reply }: Taken): string[] => {
     const what = `${branch.surface}, ${branch.when}:`
-    if (reply.status !== branch.status) return [`${what} ${reply.status} in place of ${branch.status}`]
+    if (reply.status !== branch.status) return [`${what} ${reply.status} instead of ${branch.status}`]
     if (branch.status === 200 && reply.secret !== canary)
-      return [`${what} another secret than the one stored`]
+      return [`${what} a secret other than the one stored`]
     return []
   }
 
@@ -47,7 +50,7 @@ const rowFaults =
     const same = found.join() === expected.join()
     return same
       ? []
-      : [`${branch.surface}, ${branch.when}: [${found.join(', ')}] in place of [${expected.join(', ')}]`]
+      : [`${branch.surface}, ${branch.when}: [${found.join(', ')}] instead of [${expected.join(', ')}]`]
   }
 
 function fate(row: Pick<TrailRow, 'server_region' | 'operation' | 'outcome'>): string {
@@ -68,7 +71,7 @@ function traceFaults({ rows, spans }: Evidence): string[] {
       if (events.length !== 1) return [`${what} ${events.length} span events`]
       return rootOf(span, spans)?.kind === SERVER_KIND
         ? []
-        : [`${what} its trace begins with no HTTP server span`]
+        : [`${what} its trace does not begin with an HTTP server span`]
     })
 }
 

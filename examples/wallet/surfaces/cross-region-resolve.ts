@@ -12,7 +12,7 @@ import type { Wallet } from '../wallet.js'
 
 /**
  * `POST /api/internal/cross-region/resolve`: serves a credential that lives here to a peer region, sealed for
- * the key that the peer names. Which region asks follows from its token, not from what it says; the residency
+ * the key that the peer names. The asking region is identified by its token, not by what it sends; the residency
  * policy of this side is the one that counts.
  */
 export function crossRegionResolve(wallet: Wallet) {

@@ -9,7 +9,7 @@ import type { Wallet } from '../wallet.js'
 /**
  * `GET /api/credentials/{id}`: what is known about a credential and, with `include_data=true`, its value.
  *
- * Without `include_data` no secret is touched, decrypted or fetched: that is no access to a secret, and it
+ * Without `include_data` no secret is touched, decrypted or fetched: that is not an access to a secret, and it
  * makes no audit event.
  */
 export function getCredential(wallet: Wallet) {

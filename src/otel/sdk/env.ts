@@ -64,7 +64,7 @@ export function samplerFromEnv({ trace }: SdkPackages, env: Environment): Sample
       return parentBased(new trace.TraceIdRatioBasedSampler(ratio(env)))
     default:
       diag.error(
-        `otel-audit: OTEL_TRACES_SAMPLER is ${name}, which is no sampler of the SDK; the default is used`,
+        `otel-audit: OTEL_TRACES_SAMPLER is ${name}, which is not a sampler of the SDK; the default is used`,
       )
       return parentBased(new trace.AlwaysOnSampler())
   }

@@ -22,7 +22,7 @@ export type WithAuditPipeline<Config extends object> = Omit<Config, keyof SdkCon
  * A `NodeSDK` configuration with the audit processor and sampler added to whatever it had, in code or by environment.
  *
  * `NodeSDK({spanProcessors})` silently replaces both `traceExporter` and the exporter of the environment; so what they
- * would have been is built here and put beside ours, and the user's own exporter receives exactly what it received
+ * would have been is built here and put beside the audit processor, and the user's own exporter receives exactly what it received
  * before.
  */
 export function withAuditPipeline<Config extends object>(

@@ -4,8 +4,8 @@ import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { AuditError } from '../../errors.js'
 import type { HealthFinding } from '../../contract/sink.js'
 
-/** Whose chain it is. */
-export interface ChainIdentity {
+/** The log that a chain belongs to, and the key that enrols it there. */
+export interface EnrolmentOptions {
   /** Name of the log. Default: from the name of the database. */
   readonly origin: string | undefined
   /** PKCS#8 in PEM. */
@@ -21,10 +21,10 @@ const OTHERS_MAY_READ = 0o044
  *
  * @throws AuditError `AUDIT_INVALID_OPTION` when the log cannot be called so, or its enrolment key cannot be read
  */
-export function checkIdentity(identity: ChainIdentity): void {
-  const log = identity.origin ?? logNameFor('any')
+export function checkEnrolment(options: EnrolmentOptions): void {
+  const log = options.origin ?? logNameFor('any')
   checkLogName(log)
-  enrolmentSigner(log, identity)
+  enrolmentSigner(log, options)
 }
 
 /** @throws AuditError `AUDIT_INVALID_OPTION` */
@@ -37,7 +37,7 @@ export function checkLogName(log: string): void {
 /** @throws AuditError `AUDIT_INVALID_OPTION` */
 export function enrolmentSigner(
   log: string,
-  { enrolmentKey, enrolmentKeyFile }: ChainIdentity,
+  { enrolmentKey, enrolmentKeyFile }: EnrolmentOptions,
 ): NoteSigner | undefined {
   const pem = enrolmentKey ?? (enrolmentKeyFile === undefined ? undefined : keyFile(enrolmentKeyFile))
   if (pem === undefined) return undefined
@@ -56,7 +56,7 @@ export function enrolmentSigner(
 export function enrolmentFindings({
   enrolmentKey,
   enrolmentKeyFile,
-}: ChainIdentity): readonly HealthFinding[] {
+}: EnrolmentOptions): readonly HealthFinding[] {
   // Where there are no user ids, the bits of the mode say nothing either.
   if (enrolmentKey !== undefined || enrolmentKeyFile === undefined || process.getuid === undefined) return []
   const mode = statSync(enrolmentKeyFile, { throwIfNoEntry: false })?.mode ?? 0

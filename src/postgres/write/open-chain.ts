@@ -3,7 +3,7 @@ import { WriterChain } from '../../chain/writer-chain.js'
 import { VERSION } from '../../version.js'
 import type { SinkOwner } from '../../contract/sink.js'
 import type { Connection } from '../connection.js'
-import { type ChainIdentity, checkLogName, enrolmentSigner } from './enrolment.js'
+import { type EnrolmentOptions, checkLogName, enrolmentSigner } from './enrolment.js'
 
 /**
  * A new chain for this process. Nothing is written yet.
@@ -12,17 +12,17 @@ import { type ChainIdentity, checkLogName, enrolmentSigner } from './enrolment.j
  */
 export async function openChain(
   connection: Connection,
-  identity: ChainIdentity,
+  options: EnrolmentOptions,
   writer: SinkOwner | undefined,
 ): Promise<WriterChain> {
-  const log = identity.origin ?? logNameFor(await databaseName(connection))
+  const log = options.origin ?? logNameFor(await databaseName(connection))
   checkLogName(log)
   return new WriterChain({
     log,
     service: writer?.serviceName ?? '',
     instance: writer?.serviceInstanceId ?? '',
     version: VERSION,
-    enrolment: enrolmentSigner(log, identity),
+    enrolment: enrolmentSigner(log, options),
     now: () => Date.now() * 1000,
     lost: () => writer?.lost ?? 0,
   })

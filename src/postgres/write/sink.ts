@@ -6,7 +6,7 @@ import { AppendStatements } from './append.js'
 import { type AddPartitions, BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from '../check.js'
 import { Connection, type ConnectionOptions } from '../connection.js'
-import type { ChainIdentity } from './enrolment.js'
+import type { EnrolmentOptions } from './enrolment.js'
 import { connectionFault, fault, isLasting, isOutsideKeptRange } from '../faults.js'
 import { ensurePartitionFor, ensurePartitions } from '../partitions.js'
 import { openChain } from './open-chain.js'
@@ -59,7 +59,7 @@ const PARTITIONS_EVERY_MS = 24 * 60 * 60 * 1000
 export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
   readonly #options: ConnectionOptions &
-    ChainIdentity & { readonly schema: string; readonly idleAfterMs: number }
+    EnrolmentOptions & { readonly schema: string; readonly idleAfterMs: number }
   #writer: SinkOwner | undefined
   #connection: Connection | undefined
   /** Those that are not usable yet: closing does not wait for a server that never lets us in. */

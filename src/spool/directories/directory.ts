@@ -2,14 +2,15 @@ import { constants, type Stats } from 'node:fs'
 import { access, chmod, mkdir, open, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-/** Names in a spool directory: homes sort by the time at which their processes started. */
-const HOME = /^[0-9a-z]{9}-[0-9a-f]{8}$/
-const UNFINISHED_HOME = /^\.[0-9a-z]{9}-[0-9a-f]{8}$/
+/** Names in a spool directory: those of the processes' directories sort by the time at which the processes started. */
+const PROCESS_DIRECTORY = /^[0-9a-z]{9}-[0-9a-f]{8}$/
+const UNFINISHED = /^\.[0-9a-z]{9}-[0-9a-f]{8}$/
 const DAMAGED = /^damaged-/
 
 /**
- * Looks at a spool directory as the process that is to use it, and changes nothing: its owner must be the user of this
- * process, and nobody else may have access to it, for what is in it is what is in the table, and is taken for our own.
+ * Looks at a spool directory as the process that is to use it, and changes nothing: it must belong to the user of
+ * this process, and no other user may have access to it: it holds what the table holds, and what is read from it is
+ * trusted.
  *
  * @returns `missing` when it can be made, `wide` when others have access, and it may be tightened: it is empty, or a spool
  * @throws Error that says what to do
@@ -33,11 +34,11 @@ export async function inspectDirectory(directory: string): Promise<'missing' | '
   }
   await mayUse(directory, constants.R_OK | constants.W_OK | constants.X_OK, directory)
   if ((mode & 0o077) === 0) return 'fit'
-  const others = (await readdir(directory)).filter((name) => !isOurs(name))
+  const others = (await readdir(directory)).filter((name) => !isOfSpool(name))
   if (others.length > 0) {
     const permissions = (mode & 0o7777).toString(8).padStart(4, '0')
     throw new Error(
-      `${directory} has permissions ${permissions}, and other things are in it: name a directory of its own, or chmod it to 0700`,
+      `${directory} has permissions ${permissions}, and holds other files: give the spool a directory of its own, or chmod it to 0700`,
     )
   }
   return 'wide'
@@ -51,7 +52,7 @@ export async function inspectDirectory(directory: string): Promise<'missing' | '
 export async function prepareDirectory(directory: string): Promise<void> {
   const isMissing = (await inspectDirectory(directory)) === 'missing'
   if (isMissing) await mkdir(directory, { recursive: true, mode: 0o700 })
-  // Somebody else may have made it meanwhile.
+  // Another process may have made it meanwhile.
   if ((await inspectDirectory(directory)) === 'wide') await chmod(directory, 0o700)
 }
 
@@ -87,14 +88,14 @@ function asRoot(directory: string): string {
   return `or as root: install -d -m 700 -o ${process.getuid?.() ?? '<user of the service>'} ${directory}`
 }
 
-/** The homes in a spool directory, dead or alive, those of the processes that started first in front. */
-export function homesIn(directory: string): Promise<string[]> {
-  return named(directory, HOME)
+/** The directories of processes in a spool directory, dead or alive, in the order in which the processes started. */
+export function processDirectoriesIn(directory: string): Promise<string[]> {
+  return named(directory, PROCESS_DIRECTORY)
 }
 
-/** Homes that are being made, or whose process died while it made them. */
-export function unfinishedHomesIn(directory: string): Promise<string[]> {
-  return named(directory, UNFINISHED_HOME)
+/** Those that are being made, or whose process died while it made them. */
+export function unfinishedDirectoriesIn(directory: string): Promise<string[]> {
+  return named(directory, UNFINISHED)
 }
 
 /** Environments that were set aside, because they are damaged. */
@@ -126,6 +127,6 @@ async function named(directory: string, pattern: RegExp): Promise<string[]> {
   return names.sort().map((name) => join(directory, name))
 }
 
-function isOurs(name: string): boolean {
-  return HOME.test(name) || UNFINISHED_HOME.test(name) || DAMAGED.test(name)
+function isOfSpool(name: string): boolean {
+  return PROCESS_DIRECTORY.test(name) || UNFINISHED.test(name) || DAMAGED.test(name)
 }

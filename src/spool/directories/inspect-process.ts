@@ -5,7 +5,7 @@ import { eventFromJson, openRecord, spooledBytesOfRecord } from '../record.js'
 /** Most quarantined entries that are listed one by one. */
 const LISTED = 1000
 
-/** A process of its own: `node inspector.js <environment> read|write`. Prints an {@link Inspection} as JSON. */
+/** A process of its own: `node inspect-process.js <environment> read|write`. Prints an {@link Inspection} as JSON. */
 const [path = '', mode = 'read'] = process.argv.slice(2)
 inspect(path, mode as InspectionMode).then(
   (inspection) => process.stdout.write(JSON.stringify(inspection)),
@@ -28,7 +28,7 @@ async function inspect(path: string, mode: InspectionMode): Promise<Inspection> 
     let quarantined = 0
     const listed: QuarantinedEntry[] = []
     for (const { reason, record } of quarantine) {
-      if (quarantined++ < LISTED) listed.push({ reason, ...identityOf(record) })
+      if (quarantined++ < LISTED) listed.push({ reason, ...namedFields(record) })
       bytes += spooledBytesOfRecord(record.byteLength)
     }
     return { entries, bytes, oldest, quarantined, listed }
@@ -45,8 +45,8 @@ function occurredAt(record: Uint8Array): number | null {
   }
 }
 
-/** What an error may say of an event; nothing when it cannot be read. */
-function identityOf(record: Uint8Array): Partial<QuarantinedEntry> {
+/** The fields of an event that an error may name; none when it cannot be read. */
+function namedFields(record: Uint8Array): Partial<QuarantinedEntry> {
   try {
     const { auditId, credential, operation, outcome } = eventOf(record)
     return { auditId: String(auditId), credential, operation, outcome }

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EnvironmentCounts } from '../lmdb/protocol.js'
 
-/** `write`: also whether it could be changed; only for who owns it. */
+/** `write`: also whether it could be changed; only by the process that has the environment. */
 export type InspectionMode = 'read' | 'write'
 
-/** An entry that was set aside, with what an error may say of its event. */
+/** An entry that was set aside, with the fields of its event that an error may name. */
 export interface QuarantinedEntry {
   readonly reason: string
   readonly auditId?: string
@@ -24,13 +24,13 @@ export interface Inspection extends EnvironmentCounts {
   readonly listed: readonly QuarantinedEntry[]
 }
 
-/** The environment is damaged. The message says how that showed. */
+/** The environment is damaged. The message says what was found. */
 export class EnvironmentDamaged extends Error {
   override readonly name = 'EnvironmentDamaged'
 }
 
 const LEAST_MS = 30_000
-/** A disk that reads less in a second, in bytes, is taken for one that does not answer. */
+/** A disk that reads fewer bytes in a ms is treated as one that does not answer. */
 const SLOWEST_BYTES_PER_MS = 5000
 
 /**
@@ -51,7 +51,7 @@ export async function inspectEnvironment(
       process.execPath,
       [inspector, path, mode],
       {
-        // Nothing of ours, and above all no NODE_OPTIONS, which would start a second audit pipeline there.
+        // Nothing of this process's, and above all no NODE_OPTIONS, which would start a second audit pipeline there.
         env: {},
         timeout: LEAST_MS + Math.ceil(size / SLOWEST_BYTES_PER_MS),
         killSignal: 'SIGKILL',
@@ -72,8 +72,8 @@ function reasonOf(
 ): Error {
   // `code` is a name when the process could not be started, and a number when it has ended.
   if (typeof error.code === 'string') return error
-  if (error.killed === true) return new EnvironmentDamaged('reading it did not come to an end')
+  if (error.killed === true) return new EnvironmentDamaged('reading it did not finish in time')
   if (typeof error.signal === 'string')
-    return new EnvironmentDamaged(`reading it ends the process (${error.signal})`)
+    return new EnvironmentDamaged(`reading it crashes the process (${error.signal})`)
   return new EnvironmentDamaged(`it cannot be read: ${stderr.trim().replaceAll('\n', ': ') || error.message}`)
 }

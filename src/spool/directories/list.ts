@@ -1,15 +1,15 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { damagedIn, homesIn } from './directory.js'
+import { damagedIn, processDirectoriesIn } from './directory.js'
 import { environmentsIn } from './process-directory.js'
 import { inspectEnvironment, type QuarantinedEntry } from './inspect.js'
-import { type OwnerState, ownerOf } from './liveness.js'
+import { type Liveness, livenessOf } from './liveness.js'
 
 /** What one process has in a spool directory, or had when it died. */
-export interface SpoolHomeReport {
+export interface ProcessReport {
   readonly id: string
-  /** `dead`: the next process takes it over. `unknown`: this user may not ask. */
-  readonly owner: OwnerState
+  /** `dead`: the next process takes over what it left. `unknown`: this user may not ask. */
+  readonly state: Liveness
   /** Entries that wait. */
   readonly entries: number
   /** Bytes of the entries, quarantined ones included. */
@@ -33,39 +33,39 @@ export interface DamagedReport {
 }
 
 export interface SpoolDirectoryReport {
-  readonly homes: readonly SpoolHomeReport[]
+  readonly processes: readonly ProcessReport[]
   readonly damaged: readonly DamagedReport[]
 }
 
 /**
- * What is in a spool directory. Changes nothing, and may be called while the owners live; what they do meanwhile may
+ * What is in a spool directory. Changes nothing, and may be called while the processes live; what they do meanwhile may
  * or may not be in it.
  *
  * @throws when the directory cannot be read
  */
 export async function listSpools(directory: string): Promise<SpoolDirectoryReport> {
-  const homes: SpoolHomeReport[] = []
-  for (const home of await homesIn(directory)) {
-    const report = await reportHome(home)
-    if (report !== undefined) homes.push(report)
+  const processes: ProcessReport[] = []
+  for (const path of await processDirectoriesIn(directory)) {
+    const report = await reportOf(path)
+    if (report !== undefined) processes.push(report)
   }
   const damaged: DamagedReport[] = []
   for (const path of await damagedIn(directory)) {
     const reason = await readFile(join(path, 'reason'), 'utf8').catch(() => 'unknown')
     damaged.push({ path, reason: reason.trim(), fileBytes: await fileBytesOf(path) })
   }
-  return { homes, damaged }
+  return { processes, damaged }
 }
 
 /** @returns undefined when it has gone meanwhile */
-async function reportHome(home: string): Promise<SpoolHomeReport | undefined> {
-  const owner = await ownerOf(home)
+async function reportOf(processDirectory: string): Promise<ProcessReport | undefined> {
+  const state = await livenessOf(processDirectory)
   const totals = { entries: 0, bytes: 0, fileBytes: 0, quarantined: 0 }
   const oldest: number[] = []
   const quarantine: QuarantinedEntry[] = []
   const problems: string[] = []
   try {
-    for (const environment of await environmentsIn(home)) {
+    for (const environment of await environmentsIn(processDirectory)) {
       totals.fileBytes += await fileBytesOf(environment)
       try {
         const found = await inspectEnvironment(environment, 'read')
@@ -75,17 +75,17 @@ async function reportHome(home: string): Promise<SpoolHomeReport | undefined> {
         if (found.oldest !== null) oldest.push(found.oldest)
         quarantine.push(...found.listed)
       } catch (error) {
-        // Its owner has removed it, or moved it on, since its directory was read.
+        // Its process has removed it, or moved it on, since its directory was read.
         if (await exists(environment)) problems.push(`${basename(environment)}: ${messageOf(error)}`)
       }
     }
   } catch (error) {
     problems.push(messageOf(error))
   }
-  if (!(await exists(home))) return undefined
+  if (!(await exists(processDirectory))) return undefined
   return {
-    id: basename(home),
-    owner,
+    id: basename(processDirectory),
+    state,
     ...totals,
     oldest: oldest.length === 0 ? null : Math.min(...oldest),
     quarantine,

@@ -2,52 +2,61 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:net'
-import { basename, join } from 'node:path'
-import { homesIn, prepareDirectory, syncDirectory, syncWithParents, unfinishedHomesIn } from './directory.js'
-import { own, ownerOf, removeSocket } from './liveness.js'
+import { basename, dirname, join } from 'node:path'
+import { invariant } from '../../host/invariant.js'
+import {
+  processDirectoriesIn,
+  prepareDirectory,
+  syncDirectory,
+  syncWithParents,
+  unfinishedDirectoriesIn,
+} from './directory.js'
+import { announceAlive, livenessOf, removeSocket } from './liveness.js'
 
+/** Names on disk, which processes of another version know: they do not change. */
 const OWN = 'own'
-const ADOPTED = 'adopted-'
+const TAKEN_OVER = 'adopted-'
 const DAMAGED = 'damaged-'
-/** A home that takes longer to be made is that of a dead process. */
+/** A directory that takes longer to be made is that of a dead process. */
 const UNFINISHED_MS = 3_600_000
 
 /**
  * One process's own directory inside the spool directory.
  *
  * ```
- * <directory>/<id>/owner.sock    listens as long as the owner lives, and not a moment longer
+ * <directory>/<id>/owner.sock    listens as long as the process lives, and not a moment longer
  * <directory>/<id>/own/          its own environment
  * <directory>/<id>/adopted-<id>/ the environment of a dead process, taken over by renaming
  * <directory>/damaged-<id>/      an environment that could not be read, with the reason in a file
  * ```
  *
- * A take-over is one rename *into* the home of a living process, so exactly one process gets it, and when that one dies
- * too, its home is taken over with all that is in it. A home is removed with `rmdir`, which takes nothing along.
+ * Exactly one living process has an environment: a take-over is one rename *into* the directory of a living process, so
+ * one of several gets it, and when that one dies too, its directory is taken over with all that is in it. A directory
+ * is removed with `rmdir`, which fails while something is in it.
  */
-export class SpoolHome {
+export class ProcessDirectory {
   readonly path: string
   readonly #directory: string
-  readonly #owner: Server
+  readonly #socket: Server
 
-  private constructor(directory: string, path: string, owner: Server) {
+  private constructor(directory: string, path: string, socket: Server) {
     this.#directory = directory
     this.path = path
-    this.#owner = owner
+    this.#socket = socket
   }
 
-  /** Makes a home, and owns it until {@link leave} or the end of the process. */
-  static async claim(directory: string): Promise<SpoolHome> {
+  /** Makes a directory for this process, which has it until {@link leave} or its end. */
+  static async claim(directory: string): Promise<ProcessDirectory> {
     await prepareDirectory(directory)
     const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
-    // Not to be seen by others before it is owned.
+    // Others must not see it before this process is alive in it: they would take it over.
     const unfinished = join(directory, `.${id}`)
     await mkdir(join(unfinished, OWN), { recursive: true, mode: 0o700 })
     try {
-      const owner = await own(unfinished)
+      const socket = await announceAlive(unfinished)
       const path = join(directory, id)
       await rename(unfinished, path)
-      return new SpoolHome(directory, path, owner)
+      return new ProcessDirectory(directory, path, socket)
     } catch (error) {
       await rm(unfinished, { recursive: true, force: true })
       throw error
@@ -64,72 +73,74 @@ export class SpoolHome {
   }
 
   /**
-   * Moves what dead processes left into this home. A home that fails does not stop the others.
+   * Moves what dead processes left into this directory. One that fails does not stop the others.
    *
-   * @returns the environments in this home but its own
+   * @returns the environments in this directory but its own
    */
-  async takeOver(onFault: (home: string, error: unknown) => void): Promise<string[]> {
-    for (const home of await homesIn(this.#directory)) {
-      if (home === this.path || (await ownerOf(home)) !== 'dead') continue
-      await this.#takeOverFrom(home).catch((error: unknown) => onFault(home, error))
+  async takeOver(onFault: (processDirectory: string, error: unknown) => void): Promise<string[]> {
+    for (const other of await processDirectoriesIn(this.#directory)) {
+      if (other === this.path || (await livenessOf(other)) !== 'dead') continue
+      await this.#takeOverFrom(other).catch((error: unknown) => onFault(other, error))
     }
-    for (const home of await unfinishedHomesIn(this.#directory)) {
-      await removeUnfinished(home).catch((error: unknown) => onFault(home, error))
+    for (const unfinished of await unfinishedDirectoriesIn(this.#directory)) {
+      await removeUnfinished(unfinished).catch((error: unknown) => onFault(unfinished, error))
     }
     const all = await environmentsIn(this.path)
     return all.filter((path) => path !== this.ownEnvironment)
   }
 
-  /** Moves a damaged environment to where nobody takes it over, with the reason. @returns where it is */
+  /** Moves a damaged environment to where no process takes it over, with the reason. @returns where it is */
   async setAside(environment: string, reason: string): Promise<string> {
-    const aside = join(this.#directory, `${DAMAGED}${basename(environment).slice(ADOPTED.length)}`)
+    const isTakenOver = dirname(environment) === this.path && basename(environment).startsWith(TAKEN_OVER)
+    invariant(isTakenOver, 'only an environment that this process took over is set aside')
+    const aside = join(this.#directory, `${DAMAGED}${basename(environment).slice(TAKEN_OVER.length)}`)
     await writeFile(join(environment, 'reason'), `${reason}\n`, { mode: 0o600 })
     await rename(environment, aside)
     await syncDirectory(this.#directory)
     return aside
   }
 
-  /** Gives the home up; what is still in it waits for the next process. */
+  /** Leaves the directory; what is still in it waits for the next process. */
   async leave(): Promise<void> {
-    await new Promise<void>((resolve) => this.#owner.close(() => resolve()))
+    await new Promise<void>((resolve) => this.#socket.close(() => resolve()))
     await removeIfEmpty(this.ownEnvironment)
-    await removeHome(this.path)
+    await removeDirectory(this.path)
   }
 
-  async #takeOverFrom(home: string): Promise<void> {
-    for (const environment of await environmentsIn(home)) {
+  async #takeOverFrom(other: string): Promise<void> {
+    for (const environment of await environmentsIn(other)) {
       const name = basename(environment)
-      const taken = join(this.path, name === OWN ? `${ADOPTED}${basename(home)}` : name)
-      // Somebody else was faster: it is theirs.
+      const taken = join(this.path, name === OWN ? `${TAKEN_OVER}${basename(other)}` : name)
+      // Another process was faster: it has it.
       if (!(await renamed(environment, taken))) continue
-      // Its process died before it made one.
+      // Its process died before it made the file.
       if (!existsSync(join(taken, 'data.mdb'))) await rm(taken, { recursive: true, force: true })
     }
-    await removeHome(home)
+    await removeDirectory(other)
   }
 }
 
-/** The environments in a home, in the order in which their processes started: the own one, which is the youngest, last. */
-export async function environmentsIn(home: string): Promise<string[]> {
-  const entries = await readdir(home, { withFileTypes: true }).catch(unlessGone([]))
+/** The environments in a process's directory, in the order in which the processes started that filled them: its own last. */
+export async function environmentsIn(processDirectory: string): Promise<string[]> {
+  const entries = await readdir(processDirectory, { withFileTypes: true }).catch(unlessGone([]))
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
   return names
-    .filter((name) => name === OWN || name.startsWith(ADOPTED))
+    .filter((name) => name === OWN || name.startsWith(TAKEN_OVER))
     .sort()
-    .map((name) => join(home, name))
+    .map((name) => join(processDirectory, name))
 }
 
-async function removeUnfinished(home: string): Promise<void> {
-  const { mtimeMs } = await stat(home)
-  if (Date.now() - mtimeMs < UNFINISHED_MS || (await ownerOf(home)) !== 'dead') return
-  await removeIfEmpty(join(home, OWN))
-  await removeHome(home)
+async function removeUnfinished(processDirectory: string): Promise<void> {
+  const { mtimeMs } = await stat(processDirectory)
+  if (Date.now() - mtimeMs < UNFINISHED_MS || (await livenessOf(processDirectory)) !== 'dead') return
+  await removeIfEmpty(join(processDirectory, OWN))
+  await removeDirectory(processDirectory)
 }
 
 /** Nothing but the socket may be in it; else it stays. */
-async function removeHome(home: string): Promise<void> {
-  await removeSocket(home)
-  await removeIfEmpty(home)
+async function removeDirectory(processDirectory: string): Promise<void> {
+  await removeSocket(processDirectory)
+  await removeIfEmpty(processDirectory)
 }
 
 async function removeIfEmpty(directory: string): Promise<void> {

@@ -1,78 +1,79 @@
 import { diag } from '../../host/diagnostics.js'
-import type { SpoolHome } from './process-directory.js'
+import type { WorkerClient } from '../lmdb/worker-client.js'
 import { EnvironmentDamaged, inspectEnvironment } from './inspect.js'
-import type { EnvironmentCounts } from '../lmdb/protocol.js'
-
-/** What adoption needs the worker for. */
-export interface AdoptingWorker {
-  adopt(path: string, counts: EnvironmentCounts): Promise<void>
-  /** Copies what is intact. @returns how many entries */
-  salvage(path: string): Promise<number>
-}
+import type { ProcessDirectory } from './process-directory.js'
 
 /**
- * Takes over what dead processes left: each environment is moved into the own home, inspected, and opened; one that is
- * damaged is searched for intact entries, and set aside. When the process dies in between, the next one does it again.
+ * Takes over what dead processes left: each environment is moved into the own directory, inspected, and opened; one that
+ * is damaged is searched for intact entries, and set aside. When this process dies in between, the next one does it again.
+ *
+ * One round at a time, and none once it is stopped: what is moved into a directory that is being left would wait for
+ * nothing but the next start.
  */
-export class Adoption {
-  readonly #home: SpoolHome
-  readonly #worker: AdoptingWorker
+export class TakeOver {
+  readonly #directory: ProcessDirectory
+  readonly #worker: WorkerClient
   readonly #stop = new AbortController()
   /** Environments that are open, by path. */
-  readonly #adopted = new Set<string>()
+  readonly #opened = new Set<string>()
   #running: Promise<void> | undefined
 
-  constructor(home: SpoolHome, worker: AdoptingWorker) {
-    this.#home = home
+  constructor(directory: ProcessDirectory, worker: WorkerClient) {
+    this.#directory = directory
     this.#worker = worker
   }
 
-  /** One at a time: who asks while one is running waits for it. Never rejects. */
+  /** While a round is running, its end is waited for. Does nothing when it is stopped, or the worker gone. Never rejects. */
   run(): Promise<void> {
+    if (this.#stop.signal.aborted || !this.#worker.isServing) return this.#running ?? Promise.resolve()
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
     return this.#running
   }
 
-  /** What is not open by now waits for the next process. */
+  /** Resolves when the round in progress has ended; what is not open by then waits for the next process. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#running
   }
 
   async #run(): Promise<void> {
-    const say = (path: string, error: unknown): void =>
+    const report = (path: string, error: unknown): void =>
       diag.error(
-        `otel-audit: spool: ${path} could not be taken over, and is tried again: ${messageOf(error)}`,
+        `otel-audit: spool: ${path} could not be taken over, and will be tried again: ${messageOf(error)}`,
       )
     try {
-      for (const path of await this.#home.takeOver(say)) {
+      for (const path of await this.#directory.takeOver(report)) {
         if (this.#stop.signal.aborted) return
-        if (this.#adopted.has(path)) continue
-        await this.#adopt(path).catch((error: unknown) => {
-          if (!this.#stop.signal.aborted) say(path, error)
+        if (this.#opened.has(path)) continue
+        await this.#open(path).catch((error: unknown) => {
+          if (!this.#stop.signal.aborted) report(path, error)
         })
       }
     } catch (error) {
-      say(this.#home.path, error)
+      report(this.#directory.path, error)
     }
   }
 
-  async #adopt(path: string): Promise<void> {
+  async #open(path: string): Promise<void> {
     try {
       const { entries, bytes, quarantined } = await inspectEnvironment(path, 'write', this.#stop.signal)
-      await this.#worker.adopt(path, { entries, bytes, quarantined })
-      this.#adopted.add(path)
+      await this.#worker.ask({ what: 'takeOver', path, counts: { entries, bytes, quarantined } })
+      this.#opened.add(path)
     } catch (error) {
       if (!(error instanceof EnvironmentDamaged)) throw error
-      const salvaged = await this.#worker.salvage(path)
-      const aside = await this.#home.setAside(path, error.message)
-      diag.error(
-        `otel-audit: spool: an environment is damaged (${error.message}): ${salvaged} intact entries were read, ` +
-          `and it was set aside as ${aside}`,
-      )
+      await this.#salvage(path, error.message)
     }
+  }
+
+  async #salvage(path: string, damage: string): Promise<void> {
+    const { salvaged = 0 } = await this.#worker.ask({ what: 'salvage', path })
+    const aside = await this.#directory.setAside(path, damage)
+    diag.error(
+      `otel-audit: spool: an environment is damaged (${damage}): ${salvaged} intact entries were read, ` +
+        `and it was set aside as ${aside}`,
+    )
   }
 }
 

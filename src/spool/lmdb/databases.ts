@@ -2,7 +2,7 @@ import { chmodSync, existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
-import { checkRoomForNew, PAGE_BYTES, type PageUse, Room, writeNew } from './reserved-pages.js'
+import { checkSpaceForNew, PAGE_BYTES, type PageUse, ReservedPages, writeZeroFile } from './reserved-pages.js'
 
 export type Lmdb = typeof import('lmdb')
 type Bytes = Database<Uint8Array, number>
@@ -23,22 +23,23 @@ export interface OpenEnvironment {
   readonly root: RootDatabase<Uint8Array, number>
   readonly live: Bytes
   readonly quarantine: Bytes
-  readonly room: Room
+  readonly reserved: ReservedPages
 }
 
 /** Opens an environment for writing, or makes it. */
 export function openEnvironment(lmdb: Lmdb, path: string): OpenEnvironment {
   const file = join(path, 'data.mdb')
   const lock = `${file}-lock`
-  if (!existsSync(file)) checkRoomForNew(path)
+  if (!existsSync(file)) checkSpaceForNew(path)
   // The engine maps it into memory: a hole in it would be filled when that is written, and end the process on a full disk.
-  if (!existsSync(lock)) writeNew(lock, LOCK_BYTES)
+  if (!existsSync(lock)) writeZeroFile(lock, LOCK_BYTES)
   const root = openRoot(lmdb, file, false)
   try {
     const live = root.openDB<Uint8Array, number>({ name: LIVE, encoding: 'binary' })
     const quarantine = root.openDB<Uint8Array, number>({ name: QUARANTINE, encoding: 'binary' })
     for (const made of [file, lock]) chmodSync(made, 0o600)
-    return { root, live, quarantine, room: new Room(file, () => pageUse(root, [live, quarantine])) }
+    const reserved = new ReservedPages(file, () => pageUse(root, [live, quarantine]))
+    return { root, live, quarantine, reserved }
   } catch (error) {
     void root.close()
     throw error
@@ -51,7 +52,7 @@ interface TreePages {
   readonly overflowPages: number
 }
 
-/** What `getStats` returns; its type says nothing. */
+/** What `getStats` returns; its declared type is `{}`. */
 interface Stats extends TreePages {
   readonly lastPageNumber: number
   readonly free: TreePages
@@ -91,7 +92,7 @@ export interface EnvironmentContents {
   readonly quarantine: Iterable<{ readonly reason: string; readonly record: Uint8Array }>
 }
 
-/** Reads an environment without changing it; its owner may be alive. */
+/** Reads an environment without changing it; its process may be alive. */
 export async function readEnvironment<T>(
   lmdb: Lmdb,
   path: string,

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs'
+import { invariant } from '../../host/invariant.js'
 import { type Lmdb, type OpenEnvironment, openEnvironment } from './databases.js'
 import type { EnvironmentCounts } from './protocol.js'
 import { spooledBytesOfRecord } from '../record.js'
-import { NoRoom, PAGE_BYTES } from './reserved-pages.js'
+import { OutOfSpace, PAGE_BYTES } from './reserved-pages.js'
 
 /** Pages a transaction writes beside those of its entries: branches, roots, the list of free pages. */
 const OVERHEAD_PAGES = 64
@@ -18,14 +19,15 @@ export interface StoredEntry {
 /**
  * One LMDB environment. Synchronous, and to be used in a worker thread only: every change is one transaction, which is
  * on disk (fsync) when the call returns. An asynchronous `put` on a full disk would end the process with a rejection
- * that nobody can catch.
+ * that cannot be caught.
  *
- * `mapSize` is no bound, and the file never shrinks: what the entries take is counted here.
+ * `mapSize` is not a bound, and the file never shrinks: what the entries take is counted here.
  */
 export class SpoolEnvironment {
   readonly path: string
   readonly #lmdb: Lmdb
   #opened: OpenEnvironment | undefined
+  #isClosed = false
   #next = 1
   #entries: number
   #bytes: number
@@ -59,13 +61,17 @@ export class SpoolEnvironment {
     return this.#quarantined
   }
 
+  get isEmpty(): boolean {
+    return this.#entries === 0 && this.#quarantined === 0
+  }
+
   /** @returns their numbers. All are stored, or none. */
   append(records: readonly Uint8Array[]): number[] {
-    const { live, room } = this.#open()
+    const { live, reserved } = this.#open()
     const first = this.#next
     const bytes = records.reduce((sum, record) => sum + spooledBytesOfRecord(record.byteLength), 0)
     // A page may be left half empty.
-    room.forAppend(OVERHEAD_PAGES + Math.ceil((2 * bytes) / PAGE_BYTES))
+    reserved.forAppend(OVERHEAD_PAGES + Math.ceil((2 * bytes) / PAGE_BYTES))
     live.transactionSync(() => {
       records.forEach((record, i) => live.putSync(first + i, record))
     })
@@ -84,12 +90,12 @@ export class SpoolEnvironment {
     }
   }
 
-  /** All of them in one transaction where the disk has room for it, else in several. */
+  /** All of them in one transaction where the disk has space for it, else in several. */
   remove(numbers: readonly number[]): void {
     try {
       this.#remove(numbers)
     } catch (error) {
-      if (!(error instanceof NoRoom) || numbers.length === 1) throw error
+      if (!(error instanceof OutOfSpace) || numbers.length === 1) throw error
       const half = numbers.length / 2
       this.remove(numbers.slice(0, half))
       this.remove(numbers.slice(half))
@@ -97,11 +103,11 @@ export class SpoolEnvironment {
   }
 
   quarantine(number: number, reason: string): void {
-    const { live, quarantine, room } = this.#open()
+    const { live, quarantine, reserved } = this.#open()
     const record = live.get(number)
     if (record === undefined) return
     const line = reason.replaceAll('\n', ' ').slice(0, LONGEST_REASON)
-    room.forRemoval(OVERHEAD_PAGES + 2 * Math.ceil(record.byteLength / PAGE_BYTES))
+    reserved.forRemoval(OVERHEAD_PAGES + 2 * Math.ceil(record.byteLength / PAGE_BYTES))
     const kept = Buffer.concat([Buffer.from(`${line}\n`), record])
     live.transactionSync(() => {
       quarantine.putSync(number, kept)
@@ -111,23 +117,24 @@ export class SpoolEnvironment {
     this.#quarantined++
   }
 
-  /** Gives mapped memory back when it has become much. */
-  async rest(): Promise<void> {
+  /** Gives mapped memory back when it has become much: unmaps the file, which the next call maps again. */
+  async unmapWhenLarge(): Promise<void> {
     if (this.#touched < MAPPED_BYTES) return
-    await this.#close()
+    await this.#unmap()
   }
 
-  /** Closes it, and removes it when nothing is left in it. */
+  /** Closes it for good, and removes it when nothing is left in it. */
   async close(): Promise<void> {
-    await this.#close()
-    if (this.#entries === 0 && this.#quarantined === 0) rmSync(this.path, { recursive: true, force: true })
+    this.#isClosed = true
+    await this.#unmap()
+    if (this.isEmpty) rmSync(this.path, { recursive: true, force: true })
   }
 
   #remove(numbers: readonly number[]): void {
-    const { live, room } = this.#open()
+    const { live, reserved } = this.#open()
     let removed = 0
     let bytes = 0
-    room.forRemoval(OVERHEAD_PAGES + numbers.length)
+    reserved.forRemoval(OVERHEAD_PAGES + numbers.length)
     live.transactionSync(() => {
       for (const number of numbers) {
         // Shared memory: its `length` is right, its `byteLength` is not.
@@ -144,11 +151,15 @@ export class SpoolEnvironment {
   }
 
   #open(): OpenEnvironment {
+    invariant(
+      !this.#isClosed,
+      'a closed environment stays closed: to open one that was removed would make it again',
+    )
     this.#opened ??= openEnvironment(this.#lmdb, this.path)
     return this.#opened
   }
 
-  async #close(): Promise<void> {
+  async #unmap(): Promise<void> {
     const opened = this.#opened
     this.#opened = undefined
     this.#touched = 0

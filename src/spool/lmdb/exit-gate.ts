@@ -1,3 +1,5 @@
+import { invariant } from '../../host/invariant.js'
+
 const AT_WORK = 0
 const SHUT = 1
 
@@ -16,9 +18,13 @@ export class ExitGate {
     this.#flags = new Int32Array(memory)
   }
 
-  /** The worker begins something. @returns false when it must not */
+  /** The worker begins something, one thing at a time. @returns false when it must not */
   enter(): boolean {
-    Atomics.store(this.#flags, AT_WORK, 1)
+    const before = Atomics.exchange(this.#flags, AT_WORK, 1)
+    invariant(
+      before === 0,
+      'the worker does one thing at a time: leaving the first would open the gate for both',
+    )
     if (Atomics.load(this.#flags, SHUT) === 0) return true
     this.leave()
     return false
@@ -30,7 +36,7 @@ export class ExitGate {
     Atomics.notify(this.#flags, AT_WORK)
   }
 
-  /** The process ends: blocks until the worker has ended what it began, but no longer than that, in ms. */
+  /** The process ends: blocks until the worker has ended what it began, at most `longestMs`, in ms. */
   shut(longestMs: number): void {
     Atomics.store(this.#flags, SHUT, 1)
     Atomics.wait(this.#flags, AT_WORK, 1, longestMs)

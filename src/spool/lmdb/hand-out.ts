@@ -1,45 +1,53 @@
+import { invariant } from '../../host/invariant.js'
 import type { SpoolEnvironment } from './environment.js'
 import { openRecord } from '../record.js'
 import type { SpoolKey, SpoolStatus } from '../spool.js'
 
 /** An entry as it goes from the worker to the process: the event's JSON, as it was appended. */
-export interface HandedOut {
+export interface HandedOutEntry {
   readonly key: SpoolKey
   readonly json: Uint8Array
 }
 
-interface Shelf {
+/** How far one environment has been handed out. */
+interface EnvironmentCursor {
   readonly environment: SpoolEnvironment
-  /** All entries below are handed out, or gone. */
-  cursor: number
-  /** Numbers of the entries that are handed out. */
+  /** All entries below this number are handed out, or gone. */
+  next: number
+  /** Numbers of the entries that are handed out: each is held by exactly one key. */
   readonly held: Set<number>
   /** Its entries stay on disk for the next process: they could not be read. */
   unreadable: boolean
 }
 
+/** Where a handed-out entry is. */
+interface Place {
+  readonly cursor: EnvironmentCursor
+  readonly number: number
+}
+
 /**
  * The environments of one process as one spool: its own, into which it appends, and those it took over, which are
- * handed out first. Nothing is kept in memory of an entry that is on disk, but for those that are in the hands of the
- * process; and these are as many as its queue holds.
+ * handed out first. An entry is handed out to one key at a time, until it is put back, removed or quarantined. Of an
+ * entry on disk nothing is kept in memory but its number while it is handed out; those are as many as the queue holds.
  */
-export class SpoolDesk {
+export class HandOut {
   readonly #maxBytes: number
-  readonly #own: Shelf
+  readonly #own: EnvironmentCursor
   /** In the order of their names, which is that in which the processes started that filled them. */
-  #adopted: Shelf[] = []
-  readonly #places = new Map<SpoolKey, { readonly shelf: Shelf; readonly number: number }>()
+  #takenOver: EnvironmentCursor[] = []
+  readonly #places = new Map<SpoolKey, Place>()
   #lastKey = 0
   #faults: string[] = []
 
   constructor(own: SpoolEnvironment, maxBytes: number) {
-    this.#own = shelfOf(own)
+    this.#own = cursorOf(own)
     this.#maxBytes = maxBytes
   }
 
   get status(): SpoolStatus {
     const status = { entries: 0, bytes: 0, quarantined: 0 }
-    for (const { environment } of this.#shelves) {
+    for (const { environment } of this.#cursors) {
       status.entries += environment.entries
       status.bytes += environment.bytes
       status.quarantined += environment.quarantined
@@ -47,9 +55,15 @@ export class SpoolDesk {
     return status
   }
 
-  adopt(environment: SpoolEnvironment): void {
-    const shelves = [...this.#adopted, shelfOf(environment)]
-    this.#adopted = shelves.sort((a, b) => (a.environment.path < b.environment.path ? -1 : 1))
+  /** Adds the environment of a dead process; its entries come before those of younger ones. */
+  takeOver(environment: SpoolEnvironment): void {
+    const isNew = this.#cursors.every((cursor) => cursor.environment.path !== environment.path)
+    invariant(
+      isNew,
+      'an environment is opened once: a second cursor would hand its entries out a second time',
+    )
+    const cursors = [...this.#takenOver, cursorOf(environment)]
+    this.#takenOver = cursors.sort((a, b) => (a.environment.path < b.environment.path ? -1 : 1))
   }
 
   /** Whether so many more bytes are within the bound. */
@@ -68,21 +82,21 @@ export class SpoolDesk {
   }
 
   /** The oldest entries that are not handed out. What is damaged is quarantined on the way. */
-  next(limit: number): HandedOut[] {
-    const out: HandedOut[] = []
-    for (const shelf of this.#shelves) {
+  next(limit: number): HandedOutEntry[] {
+    const out: HandedOutEntry[] = []
+    for (const cursor of this.#cursors) {
       if (out.length >= limit) break
-      if (shelf.unreadable) continue
+      if (cursor.unreadable) continue
       const damaged = new Map<number, string>()
       try {
-        this.#read(shelf, limit, out, damaged)
+        this.#read(cursor, limit, out, damaged)
       } catch (error) {
-        shelf.unreadable = true
+        cursor.unreadable = true
         this.#faults.push(
-          `${shelf.environment.path} cannot be read on, and waits for the next start: ${text(error)}`,
+          `${cursor.environment.path} cannot be read any further, and waits for the next start: ${text(error)}`,
         )
       }
-      for (const [number, reason] of damaged) this.#setAside(shelf, number, reason)
+      for (const [number, reason] of damaged) this.#setAside(cursor, number, reason)
     }
     return out
   }
@@ -91,24 +105,25 @@ export class SpoolDesk {
     for (const key of keys) {
       const place = this.#places.get(key)
       if (place === undefined) continue
-      this.#letGo(key)
-      place.shelf.cursor = Math.min(place.shelf.cursor, place.number)
+      this.#release(key)
+      place.cursor.next = Math.min(place.cursor.next, place.number)
     }
   }
 
   /** @returns environments that have nothing left in them; the caller closes them */
   remove(keys: readonly SpoolKey[]): SpoolEnvironment[] {
-    const byShelf = new Map<Shelf, SpoolKey[]>()
+    const byCursor = new Map<EnvironmentCursor, { readonly key: SpoolKey; readonly number: number }[]>()
     for (const key of new Set(keys)) {
-      const shelf = this.#places.get(key)?.shelf
-      if (shelf === undefined) continue
-      const its = byShelf.get(shelf)
-      if (its === undefined) byShelf.set(shelf, [key])
-      else its.push(key)
+      const place = this.#places.get(key)
+      if (place === undefined) continue
+      const { cursor, number } = place
+      const held = byCursor.get(cursor)
+      if (held === undefined) byCursor.set(cursor, [{ key, number }])
+      else held.push({ key, number })
     }
-    for (const [shelf, its] of byShelf) {
-      shelf.environment.remove(its.map((key) => this.#places.get(key)?.number ?? 0))
-      for (const key of its) this.#letGo(key)
+    for (const [{ environment }, held] of byCursor) {
+      environment.remove(held.map(({ number }) => number))
+      for (const { key } of held) this.#release(key)
     }
     return this.#emptied()
   }
@@ -116,12 +131,12 @@ export class SpoolDesk {
   quarantine(key: SpoolKey, reason: string): void {
     const place = this.#places.get(key)
     if (place === undefined) return
-    place.shelf.environment.quarantine(place.number, reason)
-    this.#letGo(key)
+    place.cursor.environment.quarantine(place.number, reason)
+    this.#release(key)
   }
 
   environments(): readonly SpoolEnvironment[] {
-    return this.#shelves.map(({ environment }) => environment)
+    return this.#cursors.map(({ environment }) => environment)
   }
 
   report(fault: string): void {
@@ -135,57 +150,61 @@ export class SpoolDesk {
     return faults
   }
 
-  get #shelves(): readonly Shelf[] {
-    return [...this.#adopted, this.#own]
+  get #cursors(): readonly EnvironmentCursor[] {
+    return [...this.#takenOver, this.#own]
   }
 
-  #read(shelf: Shelf, limit: number, out: HandedOut[], damaged: Map<number, string>): void {
-    for (const { number, bytes } of shelf.environment.from(shelf.cursor)) {
+  #read(cursor: EnvironmentCursor, limit: number, out: HandedOutEntry[], damaged: Map<number, string>): void {
+    for (const { number, bytes } of cursor.environment.from(cursor.next)) {
       if (out.length >= limit) return
-      shelf.cursor = number + 1
-      if (shelf.held.has(number)) continue
+      cursor.next = number + 1
+      if (cursor.held.has(number)) continue
+      let json: Uint8Array
       try {
-        const json = openRecord(bytes)
-        out.push({ key: this.#handOut(shelf, number), json })
+        json = openRecord(bytes)
       } catch (error) {
         damaged.set(number, text(error))
+        continue
       }
+      out.push({ key: this.#handOut(cursor, number), json })
     }
   }
 
-  #setAside(shelf: Shelf, number: number, reason: string): void {
+  #setAside({ environment }: EnvironmentCursor, number: number, reason: string): void {
     try {
-      shelf.environment.quarantine(number, reason)
+      environment.quarantine(number, reason)
       this.#faults.push(`a damaged entry was quarantined: ${reason}`)
     } catch (error) {
       this.#faults.push(`a damaged entry (${reason}) could not be quarantined: ${text(error)}`)
     }
   }
 
-  #handOut(shelf: Shelf, number: number): SpoolKey {
+  #handOut(cursor: EnvironmentCursor, number: number): SpoolKey {
+    invariant(!cursor.held.has(number), 'an entry is handed out to one key at a time')
     const key = ++this.#lastKey
-    shelf.held.add(number)
-    this.#places.set(key, { shelf, number })
+    cursor.held.add(number)
+    this.#places.set(key, { cursor, number })
     return key
   }
 
-  #letGo(key: SpoolKey): void {
+  #release(key: SpoolKey): void {
     const place = this.#places.get(key)
+    invariant(place, 'only a key that holds an entry is released')
     this.#places.delete(key)
-    place?.shelf.held.delete(place.number)
+    place.cursor.held.delete(place.number)
   }
 
   #emptied(): SpoolEnvironment[] {
-    const isEmpty = ({ environment }: Shelf): boolean =>
-      environment.entries === 0 && environment.quarantined === 0
-    const empty = this.#adopted.filter(isEmpty).map(({ environment }) => environment)
-    if (empty.length > 0) this.#adopted = this.#adopted.filter((shelf) => !isEmpty(shelf))
+    const empty = this.#takenOver
+      .map(({ environment }) => environment)
+      .filter((environment) => environment.isEmpty)
+    if (empty.length > 0) this.#takenOver = this.#takenOver.filter(({ environment }) => !environment.isEmpty)
     return empty
   }
 }
 
-function shelfOf(environment: SpoolEnvironment): Shelf {
-  return { environment, cursor: 0, held: new Set(), unreadable: false }
+function cursorOf(environment: SpoolEnvironment): EnvironmentCursor {
+  return { environment, next: 0, held: new Set(), unreadable: false }
 }
 
 function text(error: unknown): string {

@@ -1,10 +1,9 @@
 import { diag } from '../../host/diagnostics.js'
 import { AuditError } from '../../errors.js'
 import type { AuditEvent } from '../../event/event.js'
-import { Adoption } from '../directories/take-over.js'
-import { SpoolHome } from '../directories/process-directory.js'
+import { TakeOver } from '../directories/take-over.js'
+import { ProcessDirectory } from '../directories/process-directory.js'
 import { memoryOf, packTexts, unpack } from './packed.js'
-import type { SpoolAnswer, SpoolRequest } from './protocol.js'
 import { eventFromJson, eventToJson } from '../record.js'
 import type { Spool, SpooledEvent, SpoolKey, SpoolStatus } from '../spool.js'
 import { WorkerClient, WorkerFailed } from './worker-client.js'
@@ -16,8 +15,8 @@ export interface LmdbSpoolOptions {
   readonly maxBytes: number
 }
 
-/** How often it is looked whether another process has died and left something, in ms. */
-const ADOPT_EVERY_MS = 60_000
+/** How often this process looks for entries that a dead one left, in ms. */
+const TAKE_OVER_EVERY_MS = 60_000
 
 /**
  * Opens the spool of this process, and takes over what dead processes left.
@@ -26,16 +25,16 @@ const ADOPT_EVERY_MS = 60_000
  *   cannot be used
  */
 export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpool> {
-  const home = await SpoolHome.claim(options.directory).catch((cause: unknown) => {
+  const directory = await ProcessDirectory.claim(options.directory).catch((cause: unknown) => {
     throw unusable(cause)
   })
   try {
-    const spool = await LmdbSpool.open(home, options.maxBytes)
-    await home.sync()
-    await spool.adopt()
+    const spool = await LmdbSpool.open(directory, options.maxBytes)
+    await directory.sync()
+    await spool.takeOver()
     return spool
   } catch (cause) {
-    await home.leave().catch(() => {})
+    await directory.leave().catch(() => {})
     if (cause instanceof WorkerFailed && cause.packageIsMissing) {
       throw new AuditError(
         'AUDIT_MISSING_PACKAGE',
@@ -46,51 +45,39 @@ export async function openLmdbSpool(options: LmdbSpoolOptions): Promise<LmdbSpoo
   }
 }
 
-/** {@link Spool} in LMDB environments on disk, behind a worker thread. */
+/** {@link Spool} in LMDB environments on disk, behind a worker thread. It serves as long as its worker does. */
 export class LmdbSpool implements Spool {
-  readonly #home: SpoolHome
-  readonly #adoption: Adoption
-  readonly #timer: NodeJS.Timeout
+  readonly #directory: ProcessDirectory
   readonly #worker: WorkerClient
-  #status: SpoolStatus
+  readonly #takeOver: TakeOver
+  readonly #timer: NodeJS.Timeout
   #closed: Promise<void> | undefined
 
-  private constructor(home: SpoolHome, worker: WorkerClient, status: SpoolStatus) {
-    this.#home = home
+  private constructor(directory: ProcessDirectory, worker: WorkerClient) {
+    this.#directory = directory
     this.#worker = worker
-    this.#status = status
-    this.#adoption = new Adoption(home, {
-      adopt: async (path, counts) => void (await this.#ask({ what: 'adopt', path, counts })),
-      salvage: async (path) => (await this.#ask({ what: 'salvage', path })).salvaged ?? 0,
-    })
-    this.#timer = setInterval(() => void this.adopt(), ADOPT_EVERY_MS).unref()
+    this.#takeOver = new TakeOver(directory, worker)
+    this.#timer = setInterval(() => void this.takeOver(), TAKE_OVER_EVERY_MS).unref()
   }
 
   /** @throws WorkerFailed */
-  static async open(home: SpoolHome, maxBytes: number): Promise<LmdbSpool> {
-    const { client, opened } = await WorkerClient.start(
-      { ownEnvironment: home.ownEnvironment, maxBytes },
-      (why) => {
-        clearInterval(spool.#timer)
-        diag.error(`otel-audit: spool: unavailable until the next start of this process: ${why}`)
-      },
-    )
-    const spool = new LmdbSpool(home, client, opened)
-    return spool
+  static async open(directory: ProcessDirectory, maxBytes: number): Promise<LmdbSpool> {
+    const { ownEnvironment } = directory
+    return new LmdbSpool(directory, await WorkerClient.start({ ownEnvironment, maxBytes }))
   }
 
   get status(): SpoolStatus {
-    return this.#status
+    return this.#worker.status
   }
 
   async append(events: readonly AuditEvent[]): Promise<readonly SpoolKey[]> {
     const packed = packTexts(events.map(eventToJson))
-    const { keys } = await this.#ask({ what: 'append', events: packed }, memoryOf(packed))
+    const { keys } = await this.#worker.ask({ what: 'append', events: packed }, memoryOf(packed))
     return keys ?? []
   }
 
   async next(limit: number): Promise<readonly SpooledEvent[]> {
-    const { keys = [], events } = await this.#ask({ what: 'next', limit })
+    const { keys = [], events } = await this.#worker.ask({ what: 'next', limit })
     const jsons = events === undefined ? [] : unpack(events)
     const read: SpooledEvent[] = []
     for (const [i, key] of keys.entries()) {
@@ -102,20 +89,20 @@ export class LmdbSpool implements Spool {
   }
 
   async remove(keys: readonly SpoolKey[]): Promise<void> {
-    await this.#ask({ what: 'remove', keys })
+    await this.#worker.ask({ what: 'remove', keys })
   }
 
   async putBack(keys: readonly SpoolKey[]): Promise<void> {
-    await this.#ask({ what: 'putBack', keys })
+    await this.#worker.ask({ what: 'putBack', keys })
   }
 
   async quarantine(key: SpoolKey, reason: string): Promise<void> {
-    await this.#ask({ what: 'quarantine', key, reason })
+    await this.#worker.ask({ what: 'quarantine', key, reason })
   }
 
   /** Takes over what processes that have died since left. Done at the start, and once a minute. Never rejects. */
-  async adopt(): Promise<void> {
-    if (this.#worker.gone === undefined) await this.#adoption.run()
+  takeOver(): Promise<void> {
+    return this.#takeOver.run()
   }
 
   close(): Promise<void> {
@@ -125,11 +112,13 @@ export class LmdbSpool implements Spool {
 
   async #close(): Promise<void> {
     clearInterval(this.#timer)
-    const worker = this.#worker.gone === undefined ? this.#worker.close() : undefined
-    await this.#adoption.stop()
-    await worker?.catch((error: unknown) => diag.warn('otel-audit: spool: close failed', error))
+    const closed = this.#worker.close()
+    await this.#takeOver.stop()
+    await closed.catch((error: unknown) => diag.warn('otel-audit: spool: close failed', error))
     // Not before: what this process has in its hands is not to be handed out by another.
-    await this.#home.leave().catch((error: unknown) => diag.warn('otel-audit: spool: close failed', error))
+    await this.#directory
+      .leave()
+      .catch((error: unknown) => diag.warn('otel-audit: spool: close failed', error))
   }
 
   /** Its checksum is right, so another version has written what cannot be read. */
@@ -142,13 +131,6 @@ export class LmdbSpool implements Spool {
       await this.quarantine(key, reason).catch((failed: unknown) => diag.error('otel-audit: spool:', failed))
       return undefined
     }
-  }
-
-  async #ask(request: SpoolRequest, transferred: readonly ArrayBuffer[] = []): Promise<SpoolAnswer> {
-    const answer = await this.#worker.ask(request, transferred)
-    this.#status = answer.status
-    for (const fault of answer.faults) diag.error(`otel-audit: spool: ${fault}`)
-    return answer
   }
 }
 

@@ -23,7 +23,7 @@ export type SpoolRequest =
   | { readonly what: 'remove'; readonly keys: readonly SpoolKey[] }
   | { readonly what: 'putBack'; readonly keys: readonly SpoolKey[] }
   | { readonly what: 'quarantine'; readonly key: SpoolKey; readonly reason: string }
-  | { readonly what: 'adopt'; readonly path: string; readonly counts: EnvironmentCounts }
+  | { readonly what: 'takeOver'; readonly path: string; readonly counts: EnvironmentCounts }
   | { readonly what: 'salvage'; readonly path: string }
   | { readonly what: 'close' }
 

@@ -15,8 +15,8 @@ const COPY_ON_WRITE: ReadonlySet<number> = new Set([0x9123683e, 0x2fc12fc1, 0xca
 const ZEROS = new Uint8Array(STEP_BYTES)
 
 /** The file system cannot hold what is to be written. */
-export class NoRoom extends Error {
-  override readonly name = 'NoRoom'
+export class OutOfSpace extends Error {
+  override readonly name = 'OutOfSpace'
 }
 
 /** Pages of a file, as the engine counts them. */
@@ -34,9 +34,9 @@ export interface PageUse {
  * which damages the heap and may abort the process; and then nothing can be removed any more, for a removal writes
  * pages, too. So the file is made longer here, where a full disk, a quota or a limit on files is an exception like any
  * other, and no transaction needs a page beyond its length. It costs nothing: a commit that does not change the length
- * of the file is the faster one (0.50 ms for 64 entries, against 0.55 ms).
+ * of the file is the faster one (0.50 ms for 64 entries instead of 0.55 ms, 2026-11-24).
  */
-export class Room {
+export class ReservedPages {
   readonly #file: string
   readonly #use: () => PageUse
   readonly #isCopyOnWrite: boolean
@@ -52,7 +52,7 @@ export class Room {
     this.#length = lengthOf(file)
   }
 
-  /** Before an append that writes at most so many pages. @throws NoRoom */
+  /** Before an append that writes at most so many pages. @throws OutOfSpace */
   forAppend(pages: number): void {
     if (this.#isCopyOnWrite) checkFree(this.#file, pages * PAGE_BYTES)
     try {
@@ -64,7 +64,7 @@ export class Room {
     }
   }
 
-  /** Before a removal that writes at most so many pages. @throws NoRoom */
+  /** Before a removal that writes at most so many pages. @throws OutOfSpace */
   forRemoval(pages: number): void {
     this.#take(pages, pages > SMALL_REMOVAL_PAGES ? RESERVED_PAGES / 2 : 0, 0)
   }
@@ -89,7 +89,7 @@ export class Room {
     try {
       while (this.#length < length) this.#length += writeZeros(file, length - this.#length, this.#length)
     } catch (cause) {
-      throw noRoom(cause)
+      throw outOfSpace(cause)
     } finally {
       closeSync(file)
     }
@@ -98,24 +98,24 @@ export class Room {
 
 /**
  * Before an environment is made: what the engine writes then is short, but a full disk would end the process (SIGBUS, in
- * the lock file that it maps into memory). @throws NoRoom
+ * the lock file that it maps into memory). @throws OutOfSpace
  */
-export function checkRoomForNew(directory: string): void {
-  const path = join(directory, 'room')
+export function checkSpaceForNew(directory: string): void {
+  const path = join(directory, 'space-check')
   try {
-    writeNew(path, RESERVED_PAGES * PAGE_BYTES)
+    writeZeroFile(path, RESERVED_PAGES * PAGE_BYTES)
   } finally {
     rmSync(path, { force: true })
   }
 }
 
-/** Makes a file of zeros, none of which is a hole, with 0600. @throws NoRoom */
-export function writeNew(path: string, length: number): void {
+/** Makes a file of zeros, none of which is a hole, with 0600. @throws OutOfSpace */
+export function writeZeroFile(path: string, length: number): void {
   const file = openSync(path, 'wx', 0o600)
   try {
     for (let written = 0; written < length; ) written += writeZeros(file, length - written, written)
   } catch (cause) {
-    throw noRoom(cause)
+    throw outOfSpace(cause)
   } finally {
     closeSync(file)
   }
@@ -124,7 +124,7 @@ export function writeNew(path: string, length: number): void {
 function checkFree(path: string, needed: number): void {
   const { bavail, bsize, blocks } = statfsSync(dirname(path))
   if (blocks > 0 && bavail * bsize < KEPT_FREE_BYTES + needed) {
-    throw new NoRoom(`ENOSPC: less than ${KEPT_FREE_BYTES} bytes of the file system would be left`)
+    throw new OutOfSpace(`ENOSPC: less than ${KEPT_FREE_BYTES} bytes of the file system would be left`)
   }
 }
 
@@ -132,8 +132,8 @@ function writeZeros(file: number, length: number, at: number): number {
   return writeSync(file, ZEROS, 0, Math.min(ZEROS.length, length), at)
 }
 
-function noRoom(cause: unknown): NoRoom {
-  return new NoRoom(cause instanceof Error ? cause.message : String(cause), { cause })
+function outOfSpace(cause: unknown): OutOfSpace {
+  return new OutOfSpace(cause instanceof Error ? cause.message : String(cause), { cause })
 }
 
 function lengthOf(path: string): number {

@@ -1,4 +1,6 @@
 import { Worker } from 'node:worker_threads'
+import { diag } from '../../host/diagnostics.js'
+import { invariant } from '../../host/invariant.js'
 import { ExitGate } from './exit-gate.js'
 import type {
   NumberedRequest,
@@ -8,7 +10,7 @@ import type {
   SpoolResponse,
   WorkerSettings,
 } from './protocol.js'
-import { SpoolRefusal } from '../spool.js'
+import { SpoolRefusal, type SpoolStatus } from '../spool.js'
 
 /** Keeps the memory of the worker small: with the 48 MiB of the default it holds as much of garbage. */
 const YOUNG_GENERATION_MB = 4
@@ -32,31 +34,39 @@ export class WorkerFailed extends Error {
   }
 }
 
+type State = 'serving' | 'closed' | 'lost'
+
 /**
- * The process's side of the spool's worker. A worker that dies means that the spool is unavailable until the next
- * start, and nothing more: a second one might find the disk in a state that the first one did not know of.
+ * The process's side of the spool's worker.
+ *
+ * ```
+ * serving ──close()──▶ closed     what was asked before is served, then the worker is ended
+ *    └──worker ends──▶ lost       what was asked is refused, as is everything after it
+ * ```
+ *
+ * A lost worker means that the spool is unavailable until the next start, and nothing more: a second worker might find
+ * the disk in a state that the first one did not know of.
  */
 export class WorkerClient {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
-  readonly #onLost: (why: string) => void
+  #state: State = 'serving'
+  /** Why it takes no more requests. */
+  #reason = ''
+  #status: SpoolStatus
   #lastId = 0
-  #gone: string | undefined
 
-  private constructor(worker: Worker, onLost: (why: string) => void) {
+  private constructor(worker: Worker, opened: SpoolStatus) {
     this.#worker = worker
-    this.#onLost = onLost
-    worker.on('message', (response: SpoolResponse) => this.#answered(response))
-    worker.on('error', (error) => this.#lost(`its worker has failed: ${error.message}`))
-    worker.on('exit', () => this.#lost('its worker has ended'))
+    this.#status = opened
+    worker.on('message', (response: SpoolResponse) => this.#onResponse(response))
+    worker.on('error', (error) => this.#onEnd(`its worker has failed: ${error.message}`))
+    worker.on('exit', () => this.#onEnd('its worker has ended'))
     worker.unref()
   }
 
   /** @throws WorkerFailed */
-  static async start(
-    settings: Omit<WorkerSettings, 'gate'>,
-    onLost: (why: string) => void,
-  ): Promise<{ readonly client: WorkerClient; readonly opened: SpoolAnswer['status'] }> {
+  static async start(settings: Omit<WorkerSettings, 'gate'>): Promise<WorkerClient> {
     const gate = new ExitGate()
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: { ...settings, gate: gate.memory } satisfies WorkerSettings,
@@ -71,19 +81,23 @@ export class WorkerClient {
     process.once('exit', onExit)
     worker.once('exit', () => process.removeListener('exit', onExit))
     const greeting = await greetingOf(worker)
-    if ('opened' in greeting) return { client: new WorkerClient(worker, onLost), opened: greeting.opened }
+    if ('opened' in greeting) return new WorkerClient(worker, greeting.opened)
     await worker.terminate()
     throw new WorkerFailed(greeting.failed, greeting.missing)
   }
 
-  /** Why it takes no more requests. */
-  get gone(): string | undefined {
-    return this.#gone
+  get isServing(): boolean {
+    return this.#state === 'serving'
+  }
+
+  /** As of the last answer. */
+  get status(): SpoolStatus {
+    return this.#status
   }
 
   /** @throws SpoolRefusal */
   ask(request: SpoolRequest, transferred: readonly ArrayBuffer[] = []): Promise<SpoolAnswer> {
-    if (this.#gone !== undefined) return Promise.reject(new SpoolRefusal('unavailable', this.#gone))
+    if (!this.isServing) return Promise.reject(new SpoolRefusal('unavailable', this.#reason))
     const numbered: NumberedRequest = { ...request, id: ++this.#lastId }
     return new Promise((resolve, reject) => {
       this.#waiting.set(numbered.id, { resolve, reject })
@@ -93,10 +107,11 @@ export class WorkerClient {
     })
   }
 
-  /** Serves what was asked before, and takes no more. */
+  /** Serves what was asked before, and takes no more. Does nothing when it is closed or lost. */
   async close(): Promise<void> {
+    if (!this.isServing) return
     const closed = this.ask({ what: 'close' })
-    this.#gone ??= 'it is closed'
+    this.#stop('closed', 'it is closed')
     try {
       await closed
     } finally {
@@ -104,21 +119,32 @@ export class WorkerClient {
     }
   }
 
-  #answered(response: SpoolResponse): void {
+  #onResponse(response: SpoolResponse): void {
     const waiting = this.#waiting.get(response.id)
     this.#waiting.delete(response.id)
     if (this.#waiting.size === 0) this.#worker.unref()
-    if ('refusal' in response) waiting?.reject(new SpoolRefusal(response.refusal, response.message))
-    else waiting?.resolve(response)
+    if ('refusal' in response) {
+      waiting?.reject(new SpoolRefusal(response.refusal, response.message))
+      return
+    }
+    this.#status = response.status
+    for (const fault of response.faults) diag.error(`otel-audit: spool: ${fault}`)
+    waiting?.resolve(response)
   }
 
-  #lost(why: string): void {
-    if (this.#gone === undefined) {
-      this.#gone = why
-      this.#onLost(why)
+  #onEnd(why: string): void {
+    if (this.isServing) {
+      this.#stop('lost', why)
+      diag.error(`otel-audit: spool: unavailable until the next start of this process: ${why}`)
     }
     for (const { reject } of this.#waiting.values()) reject(new SpoolRefusal('unavailable', why))
     this.#waiting.clear()
+  }
+
+  #stop(state: Exclude<State, 'serving'>, reason: string): void {
+    invariant(this.#state === 'serving', `a worker that is ${this.#state} does not become ${state}`)
+    this.#state = state
+    this.#reason = reason
   }
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadLmdb, type Lmdb } from './databases.js'
-import { SpoolDesk } from './hand-out.js'
+import { HandOut } from './hand-out.js'
 import { SpoolEnvironment } from './environment.js'
 import { ExitGate } from './exit-gate.js'
 import { memoryOf, packBytes, unpack } from './packed.js'
@@ -36,9 +36,9 @@ function start(settings: WorkerSettings): void {
   const gate = new ExitGate(settings.gate)
   if (!gate.enter()) return
   try {
-    const desk = new SpoolDesk(new SpoolEnvironment(lmdb, settings.ownEnvironment), settings.maxBytes)
-    greet({ opened: desk.status })
-    serve(lmdb, desk, gate)
+    const handOut = new HandOut(new SpoolEnvironment(lmdb, settings.ownEnvironment), settings.maxBytes)
+    greet({ opened: handOut.status })
+    serve(lmdb, handOut, gate)
   } catch (error) {
     greet({ failed: messageOf(error), missing: false })
   } finally {
@@ -46,7 +46,7 @@ function start(settings: WorkerSettings): void {
   }
 }
 
-function serve(lmdb: Lmdb, desk: SpoolDesk, gate: ExitGate): void {
+function serve(lmdb: Lmdb, handOut: HandOut, gate: ExitGate): void {
   const waiting: NumberedRequest[] = []
   let busy = false
   parentPort?.on('message', (request: NumberedRequest) => {
@@ -70,9 +70,9 @@ function serve(lmdb: Lmdb, desk: SpoolDesk, gate: ExitGate): void {
 
   async function serveNext(): Promise<void> {
     const appends = takeAppends(waiting)
-    if (appends.length > 0) appendAll(desk, appends)
-    else await serveOne(lmdb, desk, waiting.shift())
-    await each(desk, desk.environments(), (environment) => environment.rest())
+    if (appends.length > 0) appendAll(handOut, appends)
+    else await serveOne(lmdb, handOut, waiting.shift())
+    await each(handOut, handOut.environments(), (environment) => environment.unmapWhenLarge())
   }
 }
 
@@ -90,13 +90,13 @@ function takeAppends(waiting: NumberedRequest[]): Append[] {
   return appends
 }
 
-function appendAll(desk: SpoolDesk, requests: readonly Append[]): void {
+function appendAll(handOut: HandOut, requests: readonly Append[]): void {
   let bytes = 0
   const fitting: { readonly id: number; readonly records: readonly Uint8Array[] }[] = []
   for (const { id, events } of requests) {
     const jsons = unpack(events)
     const more = jsons.reduce((sum, json) => sum + spooledBytes(json.byteLength), 0)
-    if (desk.fits(bytes + more)) {
+    if (handOut.fits(bytes + more)) {
       bytes += more
       fitting.push({ id, records: sealRecords(jsons) })
     } else {
@@ -105,10 +105,10 @@ function appendAll(desk: SpoolDesk, requests: readonly Append[]): void {
   }
   try {
     const records = fitting.flatMap((request) => request.records)
-    const keys = records.length === 0 ? [] : desk.append(records)
+    const keys = records.length === 0 ? [] : handOut.append(records)
     let at = 0
     for (const request of fitting) {
-      answer(desk, request.id, { keys: keys.slice(at, at + request.records.length) })
+      answer(handOut, request.id, { keys: keys.slice(at, at + request.records.length) })
       at += request.records.length
     }
   } catch (error) {
@@ -116,41 +116,41 @@ function appendAll(desk: SpoolDesk, requests: readonly Append[]): void {
   }
 }
 
-async function serveOne(lmdb: Lmdb, desk: SpoolDesk, request: NumberedRequest | undefined): Promise<void> {
+async function serveOne(lmdb: Lmdb, handOut: HandOut, request: NumberedRequest | undefined): Promise<void> {
   if (request === undefined) return
   const { id } = request
   try {
     switch (request.what) {
       case 'next': {
-        const out = desk.next(request.limit)
+        const out = handOut.next(request.limit)
         const events = packBytes(out.map(({ json }) => json))
-        answer(desk, id, { keys: out.map(({ key }) => key), events }, memoryOf(events))
+        answer(handOut, id, { keys: out.map(({ key }) => key), events }, memoryOf(events))
         return
       }
       case 'remove':
-        await each(desk, desk.remove(request.keys), (environment) => environment.close())
+        await each(handOut, handOut.remove(request.keys), (environment) => environment.close())
         break
       case 'putBack':
-        desk.putBack(request.keys)
+        handOut.putBack(request.keys)
         break
       case 'quarantine':
-        desk.quarantine(request.key, request.reason)
+        handOut.quarantine(request.key, request.reason)
         break
-      case 'adopt':
-        desk.adopt(new SpoolEnvironment(lmdb, request.path, request.counts))
+      case 'takeOver':
+        handOut.takeOver(new SpoolEnvironment(lmdb, request.path, request.counts))
         break
       case 'salvage':
-        answer(desk, id, { salvaged: salvage(desk, request.path) })
+        answer(handOut, id, { salvaged: salvage(handOut, request.path) })
         return
       case 'close':
-        await each(desk, desk.environments(), (environment) => environment.close())
-        answer(desk, id)
+        await each(handOut, handOut.environments(), (environment) => environment.close())
+        answer(handOut, id)
         parentPort?.close()
         return
       case 'append':
         return
     }
-    answer(desk, id)
+    answer(handOut, id)
   } catch (error) {
     respond({ id, refusal: 'unavailable', message: messageOf(error) })
   }
@@ -158,21 +158,23 @@ async function serveOne(lmdb: Lmdb, desk: SpoolDesk, request: NumberedRequest | 
 
 /** One that fails does not stop the others, and not the request: what was asked for is done. */
 async function each(
-  desk: SpoolDesk,
+  handOut: HandOut,
   environments: readonly SpoolEnvironment[],
   work: (environment: SpoolEnvironment) => Promise<void>,
 ): Promise<void> {
   for (const environment of environments) {
-    await work(environment).catch((error: unknown) => desk.report(`${environment.path}: ${messageOf(error)}`))
+    await work(environment).catch((error: unknown) =>
+      handOut.report(`${environment.path}: ${messageOf(error)}`),
+    )
   }
 }
 
 /** Copies what is intact in a damaged environment into the spool. @returns how many entries */
-function salvage(desk: SpoolDesk, path: string): number {
+function salvage(handOut: HandOut, path: string): number {
   let salvaged = 0
   let records: Uint8Array[] = []
   const flush = (): void => {
-    if (records.length > 0) desk.salvage(records)
+    if (records.length > 0) handOut.salvage(records)
     salvaged += records.length
     records = []
   }
@@ -189,12 +191,12 @@ function greet(greeting: SpoolGreeting): void {
 }
 
 function answer(
-  desk: SpoolDesk,
+  handOut: HandOut,
   id: number,
   rest: Partial<SpoolAnswer> = {},
   transferred: readonly ArrayBuffer[] = [],
 ): void {
-  respond({ id, status: desk.status, faults: desk.takeFaults(), ...rest }, transferred)
+  respond({ id, status: handOut.status, faults: handOut.takeFaults(), ...rest }, transferred)
 }
 
 function respond(response: SpoolResponse, transferred: readonly ArrayBuffer[] = []): void {

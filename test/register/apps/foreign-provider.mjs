@@ -1,4 +1,4 @@
-// Another vendor's tracer, registered before anything else: real ids, and none of our span processors.
+// Another vendor's tracer, registered before anything else: real ids, and no audit span processor.
 import { trace } from '@opentelemetry/api'
 
 class ForeignSpan {

@@ -1,0 +1,3 @@
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`otel-audit: broken invariant: ${message}`)
+}
