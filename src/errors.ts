@@ -185,6 +185,8 @@ export interface AuditErrorOptions {
 export class AuditError extends Error {
   override readonly name = 'AuditError'
   readonly code: AuditErrorCode
+  /** The message without the code before it and the event behind it: what another message may quote. */
+  readonly reason: string
   readonly row: RowFate
   readonly remedy: string
   readonly field: string | undefined
@@ -193,13 +195,14 @@ export class AuditError extends Error {
   readonly operation: string | undefined
   readonly outcome: string | undefined
 
-  constructor(code: AuditErrorCode, message: string, options: AuditErrorOptions = {}) {
+  constructor(code: AuditErrorCode, reason: string, options: AuditErrorOptions = {}) {
     const { event } = options
     super(
-      `${code}: ${message}${event ? describe(event) : ''}`,
+      `${code}: ${reason}${event ? describe(event) : ''}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code
+    this.reason = reason
     this.row = ERROR_CATALOGUE[code].row
     this.remedy = options.remedy ?? ERROR_CATALOGUE[code].remedy
     this.field = options.field
@@ -211,11 +214,12 @@ export class AuditError extends Error {
 
   /** For loggers that write JSON: the id as a string, since JSON has no 64-bit integers; without the cause. */
   toJSON(): Record<string, string | undefined> {
-    const { name, code, message, row, remedy, field, credential, operation, outcome } = this
+    const { name, code, message, reason, row, remedy, field, credential, operation, outcome } = this
     return {
       name,
       code,
       message,
+      reason,
       row,
       remedy,
       field,

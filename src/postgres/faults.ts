@@ -74,9 +74,11 @@ function isSpeakable({ code, where }: { code: string; where?: string | undefined
 
 /**
  * What may leave the sink of an error: SQLSTATE and primary message, and not even that where it can quote a value.
- * `detail`, `where` and `hint` quote whole rows.
+ * `detail`, `where` and `hint` quote whole rows. An error of this library stays what it is, so that its code can be asked
+ * for: it never quotes a row, and comes of a statement that has none.
  */
 export function withoutRowContents(error: unknown): Error & { readonly code?: string } {
+  if (error instanceof AuditError) return error
   if (!isServerError(error)) return ofThisSide(error)
   const place = error.constraint ?? error.column
   const text = isSpeakable(error)

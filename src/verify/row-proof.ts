@@ -208,7 +208,7 @@ function step<T>(what: string, check: () => T): T {
     return check()
   } catch (cause) {
     if (!(cause instanceof AuditError)) throw cause
-    throw refuted(`${what}: ${cause.message.slice(cause.code.length + 2)}`, cause)
+    throw refuted(`${what}: ${cause.reason}`, cause)
   }
 }
 
