@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import * as fc from 'fast-check'
 import { AuditError, type AuditErrorCode, ERROR_CATALOGUE } from 'otel-audit'
 import { describe, expect, it } from 'vitest'
-import { nearest } from '../src/errors.js'
 import { errorsPage } from './support/reference-docs.js'
 
 const CODES = Object.keys(ERROR_CATALOGUE) as AuditErrorCode[]
@@ -100,28 +98,6 @@ describe('an AuditError', () => {
         outcome: 'ok',
       },
     })
-  })
-})
-
-describe('the nearest known name', () => {
-  const known = ['credential', 'operation', 'outcome', 'workerId', 'notes']
-
-  it.each([
-    ['workerID', 'workerId'],
-    ['worker_id', 'workerId'],
-    ['outcom', 'outcome'],
-    ['note', 'notes'],
-    ['crednetial', 'credential'],
-    ['cred', 'credential'],
-    ['operationName', 'operation'],
-    ['somethingElse', undefined],
-    ['', undefined],
-  ])('to %s is %s', (word, found) => {
-    expect(nearest(word, known)).toBe(found)
-  })
-
-  it('to a known one is that one', () => {
-    fc.assert(fc.property(fc.constantFrom(...known), (word) => nearest(word, known) === word))
   })
 })
 

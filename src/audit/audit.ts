@@ -3,7 +3,7 @@ import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
 import { DurableAuditExporter } from '../exporter/exporter.js'
 import type { AuditStats } from '../exporter/stats.js'
-import { lifecycleRow, modeName } from '../exporter/lifecycle.js'
+import { lifecycleRow } from '../event/self-rows.js'
 import type { SettledListener, SpooledListener } from '../exporter/settlement.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { serviceIdentity } from '../otel/identity.js'
@@ -19,7 +19,15 @@ import { SecretAuditService } from '../service/service.js'
 import { checkIdentity, enrolmentFindings } from '../postgres/write/enrolment.js'
 import { PostgresAuditSink } from '../postgres/write/sink.js'
 import type { AuditSink, HealthFinding } from '../contract/sink.js'
-import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
+import {
+  autoMigrate,
+  checkSink,
+  errorsOf,
+  modeName,
+  openSpool,
+  reportUnclaimed,
+  sayFindings,
+} from './start-up.js'
 import { VERSION } from '../version.js'
 
 export interface CloseOptions {

@@ -1,6 +1,7 @@
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 import type { DurableAuditExporter } from '../exporter/exporter.js'
+import type { StrictPolicy } from '../service/mode.js'
 import type { AuditSettings } from '../options/options.js'
 import type { SelfTestReport } from '../otel/self-test.js'
 import { takeUnclaimed } from '../service/registry.js'
@@ -66,4 +67,10 @@ export function sayFindings({ findings }: SelfTestReport): void {
 export function errorsOf({ findings }: SelfTestReport): string {
   const errors = findings.filter(({ level }) => level === 'error')
   return errors.map(({ check, message }) => `${check}: ${message}`).join('; ')
+}
+
+/** The mode as the rows of the lifecycle name it. */
+export function modeName(strict: boolean | StrictPolicy): string {
+  if (typeof strict === 'function') return 'policy'
+  return strict ? 'strict' : 'async'
 }

@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto'
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
 import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attributes.js'
 import { eventDigest } from './digest.js'
+import { nearest } from './nearest.js'
 import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
 import { microseconds } from './time.js'
-import { isVocabularyName, notAName, type Operation, type Outcome, typeName } from './vocabulary.js'
+import {
+  checkNotOwn,
+  isVocabularyName,
+  notAName,
+  type Operation,
+  type Outcome,
+  typeName,
+} from './vocabulary.js'
 
 export type ActorType = 'user' | 'service' | 'system'
 const ACTOR_TYPES: readonly unknown[] = ['user', 'service', 'system']
@@ -152,6 +160,17 @@ export function draftEvent(fields: AuditFields, known: Readonly<Record<string, s
     // Last: by now all markers are known.
     attributesJson: encodeAttributes(fields.attributes, markers)?.json ?? null,
   }
+}
+
+/**
+ * {@link draftEvent} for what an application says: rows of the pipeline about itself are only the pipeline's to write.
+ *
+ * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field
+ */
+export function draftAccess(fields: AuditFields): EventDraft {
+  const draft = draftEvent(fields)
+  checkNotOwn(draft.operation)
+  return draft
 }
 
 /**

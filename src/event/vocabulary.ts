@@ -1,4 +1,5 @@
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
+import { nearest } from './nearest.js'
 
 const OPERATIONS = [
   'get_sealed',

@@ -1,5 +1,6 @@
 import { databaseUrlWanted } from './database-url.js'
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
+import { nearest } from '../event/nearest.js'
 import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'

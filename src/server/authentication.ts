@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Principal } from '../query/reading.js'
+import type { Principal } from '../event/self-rows.js'
 import { Problem } from './problem.js'
 
 /** Decides who may read the trail. */
