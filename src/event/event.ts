@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { AuditError } from '../errors.js'
 import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attributes.js'
 import { eventDigest } from './digest.js'
+import { type ActorType, type AuditEvent, CALLER_FIELDS, TEXT_LIMITS, type TextField } from './fields.js'
 import { nearest } from './nearest.js'
 import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
@@ -15,7 +16,8 @@ import {
   typeName,
 } from './vocabulary.js'
 
-export type ActorType = 'user' | 'service' | 'system'
+export type { ActorType, AuditEvent } from './fields.js'
+
 const ACTOR_TYPES: readonly unknown[] = ['user', 'service', 'system']
 
 /** What a caller says about one attempt to resolve, release or use a credential. Never the secret itself. */
@@ -59,67 +61,6 @@ export interface EventIdentity {
   /** 16 lower-case hex digits. */
   readonly spanId?: string | undefined
 }
-
-/** One audit event: frozen once, never changed. What is not known is `null`. */
-export interface AuditEvent {
-  readonly auditId: bigint
-  /** µs since the Unix epoch; a safe integer until the year 2255. */
-  readonly occurredAt: number
-  readonly credential: string
-  readonly operation: string
-  readonly outcome: string
-  readonly workerId: string | null
-  readonly executionId: bigint | null
-  readonly parentExecutionId: bigint | null
-  readonly serverRegion: string | null
-  readonly brokerRegion: string | null
-  readonly kekVersion: string | null
-  readonly notes: string | null
-  readonly actorId: string | null
-  readonly actorType: ActorType | null
-  readonly sourceAddress: string | null
-  readonly serviceName: string | null
-  readonly serviceInstanceId: string | null
-  readonly traceId: string | null
-  readonly spanId: string | null
-  /** The attributes as the one JSON text that is hashed, sent and stored. */
-  readonly attributesJson: string | null
-  /** The id this event had before it was re-keyed, because another event held it. */
-  readonly originalAuditId: bigint | null
-}
-
-/** Limits of the text fields, in UTF-16 code units. */
-export const TEXT_LIMITS = Object.freeze({
-  credential: 512,
-  workerId: 256,
-  serverRegion: 128,
-  brokerRegion: 128,
-  kekVersion: 128,
-  notes: 1024,
-  actorId: 256,
-  sourceAddress: 128,
-  serviceName: 256,
-  serviceInstanceId: 256,
-})
-type TextField = keyof typeof TEXT_LIMITS
-
-const CALLER_FIELDS: ReadonlySet<string> = new Set<keyof AuditFields>([
-  'credential',
-  'operation',
-  'outcome',
-  'occurredAt',
-  'workerId',
-  'executionId',
-  'parentExecutionId',
-  'serverRegion',
-  'brokerRegion',
-  'kekVersion',
-  'notes',
-  'actorId',
-  'actorType',
-  'sourceAddress',
-  'attributes',
-])
 
 /** An event but for its identity: checked, and made storable. */
 export type EventDraft = Omit<AuditEvent, keyof EventIdentity | 'originalAuditId'>

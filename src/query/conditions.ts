@@ -1,3 +1,4 @@
+import { FIELDS } from '../event/fields.js'
 import { SNOWFLAKE_EPOCH_MS } from '../event/snowflake.js'
 import type { Position } from './cursor.js'
 import type { ResolvedFilter } from './filter.js'
@@ -22,7 +23,9 @@ export class Values {
   }
 }
 
-const INT8: ReadonlySet<string> = new Set(['execution_id', 'parent_execution_id'])
+const INT8: ReadonlySet<string> = new Set(
+  FIELDS.filter(({ kind }) => kind === 'int8').map(({ column }) => column),
+)
 
 /** What a row must be: the part of a statement that a filter decides. */
 export interface Conditions {
