@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { AuditError } from '../errors.js'
+import { INT8_MIN } from '../event/int8.js'
 import type { ResolvedFilter } from './filter.js'
 
 /** Where a scan stands, and what it is a scan of. */
@@ -20,7 +21,7 @@ const LENGTH = SCAN_END + 16
 const AS_GIVEN =
   'use next_cursor as it was given; the server may have restarted, or be another one (give all the same cursorKey)'
 /** No id, transaction or time is this. */
-const ABSENT = -(2n ** 63n)
+const ABSENT = INT8_MIN
 
 /**
  * Makes and reads cursors: version, position, a hash of the filter, and an HMAC-SHA-256 over all that (16 bytes of it),
