@@ -1,3 +1,4 @@
+import { errorText } from '../host/error-text.js'
 import { checkDuration } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
@@ -142,7 +143,7 @@ export class Audit {
       if (!report.ok) throw new AuditError('AUDIT_SELF_TEST', errorsOf(report))
       return report
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = errorText(error)
       const { exporter } = this.#assembled()
       exporter.refuseStrict(`strict records are refused until start() succeeds; it failed: ${why}`)
       throw error

@@ -1,3 +1,4 @@
+import { errorText } from '../host/error-text.js'
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 import type { DurableAuditExporter } from '../exporter/exporter.js'
@@ -28,7 +29,7 @@ export async function openSpool(
     else exporter.attachSpool(spool, spoolMode)
     return undefined
   } catch (error) {
-    return { level: 'error', check: 'spool', message: error instanceof Error ? error.message : String(error) }
+    return { level: 'error', check: 'spool', message: errorText(error) }
   }
 }
 
@@ -51,7 +52,7 @@ export async function checkSink(sink: AuditSink): Promise<readonly HealthFinding
   try {
     return (await sink.check?.()) ?? []
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = errorText(error)
     return [{ level: 'error', check: 'store', message }]
   }
 }

@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os'
+import { errorText } from '../host/error-text.js'
 import { createAudit } from '../audit/audit.js'
 import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
@@ -87,7 +88,7 @@ export function openTrail(
 }
 
 function notRecorded(cause: unknown): AuditError {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = errorText(cause)
   const problem = `nothing is shown, since the row about this read could not be written: ${why}`
   const option = refusedOption(cause)
   if (option !== undefined) {

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { AuditError } from '../errors.js'
 import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attributes.js'
 import { eventDigest } from './digest.js'
 import { type ActorType, type AuditEvent, CALLER_FIELDS, TEXT_LIMITS, type TextField } from './fields.js'
+import { sha256 } from './sha256.js'
 import { nearest } from './nearest.js'
 import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
@@ -169,7 +169,7 @@ export function buildEvent(fields: AuditFields, identity: EventIdentity): AuditE
  * come from SHA-256 of the event's digest. Deterministic, so a replay of the event finds its first copy.
  */
 export function rekeyEvent(event: AuditEvent): AuditEvent {
-  const lower = createHash('sha256').update(eventDigest(event)).digest().readUInt32BE(0)
+  const lower = sha256(eventDigest(event)).readUInt32BE(0)
   return Object.freeze({
     ...event,
     auditId: withLowerBits(event.auditId, lower),

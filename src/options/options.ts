@@ -6,6 +6,8 @@ import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
 import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from '../service/deadline.js'
 import { REQUIRED_VARIABLE, type StrictPolicy } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
+import { DEFAULT_SCHEMA } from '../postgres/schema-name.js'
+import { DEFAULT_ANSWER_TIMEOUT_MS } from '../postgres/write/sink.js'
 
 const MINUTE_MS = 60_000
 
@@ -21,7 +23,7 @@ export const OPTIONS = Object.freeze({
   schema: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_SCHEMA'],
-    default: 'noetl',
+    default: DEFAULT_SCHEMA,
     doc: 'Schema of the tables.',
   },
   strict: {
@@ -45,7 +47,7 @@ export const OPTIONS = Object.freeze({
     max: 10 * MINUTE_MS,
     unit: 'ms',
     variables: ['NOETL_SECRET_AUDIT_ANSWER_TIMEOUT_MS'],
-    default: 5000,
+    default: DEFAULT_ANSWER_TIMEOUT_MS,
     doc: 'How long the database may take to answer before its connection is given up. `statement_timeout` is four fifths of it.',
   },
   closeTimeoutMs: {

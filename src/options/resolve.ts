@@ -6,8 +6,7 @@ import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from 
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../host/environment.js'
 
 const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
 

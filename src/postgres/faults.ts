@@ -1,3 +1,4 @@
+import { errorText } from '../host/error-text.js'
 import { AuditError } from '../errors.js'
 import { type ServerVerdict, serverVerdict } from '../exporter/backoff.js'
 import type { SinkFault } from '../contract/sink.js'
@@ -91,7 +92,7 @@ export function withoutRowContents(error: unknown): Error & { readonly code?: st
 function ofThisSide(error: unknown): Error & { readonly code?: string } {
   const code = (error as { code?: unknown } | undefined)?.code
   const several = error instanceof AggregateError ? error.errors.map((one) => ofThisSide(one).message) : []
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorText(error)
   const text = message || several.join('; ') || String(code)
   return Object.assign(new Error(text), typeof code === 'string' ? { code } : {})
 }

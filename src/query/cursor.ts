@@ -1,5 +1,6 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { AuditError } from '../errors.js'
+import { sha256 } from '../event/sha256.js'
 import { INT8_MIN } from '../event/int8.js'
 import type { ResolvedFilter } from './filter.js'
 
@@ -76,7 +77,7 @@ export class Cursors {
 }
 
 function scanHash({ text }: ResolvedFilter): Buffer {
-  return createHash('sha256').update(text).digest().subarray(0, 16)
+  return sha256(text).subarray(0, 16)
 }
 
 function invalid(problem: string): AuditError {

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { access, chmod, mkdir, open, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { errorText } from '../../host/error-text.js'
 
 /** Names in a spool directory: homes sort by the time at which their processes started. */
 const HOME = /^[0-9a-z]{9}-[0-9a-f]{8}$/
@@ -78,7 +79,7 @@ async function mayUse(path: string, rights: number, directory: string): Promise<
 }
 
 function cannotBeUsed(directory: string, error: unknown): Error {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorText(error)
   return new Error(`${directory} cannot be used (${message}): name another, ${asRoot(directory)}`)
 }
 

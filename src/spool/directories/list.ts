@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { errorText } from '../../host/error-text.js'
 import { damagedIn, homesIn } from './directory.js'
 import { environmentsIn } from './process-directory.js'
 import { inspectEnvironment, type QuarantinedEntry } from './inspect.js'
@@ -76,11 +77,11 @@ async function reportHome(home: string): Promise<SpoolHomeReport | undefined> {
         quarantine.push(...found.listed)
       } catch (error) {
         // Its owner has removed it, or moved it on, since its directory was read.
-        if (await exists(environment)) problems.push(`${basename(environment)}: ${messageOf(error)}`)
+        if (await exists(environment)) problems.push(`${basename(environment)}: ${errorText(error)}`)
       }
     }
   } catch (error) {
-    problems.push(messageOf(error))
+    problems.push(errorText(error))
   }
   if (!(await exists(home))) return undefined
   return {
@@ -105,8 +106,4 @@ function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

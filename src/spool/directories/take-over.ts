@@ -1,3 +1,4 @@
+import { errorText } from '../../host/error-text.js'
 import { diag } from '../../host/diagnostics.js'
 import type { SpoolHome } from './process-directory.js'
 import { EnvironmentDamaged, inspectEnvironment } from './inspect.js'
@@ -44,7 +45,7 @@ export class Adoption {
   async #run(): Promise<void> {
     const say = (path: string, error: unknown): void =>
       diag.error(
-        `otel-audit: spool: ${path} could not be taken over, and is tried again: ${messageOf(error)}`,
+        `otel-audit: spool: ${path} could not be taken over, and is tried again: ${errorText(error)}`,
       )
     try {
       for (const path of await this.#home.takeOver(say)) {
@@ -74,8 +75,4 @@ export class Adoption {
       )
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

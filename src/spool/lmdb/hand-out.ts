@@ -1,3 +1,4 @@
+import { errorText } from '../../host/error-text.js'
 import type { SpoolEnvironment } from './environment.js'
 import { openRecord } from '../record.js'
 import type { SpoolKey, SpoolStatus } from '../spool.js'
@@ -79,7 +80,7 @@ export class SpoolDesk {
       } catch (error) {
         shelf.unreadable = true
         this.#faults.push(
-          `${shelf.environment.path} cannot be read on, and waits for the next start: ${text(error)}`,
+          `${shelf.environment.path} cannot be read on, and waits for the next start: ${errorText(error)}`,
         )
       }
       for (const [number, reason] of damaged) this.#setAside(shelf, number, reason)
@@ -148,7 +149,7 @@ export class SpoolDesk {
         const json = openRecord(bytes)
         out.push({ key: this.#handOut(shelf, number), json })
       } catch (error) {
-        damaged.set(number, text(error))
+        damaged.set(number, errorText(error))
       }
     }
   }
@@ -158,7 +159,7 @@ export class SpoolDesk {
       shelf.environment.quarantine(number, reason)
       this.#faults.push(`a damaged entry was quarantined: ${reason}`)
     } catch (error) {
-      this.#faults.push(`a damaged entry (${reason}) could not be quarantined: ${text(error)}`)
+      this.#faults.push(`a damaged entry (${reason}) could not be quarantined: ${errorText(error)}`)
     }
   }
 
@@ -186,8 +187,4 @@ export class SpoolDesk {
 
 function shelfOf(environment: SpoolEnvironment): Shelf {
   return { environment, cursor: 0, held: new Set(), unreadable: false }
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { errorText } from '../../host/error-text.js'
 
 export const PAGE_BYTES = 4096
 /** The file grows by this, in bytes. */
@@ -133,7 +134,7 @@ function writeZeros(file: number, length: number, at: number): number {
 }
 
 function noRoom(cause: unknown): NoRoom {
-  return new NoRoom(cause instanceof Error ? cause.message : String(cause), { cause })
+  return new NoRoom(errorText(cause), { cause })
 }
 
 function lengthOf(path: string): number {
