@@ -66,7 +66,7 @@ export const OPTIONS = Object.freeze({
     unit: 'ms',
     variables: ['NOETL_SECRET_AUDIT_LINGER_MS'],
     default: EXPORTER_DEFAULTS.lingerMs,
-    doc: 'How long an async event may wait for company. A strict event never lingers.',
+    doc: 'How long an async event may wait for others to share its transaction. A strict event never waits for that.',
   },
   batchRows: {
     kind: 'integer',
@@ -108,14 +108,14 @@ export const OPTIONS = Object.freeze({
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_SPOOL_DIR'],
     default: undefined,
-    doc: 'Directory of the spool, on a local disk. Without it there is none. It needs `lmdb`, and the protection of the database.',
+    doc: 'Directory of the spool, on a local disk. Without it there is no spool. It needs `lmdb`, and the same protection as the database.',
   },
   spoolMode: {
     kind: 'choice',
     choices: ['overflow', 'always'],
     variables: ['NOETL_SECRET_AUDIT_SPOOL_MODE'],
     default: 'overflow',
-    doc: '`overflow`: events go to disk when Postgres is behind or away, and at the end. `always`: every async event is on disk before it counts as accepted.',
+    doc: '`overflow`: events go to disk when Postgres is slow or down, and at shutdown. `always`: every async event is on disk before it counts as accepted.',
   },
   spoolBytes: {
     kind: 'integer',
@@ -137,13 +137,13 @@ export const OPTIONS = Object.freeze({
     secret: true,
     variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY'],
     default: undefined,
-    doc: "Private key that says of each chain of blocks that it is the operator's: Ed25519, PKCS#8 in PEM. `otel-audit keys create` makes one.",
+    doc: "Private key that signs the first block of each chain as the operator's: Ed25519, PKCS#8 in PEM. `otel-audit keys create` makes one.",
   },
   enrolmentKeyFile: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE'],
     default: undefined,
-    doc: 'The file that has it, when `enrolmentKey` is not given.',
+    doc: 'File with the enrolment key, when `enrolmentKey` is not given.',
   },
   synchronousCommit: {
     kind: 'choice',
