@@ -49,7 +49,7 @@ export interface AuditFields {
   readonly attributes?: AuditAttributes | undefined
 }
 
-/** What the pipeline, not the caller, says of an event. */
+/** What the pipeline, not the caller, sets of an event. */
 export interface EventIdentity {
   readonly auditId: bigint
   /** µs since the Unix epoch. */
@@ -104,7 +104,7 @@ export function draftEvent(fields: AuditFields, known: Readonly<Record<string, s
 }
 
 /**
- * {@link draftEvent} for what an application says: rows of the pipeline about itself are only the pipeline's to write.
+ * {@link draftEvent} for what an application records: only the pipeline itself may write rows about itself.
  *
  * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field
  */

@@ -47,7 +47,7 @@ function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, en
   )
 }
 
-/** With a sink nothing of ours connects there: `DATABASE_URL` may be the application's own, and of any kind. */
+/** With a sink this library does not connect there: `DATABASE_URL` may be the application's own, and of any kind. */
 function withoutForeignDatabase(env: Environment): Environment {
   const variables: readonly string[] = OPTIONS.databaseUrl.variables
   const isForeign = (name: string): boolean =>
@@ -90,7 +90,7 @@ function checkVariables(env: Environment): void {
   }
 }
 
-/** The prefix is no likeness. */
+/** The prefix does not count as similar. */
 function nearestVariable(variable: string, known: Iterable<string>): string | undefined {
   const rest = (name: string): string => name.slice(VARIABLE_PREFIX.length)
   const own = [...known].filter((name) => name.startsWith(VARIABLE_PREFIX))

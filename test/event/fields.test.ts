@@ -298,14 +298,9 @@ function proofOf(event: AuditEvent): string {
   const log = 'otel-audit/fields'
   const { id: chain, signer } = newChain(log)
   const opening = { service: '', instance: '', version: '0.1.0', continues: undefined }
+  const common = { log, chain, prev: NO_PREVIOUS, ...WITHOUT_ROWS, rowsTotal: 0, lost: 0, time: 0 }
   const blockAt = (number: number, parts: Partial<Block> & Pick<Block, 'kind'>) =>
-    signBlock(
-      {
-        ...{ log, chain, number, prev: NO_PREVIOUS, ...WITHOUT_ROWS, rowsTotal: 0, lost: 0, time: 0 },
-        ...{ writer: undefined, opening: undefined, ...parts },
-      },
-      [signer],
-    ).columns
+    signBlock({ ...common, number, writer: undefined, opening: undefined, ...parts }, [signer]).columns
   const digest = eventDigest(event)
   const idsOf = { first: event.auditId, last: event.auditId }
   const root = merkleRoot([rowLeaf(chain, 1, 0, digest)])
