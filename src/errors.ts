@@ -22,7 +22,8 @@ export const ERROR_CATALOGUE = Object.freeze({
   },
   AUDIT_INVALID_OPTION: {
     row: 'not-stored',
-    meaning: 'An option, or an environment variable that sets one, cannot be understood.',
+    meaning:
+      'An option, or an environment variable that sets one, is unknown or has a value that is not accepted.',
     remedy: 'Correct the option. The message names it, and what it accepts.',
   },
   AUDIT_NO_PIPELINE: {
@@ -34,15 +35,15 @@ export const ERROR_CATALOGUE = Object.freeze({
   AUDIT_UNAVAILABLE: {
     row: 'not-stored',
     meaning:
-      'The event could not be written before its deadline, and nothing of it was sent or all of it was refused.',
+      'The event could not be written before its deadline: it was not sent, or the database refused it.',
     remedy:
-      'Look at the cause: the database is down, or it refuses this role. `otel-audit migrate` repairs a missing schema.',
+      'Look at the cause: the database is down, or it refuses this login. `otel-audit doctor` says what is wrong; `otel-audit migrate` makes a missing schema.',
   },
   AUDIT_TIMEOUT: {
     row: 'unknown',
     meaning: 'The row was sent, and the database did not answer before the deadline. It may be stored later.',
     remedy:
-      'Withhold the secret. The writer goes on until the fate of the row is known; look it up by its audit id.',
+      'Withhold the secret. The writer keeps trying until it knows whether the row is stored; look the row up by its audit id.',
   },
   AUDIT_UNCONFIRMED: {
     row: 'unknown',
@@ -53,19 +54,19 @@ export const ERROR_CATALOGUE = Object.freeze({
   AUDIT_REJECTED: {
     row: 'not-stored',
     meaning:
-      'The database refused this very row (a data error or a constraint). Its batch mates are not affected.',
+      'The database refused this row itself (a data error or a constraint). The other rows of its batch are not affected.',
     remedy:
       'Look at the SQLSTATE of the cause, and compare the schema version with `otel-audit migrate --dry-run`.',
   },
   AUDIT_QUEUE_FULL: {
     row: 'not-stored',
     meaning:
-      'More events are waiting than the queue may hold: the database is slower than the service, or away.',
-    remedy: 'Look at the database first; then at `queueRows` and `queueBytes`.',
+      'More events are waiting than the queue may hold: the database is slower than the service, or down.',
+    remedy: 'Check the database first, then `queueRows` and `queueBytes`.',
   },
   AUDIT_CLOSED: {
     row: 'not-stored',
-    meaning: 'The pipeline has been closed, or it was closed before this event could be written.',
+    meaning: 'The pipeline was closed before this event was recorded, or before it could be written.',
     remedy: 'Record before `close()`; give `close` a longer deadline if events were abandoned.',
   },
   AUDIT_SCHEMA: {
@@ -81,31 +82,32 @@ export const ERROR_CATALOGUE = Object.freeze({
   },
   AUDIT_INVALID_QUERY: {
     row: 'not-stored',
-    meaning: 'What was asked of the trail cannot be understood, or would read all of it.',
+    meaning: 'A parameter of the query is not valid, or the query would read the whole trail.',
     remedy: 'Correct the parameter. The message names it, and what it accepts.',
   },
   AUDIT_READ_FAILED: {
     row: 'not-stored',
-    meaning: 'The trail could not be read: the database is away, or it refuses this login.',
-    remedy: 'Look at the cause: the database first, then the rights of the login (`<schema>_audit_reader`).',
+    meaning: 'The trail could not be read: the database is down, or it refuses this login.',
+    remedy:
+      'Look at the cause. Check the database first, then the rights of the login (`<schema>_audit_reader`).',
   },
   AUDIT_READ_TIMEOUT: {
     row: 'not-stored',
     meaning: 'Reading the trail took longer than `readTimeoutMs`.',
     remedy:
-      'Ask for a shorter window of time, or for a credential or an execution; then look at `readTimeoutMs`.',
+      'Ask for a shorter window of time, or for one credential or execution; if that is not enough, raise `readTimeoutMs`.',
   },
   AUDIT_EXPORT: {
     row: 'not-stored',
-    meaning: 'An export cannot be written or resumed: its file is in the way, or is not what it was.',
-    remedy: 'The message says which file, and what to do with it.',
+    meaning: 'An export cannot be written or resumed: a file is in the way, or has changed since.',
+    remedy: 'The message names the file, and what to do with it.',
   },
   AUDIT_SELF_TEST: {
     row: 'not-stored',
     meaning:
       'The start-up self-test found that records would not be durable, and strict mode is on. Strict records are refused.',
     remedy:
-      'Each finding of the message says what to change. Then call `start()` again, or start the process again.',
+      'Each finding in the message says what to change. Then call `start()` again, or restart the process.',
   },
   AUDIT_MISSING_PACKAGE: {
     row: 'not-stored',
@@ -115,43 +117,44 @@ export const ERROR_CATALOGUE = Object.freeze({
   AUDIT_SDK_CONFIG: {
     row: 'not-stored',
     meaning: 'The OpenTelemetry SDK is configured in a way that would silently ignore the audit pipeline.',
-    remedy: 'The message says which setting, and what to use in its place.',
+    remedy: 'The message names the setting, and what to use instead.',
   },
   AUDIT_PROOF_MALFORMED: {
     row: 'unknown',
     meaning:
-      'What was given as a Merkle proof is none: a hash that is not 32 bytes, an index outside the tree, a negative size.',
-    remedy: 'Correct the call. Nothing was proven, and nothing was refuted.',
+      'The Merkle proof is not well-formed: a hash that is not 32 bytes, an index outside the tree, a negative size.',
+    remedy: 'Correct the call. Nothing was proven or refuted.',
   },
   AUDIT_PROOF_REFUTED: {
     row: 'unknown',
-    meaning: 'The Merkle proof does not lead to the root: what it claims about the tree is not true.',
-    remedy: 'Treat what it claims as false. Compare the root with one from another source.',
+    meaning: 'The Merkle proof does not lead to the root: its claim about the tree is not true.',
+    remedy: 'Treat the claim as false. Compare the root with one from another source.',
   },
   AUDIT_NOTE_MALFORMED: {
     row: 'unknown',
-    meaning: 'What was given as a signed note, a verifier key or a signing key does not have that format.',
-    remedy: 'Look for what was cut off or changed on the way; the formats are those of C2SP signed-note.',
+    meaning: 'A signed note, a verifier key or a signing key is not in its format.',
+    remedy:
+      'Check whether it was truncated or changed in transit; the formats are those of C2SP signed-note.',
   },
   AUDIT_NOTE_REFUTED: {
     row: 'unknown',
-    meaning: 'No known key has signed the note, or a signature of a known key is not of this text.',
-    remedy: 'Do not use the text. Check that the verifier keys are those of the log that signed it.',
+    meaning: 'No known key has signed the note, or the signature of a known key does not match its text.',
+    remedy: 'Do not trust the text. Check that the verifier keys are those of the log that signed it.',
   },
   AUDIT_BLOCK_MALFORMED: {
     row: 'unknown',
-    meaning: 'A text is not that of a block, or is not written as a block must be.',
-    remedy: 'The message names the line; docs/integrity.md has the format.',
+    meaning: 'A text is not the text of a block, or is not in its canonical form.',
+    remedy: 'The message names the line; the format is in docs/integrity.md.',
   },
   AUDIT_EVIDENCE_MALFORMED: {
     row: 'unknown',
     meaning: 'A trust file, a file of anchors or a proof is not in its format.',
-    remedy: 'The message names the line or the field; docs/integrity.md has the formats.',
+    remedy: 'The message names the line or the field; the formats are in docs/integrity.md.',
   },
   AUDIT_EVIDENCE_REFUTED: {
     row: 'unknown',
-    meaning: 'A proof of a row is well-formed, and does not prove it.',
-    remedy: 'Do not believe the row. The message says which step fails.',
+    meaning: 'The proof of a row is well-formed, but does not prove the row.',
+    remedy: 'Do not trust the row. The message names the step that fails.',
   },
 } satisfies Record<string, CatalogueEntry>)
 
@@ -185,6 +188,8 @@ export interface AuditErrorOptions {
 export class AuditError extends Error {
   override readonly name = 'AuditError'
   readonly code: AuditErrorCode
+  /** The message without the code before it and the event behind it: what another message may quote. */
+  readonly reason: string
   readonly row: RowFate
   readonly remedy: string
   readonly field: string | undefined
@@ -193,13 +198,14 @@ export class AuditError extends Error {
   readonly operation: string | undefined
   readonly outcome: string | undefined
 
-  constructor(code: AuditErrorCode, message: string, options: AuditErrorOptions = {}) {
+  constructor(code: AuditErrorCode, reason: string, options: AuditErrorOptions = {}) {
     const { event } = options
     super(
-      `${code}: ${message}${event ? describe(event) : ''}`,
+      `${code}: ${reason}${event ? describe(event) : ''}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code
+    this.reason = reason
     this.row = ERROR_CATALOGUE[code].row
     this.remedy = options.remedy ?? ERROR_CATALOGUE[code].remedy
     this.field = options.field
@@ -211,11 +217,12 @@ export class AuditError extends Error {
 
   /** For loggers that write JSON: the id as a string, since JSON has no 64-bit integers; without the cause. */
   toJSON(): Record<string, string | undefined> {
-    const { name, code, message, row, remedy, field, credential, operation, outcome } = this
+    const { name, code, message, reason, row, remedy, field, credential, operation, outcome } = this
     return {
       name,
       code,
       message,
+      reason,
       row,
       remedy,
       field,
@@ -234,40 +241,4 @@ function describe({ auditId, credential, operation, outcome }: AuditErrorSubject
   if (outcome !== undefined) parts.push(`outcome ${outcome}`)
   if (credential !== undefined) parts.push(`credential ${JSON.stringify(credential)}`)
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`
-}
-
-/** Shorter beginnings are shared by chance. */
-const LEAST_BEGINNING = 4
-
-/** The known name nearest to a misspelt, shortened or lengthened one, or undefined when nothing is near. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined
-  let related: string | undefined
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1
-  for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance < least) {
-      least = distance
-      best = candidate
-    }
-    if (beginsAlike(word.toLowerCase(), candidate.toLowerCase())) related ??= candidate
-  }
-  return best ?? related
-}
-
-function beginsAlike(a: string, b: string): boolean {
-  return Math.min(a.length, b.length) >= LEAST_BEGINNING && (a.startsWith(b) || b.startsWith(a))
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      current.push(Math.min(substituted, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return previous[b.length] ?? 0
 }

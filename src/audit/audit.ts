@@ -1,9 +1,10 @@
+import { errorText } from '../host/error-text.js'
 import { checkDuration } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
 import { DurableAuditExporter } from '../exporter/exporter.js'
 import type { AuditStats } from '../exporter/stats.js'
-import { lifecycleRow, modeName } from '../exporter/lifecycle.js'
+import { lifecycleRow } from '../event/self-rows.js'
 import type { SettledListener, SpooledListener } from '../exporter/settlement.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { serviceIdentity } from '../otel/identity.js'
@@ -19,7 +20,15 @@ import { SecretAuditService } from '../service/service.js'
 import { checkEnrolment, enrolmentFindings } from '../postgres/write/enrolment.js'
 import { PostgresAuditSink } from '../postgres/write/sink.js'
 import type { AuditSink, HealthFinding } from '../contract/sink.js'
-import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
+import {
+  autoMigrate,
+  checkSink,
+  errorsOf,
+  modeName,
+  openSpool,
+  reportUnclaimed,
+  sayFindings,
+} from './start-up.js'
 import { VERSION } from '../version.js'
 
 export interface CloseOptions {
@@ -134,7 +143,7 @@ export class Audit {
       if (!report.ok) throw new AuditError('AUDIT_SELF_TEST', errorsOf(report))
       return report
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = errorText(error)
       const { exporter } = this.#assembled()
       exporter.refuseStrict(`strict records are refused until start() succeeds; it failed: ${why}`)
       throw error

@@ -1,6 +1,8 @@
+import { errorText } from '../host/error-text.js'
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 import type { DurableAuditExporter } from '../exporter/exporter.js'
+import type { StrictPolicy } from '../service/mode.js'
 import type { AuditSettings } from '../options/options.js'
 import type { SelfTestReport } from '../otel/self-test.js'
 import { takeUnclaimed } from '../service/registry.js'
@@ -27,7 +29,7 @@ export async function openSpool(
     else exporter.attachSpool(spool, spoolMode)
     return undefined
   } catch (error) {
-    return { level: 'error', check: 'spool', message: error instanceof Error ? error.message : String(error) }
+    return { level: 'error', check: 'spool', message: errorText(error) }
   }
 }
 
@@ -50,7 +52,7 @@ export async function checkSink(sink: AuditSink): Promise<readonly HealthFinding
   try {
     return (await sink.check?.()) ?? []
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = errorText(error)
     return [{ level: 'error', check: 'store', message }]
   }
 }
@@ -66,4 +68,10 @@ export function sayFindings({ findings }: SelfTestReport): void {
 export function errorsOf({ findings }: SelfTestReport): string {
   const errors = findings.filter(({ level }) => level === 'error')
   return errors.map(({ check, message }) => `${check}: ${message}`).join('; ')
+}
+
+/** The mode as the rows of the lifecycle name it. */
+export function modeName(strict: boolean | StrictPolicy): string {
+  if (typeof strict === 'function') return 'policy'
+  return strict ? 'strict' : 'async'
 }

@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.js'
+import { INT8_MAX } from '../event/int8.js'
 import {
   type Block,
   BLOCK_FORMAT,
@@ -15,7 +16,6 @@ import { EMPTY_ROOT } from './merkle.js'
 import { isKeyName, VerifierKey } from './note-key.js'
 
 const KINDS: readonly string[] = ['genesis', 'data', 'idle', 'rotate', 'close'] satisfies BlockKind[]
-const INT64_MAX = 2n ** 63n - 1n
 
 /**
  * Reads the text of a block. Whatever it accepts is written back as the very same text.
@@ -146,7 +146,7 @@ function blockIds(text: string): BlockIds | undefined {
 
 function auditId(text: string): bigint {
   const id = /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
-  if (id === undefined || id > INT64_MAX) throw malformed('ids: not a number of 63 bits')
+  if (id === undefined || id > INT8_MAX) throw malformed('ids: not a number of 63 bits')
   return id
 }
 

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { errorText } from '../host/error-text.js'
 import type { Diagnosis } from '../postgres/diagnose.js'
 import type { HealthFinding } from '../contract/sink.js'
 
@@ -27,7 +28,7 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
     const { path } = await nearestExisting(directory)
     await lookAtDisk(path, maxBytes, say)
   } catch (error) {
-    say('error', messageOf(error))
+    say('error', errorText(error))
   }
   const state = found === 'missing' ? `${directory}, which the service will make` : directory
   return { check, state, findings }
@@ -72,8 +73,4 @@ function isInstalled(name: string): boolean {
   } catch {
     return false
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { errorText } from '../host/error-text.js'
 import type { OptionSpec } from '../options/option-spec.js'
 import type { AuditSettings } from '../options/options.js'
 import type { Diagnosis } from '../postgres/diagnose.js'
@@ -87,7 +88,7 @@ async function diagnoseEnrolment(settings: AuditSettings): Promise<Diagnosis> {
     checkEnrolment(settings)
     return { check, state, findings: enrolmentFindings(settings) }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = errorText(error)
     return { check, state, findings: [{ level: 'error', check, message }] }
   }
 }

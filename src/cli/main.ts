@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { errorText } from '../host/error-text.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
@@ -63,7 +64,7 @@ async function run(argv: readonly string[]): Promise<number> {
 async function report(error: unknown): Promise<number> {
   const { AuditError } = await import('../errors.js')
   if (!(error instanceof AuditError)) {
-    process.stderr.write(`otel-audit failed: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`otel-audit failed: ${errorText(error)}\n`)
     return EXIT_FAILED
   }
   process.stderr.write(`${error.message}\n${error.remedy}\n`)

@@ -1,8 +1,9 @@
 import { hostname, userInfo } from 'node:os'
+import { errorText } from '../host/error-text.js'
 import { createAudit } from '../audit/audit.js'
-import { AuditError, ERROR_CATALOGUE } from '../errors.js'
+import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
-import { type Reading, readingFields, type Principal } from '../query/reading.js'
+import { type Reading, readingFields, type Principal } from '../event/self-rows.js'
 import { Trail } from '../query/trail.js'
 import type { ReadSettings } from '../options/read-options.js'
 import { resolveReadOptions } from '../options/resolve.js'
@@ -87,19 +88,23 @@ export function openTrail(
 }
 
 function notRecorded(cause: unknown): AuditError {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = errorText(cause)
   const problem = `nothing is shown, since the row about this read could not be written: ${why}`
-  // Of an option that opening the chain refuses (a key file that is not there) the sink keeps the text only. Another
-  // login would not help there.
-  if (why.includes('AUDIT_INVALID_OPTION: ')) {
-    const { remedy } = ERROR_CATALOGUE.AUDIT_INVALID_OPTION
-    return new AuditError('AUDIT_READ_FAILED', problem, { cause, remedy })
+  const option = refusedOption(cause)
+  if (option !== undefined) {
+    return new AuditError('AUDIT_READ_FAILED', problem, { cause, remedy: option.remedy })
   }
   return new AuditError(
     'AUDIT_READ_FAILED',
     `${problem}. Read with a login that also has the writer role (--database-url), or say --unrecorded`,
     { cause },
   )
+}
+
+/** The option that opening the chain refuses, such as a key file that is not there: another login would not help. */
+function refusedOption(error: unknown): AuditError | undefined {
+  if (!(error instanceof AuditError)) return undefined
+  return error.code === 'AUDIT_INVALID_OPTION' ? error : refusedOption(error.cause)
 }
 
 function whoami(): Principal {

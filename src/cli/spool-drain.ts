@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
+import { errorText } from '../host/error-text.js'
 import { AuditError } from '../errors.js'
 import type { Drained } from './drain.js'
 import type { SpoolDirectoryReport } from '../spool/directories/list.js'
@@ -123,7 +124,7 @@ async function whyUnfit(sink: PostgresAuditSink): Promise<string | undefined> {
     return findings.find(({ level, check }) => level === 'error' && check !== 'clock')?.message
   } catch (error) {
     if (error instanceof AuditError && error.code === 'AUDIT_UNAVAILABLE') return undefined
-    return error instanceof Error ? error.message : String(error)
+    return errorText(error)
   }
 }
 

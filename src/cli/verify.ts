@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { INT8_MAX } from '../event/int8.js'
+import { firstIdOf, lastIdOf } from '../event/snowflake.js'
 import type { IdRange } from '../verify/source.js'
 import type { ExportCheck } from './export-check.js'
 import type { VerifyFormat } from './verify-output.js'
@@ -180,8 +182,8 @@ function formatOf({ format }: VerifyFlags, command: Command): VerifyFormat {
 /** Ids have their millisecond in them, so a time is a range of ids. */
 function rangeOf({ from, to }: VerifyFlags, command: Command): IdRange | undefined {
   if (from === undefined && to === undefined) return undefined
-  const first = from === undefined ? 0n : idOf(from, 0n)
-  const last = to === undefined ? 2n ** 63n - 1n : idOf(to, 2n ** 22n - 1n)
+  const first = from === undefined ? 0n : idOf(from, firstIdOf)
+  const last = to === undefined ? INT8_MAX : idOf(to, lastIdOf)
   if (first === undefined || last === undefined) {
     command.error('--from and --to take an audit id, or an ISO 8601 time')
   }
@@ -189,11 +191,8 @@ function rangeOf({ from, to }: VerifyFlags, command: Command): IdRange | undefin
   return { first, last }
 }
 
-const SNOWFLAKE_EPOCH_MS = 1_704_067_200_000
-
-function idOf(text: string, lowerBits: bigint): bigint | undefined {
+function idOf(text: string, ofTime: (unixMs: number) => bigint): bigint | undefined {
   if (/^\d{10,19}$/.test(text) || /^\d{1,3}$/.test(text)) return BigInt(text)
   const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isFinite(ms)) return undefined
-  return (BigInt(Math.max(0, ms - SNOWFLAKE_EPOCH_MS)) << 22n) | lowerBits
+  return Number.isFinite(ms) ? ofTime(ms) : undefined
 }

@@ -1,36 +1,10 @@
-import type { AuditEvent } from './event.js'
+import { type AuditEvent, FIELDS } from './fields.js'
 import { sha256 } from './sha256.js'
 
 /** What the digest of every event begins with. */
 export const EVENT_DOMAIN: Buffer = Buffer.from('otel-audit/event/v1\n')
 
-/**
- * The fields of an event in the order of their tags. A tag is never used again for another field, and a new field
- * gets the next one: an absent field adds nothing, so old digests stay what they are.
- */
-const TAGGED = [
-  [1, 'auditId'],
-  [2, 'occurredAt'],
-  [3, 'credential'],
-  [4, 'operation'],
-  [5, 'outcome'],
-  [6, 'workerId'],
-  [7, 'executionId'],
-  [8, 'parentExecutionId'],
-  [9, 'serverRegion'],
-  [10, 'brokerRegion'],
-  [11, 'kekVersion'],
-  [12, 'notes'],
-  [13, 'actorId'],
-  [14, 'actorType'],
-  [15, 'sourceAddress'],
-  [16, 'serviceName'],
-  [17, 'serviceInstanceId'],
-  [18, 'traceId'],
-  [19, 'spanId'],
-  [20, 'attributesJson'],
-  [21, 'originalAuditId'],
-] as const satisfies readonly (readonly [number, keyof AuditEvent])[]
+const TAGGED = FIELDS.map(({ tag, name }) => [tag, name] as const)
 
 const HEADER_BYTES = 5
 const INTEGER_BYTES = 8

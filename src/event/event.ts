@@ -1,13 +1,23 @@
-import { createHash } from 'node:crypto'
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
 import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attributes.js'
 import { eventDigest } from './digest.js'
+import { type ActorType, type AuditEvent, CALLER_FIELDS, TEXT_LIMITS, type TextField } from './fields.js'
+import { sha256 } from './sha256.js'
+import { nearest } from './nearest.js'
 import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
 import { microseconds } from './time.js'
-import { isVocabularyName, notAName, type Operation, type Outcome, typeName } from './vocabulary.js'
+import {
+  checkNotOwn,
+  isVocabularyName,
+  notAName,
+  type Operation,
+  type Outcome,
+  typeName,
+} from './vocabulary.js'
 
-export type ActorType = 'user' | 'service' | 'system'
+export type { ActorType, AuditEvent } from './fields.js'
+
 const ACTOR_TYPES: readonly unknown[] = ['user', 'service', 'system']
 
 /** What a caller says about one attempt to resolve, release or use a credential. Never the secret itself. */
@@ -39,7 +49,7 @@ export interface AuditFields {
   readonly attributes?: AuditAttributes | undefined
 }
 
-/** What the pipeline, not the caller, says of an event. */
+/** What the pipeline, not the caller, sets of an event. */
 export interface EventIdentity {
   readonly auditId: bigint
   /** µs since the Unix epoch. */
@@ -51,67 +61,6 @@ export interface EventIdentity {
   /** 16 lower-case hex digits. */
   readonly spanId?: string | undefined
 }
-
-/** One audit event: frozen once, never changed. What is not known is `null`. */
-export interface AuditEvent {
-  readonly auditId: bigint
-  /** µs since the Unix epoch; a safe integer until the year 2255. */
-  readonly occurredAt: number
-  readonly credential: string
-  readonly operation: string
-  readonly outcome: string
-  readonly workerId: string | null
-  readonly executionId: bigint | null
-  readonly parentExecutionId: bigint | null
-  readonly serverRegion: string | null
-  readonly brokerRegion: string | null
-  readonly kekVersion: string | null
-  readonly notes: string | null
-  readonly actorId: string | null
-  readonly actorType: ActorType | null
-  readonly sourceAddress: string | null
-  readonly serviceName: string | null
-  readonly serviceInstanceId: string | null
-  readonly traceId: string | null
-  readonly spanId: string | null
-  /** The attributes as the one JSON text that is hashed, sent and stored. */
-  readonly attributesJson: string | null
-  /** The id this event had before it was re-keyed, because another event held it. */
-  readonly originalAuditId: bigint | null
-}
-
-/** Limits of the text fields, in UTF-16 code units. */
-export const TEXT_LIMITS = Object.freeze({
-  credential: 512,
-  workerId: 256,
-  serverRegion: 128,
-  brokerRegion: 128,
-  kekVersion: 128,
-  notes: 1024,
-  actorId: 256,
-  sourceAddress: 128,
-  serviceName: 256,
-  serviceInstanceId: 256,
-})
-type TextField = keyof typeof TEXT_LIMITS
-
-const CALLER_FIELDS: ReadonlySet<string> = new Set<keyof AuditFields>([
-  'credential',
-  'operation',
-  'outcome',
-  'occurredAt',
-  'workerId',
-  'executionId',
-  'parentExecutionId',
-  'serverRegion',
-  'brokerRegion',
-  'kekVersion',
-  'notes',
-  'actorId',
-  'actorType',
-  'sourceAddress',
-  'attributes',
-])
 
 /** An event but for its identity: checked, and made storable. */
 export type EventDraft = Omit<AuditEvent, keyof EventIdentity | 'originalAuditId'>
@@ -152,6 +101,17 @@ export function draftEvent(fields: AuditFields, known: Readonly<Record<string, s
     // Last: by now all markers are known.
     attributesJson: encodeAttributes(fields.attributes, markers)?.json ?? null,
   }
+}
+
+/**
+ * {@link draftEvent} for what an application records: only the pipeline itself may write rows about itself.
+ *
+ * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field
+ */
+export function draftAccess(fields: AuditFields): EventDraft {
+  const draft = draftEvent(fields)
+  checkNotOwn(draft.operation)
+  return draft
 }
 
 /**
@@ -209,7 +169,7 @@ export function buildEvent(fields: AuditFields, identity: EventIdentity): AuditE
  * come from SHA-256 of the event's digest. Deterministic, so a replay of the event finds its first copy.
  */
 export function rekeyEvent(event: AuditEvent): AuditEvent {
-  const lower = createHash('sha256').update(eventDigest(event)).digest().readUInt32BE(0)
+  const lower = sha256(eventDigest(event)).readUInt32BE(0)
   return Object.freeze({
     ...event,
     auditId: withLowerBits(event.auditId, lower),

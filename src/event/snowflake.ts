@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
 import { AuditError } from '../errors.js'
+import { INT8_MAX } from './int8.js'
 
 /** 2024-01-01T00:00:00Z in milliseconds since the Unix epoch: the zero of the ids' time. */
 export const SNOWFLAKE_EPOCH_MS = 1_704_067_200_000
@@ -10,7 +11,8 @@ export const SNOWFLAKE_LAST_MS = SNOWFLAKE_EPOCH_MS + 2 ** 41 - 1
 
 const MACHINE_BITS = 10n
 const SEQUENCE_BITS = 12n
-const LOWER_BITS = MACHINE_BITS + SEQUENCE_BITS
+/** Below the time. */
+export const LOWER_BITS: bigint = MACHINE_BITS + SEQUENCE_BITS
 const LOWER_MASK = (1n << LOWER_BITS) - 1n
 const SEQUENCES = 4096
 /** Half of the sequence space is left for counting up within the millisecond. */
@@ -21,6 +23,17 @@ export const MACHINE_ID_MAX = 1023
 /** The millisecond (Unix epoch) in an id. */
 export function snowflakeTime(id: bigint): number {
   return Number(id >> LOWER_BITS) + SNOWFLAKE_EPOCH_MS
+}
+
+/** The smallest id of a millisecond (Unix epoch): 0 for all before 2024, the largest integer for all that 41 bits cannot hold. */
+export function firstIdOf(unixMs: number): bigint {
+  if (unixMs > SNOWFLAKE_LAST_MS) return INT8_MAX
+  return BigInt(Math.max(0, Math.floor(unixMs) - SNOWFLAKE_EPOCH_MS)) << LOWER_BITS
+}
+
+/** The largest id of a millisecond (Unix epoch), or of the one nearest to it that ids can express. */
+export function lastIdOf(unixMs: number): bigint {
+  return firstIdOf(unixMs) | LOWER_MASK
 }
 
 /** `id` with its lower 22 bits replaced: the same millisecond, another machine and sequence. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from './sha256.js'
 
 // C0, DEL, C1. NUL is refused by Postgres; the others forge lines in terminals and logs.
 /* oxlint-disable no-control-regex -- they are what is looked for */
@@ -38,7 +38,5 @@ export function cut(text: string, limit: number): string {
 
 /** Over the UTF-8 bytes; text with lone surrogates has none, there over its UTF-16LE code units. */
 export function sha256OfText(text: string): string {
-  return createHash('sha256')
-    .update(text, text.isWellFormed() ? 'utf8' : 'utf16le')
-    .digest('hex')
+  return sha256(text.isWellFormed() ? text : Buffer.from(text, 'utf16le')).toString('hex')
 }

@@ -1,4 +1,5 @@
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
+import { nearest } from './nearest.js'
 
 const OPERATIONS = [
   'get_sealed',
@@ -53,11 +54,11 @@ export function isVocabularyName(value: unknown): value is string {
   return KNOWN.has(value) || (typeof value === 'string' && NAME.test(value))
 }
 
-/** Operations of rows that only the pipeline itself writes. Reads of the trail are recorded by whoever serves them. */
+/** Operations of rows that only the pipeline itself writes. A read of the trail is recorded by what serves it. */
 const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap'])
 
 /**
- * Of what an application says: or a made-up gap could not be told from a real one.
+ * For what an application records: otherwise a forged gap could not be told from a real one.
  *
  * @throws AuditError `AUDIT_INVALID_EVENT`
  */
@@ -67,7 +68,7 @@ export function checkNotOwn(operation: string): void {
   throw new AuditError('AUDIT_INVALID_EVENT', message, { field: 'operation' })
 }
 
-/** The error for an operation or outcome that is none. It never quotes the value: any field may hold a secret by mistake. */
+/** The error for a value that is not an operation or outcome. It never quotes the value: any field may hold a secret by mistake. */
 export function notAName(field: 'operation' | 'outcome', value: unknown): AuditError {
   const maker = field === 'operation' ? 'Operation.define' : 'Outcome.other'
   const got = typeof value === 'string' ? `a string of ${value.length} characters` : typeName(value)

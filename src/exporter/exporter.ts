@@ -4,6 +4,7 @@ import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { type AuditFields, isSanitized } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
 import { AuditMetrics } from '../otel/metrics.js'
+import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
 import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../contract/pipeline.js'
 import type { Ticket } from '../contract/ticket.js'
@@ -193,9 +194,9 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#commits.relax()
   }
 
-  /** `SpanExporter`: {@link close} with a deadline of 5 s. */
+  /** `SpanExporter`: {@link close} with a deadline of 5 s, as a flush asked for by the SDK has. */
   shutdown(): Promise<void> {
-    return this.close(5000)
+    return this.close(DEFAULT_FLUSH_TIMEOUT_MS)
   }
 
   /**

@@ -1,6 +1,6 @@
 import { type AuditEvent, type AuditFields, completeEvent, draftEvent } from '../event/event.js'
+import { withheldFields } from '../event/self-rows.js'
 import type { SnowflakeGenerator } from '../event/snowflake.js'
-import { Outcome } from '../event/vocabulary.js'
 import type { ServiceIdentity } from '../contract/pipeline.js'
 import { Ticket } from '../contract/ticket.js'
 import { Entry } from './entry.js'
@@ -86,18 +86,5 @@ export class OwnRows {
       }),
     )
     return new Entry(ticket, true)
-  }
-}
-
-function withheldFields(event: AuditEvent): AuditFields {
-  return {
-    credential: event.credential,
-    operation: event.operation as AuditFields['operation'],
-    outcome: Outcome.Withheld,
-    workerId: event.workerId ?? undefined,
-    executionId: event.executionId ?? undefined,
-    actorId: event.actorId ?? undefined,
-    actorType: event.actorType ?? undefined,
-    attributes: { withheld: String(event.auditId) },
   }
 }

@@ -2,7 +2,8 @@ import { BlockAnchors } from '../otel/block-anchors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { ServiceIdentity } from '../contract/pipeline.js'
 import type { CommittedBlock, LostBlocks, SinkOwner } from '../contract/sink.js'
-import { type GapLedger, lostBlocksRow } from './gap.js'
+import { lostBlocksRow } from '../event/self-rows.js'
+import type { GapLedger } from './gap.js'
 import type { OwnRows } from './own-rows.js'
 
 /** What the store asks of its writer, and tells it. */

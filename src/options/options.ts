@@ -6,6 +6,8 @@ import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
 import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from '../service/deadline.js'
 import { REQUIRED_VARIABLE, type StrictPolicy } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
+import { DEFAULT_SCHEMA } from '../postgres/schema-name.js'
+import { DEFAULT_ANSWER_TIMEOUT_MS } from '../postgres/write/sink.js'
 
 const MINUTE_MS = 60_000
 
@@ -21,7 +23,7 @@ export const OPTIONS = Object.freeze({
   schema: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_SCHEMA'],
-    default: 'noetl',
+    default: DEFAULT_SCHEMA,
     doc: 'Schema of the tables.',
   },
   strict: {
@@ -45,7 +47,7 @@ export const OPTIONS = Object.freeze({
     max: 10 * MINUTE_MS,
     unit: 'ms',
     variables: ['NOETL_SECRET_AUDIT_ANSWER_TIMEOUT_MS'],
-    default: 5000,
+    default: DEFAULT_ANSWER_TIMEOUT_MS,
     doc: 'How long the database may take to answer before its connection is given up. `statement_timeout` is four fifths of it.',
   },
   closeTimeoutMs: {
@@ -64,7 +66,7 @@ export const OPTIONS = Object.freeze({
     unit: 'ms',
     variables: ['NOETL_SECRET_AUDIT_LINGER_MS'],
     default: EXPORTER_DEFAULTS.lingerMs,
-    doc: 'How long an async event may wait for company. A strict event never lingers.',
+    doc: 'How long an async event may wait for others to share its transaction. A strict event never waits for that.',
   },
   batchRows: {
     kind: 'integer',
@@ -106,14 +108,14 @@ export const OPTIONS = Object.freeze({
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_SPOOL_DIR'],
     default: undefined,
-    doc: 'Directory of the spool, on a local disk. Without it there is none. It needs `lmdb`, and the protection of the database.',
+    doc: 'Directory of the spool, on a local disk. Without it there is no spool. It needs `lmdb`, and the same protection as the database.',
   },
   spoolMode: {
     kind: 'choice',
     choices: ['overflow', 'always'],
     variables: ['NOETL_SECRET_AUDIT_SPOOL_MODE'],
     default: 'overflow',
-    doc: '`overflow`: events go to disk when Postgres is behind or away, and at the end. `always`: every async event is on disk before it counts as accepted.',
+    doc: '`overflow`: events go to disk when Postgres is slow or down, and at shutdown. `always`: every async event is on disk before it counts as accepted.',
   },
   spoolBytes: {
     kind: 'integer',
@@ -135,13 +137,13 @@ export const OPTIONS = Object.freeze({
     secret: true,
     variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY'],
     default: undefined,
-    doc: "Private key that says of each chain of blocks that it is the operator's: Ed25519, PKCS#8 in PEM. `otel-audit keys create` makes one.",
+    doc: "Private key that signs the first block of each chain as the operator's: Ed25519, PKCS#8 in PEM. `otel-audit keys create` makes one.",
   },
   enrolmentKeyFile: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE'],
     default: undefined,
-    doc: 'The file that has it, when `enrolmentKey` is not given.',
+    doc: 'File with the enrolment key, when `enrolmentKey` is not given.',
   },
   synchronousCommit: {
     kind: 'choice',

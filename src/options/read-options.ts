@@ -32,7 +32,7 @@ export const READ_OPTIONS = Object.freeze({
     secret: true,
     variables: ['NOETL_SECRET_AUDIT_CURSOR_KEY'],
     default: undefined,
-    doc: 'What the server authenticates cursors with. Give all servers behind one address the same. Default: random, so that cursors end with the process.',
+    doc: 'Key that the server authenticates cursors with. All servers behind one address need the same one. Default: random, so that cursors end with the process.',
   },
   host: {
     kind: 'text',
@@ -54,13 +54,13 @@ export const READ_OPTIONS = Object.freeze({
     secret: true,
     variables: ['NOETL_INTERNAL_API_TOKEN'],
     default: undefined,
-    doc: 'The bearer token that lets read the trail.',
+    doc: 'The bearer token that may read the trail.',
   },
   oidcIssuer: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_OIDC_ISSUER'],
     default: undefined,
-    doc: 'Issuer of OpenID Connect tokens that let read the trail. It needs `jose`, and `oidcAudience`.',
+    doc: 'Issuer of the OpenID Connect tokens that may read the trail. It needs `jose`, and `oidcAudience`.',
   },
   oidcAudience: {
     kind: 'text',
@@ -78,19 +78,19 @@ export const READ_OPTIONS = Object.freeze({
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_OIDC_ROLE_CLAIM'],
     default: 'roles',
-    doc: 'Claim that has the roles: a text or a list; with dots for claims inside claims (`realm_access.roles`).',
+    doc: 'Claim that has the roles: a string or a list; with dots for nested claims (`realm_access.roles`).',
   },
   corsOrigin: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_CORS_ORIGIN'],
     default: undefined,
-    doc: 'The one other origin whose pages may read answers. Default: none.',
+    doc: 'The one other origin whose pages may read responses. Default: none.',
   },
   traceUrl: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_TRACE_URL'],
     default: undefined,
-    doc: 'Where a trace is seen, with `{trace_id}`: `https://jaeger.example/trace/{trace_id}`.',
+    doc: 'URL that shows a trace, with `{trace_id}`: `https://jaeger.example/trace/{trace_id}`.',
   },
 } satisfies Record<string, OptionSpec>)
 

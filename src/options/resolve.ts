@@ -1,12 +1,12 @@
 import { databaseUrlWanted } from './database-url.js'
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
+import { nearest } from '../event/nearest.js'
 import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../host/environment.js'
 
 const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
 
@@ -47,7 +47,7 @@ function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, en
   )
 }
 
-/** With a sink nothing of ours connects there: `DATABASE_URL` may be the application's own, and of any kind. */
+/** With a sink this library does not connect there: `DATABASE_URL` may be the application's own, and of any kind. */
 function withoutForeignDatabase(env: Environment): Environment {
   const variables: readonly string[] = OPTIONS.databaseUrl.variables
   const isForeign = (name: string): boolean =>
@@ -75,7 +75,7 @@ export function checkOptions(given: AuditOptions): void {
 
 function checkSink(sink: unknown): void {
   if (typeof (sink as Partial<AuditSink> | null)?.write === 'function') return
-  throw new AuditError('AUDIT_INVALID_OPTION', 'sink must be an AuditSink: it has no write', {
+  throw new AuditError('AUDIT_INVALID_OPTION', 'sink must be an AuditSink: it has no write method', {
     field: 'sink',
   })
 }
@@ -90,7 +90,7 @@ function checkVariables(env: Environment): void {
   }
 }
 
-/** The prefix is no likeness. */
+/** The prefix does not count as similar. */
 function nearestVariable(variable: string, known: Iterable<string>): string | undefined {
   const rest = (name: string): string => name.slice(VARIABLE_PREFIX.length)
   const own = [...known].filter((name) => name.startsWith(VARIABLE_PREFIX))
@@ -129,7 +129,7 @@ function checkValue(name: string, spec: OptionSpec, value: unknown): void {
 function accepts(spec: OptionSpec, value: unknown): string | undefined {
   switch (spec.kind) {
     case 'text':
-      return typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty'
+      return typeof value === 'string' && value !== '' ? undefined : 'a string that is not empty'
     case 'databaseUrl':
       return databaseUrlWanted(typeof value === 'string' ? value : '')
     case 'switch':

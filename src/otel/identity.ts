@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServiceIdentity } from '../contract/pipeline.js'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../host/environment.js'
 
 // Once per process, whatever the number of pipelines: it names the process.
 let instanceId: string | undefined

@@ -1,4 +1,5 @@
 import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api'
+import { errorText } from '../host/error-text.js'
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 import { completeEvent, draftEvent } from '../event/event.js'
@@ -47,7 +48,7 @@ export function readAuditEvents(span: EndedSpan, pipeline: ReceivingPipeline): T
       tickets.push(ticketFor(read, time, span.spanContext(), pipeline))
     } catch (error) {
       pipeline.metrics.count('spans.unreadable')
-      const why = error instanceof Error ? error.message : String(error)
+      const why = errorText(error)
       diag.error(`otel-audit: a ${SPAN_EVENT_NAME} span event cannot be stored: ${why}`)
     }
   }

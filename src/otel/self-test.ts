@@ -6,6 +6,7 @@ import {
   trace,
   TraceFlags,
 } from '@opentelemetry/api'
+import { errorText } from '../host/error-text.js'
 import { hiddenApi } from '../host/otel-api.js'
 import { withTicket } from './audit-span.js'
 import type { AuditPipeline } from '../contract/pipeline.js'
@@ -85,7 +86,7 @@ function probe(pipeline: AuditPipeline, isProcessorTaken: boolean): string | und
       ? `the sampler of the tracer (${tracerName()}) is not wrapped in AuditSampler: records in traces that are not sampled take the direct path`
       : `the tracer (${tracerName()}) records no span: records take the direct path and have no trace`
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = errorText(error)
     return `the tracer (${tracerName()}) threw: ${why}; records take the direct path`
   }
 }

@@ -5,7 +5,8 @@ import {
   encodeAttributes,
   SANITIZED_PREFIX,
 } from '../event/attributes.js'
-import { type ActorType, type AuditEvent, type AuditFields, TEXT_LIMITS } from '../event/event.js'
+import type { ActorType, AuditEvent, AuditFields } from '../event/event.js'
+import { TEXT_LIMITS } from '../event/fields.js'
 import type { Operation, Outcome } from '../event/vocabulary.js'
 
 /** Name of the span event that is an audit event. */

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
+import { LOWER_BITS, SNOWFLAKE_EPOCH_MS } from '../event/snowflake.js'
 import type { HealthFinding } from '../contract/sink.js'
 import { quotedSchema } from './schema-name.js'
 
@@ -83,7 +84,7 @@ async function tryWrite(client: ClientBase, schema: string): Promise<readonly He
   try {
     await client.query(
       `insert into ${quotedSchema(schema)}.secret_audit (audit_id, occurred_at, credential, operation, outcome)
-       values (((extract(epoch from clock_timestamp()) * 1000)::bigint - 1704067200000) << 22, clock_timestamp(),
+       values (((extract(epoch from clock_timestamp()) * 1000)::bigint - ${SNOWFLAKE_EPOCH_MS}) << ${LOWER_BITS}, clock_timestamp(),
                'self-test', 'audit_lifecycle', 'started')`,
     )
     await client.query(

@@ -162,6 +162,14 @@ export class Connection {
   }
 }
 
+/** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
+const STATEMENT_SHARE = 0.8
+
+/** How long the server may take over a statement of which the answer may take so long. Both in ms. */
+export function statementTimeoutOf(answerTimeoutMs: number): number {
+  return Math.max(1, Math.floor(answerTimeoutMs * STATEMENT_SHARE))
+}
+
 /**
  * Settings that a role, a database or the server may have set otherwise. `synchronous_commit` below `on` would make
  * "committed" untrue; `statement_timeout` below our own timer gives most failures a known fate.
@@ -171,12 +179,11 @@ function sessionSettings({
   answerTimeoutMs,
   readOnly = false,
 }: ConnectionOptions): string {
-  const statementTimeoutMs = Math.max(1, Math.floor(answerTimeoutMs * 0.8))
   return [
     `set synchronous_commit = ${synchronousCommit}`,
     "set default_transaction_isolation = 'read committed'",
     `set default_transaction_read_only = ${readOnly ? 'on' : 'off'}`,
-    `set statement_timeout = ${statementTimeoutMs}`,
+    `set statement_timeout = ${statementTimeoutOf(answerTimeoutMs)}`,
     "set client_encoding = 'UTF8'",
     "set timezone = 'UTC'",
     "set bytea_output = 'hex'",

@@ -1,3 +1,4 @@
+import { errorText } from '../host/error-text.js'
 import { AuditError } from '../errors.js'
 import { type ServerVerdict, serverVerdict } from '../exporter/backoff.js'
 import type { SinkFault } from '../contract/sink.js'
@@ -74,9 +75,11 @@ function isSpeakable({ code, where }: { code: string; where?: string | undefined
 
 /**
  * What may leave the sink of an error: SQLSTATE and primary message, and not even that where it can quote a value.
- * `detail`, `where` and `hint` quote whole rows.
+ * `detail`, `where` and `hint` quote whole rows. An error of this library stays what it is, so that its code can be asked
+ * for: it never quotes a row, and comes of a statement that has none.
  */
 export function withoutRowContents(error: unknown): Error & { readonly code?: string } {
+  if (error instanceof AuditError) return error
   if (!isServerError(error)) return ofThisSide(error)
   const place = error.constraint ?? error.column
   const text = isSpeakable(error)
@@ -89,7 +92,7 @@ export function withoutRowContents(error: unknown): Error & { readonly code?: st
 function ofThisSide(error: unknown): Error & { readonly code?: string } {
   const code = (error as { code?: unknown } | undefined)?.code
   const several = error instanceof AggregateError ? error.errors.map((one) => ofThisSide(one).message) : []
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorText(error)
   const text = message || several.join('; ') || String(code)
   return Object.assign(new Error(text), typeof code === 'string' ? { code } : {})
 }

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
-import { quotedSchema } from './schema-name.js'
+import { DEFAULT_SCHEMA, quotedSchema } from './schema-name.js'
 
 /** The number of the newest migration this version knows, and therefore needs. */
 export const SCHEMA_VERSION = 4
@@ -65,7 +65,7 @@ function unreadable(error: unknown, schema: string): unknown {
 }
 
 function schemaError(problem: string, schema: string, cause?: unknown, flags = ''): AuditError {
-  const option = schema === 'noetl' ? '' : ` --schema ${schema}`
+  const option = schema === DEFAULT_SCHEMA ? '' : ` --schema ${schema}`
   return new AuditError(
     'AUDIT_SCHEMA',
     `${problem}. Run \`otel-audit migrate${option}${flags}\` as the owner`,

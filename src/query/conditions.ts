@@ -1,11 +1,12 @@
-import { SNOWFLAKE_EPOCH_MS } from '../event/snowflake.js'
+import { FIELDS } from '../event/fields.js'
+import { INT8_MAX } from '../event/int8.js'
+import { firstIdOf } from '../event/snowflake.js'
 import type { Position } from './cursor.js'
 import type { ResolvedFilter } from './filter.js'
 
 const HOUR_MS = 3_600_000
 /** Ids have milliseconds: what is rounded must not fall out. */
 const WIDENING_MS = HOUR_MS + 1000
-const LARGEST_ID = 2n ** 63n - 1n
 
 /** Rows whose id is more than an hour off their time, in the words of the partial index `secret_audit_displaced`. */
 const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
@@ -22,7 +23,9 @@ export class Values {
   }
 }
 
-const INT8: ReadonlySet<string> = new Set(['execution_id', 'parent_execution_id'])
+const INT8: ReadonlySet<string> = new Set(
+  FIELDS.filter(({ kind }) => kind === 'int8').map(({ column }) => column),
+)
 
 /** What a row must be: the part of a statement that a filter decides. */
 export interface Conditions {
@@ -61,10 +64,11 @@ export function conditions(filter: ResolvedFilter, range: Range, values: Values)
     ...(from === undefined ? [] : [`occurred_at >= ${timeAt(values.add(from, 'float8'))}`]),
     ...(to === undefined ? [] : [`occurred_at < ${timeAt(values.add(to, 'float8'))}`]),
   ]
-  const [first, last] = [from === undefined ? 0n : idAt(from, -WIDENING_MS), idAt(to, WIDENING_MS)]
+  const first = from === undefined ? 0n : idAt(from, -WIDENING_MS)
+  const last = to === undefined ? INT8_MAX : idAt(to, WIDENING_MS)
   const ids = [
     ...(first > 0n ? [`audit_id >= ${values.add(first, 'bigint')}`] : []),
-    ...(last < LARGEST_ID ? [`audit_id < ${values.add(last, 'bigint')}`] : []),
+    ...(last < INT8_MAX ? [`audit_id < ${values.add(last, 'bigint')}`] : []),
   ]
   if (ids.length === 0) return { main: joined([...all, ...window]), displaced: undefined }
   return {
@@ -105,11 +109,6 @@ function timeAt(micros: string): string {
   return `'epoch'::timestamptz + ${micros} * interval '1 microsecond'`
 }
 
-/** The first id of a time, within what ids can be. */
-function idAt(micros: number | undefined, plusMs: number): bigint {
-  if (micros === undefined) return LARGEST_ID
-  const ms = Math.floor(micros / 1000) + plusMs - SNOWFLAKE_EPOCH_MS
-  if (ms <= 0) return 0n
-  const id = BigInt(ms) << 22n
-  return id > LARGEST_ID ? LARGEST_ID : id
+function idAt(micros: number, plusMs: number): bigint {
+  return firstIdOf(Math.floor(micros / 1000) + plusMs)
 }

@@ -1,5 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { AuditError } from '../errors.js'
+import { sha256 } from '../event/sha256.js'
+import { INT8_MIN } from '../event/int8.js'
 import type { ResolvedFilter } from './filter.js'
 
 /** Where a scan stands, and what it is a scan of. */
@@ -20,7 +22,7 @@ const LENGTH = SCAN_END + 16
 const AS_GIVEN =
   'use next_cursor as it was given; the server may have restarted, or be another one (give all the same cursorKey)'
 /** No id, transaction or time is this. */
-const ABSENT = -(2n ** 63n)
+const ABSENT = INT8_MIN
 
 /**
  * Makes and reads cursors: version, position, a hash of the filter, and an HMAC-SHA-256 over all that (16 bytes of it),
@@ -75,7 +77,7 @@ export class Cursors {
 }
 
 function scanHash({ text }: ResolvedFilter): Buffer {
-  return createHash('sha256').update(text).digest().subarray(0, 16)
+  return sha256(text).subarray(0, 16)
 }
 
 function invalid(problem: string): AuditError {

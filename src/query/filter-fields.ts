@@ -1,4 +1,4 @@
-import { TEXT_LIMITS } from '../event/event.js'
+import { TEXT_LIMITS } from '../event/fields.js'
 
 /** Rows of a page when the caller does not say. */
 export const DEFAULT_PAGE_ROWS = 100

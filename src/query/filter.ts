@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
+import { nearest } from '../event/nearest.js'
 import { isStorable } from '../event/text.js'
 import { isVocabularyName } from '../event/vocabulary.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'

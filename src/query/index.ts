@@ -16,7 +16,7 @@ export {
 export type { CountedChain, ExportedChain, ExportManifest } from './export/manifest.js'
 export type { TrailFilter } from './filter.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
-export { type Reading, readingFields, type Principal } from './reading.js'
+export { type Reading, readingFields, type Principal } from '../event/self-rows.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'
 export type { StoredBlock } from './stored-block.js'
 export {

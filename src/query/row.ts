@@ -1,3 +1,5 @@
+import { type FieldColumn, FIELDS } from '../event/fields.js'
+
 /**
  * A row of the trail, by the names of its columns. 64-bit integers are strings of digits, since JSON numbers would be
  * rounded; times are RFC 3339 in UTC with six digits of the second's fraction. What is not known is `null`.
@@ -40,27 +42,9 @@ const rfc3339 = (column: string): string =>
 
 /** What a row is read with. In this order everywhere: columns of CSV, keys of JSON. */
 const EXPRESSIONS: Readonly<Record<ColumnName, string>> = {
-  audit_id: 'audit_id',
-  occurred_at: rfc3339('occurred_at'),
-  credential: 'credential',
-  operation: 'operation',
-  outcome: 'outcome',
-  worker_id: 'worker_id',
-  execution_id: 'execution_id',
-  parent_execution_id: 'parent_execution_id',
-  server_region: 'server_region',
-  broker_region: 'broker_region',
-  kek_version: 'kek_version',
-  notes: 'notes',
-  actor_id: 'actor_id',
-  actor_type: 'actor_type',
-  source_address: 'source_address',
-  service_name: 'service_name',
-  service_instance_id: 'service_instance_id',
-  trace_id: 'trace_id',
-  span_id: 'span_id',
-  attributes: 'attributes',
-  original_audit_id: 'original_audit_id',
+  ...(Object.fromEntries(
+    FIELDS.map(({ column, kind }) => [column, kind === 'time' ? rfc3339(column) : column]),
+  ) as Record<FieldColumn, string>),
   recorded_at: rfc3339('recorded_at'),
   event_digest: `encode(event_digest, 'hex') as event_digest`,
   chain_id: 'chain_id',
@@ -72,11 +56,8 @@ export const COLUMNS = Object.freeze(Object.keys(EXPRESSIONS)) as readonly Colum
 /** The columns as they are read from the table. */
 export const SELECT_COLUMNS = Object.values(EXPRESSIONS).join(', ')
 
-const ID_COLUMNS: ReadonlySet<string> = new Set<ColumnName>([
-  'audit_id',
-  'execution_id',
-  'parent_execution_id',
-  'original_audit_id',
+const ID_COLUMNS: ReadonlySet<string> = new Set([
+  ...FIELDS.filter(({ kind }) => kind === 'int8').map(({ column }) => column),
   'block_no',
 ])
 

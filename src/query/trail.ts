@@ -1,6 +1,6 @@
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
-import { checkSchemaName } from '../postgres/schema-name.js'
+import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { type ChainRow, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, type Range, Values } from './conditions.js'
@@ -30,7 +30,7 @@ export interface TrailOptions {
 }
 
 /** What `new Trail` works with when it is not told. */
-export const TRAIL_DEFAULTS = Object.freeze({ schema: 'noetl', timeoutMs: 30_000, connections: 4 })
+export const TRAIL_DEFAULTS = Object.freeze({ schema: DEFAULT_SCHEMA, timeoutMs: 30_000, connections: 4 })
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500

@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Principal } from '../query/reading.js'
+import { timingSafeEqual } from 'node:crypto'
+import { sha256 } from '../event/sha256.js'
+import type { Principal } from '../event/self-rows.js'
 import { Problem } from './problem.js'
 
 /** Decides who may read the trail. */
@@ -56,8 +57,4 @@ export function bearerOf(request: Request): string {
 
 export function wrongToken(): Problem {
   return new Problem(403, 'This token does not let read the trail.')
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

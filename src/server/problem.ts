@@ -69,11 +69,10 @@ const STATUS: Readonly<Partial<Record<AuditErrorCode, number>>> = {
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (!(error instanceof AuditError)) return new Problem(500, 'The server failed. Its log says why.')
-  const { code, field } = error
+  const { code, field, reason } = error
   const status = STATUS[code] ?? 503
   if (status === 400) {
-    const detail = error.message.slice(`${code}: `.length)
-    return new Problem(status, detail, { code, ...(field !== undefined && { parameter: field }) })
+    return new Problem(status, reason, { code, ...(field !== undefined && { parameter: field }) })
   }
   const { meaning, remedy } = ERROR_CATALOGUE[code]
   return new Problem(status, meaning, {

@@ -1,6 +1,6 @@
 import { diag } from '../host/diagnostics.js'
 import { Outcome } from '../event/vocabulary.js'
-import { type Reading, readingFields } from '../query/reading.js'
+import { type Reading, readingFields } from '../event/self-rows.js'
 import { Problem } from './problem.js'
 import type { ReaderCall, RouteContext } from './route.js'
 

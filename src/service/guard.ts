@@ -1,9 +1,8 @@
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
-import type { AuditFields } from '../event/event.js'
+import { type AuditFields, draftAccess } from '../event/event.js'
 import { eventTime } from '../event/time.js'
 import { isVocabularyName, Outcome } from '../event/vocabulary.js'
-import { draftAccess } from './draft-access.js'
 import type { RecordOptions } from './record-options.js'
 import { redactReturned } from './redact.js'
 

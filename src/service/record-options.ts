@@ -1,4 +1,5 @@
-import { AuditError, nearest } from '../errors.js'
+import { AuditError } from '../errors.js'
+import { nearest } from '../event/nearest.js'
 import { checkDeadline } from './deadline.js'
 import type { AuditMode } from '../contract/ticket.js'
 

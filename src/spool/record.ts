@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import type { ActorType, AuditEvent } from '../event/event.js'
+import { sha256 } from '../event/sha256.js'
 
 /** First bytes of every entry: what it is, and in which version. */
 const MAGIC = Buffer.from('otel-audit/spool/v1\n')
@@ -173,8 +173,4 @@ function unexpected(field: keyof AuditEvent): Error {
 
 function asText(value: bigint | null): string | null {
   return value === null ? null : String(value)
-}
-
-function sha256(bytes: Uint8Array): Buffer {
-  return hash('sha256', bytes, 'buffer')
 }

@@ -137,7 +137,7 @@ export class ChainWalk {
     try {
       return parseBlock(text)
     } catch (error) {
-      this.#find('block-malformed', number, reason(error))
+      this.#find('block-malformed', number, reasonOf(error))
       return undefined
     }
   }
@@ -225,11 +225,11 @@ function problemOf(text: string, signatures: string, keys: readonly VerifierKey[
     openNote(`${text}\n${signatures}`, keys)
     return undefined
   } catch (error) {
-    return reason(error)
+    return reasonOf(error)
   }
 }
 
-function reason(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof AuditError)) throw error
-  return error.message.slice(error.code.length + 2)
+  return error.reason
 }

@@ -1,6 +1,6 @@
 import { AuditError } from '../errors.js'
 import { eventDigest } from '../event/digest.js'
-import type { AuditEvent } from '../event/event.js'
+import { type AuditEvent, type Field, FIELDS } from '../event/fields.js'
 import { type Block, BLOCKS_PER_KEY, isKeyOverdue, rowLeaf } from '../chain/block.js'
 import { type BlockColumns, noteOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
@@ -148,37 +148,20 @@ function parsedJson(text: string): Json {
   throw malformed('not JSON')
 }
 
-const INTEGERS: ReadonlySet<string> = new Set<keyof AuditEvent>([
-  'auditId',
-  'executionId',
-  'parentExecutionId',
-  'originalAuditId',
-])
+const INTEGERS: ReadonlySet<string> = new Set(
+  FIELDS.filter(({ kind }) => kind === 'int8').map(({ name }) => name),
+)
 
 /** Nothing known, but where the proof says something. */
-const NOTHING: AuditEvent = Object.freeze({
-  auditId: 0n,
-  occurredAt: 0,
-  credential: '',
-  operation: '',
-  outcome: '',
-  workerId: null,
-  executionId: null,
-  parentExecutionId: null,
-  serverRegion: null,
-  brokerRegion: null,
-  kekVersion: null,
-  notes: null,
-  actorId: null,
-  actorType: null,
-  sourceAddress: null,
-  serviceName: null,
-  serviceInstanceId: null,
-  traceId: null,
-  spanId: null,
-  attributesJson: null,
-  originalAuditId: null,
-})
+const NOTHING = Object.freeze(
+  Object.fromEntries(FIELDS.map((field) => [field.name, nothingIn(field)])),
+) as unknown as AuditEvent
+
+function nothingIn({ kind, required }: Field): bigint | number | string | null {
+  if (required === undefined) return null
+  if (kind === 'int8') return 0n
+  return kind === 'time' ? 0 : ''
+}
 
 function eventOf(given: Json): AuditEvent {
   const fields = Object.entries(given).map(([field, value]) => {
@@ -208,7 +191,7 @@ function step<T>(what: string, check: () => T): T {
     return check()
   } catch (cause) {
     if (!(cause instanceof AuditError)) throw cause
-    throw refuted(`${what}: ${cause.message.slice(cause.code.length + 2)}`, cause)
+    throw refuted(`${what}: ${cause.reason}`, cause)
   }
 }
 

@@ -1,10 +1,14 @@
 import type { BlockColumns } from '../chain/block-columns.js'
+import { INT8_MAX, INT8_MIN } from '../event/int8.js'
 
 /** Rows from and to these audit ids, both included. */
 export interface IdRange {
   readonly first: bigint
   readonly last: bigint
 }
+
+/** Any id at all: negative ones are not this library's, and are looked at too. */
+export const ALL_IDS: IdRange = Object.freeze({ first: INT8_MIN, last: INT8_MAX })
 
 /** Which part of the trail is looked at. */
 export interface Selection {

@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.js'
+import { INT8_MIN } from '../event/int8.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
 
 /** What rows without a block mean: each is a finding, those from an id on are, or none is. */
@@ -21,7 +22,7 @@ export const NO_TRUST: Trust = Object.freeze({
   enrolment: [],
   unsigned: 'any',
   // Negative ids are nobody's of ours: whoever puts such a row in is not to hide there.
-  rowsFrom: -(2n ** 63n),
+  rowsFrom: INT8_MIN,
 })
 
 /**

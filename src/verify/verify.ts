@@ -3,7 +3,7 @@ import type { AnchorCoverage, Anchors } from './anchors.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
 import { type RowCoverage, MOST_OPEN_BLOCKS, RowWalk } from './row-walk.js'
-import type { IdRange, RowBlock, Selection, TrailSource } from './source.js'
+import { ALL_IDS, type IdRange, type RowBlock, type Selection, type TrailSource } from './source.js'
 import type { Trust } from './trust.js'
 
 export interface VerifyRequest {
@@ -123,9 +123,6 @@ async function walkRows(
   walk.end()
   return walk.coverage
 }
-
-/** Any id at all: negative ones are nobody's of ours, and are looked at too. */
-const ALL_IDS: IdRange = { first: -(2n ** 63n), last: 2n ** 63n - 1n }
 
 /** The blocks in ascending order of their smallest ids, taken as far as the rows have come. */
 class Stream {

@@ -1,7 +1,15 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuditError } from '../../src/errors.js'
-import { SnowflakeGenerator, snowflakeTime } from '../../src/event/snowflake.js'
+import { INT8_MAX, INT8_MIN } from '../../src/event/int8.js'
+import {
+  firstIdOf,
+  lastIdOf,
+  SNOWFLAKE_EPOCH_MS,
+  SNOWFLAKE_LAST_MS,
+  SnowflakeGenerator,
+  snowflakeTime,
+} from '../../src/event/snowflake.js'
 
 const EPOCH = Date.UTC(2024, 0, 1)
 const NOW = EPOCH + 1_000_000_000
@@ -139,5 +147,26 @@ describe('a machine id', () => {
   it.each([-1, 1024, 1.5, Number.NaN, '1' as never])('%s is refused', (machine) => {
     expect(() => new SnowflakeGenerator(machine)).toThrow(AuditError)
     expect(() => new SnowflakeGenerator(machine)).toThrow('0 to 1023')
+  })
+})
+
+describe('the ids of a millisecond', () => {
+  it('are all those between its first and its last', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: SNOWFLAKE_EPOCH_MS, max: SNOWFLAKE_LAST_MS - 1 }), (ms) => {
+        expect(snowflakeTime(firstIdOf(ms))).toBe(ms)
+        expect(firstIdOf(ms + 1)).toBe(lastIdOf(ms) + 1n)
+        const id = new SnowflakeGenerator(1023).at(ms)
+        expect(id >= firstIdOf(ms) && id <= lastIdOf(ms)).toBe(true)
+      }),
+    )
+  })
+
+  it('are within 63 bits, of whatever time', () => {
+    expect(firstIdOf(Date.UTC(1970))).toBe(0n)
+    expect(firstIdOf(SNOWFLAKE_EPOCH_MS)).toBe(0n)
+    expect(lastIdOf(SNOWFLAKE_LAST_MS)).toBe(INT8_MAX)
+    expect([firstIdOf(Date.UTC(3000)), lastIdOf(Date.UTC(3000))]).toEqual([INT8_MAX, INT8_MAX])
+    expect([BigInt.asIntN(64, INT8_MIN), BigInt.asIntN(64, INT8_MAX)]).toEqual([INT8_MIN, INT8_MAX])
   })
 })

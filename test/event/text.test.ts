@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type AuditFields, buildEvent, isSanitized, TEXT_LIMITS } from '../../src/event/event.js'
+import { type AuditFields, buildEvent, isSanitized } from '../../src/event/event.js'
+import { TEXT_LIMITS } from '../../src/event/fields.js'
 import { anyText } from './arbitrary-event.js'
 
 const IDENTITY = { auditId: 1n, occurredAt: 1_714_567_890_123_456 }

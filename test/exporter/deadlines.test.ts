@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { AuditError } from '../../src/errors.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
-import { TRAIL_CREDENTIAL } from '../../src/exporter/gap.js'
+import { TRAIL_CREDENTIAL } from '../../src/event/self-rows.js'
 import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'

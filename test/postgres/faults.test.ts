@@ -176,6 +176,7 @@ describe('what an answer of the server means', () => {
       message: 'AUDIT_SCHEMA: the tables are missing',
       cause: { code: 'AUDIT_SCHEMA' },
     })
+    expect(connectionFault(schema).cause).toBe(schema)
   })
 })
 

@@ -108,7 +108,8 @@ The codes of proofs, notes and blocks say \`unknown\` too: they are about eviden
 
 \`error.remedy\` says what to do, \`error.field\` names the field or option at fault, \`error.cause\` is what was underneath.
 The message names audit id, operation, outcome and credential, and never notes, attributes or what the database quotes of
-a row. \`JSON.stringify(error)\` writes the same, without the cause.
+a row; \`error.reason\` is the message without the code and without those. \`JSON.stringify(error)\` writes all of it, without
+the cause.
 
 \`\`\`ts
 import { AuditError, Operation, SecretAuditService } from 'otel-audit'

@@ -1,8 +1,7 @@
 import { diag } from '../../host/diagnostics.js'
 import type { SamplerLike } from '../sampler.js'
 import type { SdkPackages, SpanExporterLike, SpanProcessorLike } from './packages.js'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../../host/environment.js'
 
 /**
  * What `NodeSDK` makes of the environment when it is given neither processors nor a sampler. It makes nothing of it

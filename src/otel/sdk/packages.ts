@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { errorText } from '../../host/error-text.js'
 import { AuditError } from '../../errors.js'
 import type { SamplerLike } from '../sampler.js'
 
@@ -69,7 +70,7 @@ function load(require: NodeJS.Require, name: string): unknown {
   try {
     return require(name)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+    const why = errorText(cause).split('\n', 1)[0]
     throw new AuditError(
       'AUDIT_MISSING_PACKAGE',
       `${name} cannot be loaded beside ${SDK_NODE}, of which ${SUPPORTED} is supported: ${why}`,

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import { type Field, FIELDS } from '../../event/fields.js'
 import { readSql } from '../sql-text.js'
 
 /** A relation that already has the trail's name. As `adopt-inspect.sql` describes it. */
@@ -44,35 +45,24 @@ export interface ExistingGrant {
   readonly grantable: boolean
 }
 
-const REQUIRED = new Map([
-  ['audit_id', 'bigint'],
-  ['occurred_at', 'timestamp with time zone'],
-  ['credential', 'text'],
-  ['operation', 'text'],
-  ['outcome', 'text'],
-])
-const OPTIONAL = new Map([
-  ['worker_id', 'text'],
-  ['execution_id', 'bigint'],
-  ['parent_execution_id', 'bigint'],
-  ['server_region', 'text'],
-  ['broker_region', 'text'],
-  ['kek_version', 'text'],
-  ['notes', 'text'],
-])
+const TYPES: Readonly<Partial<Record<Field['kind'], string>>> = {
+  int8: 'bigint',
+  time: 'timestamp with time zone',
+  json: 'json',
+}
+const typed = (fields: readonly Field[]): [column: string, type: string][] =>
+  fields.map(({ column, kind }) => [column, TYPES[kind] ?? 'text'])
+
+/** The columns of the original are those of the first fields. */
+const ORIGINAL_FIELDS = 12
+const ORIGINAL = FIELDS.slice(0, ORIGINAL_FIELDS)
+const REQUIRED = new Map(typed(ORIGINAL.filter(({ required }) => required)))
+const OPTIONAL = new Map(typed(ORIGINAL.filter(({ required }) => !required)))
 /** What `adopt-columns.sql` adds, all of it at once. */
 const ADDED = new Map([
   ['recorded_at', 'timestamp with time zone'],
   ['recorded_xid', 'bigint'],
-  ['actor_id', 'text'],
-  ['actor_type', 'text'],
-  ['source_address', 'text'],
-  ['service_name', 'text'],
-  ['service_instance_id', 'text'],
-  ['trace_id', 'text'],
-  ['span_id', 'text'],
-  ['attributes', 'json'],
-  ['original_audit_id', 'bigint'],
+  ...typed(FIELDS.slice(ORIGINAL_FIELDS)),
   ['event_digest', 'bytea'],
   ['chain_id', 'uuid'],
   ['block_no', 'bigint'],

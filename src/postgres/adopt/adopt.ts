@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
-import { SNOWFLAKE_EPOCH_MS, snowflakeTime } from '../../event/snowflake.js'
+import { firstIdOf, snowflakeTime } from '../../event/snowflake.js'
 import { grantStatements } from './adopt-grants.js'
 import { indexRenames, indexSteps } from './adopt-indexes.js'
 import { type ExistingTable, hasAddedColumns, objections } from './adopt-table.js'
@@ -13,7 +13,6 @@ import { readSql, renderSql } from '../sql-text.js'
 export const TRAIL_MIGRATION = 2
 
 const DAY_MS = 24 * 60 * 60 * 1000
-const ID_SHIFT = 22n
 
 /** What the plan of an adoption needs to know. */
 export interface Adoption {
@@ -42,7 +41,7 @@ export async function planAdoption(client: ClientBase, adoption: Adoption): Prom
   const leastMs = Math.max(nowMs, newestMs) + DAY_MS
   const left = table.bound?.id === undefined || table.bound.id === null ? undefined : BigInt(table.bound.id)
   const reusable = left !== undefined && snowflakeTime(left) >= leastMs
-  const bound = reusable ? left : idAt(nextMonth(leastMs))
+  const bound = reusable ? left : firstIdOf(nextMonth(leastMs))
   return [
     ...(hasAddedColumns(table) ? [] : [await columnsStep(schema)]),
     ...indexSteps(table, schema),
@@ -111,7 +110,7 @@ async function attachStep({ table, schema, migrations }: Adoption, bound: bigint
 async function newestTime(client: ClientBase, schema: string, nowMs: number): Promise<number> {
   const { rows } = await client.query<{ newest: string | null; count: string; beyond: string[] }>(
     renderSql(await readSql('./adopt-newest.sql', import.meta.url), schema),
-    [idAt(nowMs + DAY_MS).toString()],
+    [firstIdOf(nowMs + DAY_MS).toString()],
   )
   const [found] = rows
   if (!found || found.newest === null) return 0
@@ -129,11 +128,6 @@ function refuse(schema: string, reasons: readonly string[]): void {
     'AUDIT_MIGRATION',
     `the existing ${schema}.secret_audit cannot be adopted: ${reasons.join('; ')}`,
   )
-}
-
-/** The smallest id of a time. */
-function idAt(ms: number): bigint {
-  return BigInt(ms - SNOWFLAKE_EPOCH_MS) << ID_SHIFT
 }
 
 /** The first start of a month (UTC) that is not before the given time. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../../event/sha256.js'
 import { readdir } from 'node:fs/promises'
 import { VERSION } from '../../version.js'
 import { readSql, renderSql } from '../sql-text.js'
@@ -31,7 +31,7 @@ async function loadMigration(file: string): Promise<Migration> {
   return {
     number: Number(named[1]),
     name: named[2] ?? '',
-    checksum: createHash('sha256').update(text).digest('hex'),
+    checksum: sha256(text).toString('hex'),
     breaking: marked[1] === 'yes',
     text,
   }

@@ -1,9 +1,10 @@
 import type { CheckedRow } from '../../verify/source.js'
 import { EVENT_DOMAIN } from '../../event/digest.js'
+import { FIELDS } from '../../event/fields.js'
 import { sha256 } from '../../event/sha256.js'
 
 /** Columns of `trail-rows.sql` that are hashed: the tag of each is its place, from 1. */
-const HASHED = 21
+const HASHED = FIELDS.length
 const OCCURRED_AT = 1
 /** 2000-01-01T00:00:00Z, the zero of Postgres, in µs since the Unix epoch. */
 const POSTGRES_EPOCH_US = 946_684_800_000_000

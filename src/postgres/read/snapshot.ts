@@ -1,6 +1,13 @@
 import type { Client, CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
-import type { IdRange, RowBlock, CheckedRow, Selection, TrailSource } from '../../verify/source.js'
+import {
+  ALL_IDS,
+  type IdRange,
+  type RowBlock,
+  type CheckedRow,
+  type Selection,
+  type TrailSource,
+} from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
 import { untraced } from '../../host/untraced.js'
@@ -57,7 +64,7 @@ export class Snapshot implements TrailSource {
   }
 
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
-    return readably(copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL), readBlock))
+    return readably(copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL_IDS), readBlock))
   }
 
   /** A block of a chain, and those up to it that brought in a key: what tells who signed it. */
@@ -68,7 +75,7 @@ export class Snapshot implements TrailSource {
   }
 
   rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]> {
-    const sql = this.#render('trail-row-blocks', selection, selection.ids ?? ALL)
+    const sql = this.#render('trail-row-blocks', selection, selection.ids ?? ALL_IDS)
     return readably(copyOut(this.#blocks, sql, readRowBlock))
   }
 
@@ -147,8 +154,6 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
     place: isPlaced ? { chain, block: Number(block), index: Number(index) } : undefined,
   }
 }
-
-const ALL: IdRange = { first: -(2n ** 63n), last: 2n ** 63n - 1n }
 
 async function connected(databaseUrl: string, clients: Client[]): Promise<Client> {
   const { default: pg } = await import('pg')

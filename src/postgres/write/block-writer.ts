@@ -1,5 +1,6 @@
 import type { SignedBlock } from '../../chain/signed-block.js'
 import type { WriterChain } from '../../chain/writer-chain.js'
+import { INT8_MAX } from '../../event/int8.js'
 import { diag, guardedCall } from '../../host/diagnostics.js'
 import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
@@ -237,7 +238,7 @@ export class BlockWriter {
   }
 }
 
-const LAST_BLOCK = 2n ** 63n - 1n
+const LAST_BLOCK = INT8_MAX
 
 /** The block that had to go first is not stored, or not known to be: the batch itself was not sent. */
 function unsent(result: Unstored): Unstored {

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { access, chmod, mkdir, open, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { errorText } from '../../host/error-text.js'
 
 /** Names in a spool directory: those of the processes' directories sort by the time at which the processes started. */
 const PROCESS_DIRECTORY = /^[0-9a-z]{9}-[0-9a-f]{8}$/
@@ -79,7 +80,7 @@ async function mayUse(path: string, rights: number, directory: string): Promise<
 }
 
 function cannotBeUsed(directory: string, error: unknown): Error {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorText(error)
   return new Error(`${directory} cannot be used (${message}): name another, ${asRoot(directory)}`)
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from '../../host/error-text.js'
 import { loadLmdb, readEnvironment, tryToWrite } from '../lmdb/databases.js'
 import type { Inspection, InspectionMode, QuarantinedEntry } from './inspect.js'
 import { eventFromJson, openRecord, spooledBytesOfRecord } from '../record.js'
@@ -10,7 +11,7 @@ const [path = '', mode = 'read'] = process.argv.slice(2)
 inspect(path, mode as InspectionMode).then(
   (inspection) => process.stdout.write(JSON.stringify(inspection)),
   (error: unknown) => {
-    process.stderr.write(error instanceof Error ? error.message : String(error))
+    process.stderr.write(errorText(error))
     process.exitCode = 1
   },
 )

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { damagedIn, processDirectoriesIn } from './directory.js'
+import { errorText } from '../../host/error-text.js'
 import { environmentsIn } from './process-directory.js'
 import { inspectEnvironment, type QuarantinedEntry } from './inspect.js'
 import { type Liveness, livenessOf } from './liveness.js'
@@ -76,11 +77,11 @@ async function reportOf(processDirectory: string): Promise<ProcessReport | undef
         quarantine.push(...found.listed)
       } catch (error) {
         // Its process has removed it, or moved it on, since its directory was read.
-        if (await exists(environment)) problems.push(`${basename(environment)}: ${messageOf(error)}`)
+        if (await exists(environment)) problems.push(`${basename(environment)}: ${errorText(error)}`)
       }
     }
   } catch (error) {
-    problems.push(messageOf(error))
+    problems.push(errorText(error))
   }
   if (!(await exists(processDirectory))) return undefined
   return {
@@ -105,8 +106,4 @@ function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { errorText } from '../../host/error-text.js'
 import { diag } from '../../host/diagnostics.js'
 import type { WorkerClient } from '../lmdb/worker-client.js'
 import { EnvironmentDamaged, inspectEnvironment } from './inspect.js'
@@ -41,7 +42,7 @@ export class TakeOver {
   async #run(): Promise<void> {
     const report = (path: string, error: unknown): void =>
       diag.error(
-        `otel-audit: spool: ${path} could not be taken over, and will be tried again: ${messageOf(error)}`,
+        `otel-audit: spool: ${path} could not be taken over, and will be tried again: ${errorText(error)}`,
       )
     try {
       for (const path of await this.#directory.takeOver(report)) {
@@ -75,8 +76,4 @@ export class TakeOver {
         `and it was set aside as ${aside}`,
     )
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

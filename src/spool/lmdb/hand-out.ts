@@ -1,4 +1,5 @@
 import { invariant } from '../../host/invariant.js'
+import { errorText } from '../../host/error-text.js'
 import type { SpoolEnvironment } from './environment.js'
 import { openRecord } from '../record.js'
 import type { SpoolKey, SpoolStatus } from '../spool.js'
@@ -93,7 +94,7 @@ export class HandOut {
       } catch (error) {
         cursor.unreadable = true
         this.#faults.push(
-          `${cursor.environment.path} cannot be read any further, and waits for the next start: ${text(error)}`,
+          `${cursor.environment.path} cannot be read any further, and waits for the next start: ${errorText(error)}`,
         )
       }
       for (const [number, reason] of damaged) this.#setAside(cursor, number, reason)
@@ -163,7 +164,7 @@ export class HandOut {
       try {
         json = openRecord(bytes)
       } catch (error) {
-        damaged.set(number, text(error))
+        damaged.set(number, errorText(error))
         continue
       }
       out.push({ key: this.#handOut(cursor, number), json })
@@ -175,7 +176,7 @@ export class HandOut {
       environment.quarantine(number, reason)
       this.#faults.push(`a damaged entry was quarantined: ${reason}`)
     } catch (error) {
-      this.#faults.push(`a damaged entry (${reason}) could not be quarantined: ${text(error)}`)
+      this.#faults.push(`a damaged entry (${reason}) could not be quarantined: ${errorText(error)}`)
     }
   }
 
@@ -205,8 +206,4 @@ export class HandOut {
 
 function cursorOf(environment: SpoolEnvironment): EnvironmentCursor {
   return { environment, next: 0, held: new Set(), unreadable: false }
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { errorText } from '../../host/error-text.js'
 import { diag } from '../../host/diagnostics.js'
 import { AuditError } from '../../errors.js'
 import type { AuditEvent } from '../../event/event.js'
@@ -126,7 +127,7 @@ export class LmdbSpool implements Spool {
     try {
       return eventFromJson(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString())
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = errorText(error)
       diag.error(`otel-audit: spool: an entry was quarantined: ${reason}`)
       await this.quarantine(key, reason).catch((failed: unknown) => diag.error('otel-audit: spool:', failed))
       return undefined
@@ -135,7 +136,7 @@ export class LmdbSpool implements Spool {
 }
 
 function unusable(cause: unknown): AuditError {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = errorText(cause)
   return new AuditError('AUDIT_INVALID_OPTION', `the spool directory cannot be used: ${why}`, {
     cause,
     field: 'spoolDirectory',

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
+import { errorText } from '../../host/error-text.js'
 import { loadLmdb, type Lmdb } from './databases.js'
 import { HandOut } from './hand-out.js'
 import { SpoolEnvironment } from './environment.js'
@@ -30,7 +31,7 @@ function start(settings: WorkerSettings): void {
   try {
     lmdb = loadLmdb()
   } catch (error) {
-    greet({ failed: messageOf(error), missing: true })
+    greet({ failed: errorText(error), missing: true })
     return
   }
   const gate = new ExitGate(settings.gate)
@@ -40,7 +41,7 @@ function start(settings: WorkerSettings): void {
     greet({ opened: handOut.status })
     serve(lmdb, handOut, gate)
   } catch (error) {
-    greet({ failed: messageOf(error), missing: false })
+    greet({ failed: errorText(error), missing: false })
   } finally {
     gate.leave()
   }
@@ -112,7 +113,7 @@ function appendAll(handOut: HandOut, requests: readonly Append[]): void {
       at += request.records.length
     }
   } catch (error) {
-    for (const { id } of fitting) respond({ id, refusal: 'unavailable', message: messageOf(error) })
+    for (const { id } of fitting) respond({ id, refusal: 'unavailable', message: errorText(error) })
   }
 }
 
@@ -152,7 +153,7 @@ async function serveOne(lmdb: Lmdb, handOut: HandOut, request: NumberedRequest |
     }
     answer(handOut, id)
   } catch (error) {
-    respond({ id, refusal: 'unavailable', message: messageOf(error) })
+    respond({ id, refusal: 'unavailable', message: errorText(error) })
   }
 }
 
@@ -164,7 +165,7 @@ async function each(
 ): Promise<void> {
   for (const environment of environments) {
     await work(environment).catch((error: unknown) =>
-      handOut.report(`${environment.path}: ${messageOf(error)}`),
+      handOut.report(`${environment.path}: ${errorText(error)}`),
     )
   }
 }
@@ -201,8 +202,4 @@ function answer(
 
 function respond(response: SpoolResponse, transferred: readonly ArrayBuffer[] = []): void {
   parentPort?.postMessage(response, transferred)
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -7,7 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import * as chainKey from '../../../src/chain/chain-key.js'
 import { NoteSigner } from '../../../src/chain/note-key.js'
 import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../../src/postgres/write/sink.js'
-import type { CommittedBlock, LostBlocks, WriteResult } from '../../../src/contract/sink.js'
+import type { CommittedBlock, LostBlocks, SinkFault, WriteResult } from '../../../src/contract/sink.js'
+import { AuditError } from '../../../src/errors.js'
 import { connect, migratedDatabase, type TestDatabase } from '../../support/database.js'
 import { anEvent, batchOf } from '../../support/events.js'
 import { verifiedTrail } from '../../support/verified.js'
@@ -317,6 +318,9 @@ describe('enrolment', () => {
     })
     const result = await write()
     expect(result).toMatchObject({ status: 'failed', lasting: true })
+    const { cause } = (result as { fault: SinkFault }).fault
+    expect(cause).toBeInstanceOf(AuditError)
+    expect(cause).toMatchObject({ code: 'AUDIT_INVALID_OPTION', reason: expect.stringContaining(said) })
     expect(JSON.stringify(result)).not.toContain('canary-1d2e')
     expect(await stored()).toEqual([])
   })

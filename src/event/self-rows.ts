@@ -1,0 +1,116 @@
+import type { AuditAttributes } from './attributes.js'
+import type { ActorType, AuditEvent, AuditFields } from './event.js'
+import { Operation, Outcome } from './vocabulary.js'
+
+// The rows that the product writes about itself. No application may record them, but for those of reads: `draftAccess`.
+
+/** What the trail's own rows name as their credential. */
+export const TRAIL_CREDENTIAL = 'secret_audit'
+
+/** A row of the pipeline about itself: that it started or stopped, or which records are strict from now on. */
+export function lifecycleRow(outcome: Outcome, attributes: AuditAttributes): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditLifecycle,
+    outcome,
+    actorType: 'system',
+    attributes,
+  }
+}
+
+/** Events that are missing from the trail for one reason: how many, and the smallest and largest of their ids. */
+export interface Gap {
+  count: number
+  first: bigint
+  last: bigint
+}
+
+/** Rows that the store has lost with their blocks. */
+interface LostRows {
+  readonly chain: string
+  readonly firstBlock: number
+  readonly lastBlock: number
+  readonly rows: number
+}
+
+/** The row about rows that the store had acknowledged, and has lost: their ids are not known any more. */
+export function lostBlocksRow({ chain, firstBlock, lastBlock, rows }: LostRows): AuditFields {
+  return gapRow({
+    count: rows,
+    reason: 'lost_by_store',
+    chain,
+    first_block: firstBlock,
+    last_block: lastBlock,
+  })
+}
+
+/** The row about events that are missing from the trail. */
+export function gapFields(reason: string, { count, first, last }: Gap): AuditFields {
+  return gapRow({ count, first: String(first), last: String(last), reason })
+}
+
+function gapRow(attributes: AuditAttributes): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditGap,
+    outcome: Outcome.Lost,
+    actorType: 'system',
+    attributes,
+  }
+}
+
+/** The row that corrects a stored `event`: its caller had been refused, and withheld the secret. */
+export function withheldFields(event: AuditEvent): AuditFields {
+  return {
+    credential: event.credential,
+    operation: event.operation as AuditFields['operation'],
+    outcome: Outcome.Withheld,
+    workerId: event.workerId ?? undefined,
+    executionId: event.executionId ?? undefined,
+    actorId: event.actorId ?? undefined,
+    actorType: event.actorType ?? undefined,
+    attributes: { withheld: String(event.auditId) },
+  }
+}
+
+/** Who reads the trail. */
+export interface Principal {
+  readonly actorId: string
+  readonly actorType: ActorType
+  readonly sourceAddress?: string | undefined
+}
+
+/** What is read of the trail. */
+export interface Reading {
+  readonly what: 'rows' | 'row' | 'histogram' | 'summary' | 'chains' | 'export' | 'tail'
+  readonly via: 'http' | 'cli'
+  /** The filter, as JSON. */
+  readonly filter: string
+  /** How many rows the reader gets; not known yet when an export begins. */
+  readonly rows?: number | undefined
+  /** Of the file that an export wrote, lower-case hex. */
+  readonly sha256?: string | undefined
+}
+
+/** The row that a read of the trail leaves in it. */
+export function readingFields(
+  { actorId, actorType, sourceAddress }: Principal,
+  { what, via, filter, rows, sha256 }: Reading,
+  outcome: Outcome,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: what === 'export' ? Operation.ExportTrail : Operation.QueryTrail,
+    outcome,
+    actorId,
+    actorType,
+    sourceAddress,
+    attributes: {
+      what,
+      via,
+      filter,
+      ...(rows !== undefined && { rows }),
+      ...(sha256 !== undefined && { sha256 }),
+    },
+  }
+}
