@@ -67,15 +67,15 @@ describe('a full queue', () => {
   })
 
   test('is bounded by bytes, too', async () => {
-    start({ queueBytes: 10_000 })
+    start({ queueBytes: 65_536 })
     const notes = 'n'.repeat(1000)
     const fates: string[] = []
-    for (let i = 0; i < 20; i++) void ledger.async({ notes }).fate.then((fate) => fates.push(fate))
+    for (let i = 0; i < 130; i++) void ledger.async({ notes }).fate.then((fate) => fates.push(fate))
     await new Promise(setImmediate)
     const { droppedAsync, pending } = exporter.stats()
-    expect(droppedAsync + pending).toBe(20)
-    expect(pending).toBeLessThanOrEqual(10)
-    expect(pending).toBeGreaterThan(5)
+    expect(droppedAsync + pending).toBe(130)
+    expect(pending).toBeLessThanOrEqual(65)
+    expect(pending).toBeGreaterThan(33)
   })
 
   test('says which events were lost, but not a hundred times a second', async () => {

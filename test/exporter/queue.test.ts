@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Entry } from '../../src/exporter/entry.js'
-import { Lane } from '../../src/exporter/lane.js'
+import { Lane } from '../../src/exporter/queue.js'
 import { Ticket } from '../../src/contract/ticket.js'
 import { anEvent } from '../support/events.js'
 
