@@ -2,24 +2,21 @@ import { moved, type Moves } from '../host/invariant.js'
 import { checkDuration } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
-import { DurableAuditExporter } from '../exporter/exporter.js'
 import type { AuditStats, SettledListener, SpooledListener } from '../exporter/fates.js'
 import { lifecycleRow, modeName } from '../exporter/lifecycle.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { serviceIdentity } from '../otel/identity.js'
-import { AuditSpanProcessor } from '../otel/processor.js'
+import type { AuditSpanProcessor } from '../otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
-import { checkOptions, resolveOptions } from '../options/resolve.js'
-import { deadlineBy } from '../service/deadline.js'
+import { checkOptions } from '../options/resolve.js'
 import { lazyPipeline } from '../service/lazy-pipeline.js'
-import { isStrictBy, type StrictPolicy } from '../service/mode.js'
+import type { StrictPolicy } from '../service/mode.js'
 import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
-import { checkIdentity, enrolmentFindings } from '../postgres/write/enrolment.js'
-import { PostgresAuditSink } from '../postgres/write/sink.js'
-import type { RecordPolicy, ServiceIdentity } from '../contract/pipeline.js'
-import type { AuditSink, HealthFinding } from '../contract/sink.js'
+import { enrolmentFindings } from '../postgres/write/enrolment.js'
+import type { HealthFinding } from '../contract/sink.js'
+import { assemble, type Parts } from './assembly.js'
 import { autoMigrate, checkSink, errorsOf, openSpool, reportUnclaimed, sayFindings } from './start-up.js'
 import { VERSION } from '../version.js'
 
@@ -272,49 +269,6 @@ export class Audit {
   }
 
   #assembled(): Parts {
-    return (this.#parts ??= this.#assemble())
+    return (this.#parts ??= assemble(this.#options, () => this.#strict))
   }
-
-  #assemble(): Parts {
-    const settings = resolveOptions(this.#options, process.env)
-    const context: OwnContext = {
-      identity: serviceIdentity(settings, process.env),
-      policy: {
-        isStrict: (credential, operation) => isStrictBy(this.#strict, credential, operation),
-        deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
-      },
-    }
-    const sink = this.#options.sink ?? postgresSink(settings)
-    const exporter = new DurableAuditExporter({ ...settings, sink, context })
-    const processor = new AuditSpanProcessor(exporter, { flushTimeoutMs: settings.closeTimeoutMs })
-    return { settings, context, sink, exporter, processor }
-  }
-}
-
-/** What holds for all records. The identity may become known with the SDK's configuration. */
-interface OwnContext {
-  identity: ServiceIdentity
-  readonly policy: RecordPolicy
-}
-
-interface Parts {
-  readonly settings: AuditSettings
-  readonly context: OwnContext
-  readonly sink: AuditSink
-  readonly exporter: DurableAuditExporter
-  readonly processor: AuditSpanProcessor
-}
-
-function postgresSink(settings: AuditSettings): PostgresAuditSink {
-  const { databaseUrl, serviceName } = settings
-  if (databaseUrl === undefined) {
-    throw new AuditError(
-      'AUDIT_INVALID_OPTION',
-      'no database: set DATABASE_URL (or NOETL_SECRET_AUDIT_DATABASE_URL), or give createAudit a databaseUrl or a sink',
-      { field: 'databaseUrl' },
-    )
-  }
-  checkIdentity(settings)
-  const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
-  return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
 }

@@ -5,9 +5,9 @@ import type { SinkFault } from '../contract/sink.js'
 import type { Callers } from './callers.js'
 import type { Entry } from './entry.js'
 import type { Fates } from './fates.js'
+import type { Overflow } from './overflow.js'
 import type { AuditQueue } from './queue.js'
 import type { SelfReport } from './self-report.js'
-import type { Overflow } from './spooler.js'
 
 const CLOSED_BEFORE = 'closed before it could be written'
 

@@ -22,10 +22,11 @@ import { giveUp } from './closing.js'
 import { Entry } from './entry.js'
 import { type AuditStats, Fates, type SettledListener, type SpooledListener } from './fates.js'
 import { GroupCommit, type Writer } from './group-commit.js'
+import { NoSpool, type Overflow } from './overflow.js'
 import { AuditQueue } from './queue.js'
 import { GapLedger, SelfReport } from './self-report.js'
 import { ExporterAsOwner } from './sink-owner.js'
-import { NoSpool, type Overflow, Spooler, type SpoolMode } from './spooler.js'
+import { Spooler, type SpoolMode } from './spooler.js'
 
 /** An option that is undefined has its default. */
 export interface DurableAuditExporterOptions extends GivenBounds {

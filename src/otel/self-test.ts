@@ -82,8 +82,8 @@ function probe(pipeline: AuditPipeline, isInstalled: boolean): string | undefine
     }
     if (isOwn && !isInstalled) {
       return (
-        `the tracer (${tracerName()}) does not have our span processor, or its sampler is not wrapped in AuditSampler: ` +
-        'records, or those in traces that are not sampled, take the direct path'
+        `the tracer (${tracerName()}) does not have our span processor: records take the direct path. If it has, its ` +
+        'sampler is not wrapped in AuditSampler, and only records in traces that are not sampled do'
       )
     }
     return isOwn

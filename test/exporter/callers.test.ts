@@ -129,6 +129,15 @@ describe('a strict event that is sent and not answered by its deadline', () => {
   })
 })
 
+test('a strict event that is committed in the turn of its deadline is granted: its row is there', async () => {
+  const { answer } = ledger.strict({}, DEADLINE_MS)
+  const write = await sink.next()
+  // Its timer, then this one, in one turn: the row is committed after the deadline, and before anybody is refused.
+  globalThis.setTimeout(() => write.store(), DEADLINE_MS + 1)
+  for (const end = performance.now() + 3 * DEADLINE_MS; performance.now() < end; );
+  expect(await answer).toHaveProperty('committedAt')
+})
+
 describe('after a lasting failure', () => {
   test('a denial that was refused at once is stored once, also when its deadline passes meanwhile', async () => {
     const { answer, fate } = ledger.strict(DENIAL, DEADLINE_MS)
