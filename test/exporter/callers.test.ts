@@ -3,6 +3,7 @@ import { AuditError } from '../../src/errors.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { TRAIL_CREDENTIAL } from '../../src/exporter/gap.js'
 import { RecordingAuditSink } from '../../src/sinks/recording.js'
+import { listening } from '../service/telemetry.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'
 import { type HeldWrite, SteppedSink } from '../support/stepped-sink.js'
@@ -129,13 +130,16 @@ describe('a strict event that is sent and not answered by its deadline', () => {
   })
 })
 
-test('a strict event that is committed in the turn of its deadline is granted: its row is there', async () => {
-  const { answer } = ledger.strict({}, DEADLINE_MS)
+test('strict events that are committed in the turn of their deadline are granted: their rows are there', async () => {
+  const said = listening()
+  // Of two that are committed together the second one is told a turn later.
+  const answers = [ledger.strict({}, DEADLINE_MS).answer, ledger.strict({}, DEADLINE_MS).answer]
   const write = await sink.next()
-  // Its timer, then this one, in one turn: the row is committed after the deadline, and before anybody is refused.
+  // Their timers, then this one, in one turn: they are committed after the deadline, and before anybody is refused.
   globalThis.setTimeout(() => write.store(), DEADLINE_MS + 1)
   for (const end = performance.now() + 3 * DEADLINE_MS; performance.now() < end; );
-  expect(await answer).toHaveProperty('committedAt')
+  for (const answer of answers) expect(await answer).toHaveProperty('committedAt')
+  expect(said).toEqual([])
 })
 
 describe('after a lasting failure', () => {
