@@ -20,15 +20,15 @@ export {
 export { SnowflakeGenerator, type SnowflakeSource, snowflakeTime } from './event/snowflake.js'
 export { Operation, Outcome } from './event/vocabulary.js'
 export type { Fate } from './exporter/entry.js'
+export { EXPORTER_DEFAULTS } from './exporter/bounds.js'
 export {
   DurableAuditExporter,
   type DurableAuditExporterOptions,
-  EXPORTER_DEFAULTS,
+  type SpanExportResult,
 } from './exporter/exporter.js'
 export type { GroupCommitBounds } from './exporter/group-commit.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
-export type { SpanExportResult } from './exporter/span-export.js'
-export type { AuditStats } from './exporter/stats.js'
+export type { AuditStats, SettledListener, SpooledListener } from './exporter/fates.js'
 export { MemorySpool } from './spool/memory-spool.js'
 export {
   type Spool,
@@ -38,7 +38,6 @@ export {
   type SpoolStatus,
 } from './spool/spool.js'
 export type { SpoolMode } from './exporter/spooler.js'
-export type { SettledListener, SpooledListener } from './exporter/settlement.js'
 export type { AuditOptions, AuditSettings } from './options/options.js'
 export {
   AuditSpanProcessor,

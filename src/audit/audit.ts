@@ -1,25 +1,23 @@
 import { errorText } from '../host/error-text.js'
+import { moved, type Moves } from '../host/invariant.js'
 import { checkDuration } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
-import { DurableAuditExporter } from '../exporter/exporter.js'
-import type { AuditStats } from '../exporter/stats.js'
+import type { AuditStats, SettledListener, SpooledListener } from '../exporter/fates.js'
 import { lifecycleRow } from '../event/self-rows.js'
-import type { SettledListener, SpooledListener } from '../exporter/settlement.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { serviceIdentity } from '../otel/identity.js'
-import { AuditSpanProcessor } from '../otel/processor.js'
+import type { AuditSpanProcessor } from '../otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
-import { checkOptions, resolveOptions } from '../options/resolve.js'
-import { deadlineBy } from '../service/deadline.js'
+import { checkOptions } from '../options/resolve.js'
 import { lazyPipeline } from '../service/lazy-pipeline.js'
-import { isStrictBy, type StrictPolicy } from '../service/mode.js'
+import type { StrictPolicy } from '../service/mode.js'
 import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
-import { checkEnrolment, enrolmentFindings } from '../postgres/write/enrolment.js'
-import { PostgresAuditSink } from '../postgres/write/sink.js'
-import type { AuditSink, HealthFinding } from '../contract/sink.js'
+import { enrolmentFindings } from '../postgres/write/enrolment.js'
+import type { HealthFinding } from '../contract/sink.js'
+import { assemble, type Parts } from './assembly.js'
 import {
   autoMigrate,
   checkSink,
@@ -52,17 +50,43 @@ export function createAudit(options: AuditOptions = {}): Audit {
   return new Audit(options)
 }
 
-/** One audit pipeline: helper, span processor, exporter and sink. Made by {@link createAudit}. */
+/** Where a pipeline is in its life, with what those who ask again are given. */
+type State =
+  | { readonly is: 'new' }
+  | { readonly is: 'starting' | 'started'; readonly report: Promise<SelfTestReport> }
+  | { readonly is: 'closing' | 'closed'; readonly done: Promise<void> }
+
+const MOVES: Moves<State['is']> = {
+  new: ['starting', 'closing'],
+  starting: ['started', 'new', 'closing'],
+  started: ['closing'],
+  closing: ['closed'],
+  closed: [],
+}
+
+/**
+ * One audit pipeline: helper, span processor, exporter and sink. Made by {@link createAudit}.
+ *
+ * ```
+ *   new ──start()──► starting ──the self-test has ended──► started
+ *    ▲ │               │  │                                   │
+ *    │ │               │  └────────── close() ───────────┐    │ close()
+ *    │ └── close() ────┼───────────────────────────────┐ │    │
+ *    └──── it failed ──┘                               ▼ ▼    ▼
+ *                                                      closing ──► closed
+ * ```
+ *
+ * Records are taken from `new` on: the first one connects. One that was never used has nothing to close, and stays `new`.
+ */
 export class Audit {
   /** The helper. It may be used at once: the first record connects. */
   readonly service: SecretAuditService
   readonly #options: AuditOptions
+  #state: State = { is: 'new' }
   #parts: Parts | undefined
   #override: boolean | StrictPolicy | undefined
   #spool: Promise<HealthFinding | undefined> | undefined
-  #starting: Promise<SelfTestReport> | undefined
-  #started = false
-  #isProcessorTaken = false
+  #hasSdk = false
 
   /** @internal */
   constructor(options: AuditOptions) {
@@ -78,7 +102,6 @@ export class Audit {
 
   /** For SDKs that {@link withSdk} does not know: add it to the span processors, and wrap the sampler in `AuditSampler`. */
   get processor(): AuditSpanProcessor {
-    this.#isProcessorTaken = true
     return this.#assembled().processor
   }
 
@@ -92,14 +115,10 @@ export class Audit {
     config: Config & SdkConfiguration & { readonly serviceName?: string | undefined },
   ) {
     const parts = this.#assembled()
-    this.#isProcessorTaken = true
-    const { serviceName, serviceInstanceId } = parts.settings
-    if (config.serviceName !== undefined && this.#options.serviceName === undefined) {
-      const given = { serviceName: config.serviceName, serviceInstanceId }
-      parts.exporter.identify(serviceIdentity(given, process.env))
-    } else {
-      parts.exporter.identify(serviceIdentity({ serviceName, serviceInstanceId }, process.env))
-    }
+    this.#hasSdk = true
+    const { serviceInstanceId } = parts.settings
+    const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
+    parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
     return withAuditPipeline<Config>(config, parts.processor, process.env)
   }
 
@@ -114,16 +133,37 @@ export class Audit {
    *   after {@link close}
    */
   start(): Promise<SelfTestReport> {
-    this.#starting ??= this.#start().catch((error: unknown) => {
-      this.#starting = undefined
-      throw error
-    })
-    return this.#starting
+    const state = this.#state
+    if (state.is === 'starting' || state.is === 'started') return state.report
+    if (state.is !== 'new') {
+      return Promise.reject(new AuditError('AUDIT_CLOSED', 'the pipeline is closed: make another one'))
+    }
+    const report: Promise<SelfTestReport> = this.#start().then(
+      (found) => {
+        this.#startEnded({ is: 'started', report })
+        return found
+      },
+      (error: unknown) => {
+        this.#startEnded({ is: 'new' })
+        throw error
+      },
+    )
+    this.#to({ is: 'starting', report })
+    return report
+  }
+
+  /** It may have been closed meanwhile. */
+  #startEnded(next: State): void {
+    if (this.#state.is === 'starting') this.#to(next)
+  }
+
+  #to(next: State): void {
+    moved('the audit pipeline', MOVES, this.#state.is, next.is)
+    this.#state = next
   }
 
   async #start(): Promise<SelfTestReport> {
     const { exporter } = this.#assembled()
-    if (exporter.isClosed) throw new AuditError('AUDIT_CLOSED', 'the pipeline is closed: make another one')
     registerPipeline(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
@@ -131,7 +171,6 @@ export class Audit {
     const report = isStrict ? await exporter.holdUntil(this.#prove()) : await this.#prepare()
     exporter.refuseStrict(undefined)
     if (exporter.isClosed) return report
-    this.#started = true
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
     return report
   }
@@ -163,12 +202,12 @@ export class Audit {
 
   /** Checks spool, tracer, meter and database. Never throws: what is wrong is a finding. */
   async selfTest(): Promise<SelfTestReport> {
-    const { exporter, settings, sink } = this.#assembled()
+    const { exporter, processor, settings, sink } = this.#assembled()
     exporter.metrics.refresh()
     const spool = await this.#spool
     const findings = [
       ...(spool === undefined ? [] : [spool]),
-      ...checkTelemetry(exporter, this.#isProcessorTaken),
+      ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...(await checkSink(sink)),
     ]
@@ -190,18 +229,28 @@ export class Audit {
   /**
    * Stores what waits, gives up the rest at the deadline, and disconnects. Idempotent. Later records fail.
    *
-   * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is no time
+   * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is not a time
    */
   async close(options: CloseOptions = {}): Promise<void> {
     checkDuration('timeoutMs', options.timeoutMs ?? 0, 0, Infinity)
     if (this.#parts === undefined) return
-    const { settings, exporter } = this.#parts
-    if (this.#started) {
-      this.#started = false
+    const state = this.#state
+    if (state.is !== 'closing' && state.is !== 'closed') {
+      const done: Promise<void> = this.#close(this.#parts, options.timeoutMs).finally(() =>
+        this.#to({ is: 'closed', done }),
+      )
+      this.#to({ is: 'closing', done })
+      await done
+    } else {
+      await state.done
+    }
+  }
+
+  async #close({ settings, exporter }: Parts, timeoutMs = settings.closeTimeoutMs): Promise<void> {
+    if (this.#state.is === 'started') {
       exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
     }
-    this.#starting = undefined
-    await exporter.close(options.timeoutMs ?? settings.closeTimeoutMs)
+    await exporter.close(timeoutMs)
     unregisterPipeline(exporter)
   }
 
@@ -229,44 +278,6 @@ export class Audit {
   }
 
   #assembled(): Parts {
-    if (this.#parts === undefined) {
-      this.#parts = assemble(this.#options)
-      const { exporter, settings } = this.#parts
-      exporter.policy = {
-        isStrict: (credential, operation) => isStrictBy(this.#strict, credential, operation),
-        deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
-      }
-    }
-    return this.#parts
+    return (this.#parts ??= assemble(this.#options, () => this.#strict))
   }
-}
-
-interface Parts {
-  readonly settings: AuditSettings
-  readonly sink: AuditSink
-  readonly exporter: DurableAuditExporter
-  readonly processor: AuditSpanProcessor
-}
-
-function assemble(options: AuditOptions): Parts {
-  const settings = resolveOptions(options, process.env)
-  const sink = options.sink ?? postgresSink(settings)
-  const identity = serviceIdentity(settings, process.env)
-  const exporter = new DurableAuditExporter({ ...settings, sink, identity })
-  const processor = new AuditSpanProcessor(exporter, { flushTimeoutMs: settings.closeTimeoutMs })
-  return { settings, sink, exporter, processor }
-}
-
-function postgresSink(settings: AuditSettings): PostgresAuditSink {
-  const { databaseUrl, serviceName } = settings
-  if (databaseUrl === undefined) {
-    throw new AuditError(
-      'AUDIT_INVALID_OPTION',
-      'no database: set DATABASE_URL (or NOETL_SECRET_AUDIT_DATABASE_URL), or give createAudit a databaseUrl or a sink',
-      { field: 'databaseUrl' },
-    )
-  }
-  checkEnrolment(settings)
-  const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
-  return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
 }

@@ -17,14 +17,18 @@ export interface RecordPolicy {
   deadlineMs(credential: string, operation: string): number
 }
 
-/** What the helper hands its tickets to. `DurableAuditExporter` is one. */
-export interface AuditPipeline {
-  readonly ids: SnowflakeGenerator
+/** What holds for all records of a pipeline. Read at each of them: whoever owns it may change it. */
+export interface RecordContext {
   readonly identity: ServiceIdentity
-  /** Whether records appear in the trace as well. `false` only where nothing is recorded at all. */
-  readonly tracing: boolean
   /** Default: no record is strict, and strict callers wait for 5 s. */
   readonly policy?: RecordPolicy | undefined
+}
+
+/** What the helper hands its tickets to. `DurableAuditExporter` is one. */
+export interface AuditPipeline extends RecordContext {
+  readonly ids: SnowflakeGenerator
+  /** Whether records appear in the trace as well. `false` only where nothing is recorded at all. */
+  readonly tracing: boolean
   /** Takes a sealed ticket. MUST NOT throw, and MUST answer a strict ticket within its deadline. */
   submit(ticket: Ticket, route: TicketRoute): void
 }

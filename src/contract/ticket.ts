@@ -1,6 +1,7 @@
 import type { AuditError } from '../errors.js'
 import { eventDigest } from '../event/digest.js'
 import type { AuditEvent } from '../event/event.js'
+import { invariant } from '../host/invariant.js'
 import type { AuditPipeline } from './pipeline.js'
 
 /** What a strict caller is told: exactly one of the two. */
@@ -62,6 +63,7 @@ export class Ticket implements Claimable {
   #event: AuditEvent | undefined
   #digest: Buffer | undefined
   #answer: TicketAnswer | undefined
+  #isSubmitted = false
 
   constructor(mode: AuditMode, deadlineMs: number, redacted: number) {
     this.mode = mode
@@ -90,12 +92,20 @@ export class Ticket implements Claimable {
     return this.#claimedBy === pipeline
   }
 
+  /** @throws Error when it has an event already */
   seal(event: AuditEvent): void {
+    invariant(this.#event === undefined, 'a ticket was sealed twice')
     this.#event = event
   }
 
-  /** Whom to tell. Before the ticket is submitted. */
+  /** Its pipeline has it: nothing about it may change any more. */
+  submitted(): void {
+    this.#isSubmitted = true
+  }
+
+  /** Whom to tell. @throws Error once the ticket is submitted: the answer may have been given to nobody */
   onAnswer(answer: TicketAnswer): void {
+    invariant(!this.#isSubmitted, 'a ticket got somebody to answer after it was submitted')
     this.#answer = answer
   }
 

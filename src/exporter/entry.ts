@@ -1,11 +1,43 @@
 import { type AuditEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
-import type { Ticket } from '../contract/ticket.js'
+import { Outcome } from '../event/vocabulary.js'
+import { invariant, moved, type Moves } from '../host/invariant.js'
+import type { AuditMode, Ticket } from '../contract/ticket.js'
 import type { BatchEntry, SinkFault } from '../contract/sink.js'
-import type { Generation } from './generations.js'
 
 /** How an event ended. */
 export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
+
+/** Where an event is on its way to its fate. */
+export type Phase = 'waiting' | 'sent' | 'committed' | 'spooled' | 'settled'
+
+const MOVES: Moves<Phase> = {
+  waiting: ['sent', 'spooled', 'settled'],
+  sent: ['waiting', 'committed', 'settled'],
+  committed: ['settled'],
+  spooled: [],
+  settled: [],
+}
+
+/** Events that were accepted between two barriers. */
+export interface Generation {
+  /** How many of them have no fate yet. */
+  open: number
+  /** Called when they all have, and those before them. */
+  readonly waiting: (() => void)[]
+}
+
+/** What an entry is besides an event of the application. */
+export interface EntryRole {
+  /** A row of the trail about itself. */
+  readonly isOwn?: boolean
+  /** A gap row that is lost is not a loss of its own: what it tells of is told by the next one. */
+  readonly isToldAgain?: boolean
+  /** Told once, when the fate is known, or when only the spool has the event any more. */
+  readonly onFate?: (fate: Fate | 'spooled') => void
+}
+
+const APPLICATION: EntryRole = Object.freeze({})
 
 /** Bytes of an event beyond its free text: ids, times, names, digest, and what the arrays around them cost. */
 const FIXED_BYTES = 384
@@ -13,42 +45,47 @@ const FIXED_BYTES = 384
 /**
  * One event inside the exporter, from acceptance to its fate.
  *
- * `queued` → `sent` → `settled`; back from `sent` to `queued` only when it is *known* that nothing was stored.
- * Owned by the queue while queued, by the group commit while sent.
+ * ```
+ *                  ┌── nothing of it is stored, or it is given up ──┐
+ *                  ▼                                                │
+ *   accepted ──► waiting ──────────── taken into a batch ────────► sent ──────► committed
+ *                  │  │                                             │               │
+ *   only the disk  │  └─ dropped ─┐                  found stored,  │               │ its caller
+ *   has it         ▼              ▼                  refused, aside ▼               ▼ is told
+ *               spooled        settled ◄────────────────────────────┴───────────────┘
+ * ```
+ *
+ * {@link to} is the only place that changes the phase. `spooled` ends the entry, not the event: what comes back from
+ * the spool is another entry.
  */
 export class Entry implements BatchEntry {
   readonly ticket: Ticket
   /** `performance.now()` at acceptance. */
   readonly acceptedAt = performance.now()
   readonly bytes: number
-  readonly isOwn: boolean
-  /** The lane it waits in: a strict event whose caller is gone waits as async. */
-  lane: 'strict' | 'async'
-  phase: 'queued' | 'sent' | 'settled' = 'queued'
+  readonly role: EntryRole
+  #phase: Phase = 'waiting'
+  #lane: AuditMode
+  #callerRefused = false
+  #doubt: SinkFault | undefined
+  #rekeyed: { event: AuditEvent; digest: Buffer } | undefined
+
+  /** The timer of its deadline. Written by `Callers`. */
   deadline: NodeJS.Timeout | undefined
-  /** Which barriers wait for it. */
+  /** Which barriers wait for it. Written by `Fates`. */
   generation: Generation | undefined
-  /** Its neighbours in its lane of the queue, and the lane: {@link Lane}'s own. */
+  /** Its entry in the spool, which is removed only when its fate is known. Written by `Spooler`. */
+  spoolKey: number | undefined
+  /** Its neighbours in its lane of the queue, and the lane. Written by `Lane`. */
   previous: Entry | undefined
   next: Entry | undefined
   waitsIn: object | undefined
-  /** Its entry in the spool, which is removed only when its fate is known. */
-  spoolKey: number | undefined
-  /** Its caller was told that it must not release the secret. */
-  callerRefused = false
-  /** Why it is not known whether a send of it is stored. Only at the end: until then it is sent again. */
-  doubt: SinkFault | undefined
-  /** A gap row that is lost is no loss of its own: what it tells of is told by the next one. */
-  isToldAgain = false
-  /** Told once, when the fate is known, or when only the spool has the event any more. */
-  onFate: ((fate: Fate | 'spooled') => void) | undefined
-  #rekeyed: { event: AuditEvent; digest: Buffer } | undefined
 
-  /** @param isOwn a row of the trail about itself, not of the application */
-  constructor(ticket: Ticket, isOwn = false) {
+  constructor(ticket: Ticket, role: EntryRole = APPLICATION) {
+    ticket.submitted()
     this.ticket = ticket
-    this.isOwn = isOwn
-    this.lane = ticket.mode
+    this.role = role
+    this.#lane = ticket.mode
     this.bytes = sizeOf(ticket.event)
   }
 
@@ -60,11 +97,71 @@ export class Entry implements BatchEntry {
     return this.#rekeyed?.digest ?? this.ticket.digest
   }
 
+  /** Whether the secret was released: when its caller was refused, such a row must not appear; any other must not vanish. */
+  get isRelease(): boolean {
+    return this.ticket.event.outcome === Outcome.Ok
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /** Whether nothing more becomes of this entry. */
+  get isOver(): boolean {
+    return this.#phase === 'settled' || this.#phase === 'spooled'
+  }
+
+  /** The lane it waits in: a strict event whose caller is gone waits as async. */
+  get lane(): AuditMode {
+    return this.#lane
+  }
+
+  /** Whether its caller was told that it must not release the secret. */
+  get callerRefused(): boolean {
+    return this.#callerRefused
+  }
+
+  /** Why it is not known whether a send of it is stored. Only at the end: until then it is sent again. */
+  get doubt(): SinkFault | undefined {
+    return this.#doubt
+  }
+
+  to(next: Phase): void {
+    this.#phase = moved('an event', MOVES, this.#phase, next)
+  }
+
+  /** Nobody waits for it any more. */
+  continueAsAsync(): void {
+    invariant(this.waitsIn === undefined, 'an event changed its lane while it waited in one')
+    this.#lane = 'async'
+  }
+
+  /** Its caller is being told that it must not release the secret. */
+  refuseCaller(): void {
+    invariant(this.#phase !== 'committed', 'a caller was refused although its row is committed')
+    this.#callerRefused = true
+  }
+
+  /** It was sent, may be stored, and is not sent again. */
+  leaveInDoubt(fault: SinkFault): void {
+    invariant(this.#phase === 'sent', 'an event that was not sent was left in doubt')
+    this.#doubt = fault
+  }
+
   /** Gives the event another id, because a different event holds its own. */
   rekey(): void {
+    invariant(this.#phase === 'sent', 'an event that was not sent got another id')
     const event = rekeyEvent(this.event)
     this.#rekeyed = { event, digest: eventDigest(event) }
   }
+}
+
+/** Where events that wait are: those in memory only are lost when the process is killed. */
+export function whereabouts(entries: readonly Entry[]): string {
+  const onDisk = entries.filter(({ spoolKey }) => spoolKey !== undefined).length
+  if (onDisk === 0) return 'held in memory'
+  if (onDisk === entries.length) return 'on disk in the spool'
+  return `${entries.length - onDisk} held in memory, ${onDisk} on disk in the spool`
 }
 
 /** Each field by name: as a loop over a list of names it was a third of the time of making an entry. */

@@ -1,43 +1,49 @@
-import { diag } from '../host/diagnostics.js'
+import { errorText } from '../host/error-text.js'
+import { diag, guardedCall } from '../host/diagnostics.js'
+import { contained } from '../host/invariant.js'
 import { checkDuration, within } from '../host/timers.js'
+import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
-import { type AuditFields, isSanitized } from '../event/event.js'
-import { Outcome } from '../event/vocabulary.js'
+import type { AuditFields } from '../event/event.js'
 import { AuditMetrics } from '../otel/metrics.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
-import type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from '../contract/pipeline.js'
+import type {
+  AuditPipeline,
+  RecordContext,
+  RecordPolicy,
+  ServiceIdentity,
+  TicketRoute,
+} from '../contract/pipeline.js'
 import type { Ticket } from '../contract/ticket.js'
 import type { AuditSink, SinkFault } from '../contract/sink.js'
-import { Deadlines } from './deadlines.js'
-import { Denials } from './denials.js'
-import { Entry } from './entry.js'
-import { GroupCommit, type GroupCommitBounds } from './group-commit.js'
-import { GapLedger } from './gap.js'
-import { giveUp } from './closing.js'
-import { OwnRows, type OwnRowsHost } from './own-rows.js'
-import { AuditQueue, type QueueBounds } from './queue.js'
-import { type SettledListener, Settlement, type SpooledListener } from './settlement.js'
-import { exportTickets, type SpanExportResult } from './span-export.js'
 import type { Spool } from '../spool/spool.js'
+import { boundsOf, type ExporterBounds, type GivenBounds } from './bounds.js'
+import { Callers } from './callers.js'
+import { giveUp } from './closing.js'
+import { Entry } from './entry.js'
+import { type AuditStats, Fates, type SettledListener, type SpooledListener } from './fates.js'
+import { GroupCommit, type Writer } from './group-commit.js'
+import { NoSpool, type Overflow } from './overflow.js'
+import { AuditQueue } from './queue.js'
+import { GapLedger, SelfReport } from './self-report.js'
+import { ExporterAsOwner } from './sink-owner.js'
 import { Spooler, type SpoolMode } from './spooler.js'
-import { type AuditStats, statsOf } from './stats.js'
-import { StoreListener } from './sink-owner.js'
 
-/** Defaults of the exporter's bounds. */
-export const EXPORTER_DEFAULTS: Readonly<GroupCommitBounds & QueueBounds> = Object.freeze({
-  batchRows: 512,
-  batchBytes: 1024 * 1024,
-  lingerMs: 50,
-  queueRows: 16_384,
-  queueBytes: 16 * 1024 * 1024,
-})
-
-export interface DurableAuditExporterOptions extends Partial<GroupCommitBounds & QueueBounds> {
+/** An option that is undefined has its default. */
+export interface DurableAuditExporterOptions extends GivenBounds {
   readonly sink: AuditSink
   readonly identity?: ServiceIdentity | undefined
+  /** Identity and policy that may change: read at each record, in place of {@link identity}. */
+  readonly context?: RecordContext | undefined
   /** 0…1023. Default: random. */
   readonly machineId?: number | undefined
+}
+
+/** `ExportResult` of the SDK: 0 is success, 1 is failure. */
+export interface SpanExportResult {
+  code: 0 | 1
+  error?: Error
 }
 
 /**
@@ -46,58 +52,66 @@ export interface DurableAuditExporterOptions extends Partial<GroupCommitBounds &
  * It is the pipeline that the helper's tickets go to, and also a valid `SpanExporter`: given to any span processor it
  * stores the `secret.access` events of the spans it gets, those of other code included. An event that came both ways
  * is stored once.
+ *
+ * A mistake in this library must neither throw into the application nor lose an event in silence: what breaks is
+ * logged, the strict caller concerned is refused, and what went astray has its end in {@link close}.
  */
 export class DurableAuditExporter implements AuditPipeline {
   readonly ids: SnowflakeGenerator
   readonly tracing = true
-  readonly metrics = new AuditMetrics()
-  /** For services that were not told otherwise. */
-  policy: RecordPolicy | undefined
+  readonly metrics: AuditMetrics
+  readonly #context: RecordContext
+  readonly #bounds: ExporterBounds
   readonly #sink: AuditSink
   readonly #queue: AuditQueue
-  readonly #settlement: Settlement
+  readonly #fates: Fates
+  readonly #callers: Callers
   readonly #commits: GroupCommit
-  readonly #bounds: GroupCommitBounds & QueueBounds
-  readonly #ownRows: OwnRows
-  readonly #denials: Denials
-  readonly #deadlines = new Deadlines((entry) => this.#denials.expire(entry))
-  #spooler: Spooler | undefined
-  #identity: ServiceIdentity
-  #tendTimer: NodeJS.Timeout | undefined
-  #stopped = false
+  readonly #selfReport: SelfReport
+  #overflow: Overflow
+  #isStopped = false
   #closed: Promise<void> | undefined
 
+  /** @throws AuditError `AUDIT_INVALID_OPTION` when a bound or the machine id is not one */
   constructor(options: DurableAuditExporterOptions) {
-    const bounds = { ...EXPORTER_DEFAULTS, ...options }
-    checkDuration('lingerMs', bounds.lingerMs)
-    this.ids = new SnowflakeGenerator(options.machineId ?? randomMachineId())
-    this.#identity = options.identity ?? {}
-    this.#sink = options.sink
-    this.#queue = new AuditQueue(bounds)
-    this.#bounds = bounds
-    const gaps = new GapLedger()
-    this.#settlement = new Settlement(this.#queue, this.metrics, gaps)
-    this.#commits = new GroupCommit(this.#sink, this.#queue, this.#settlement, this.metrics, bounds)
-    this.#denials = new Denials(this.#queue, this.#settlement, this.#commits)
-    this.#ownRows = new OwnRows(this.#ownRowsHost(), gaps)
-    const identity = (): ServiceIdentity => this.#identity
-    this.#sink.attach?.(new StoreListener(identity, this.metrics, gaps, this.#ownRows))
-    this.#settlement.onStored = (entry) => this.#stored(entry)
-    this.#settlement.onDenied = (entry) => {
-      // At the end everything that waits is kept, denials or not.
-      if (!this.#stopped && entry.event.outcome !== Outcome.Ok) this.#spooler?.keepDenial(entry)
+    const { sink, identity = {}, context = { identity }, machineId } = options
+    this.#bounds = boundsOf(options)
+    this.ids = new SnowflakeGenerator(machineId ?? randomMachineId())
+    this.#context = context
+    this.#sink = sink
+    // Those below the group commit reach it through this: it is made last.
+    const writer: Writer = {
+      fault: () => this.#commits.fault(),
+      isWriting: () => this.#commits.isWriting(),
+      wake: () => this.#commits.wake(),
     }
-    this.#commits.onProgress = () => this.#ownRows.writeGaps()
-    this.#commits.onDone = () => this.#spooler?.refill()
-    this.metrics.watch(() => {
-      const { oldest, pending } = this.#settlement
-      return {
-        queueDepth: pending,
-        oldestPendingAge: oldest === undefined ? 0 : (performance.now() - oldest.acceptedAt) / 1000,
-        spoolDepth: this.#spooler?.status.entries ?? 0,
-        spoolBytes: this.#spooler?.status.bytes ?? 0,
-      }
+    const gaps = new GapLedger()
+    this.metrics = new AuditMetrics(() => this.#gauges())
+    this.#queue = new AuditQueue(this.#bounds)
+    this.#overflow = new NoSpool(this.#queue)
+    this.#fates = new Fates(this.#queue, this.metrics, gaps, { stored: (entry) => this.#stored(entry) })
+    this.#callers = new Callers(this.#queue, this.#fates, this.metrics, writer, {
+      refused: (entry) => {
+        if (!entry.isRelease) this.#overflow.keepDenial(entry)
+      },
     })
+    this.#selfReport = new SelfReport(this.ids, context, gaps, writer, (entry) =>
+      this.#accept(entry, 'trace'),
+    )
+    this.#commits = new GroupCommit(
+      sink,
+      this.#queue,
+      this.#fates,
+      this.#callers,
+      this.metrics,
+      this.#bounds,
+      {
+        committed: () => this.#selfReport.writeGaps(),
+        done: () => this.#overflow.refill(),
+        quarantine: (entry, reason) => this.#overflow.quarantine(entry, reason),
+      },
+    )
+    sink.attach?.(new ExporterAsOwner(context, this.metrics, gaps, this.#selfReport))
   }
 
   /** Whether it has been closed, or is being closed: it takes no records of the application any more. */
@@ -107,51 +121,41 @@ export class DurableAuditExporter implements AuditPipeline {
 
   /** Why the sink could not write last; undefined since it stored or refused rows again. */
   get lastFault(): SinkFault | undefined {
-    return this.#commits.lastFault
+    return this.#commits.fault()
   }
 
   get identity(): ServiceIdentity {
-    return this.#identity
+    return this.#context.identity
   }
 
-  /** Before the first record. */
-  identify(identity: ServiceIdentity): void {
-    this.#identity = identity
+  /** For services that were not told otherwise. */
+  get policy(): RecordPolicy | undefined {
+    return this.#context.policy
   }
 
   /** Gives the exporter a spool. It belongs to the exporter from then on, and is closed with it. */
   attachSpool(spool: Spool, mode: SpoolMode): void {
-    const commits = this.#commits
-    const spooler = new Spooler(spool, mode, this.#queue, this.#settlement, {
-      batchRows: this.#bounds.batchRows,
-      get isAway() {
-        return commits.lastFault !== undefined
-      },
-      wake: () => commits.wake(),
-    })
-    this.#spooler = spooler
-    this.#commits.quarantine = (entry, reason) => spooler.quarantine(entry, reason)
-    spooler.refill()
-    this.#tendTimer = setInterval(() => spooler.tend(), TEND_EVERY_MS).unref()
+    const { batchRows } = this.#bounds
+    this.#overflow = new Spooler(spool, mode, this.#queue, this.#fates, this.#commits, batchRows)
   }
 
   /** Records an event of the trail about itself: not traced, and not the application's. @returns its audit id */
   recordOwn(fields: AuditFields): bigint {
-    return this.#ownRows.record(fields)
+    return this.#selfReport.record(fields)
   }
 
   /** Calls `listener` with the fate of every event. @returns takes it off again */
   onSettled(listener: SettledListener): () => void {
-    return this.#settlement.onSettled(listener)
+    return this.#fates.onSettled(listener)
   }
 
   /** Calls `listener` for every event that is on disk in the spool from now on. @returns takes it off again */
   onSpooled(listener: SpooledListener): () => void {
-    return this.#settlement.onSpooled(listener)
+    return this.#fates.onSpooled(listener)
   }
 
   stats(): AuditStats {
-    return statsOf(this.metrics, this.#settlement.pending)
+    return this.#fates.stats()
   }
 
   /** Takes a sealed ticket. Never throws; a strict ticket is answered within its deadline. */
@@ -162,7 +166,25 @@ export class DurableAuditExporter implements AuditPipeline {
   /** `SpanExporter`: stores the audit events of these spans, and reports success when all of them are stored. */
   export(spans: readonly EndedSpan[], resultCallback: (result: SpanExportResult) => void): void {
     const tickets = spans.flatMap((span) => readAuditEvents(span, this))
-    exportTickets(tickets, (entry) => this.#accept(entry, 'trace'), resultCallback)
+    let open = tickets.length
+    let lost = 0
+    const report = (): void => {
+      if (open > 0) return
+      const error = new AuditError('AUDIT_UNAVAILABLE', `${lost} of ${tickets.length} audit events were lost`)
+      const result: SpanExportResult = lost === 0 ? { code: 0 } : { code: 1, error }
+      guardedCall('the callback of an export', () => resultCallback(result))
+    }
+    for (const ticket of tickets) {
+      const entry = new Entry(ticket, {
+        onFate: (fate) => {
+          open--
+          if (fate !== 'stored' && fate !== 'spooled') lost++
+          report()
+        },
+      })
+      this.#accept(entry, 'trace')
+    }
+    if (tickets.length === 0) report()
   }
 
   /**
@@ -170,7 +192,7 @@ export class DurableAuditExporter implements AuditPipeline {
    * reason, until this is called without one.
    */
   refuseStrict(reason: string | undefined): void {
-    this.#denials.refuseAll(reason)
+    this.#callers.refuseAll(reason)
   }
 
   /** Sends nothing until `work` has ended. Events wait, and strict deadlines run. */
@@ -188,7 +210,7 @@ export class DurableAuditExporter implements AuditPipeline {
    * as that takes.
    */
   async forceFlush(): Promise<void> {
-    const settled = this.#settlement.barrier()
+    const settled = this.#fates.barrier()
     this.#commits.hurry()
     await settled
     this.#commits.relax()
@@ -204,7 +226,7 @@ export class DurableAuditExporter implements AuditPipeline {
    * refused, async events are counted in `shutdown.abandoned`. Idempotent.
    *
    * @param deadlineMs how long storing may take; `Infinity`: as long as it takes
-   * @throws AuditError `AUDIT_INVALID_OPTION` when that is no time
+   * @throws AuditError `AUDIT_INVALID_OPTION` when that is not a time
    */
   async close(deadlineMs: number): Promise<void> {
     checkDuration('deadlineMs', deadlineMs, 0, Infinity)
@@ -214,20 +236,21 @@ export class DurableAuditExporter implements AuditPipeline {
 
   async #close(deadlineMs: number): Promise<void> {
     await within(deadlineMs, this.#settleAll())
-    this.#stopped = true
-    clearInterval(this.#tendTimer)
+    this.#isStopped = true
+    this.#overflow.stop()
     this.#commits.stop()
     await this.#closeSink()
     await this.#commits.idle()
-    await this.#spooler?.settled()
-    const left = this.#queue.drain()
-    await giveUp(left, {
-      settlement: this.#settlement,
+    await this.#overflow.settled()
+    await giveUp({
+      queue: this.#queue,
+      fates: this.#fates,
+      callers: this.#callers,
       metrics: this.metrics,
-      ownRows: this.#ownRows,
-      spooler: this.#spooler,
+      selfReport: this.#selfReport,
+      overflow: this.#overflow,
     })
-    await this.#spooler?.close()
+    await this.#overflow.close()
   }
 
   /** A sink that cannot be closed takes nothing from those who wait: each of them has its end all the same. */
@@ -241,57 +264,62 @@ export class DurableAuditExporter implements AuditPipeline {
 
   async #settleAll(): Promise<void> {
     for (;;) {
-      this.#ownRows.writeGaps()
-      if (this.#stopped || this.#settlement.pending === 0) return
+      this.#selfReport.writeGaps()
+      if (this.#isStopped || this.#fates.pending === 0) return
       await this.forceFlush()
     }
   }
 
+  /** Never throws. */
   #accept(entry: Entry, route: TicketRoute): void {
-    const { metrics } = this
-    const { ticket } = entry
-    metrics.refresh()
-    metrics.count('records.emitted')
-    if (route === 'direct') metrics.count('records.direct')
-    if (ticket.redacted > 0) metrics.count('records.redacted', ticket.redacted)
-    if (isSanitized(ticket.event)) metrics.count('records.sanitized')
-
-    if (entry.isOwn ? this.#stopped : this.#closed !== undefined) {
-      this.#settlement.turnedAway(entry, 'AUDIT_CLOSED', 'the audit pipeline is closed')
-    } else if (!this.#queue.reserve(entry)) {
-      const held = `${this.#queue.held} events are held already`
-      this.#settlement.turnedAway(entry, 'AUDIT_QUEUE_FULL', `the audit queue is full: ${held}`)
-    } else {
-      this.#settlement.accepted(entry)
-      if (entry.lane === 'strict') this.#deadlines.watch(entry)
-      if (this.#spooler === undefined) this.#queue.enqueue(entry)
-      else this.#spooler.arrived(entry)
-      if (entry.lane === 'strict') this.#denials.arrived(entry)
-      this.#commits.wake()
+    try {
+      this.#admit(entry, route)
+    } catch (error) {
+      this.#wentAstray(entry, error)
     }
-    this.#ownRows.writeGapsSoon()
   }
 
-  #ownRowsHost(): OwnRowsHost {
-    const isWriting = (): boolean => !this.#stopped && this.#commits.lastFault === undefined
-    const identity = (): ServiceIdentity => this.#identity
-    return {
-      ids: this.ids,
-      get identity() {
-        return identity()
-      },
-      get isWriting() {
-        return isWriting()
-      },
-      accept: (entry) => this.#accept(entry, 'trace'),
+  #admit(entry: Entry, route: TicketRoute): void {
+    this.metrics.refresh()
+    this.#fates.emitted(entry, route)
+    if (entry.role.isOwn === true ? this.#isStopped : this.isClosed) {
+      this.#callers.turnedAway(entry, 'AUDIT_CLOSED', 'closed', 'the audit pipeline is closed')
+    } else if (!this.#queue.reserve(entry)) {
+      const held = `the audit queue is full: ${this.#queue.held} events are held already`
+      this.#callers.turnedAway(entry, 'AUDIT_QUEUE_FULL', 'queue_full', held)
+    } else {
+      this.#fates.accepted(entry)
+      if (entry.lane === 'strict') this.#callers.watch(entry)
+      this.#overflow.arrived(entry)
+      if (entry.lane === 'strict') this.#callers.arrived(entry)
+      this.#commits.wake()
     }
+    this.#selfReport.writeGapsSoon()
+  }
+
+  /** A mistake of ours. Its caller is refused, and not told more than is known; the event has its end in `close`. */
+  #wentAstray(entry: Entry, cause: unknown): void {
+    const message = `the event could not be taken: ${errorText(cause)}`
+    diag.error(`otel-audit: audit id ${entry.event.auditId}: ${message}`, cause)
+    contained('refusing its caller', () => {
+      if (this.#fates.isPending(entry)) this.#callers.refuse(entry, { code: 'AUDIT_TIMEOUT', message, cause })
+      else if (!entry.isOver) this.#callers.turnedAway(entry, 'AUDIT_TIMEOUT', 'rejected', message)
+    })
   }
 
   #stored(entry: Entry): void {
-    this.#spooler?.forget(entry)
-    if (entry.callerRefused && entry.event.outcome === Outcome.Ok) this.#ownRows.withhold(entry.event)
+    this.#overflow.forget(entry)
+    if (entry.callerRefused && entry.isRelease) this.#selfReport.withhold(entry.event)
+  }
+
+  #gauges() {
+    const { oldest, pending } = this.#fates
+    const { entries, bytes } = this.#overflow.status
+    return {
+      queueDepth: pending,
+      oldestPendingAge: oldest === undefined ? 0 : (performance.now() - oldest.acceptedAt) / 1000,
+      spoolDepth: entries,
+      spoolBytes: bytes,
+    }
   }
 }
-
-/** How often it is looked whether events lie in the spool, or wait in memory, that no event of ours moves on, in ms. */
-const TEND_EVERY_MS = 5000

@@ -1,16 +1,48 @@
+import { errorText } from '../host/error-text.js'
 import { diag } from '../host/diagnostics.js'
+import { contained, invariant, moved, type Moves } from '../host/invariant.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../contract/sink.js'
-import { Answers, turn } from './answers.js'
-import { batchOf, inOrder, whereabouts, withoutTwins } from './batch.js'
-import type { Entry } from './entry.js'
-import type { AuditQueue, BatchBounds } from './queue.js'
 import { backoffMs } from './backoff.js'
-import type { Settlement } from './settlement.js'
+import { type Callers, turn } from './callers.js'
+import { type Entry, whereabouts } from './entry.js'
+import type { Fates } from './fates.js'
+import { type AuditQueue, type BatchBounds, batchOf, inOrder, withoutTwins } from './queue.js'
 
 export interface GroupCommitBounds extends BatchBounds {
   /** How long an async event may wait for company, in ms. */
   readonly lingerMs: number
+}
+
+/** What the rest of the exporter may know of the one who writes. */
+export interface Writer {
+  /** Why the database could not write last; undefined since it stored or refused rows again. */
+  fault(): SinkFault | undefined
+  /** Whether rows get through. */
+  isWriting(): boolean
+  /** Something new waits in the queue. */
+  wake(): void
+}
+
+/** Who has to know of batches. */
+export interface CommitObserver {
+  /** Told of every batch that got through. */
+  committed(): void
+  /** Told of every batch whose events were stored, found stored, or refused; and when no more is due. */
+  done(): void
+  /** Takes an event that the database refuses aside. @returns whether it did */
+  quarantine(entry: Entry, reason: string): Promise<boolean>
+}
+
+type State = 'idle' | 'lingering' | 'writing' | 'pausing' | 'stopping' | 'stopped'
+
+const MOVES: Moves<State> = {
+  idle: ['lingering', 'writing', 'stopped'],
+  lingering: ['writing', 'stopped'],
+  writing: ['idle', 'pausing', 'stopping'],
+  pausing: ['writing', 'stopping'],
+  stopping: ['stopped'],
+  stopped: [],
 }
 
 /** A unique violation although no id of the batch is taken: somebody added a unique index of their own. */
@@ -23,9 +55,13 @@ const FOREIGN_CONFLICT: SinkFault = {
  * Sends what waits, one batch at a time.
  *
  * ```
- *   idle ──submit──► lingering (async only) ──► sending ──► … ──► idle
- *                                                 │  ▲
- *                            failed, unknown ──► pausing
+ *             async only              its time is over, a strict event, a full batch, a flush
+ *     idle ───────────────► lingering ──────────────┐
+ *      ▲ │                                          ▼        failed, unknown
+ *      │ └───────────────── strict, full ──────► writing ◄──────────────────► pausing
+ *      └──────────────── nothing is due ────────────┤                            │
+ *                                                   │ stop(), or a bug           │
+ *   idle, lingering ──stop()──► stopped ◄─ answer ─ stopping ◄───────────────────┘
  * ```
  *
  * While a batch is on its way the next one fills, so all who wait share the next commit: that is the whole of the
@@ -36,67 +72,75 @@ const FOREIGN_CONFLICT: SinkFault = {
  * `committed` → stored · `conflict` → same digest: stored; other digest: re-keyed, and written again with the rest ·
  * `refused` → halved until the row at fault stands alone · `failed` → back to the queue, then a pause ·
  * `unknown` → the *same* batch again, before anything else, until one of the others comes of it.
+ *
+ * A mistake of ours in here stops it for good: what a row of a batch in flight stands for is not known any more, and to
+ * send anything else could break the promises to the sink. Strict callers are refused from then on, events wait for the
+ * spool or the end, and the log says so.
  */
-export class GroupCommit {
+export class GroupCommit implements Writer {
   readonly #sink: AuditSink
   readonly #queue: AuditQueue
-  readonly #settlement: Settlement
+  readonly #fates: Fates
+  readonly #callers: Callers
   readonly #metrics: AuditMetrics
   readonly #bounds: GroupCommitBounds
-  #running = false
-  readonly #answers: Answers
+  readonly #observer: CommitObserver
+  #state: State = 'idle'
   /** How long the last batch took, from its first send to its commit. */
   #writeMs = 0
   #whenIdle: (() => void)[] = []
-  #stopped = false
-  /** Takes an event that the database refuses aside. @returns whether it did */
-  quarantine: ((entry: Entry, reason: string) => Promise<boolean>) | undefined
-  /** Called after every batch that got through. */
-  onProgress: (() => void) | undefined
-  /** Called after every batch whose events were stored, found stored, or refused; and when no more is due. */
-  onDone: (() => void) | undefined
   /** Flushes that go on. */
   #hurries = 0
   /** Works that have to end before anything is sent. */
   #holds = 0
   #attempt = 0
+  /** Of `lingering`. */
   #linger: NodeJS.Timeout | undefined
+  /** Of `pausing`. */
   #endPause: (() => void) | undefined
-  #lastFault: SinkFault | undefined
+  #fault: SinkFault | undefined
 
   constructor(
     sink: AuditSink,
     queue: AuditQueue,
-    settlement: Settlement,
+    fates: Fates,
+    callers: Callers,
     metrics: AuditMetrics,
     bounds: GroupCommitBounds,
+    observer: CommitObserver,
   ) {
     this.#sink = sink
     this.#queue = queue
-    this.#settlement = settlement
+    this.#fates = fates
+    this.#callers = callers
     this.#metrics = metrics
     this.#bounds = bounds
-    this.#answers = new Answers(settlement)
+    this.#observer = observer
   }
 
-  /** Why the database could not write last; undefined since it stored or refused rows again. */
-  get lastFault(): SinkFault | undefined {
-    return this.#lastFault
+  fault(): SinkFault | undefined {
+    return this.#fault
   }
 
-  /** Something new waits. */
+  isWriting(): boolean {
+    return this.#fault === undefined && !this.#isEnding
+  }
+
   wake(): void {
-    if (this.#running || this.#stopped) return
+    if (this.#state !== 'idle' && this.#state !== 'lingering') return
     const wait = this.#dueIn()
     if (wait === undefined) return
-    if (wait > 0) {
-      // The timer of the oldest serves all that come after it.
-      this.#linger ??= setTimeout(() => this.#start(), wait)
-    } else {
-      this.#endLinger()
-      this.#running = true
+    if (wait === 0) {
+      this.#begin()
       // After the caller's turn: what else it records in this turn goes along.
       queueMicrotask(() => void this.#run())
+    } else if (this.#state === 'idle') {
+      this.#to('lingering')
+      // The timer of the oldest serves all that come after it.
+      this.#linger = setTimeout(() => {
+        this.#begin()
+        void this.#run()
+      }, wait)
     }
   }
 
@@ -122,46 +166,54 @@ export class GroupCommit {
 
   /** Ends for good. A batch in flight is given up when its write answers. */
   stop(): void {
-    this.#stopped = true
-    this.#endLinger()
+    if (this.#isEnding) return
+    clearTimeout(this.#linger)
+    this.#to(this.#isBusy ? 'stopping' : 'stopped')
     this.#endPause?.()
   }
 
   /** Resolves when no batch is being written. */
   idle(): Promise<void> {
-    return this.#running ? new Promise((resolve) => this.#whenIdle.push(resolve)) : Promise.resolve()
+    return this.#isBusy ? new Promise((resolve) => this.#whenIdle.push(resolve)) : Promise.resolve()
   }
 
-  #endLinger(): void {
+  get #isBusy(): boolean {
+    return this.#state === 'writing' || this.#state === 'pausing' || this.#state === 'stopping'
+  }
+
+  get #isEnding(): boolean {
+    return this.#state === 'stopping' || this.#state === 'stopped'
+  }
+
+  #to(next: State): void {
+    this.#state = moved('the group commit', MOVES, this.#state, next)
+  }
+
+  #begin(): void {
     clearTimeout(this.#linger)
-    this.#linger = undefined
+    this.#to('writing')
   }
 
-  #start(): void {
-    this.#linger = undefined
-    if (this.#running || this.#stopped) return
-    this.#running = true
-    void this.#run()
-  }
-
+  /** Never rejects: nobody waits for it. */
   async #run(): Promise<void> {
     try {
-      while (!this.#stopped && this.#dueIn() === 0) {
-        const committed = this.#answers.waiting
+      while (!this.#isEnding && this.#dueIn() === 0) {
+        const owed = this.#callers.owed
         const committing = this.#commit(this.#queue.take(this.#bounds))
         await turn()
         // The batch is on its way: time to tell those of the one before.
-        this.#answers.tell(committed)
+        this.#callers.tell(owed)
         await committing
-        if (this.#dueIn() !== 0) await this.#answers.tellIdle(this.#writeMs)
+        if (this.#dueIn() !== 0) await this.#callers.tellIdle(this.#writeMs)
       }
-    } finally {
-      this.#answers.tell()
-      this.#running = false
-      for (const resolve of this.#whenIdle.splice(0)) resolve()
+    } catch (error) {
+      this.#breakDown([], error)
     }
+    this.#callers.tell()
+    this.#to(this.#isEnding ? 'stopped' : 'idle')
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
     // The last ones were told just now, and have given up their places.
-    if (!this.#stopped) this.onDone?.()
+    if (!this.#isEnding) contained('what follows a batch', () => this.#observer.done())
     this.wake()
   }
 
@@ -175,9 +227,17 @@ export class GroupCommit {
     return Math.max(0, Math.ceil(oldest.acceptedAt + this.#bounds.lingerMs - performance.now()))
   }
 
-  /** Takes these events to their fates, or puts them back. */
+  /** Takes these events to their fates, or puts them back. Never rejects: it is not awaited at once. */
   async #commit(entries: readonly Entry[]): Promise<void> {
-    for (const entry of entries) entry.phase = 'sent'
+    try {
+      for (const entry of entries) entry.to('sent')
+      await this.#conclude(entries)
+    } catch (error) {
+      this.#breakDown(entries, error)
+    }
+  }
+
+  async #conclude(entries: readonly Entry[]): Promise<void> {
     const parts: (readonly Entry[])[] = [entries]
     for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
       if (next.length === 0) continue
@@ -187,11 +247,11 @@ export class GroupCommit {
         case 'committed':
           for (const [index, entry] of part.entries()) {
             const { committedAt, place } = result
-            this.#answers.owe(entry, committedAt, place && { ...place, index })
+            this.#callers.committed(entry, committedAt, place && { ...place, index })
           }
           // What becomes of the other parts, and when, is not theirs to wait for.
-          if (parts.length > 0) this.#answers.tell()
-          this.onProgress?.()
+          if (parts.length > 0) this.#callers.tell()
+          this.#observer.committed()
           break
         case 'conflict':
           parts.unshift(...(await this.#resolveConflict(part, result.held)))
@@ -204,14 +264,36 @@ export class GroupCommit {
           await this.#pause()
           return
         case 'unknown':
-          // Only when stopped: whoever closes decides.
-          for (const entry of part) entry.doubt = result.fault
-          for (const entry of [...part, ...parts.flat()]) entry.phase = 'queued'
-          this.#queue.putBack([...part, ...parts.flat()])
+          invariant(this.#isEnding, 'rows whose fate is unknown were about to be sent in another batch')
+          this.#putBackInDoubt(part, result.fault)
+          this.#putBack(parts.flat())
           return
       }
     }
-    this.onDone?.()
+    this.#observer.done()
+  }
+
+  /** Whoever closes decides. */
+  #putBackInDoubt(entries: readonly Entry[], fault: SinkFault): void {
+    for (const entry of entries) entry.leaveInDoubt(fault)
+    this.#putBack(entries)
+  }
+
+  #putBack(entries: readonly Entry[]): void {
+    for (const entry of entries) entry.to('waiting')
+    this.#queue.putBack(entries)
+  }
+
+  /** A mistake of ours: nothing more is sent, and of these it is not known whether they are stored. */
+  #breakDown(entries: readonly Entry[], cause: unknown): void {
+    const message = `the writer has stopped: ${errorText(cause)}`
+    diag.error(`otel-audit: ${message}; restart the process`, cause)
+    this.#fault = { code: 'AUDIT_UNAVAILABLE', message, cause }
+    this.stop()
+    const sent = entries.filter(({ phase }) => phase === 'sent')
+    contained('leaving events in doubt', () =>
+      this.#putBackInDoubt(sent, { code: 'AUDIT_TIMEOUT', message, cause }),
+    )
   }
 
   /** Writes one batch until its fate is decided, or `unknown` when stopped before. */
@@ -227,23 +309,23 @@ export class GroupCommit {
       }
       if (result.status !== 'failed' && result.status !== 'unknown') {
         this.#attempt = 0
-        this.#lastFault = undefined
+        this.#fault = undefined
         return result
       }
-      this.#lastFault = result.fault
+      this.#fault = result.fault
       if (result.status === 'failed' && inDoubt === undefined) return result
       if (result.status === 'unknown') inDoubt = result
       // Stored here, perhaps not on the standby: writing it again cannot find out more.
       if (result.fault.code === 'AUDIT_UNCONFIRMED') {
-        for (const entry of entries) this.#settlement.deny(entry, result.fault)
+        for (const entry of entries) this.#callers.refuse(entry, result.fault)
       }
-      if (this.#stopped) return inDoubt ?? result
+      if (this.#isEnding) return inDoubt ?? result
       // An earlier send of it may still commit: nothing about this batch may change, and nothing may overtake it.
       diag.warn(
         `otel-audit: the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
       )
       await this.#pause()
-      if (this.#stopped) return inDoubt ?? result
+      if (this.#isEnding) return inDoubt ?? result
     }
   }
 
@@ -260,7 +342,7 @@ export class GroupCommit {
   async #resolveConflict(
     entries: readonly Entry[],
     held: ReadonlyMap<bigint, Buffer | null>,
-  ): Promise<(readonly Entry[])[]> {
+  ): Promise<readonly (readonly Entry[])[]> {
     if (!entries.some(({ event }) => held.has(event.auditId))) {
       return this.#narrowDown(entries, FOREIGN_CONFLICT)
     }
@@ -268,7 +350,7 @@ export class GroupCommit {
     for (const entry of entries) {
       const digest = held.get(entry.event.auditId)
       if (digest?.equals(entry.digest)) {
-        this.#settlement.stored(entry, Date.now() * 1000)
+        this.#callers.stored(entry, Date.now() * 1000)
         continue
       }
       if (digest !== undefined) {
@@ -283,9 +365,9 @@ export class GroupCommit {
   async #narrowDown(entries: readonly Entry[], fault: SinkFault): Promise<(readonly Entry[])[]> {
     const [only] = entries
     if (entries.length === 1 && only !== undefined) {
-      const isAside = only.lane === 'async' && (await this.quarantine?.(only, fault.message))
-      if (isAside) this.#settlement.quarantined(only, fault)
-      else this.#settlement.refused(only, fault)
+      const isAside = only.lane === 'async' && (await this.#observer.quarantine(only, fault.message))
+      if (isAside) this.#fates.quarantined(only, fault)
+      else this.#callers.refused(only, fault)
       return []
     }
     const middle = entries.length >> 1
@@ -294,22 +376,8 @@ export class GroupCommit {
 
   /** None of these is stored. They wait again, but for strict ones whose caller is gone or need not wait. */
   #requeue(entries: readonly Entry[], fault: SinkFault, lasting: boolean): void {
-    const back: Entry[] = []
-    for (const entry of entries) {
-      if (entry.lane === 'strict') {
-        if (lasting) this.#settlement.deny(entry, fault)
-        if (!entry.ticket.isWaiting) {
-          if (entry.event.outcome === 'ok') {
-            this.#settlement.dropped(entry, 'caller_refused', 'its caller was refused, and it is not stored')
-            continue
-          }
-          entry.lane = 'async'
-        }
-      }
-      entry.phase = 'queued'
-      back.push(entry)
-    }
-    this.#queue.putBack(back)
+    const back = entries.filter((entry) => this.#callers.notStored(entry, fault, lasting))
+    this.#putBack(back)
     if (back.length > 0) {
       const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
       diag.warn(`otel-audit: ${what}: ${fault.message}; run otel-audit doctor`)
@@ -318,7 +386,8 @@ export class GroupCommit {
 
   /** Keeps the process alive only while a strict caller waits: its deadline timer does that. */
   async #pause(): Promise<void> {
-    if (this.#stopped) return
+    if (this.#isEnding) return
+    this.#to('pausing')
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, backoffMs(this.#attempt++)).unref()
       this.#endPause = () => {
@@ -327,5 +396,6 @@ export class GroupCommit {
       }
     })
     this.#endPause = undefined
+    if (!this.#isEnding) this.#to('writing')
   }
 }

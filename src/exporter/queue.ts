@@ -1,5 +1,6 @@
+import { invariant } from '../host/invariant.js'
+import type { AuditBatch } from '../contract/sink.js'
 import type { Entry } from './entry.js'
-import { Lane } from './lane.js'
 
 export interface QueueBounds {
   /** Most events that are held, waiting and in flight together. */
@@ -98,34 +99,29 @@ export class AuditQueue {
     return taken
   }
 
-  /** Gives up an event's place: its fate is known. It must not be waiting. */
+  /** Gives up an event's place: its fate is known, or the disk has it. */
   release(entry: Entry): void {
+    invariant(entry.waitsIn === undefined, 'an event gave up its place while it waits')
     this.#heldRows--
     this.#heldBytes -= entry.bytes
   }
 
   /** The next events to send, at least one if any waits. An id that is taken already waits for the next batch. */
-  take({ batchRows, batchBytes }: BatchBounds): Entry[] {
+  take({ batchRows, batchBytes }: BatchBounds): readonly Entry[] {
     const taken: Entry[] = []
-    const ids = new Set<bigint>()
-    const twins: Entry[] = []
     let bytes = 0
     for (const lane of [this.#strict, this.#async]) {
       for (let entry = lane.first; entry !== undefined; entry = lane.first) {
         if (taken.length >= batchRows || (taken.length > 0 && bytes + entry.bytes > batchBytes)) break
         lane.shift()
         if (lane === this.#async) this.#waitingAsyncBytes -= entry.bytes
-        if (ids.has(entry.event.auditId)) {
-          twins.push(entry)
-          continue
-        }
-        ids.add(entry.event.auditId)
         taken.push(entry)
         bytes += entry.bytes
       }
     }
-    this.putBack(twins)
-    return taken
+    const [batch = taken, ...later] = withoutTwins(taken)
+    if (later.length > 0) this.putBack(later.flat())
+    return batch
   }
 
   /** Puts events that were taken, and are known not to be stored, back to the front of their lanes. */
@@ -135,13 +131,6 @@ export class AuditQueue {
     const async = entries.filter(({ lane }) => lane === 'async')
     this.#async.unshift(async)
     for (const { bytes } of async) this.#waitingAsyncBytes += bytes
-  }
-
-  /** A strict event that nobody waits for any more goes on as an async one. */
-  demote(entry: Entry): void {
-    this.#strict.remove(entry)
-    entry.lane = 'async'
-    this.enqueue(entry)
   }
 
   /** Takes a waiting event out. */
@@ -154,5 +143,108 @@ export class AuditQueue {
   drain(): Entry[] {
     this.#waitingAsyncBytes = 0
     return [...this.#strict.drain(), ...this.#async.drain()]
+  }
+}
+
+/**
+ * Parts in which no id comes twice: the first of each id, the second of each, and so on. One event may come both ways,
+ * and the new id of a re-keyed event may be that of a batch mate.
+ */
+export function withoutTwins(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const seen = new Map<bigint, number>()
+  const parts: Entry[][] = []
+  for (const entry of entries) {
+    const id = entry.event.auditId
+    const nth = seen.get(id) ?? 0
+    seen.set(id, nth + 1)
+    const part = parts[nth]
+    if (part === undefined) parts.push([entry])
+    else part.push(entry)
+  }
+  return parts
+}
+
+/**
+ * What a sink is given: in ascending order of ids, since two connections that insert the same ids in opposite orders
+ * deadlock (8 of 40 trials; sorted: none).
+ */
+export function inOrder(entries: readonly Entry[]): readonly Entry[] {
+  return [...entries].sort((a, b) => (a.event.auditId < b.event.auditId ? -1 : 1))
+}
+
+/** @param entries in order */
+export function batchOf(entries: readonly Entry[]): AuditBatch {
+  return { entries: entries.map(({ event, digest }) => ({ event, digest })) }
+}
+
+/**
+ * A FIFO of entries, each of which can be taken out wherever it stands: 16,384 strict callers may run into one deadline
+ * together. The links are in the entries, so an entry waits in one lane at most.
+ */
+export class Lane {
+  #first: Entry | undefined
+  #last: Entry | undefined
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  get first(): Entry | undefined {
+    return this.#first
+  }
+
+  push(entry: Entry): void {
+    this.#insert(entry, this.#last, undefined)
+  }
+
+  /** Puts these in front of all others, in their order. */
+  unshift(entries: readonly Entry[]): void {
+    const next = this.#first
+    for (const entry of entries) this.#insert(entry, next === undefined ? this.#last : next.previous, next)
+  }
+
+  shift(): Entry | undefined {
+    const entry = this.#first
+    if (entry !== undefined) this.remove(entry)
+    return entry
+  }
+
+  /** @returns false when it does not wait here */
+  remove(entry: Entry): boolean {
+    if (entry.waitsIn !== this) return false
+    const { previous, next } = entry
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    entry.previous = entry.next = entry.waitsIn = undefined
+    this.#length--
+    return true
+  }
+
+  /** All of them, first to last. */
+  all(): Entry[] {
+    const all: Entry[] = []
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) all.push(entry)
+    return all
+  }
+
+  /** Takes all out. */
+  drain(): Entry[] {
+    const all: Entry[] = []
+    for (let entry = this.shift(); entry !== undefined; entry = this.shift()) all.push(entry)
+    return all
+  }
+
+  #insert(entry: Entry, previous: Entry | undefined, next: Entry | undefined): void {
+    entry.waitsIn = this
+    entry.previous = previous
+    entry.next = next
+    if (previous === undefined) this.#first = entry
+    else previous.next = entry
+    if (next === undefined) this.#last = entry
+    else next.previous = entry
+    this.#length++
   }
 }

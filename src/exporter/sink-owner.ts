@@ -1,33 +1,32 @@
 import { BlockAnchors } from '../otel/block-anchors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
-import type { ServiceIdentity } from '../contract/pipeline.js'
+import type { RecordContext } from '../contract/pipeline.js'
 import type { CommittedBlock, LostBlocks, SinkOwner } from '../contract/sink.js'
 import { lostBlocksRow } from '../event/self-rows.js'
-import type { GapLedger } from './gap.js'
-import type { OwnRows } from './own-rows.js'
+import type { GapLedger, SelfReport } from './self-report.js'
 
-/** What the store asks of its writer, and tells it. */
-export class StoreListener implements SinkOwner {
-  readonly #identity: () => ServiceIdentity
+/** The exporter as the sink sees it: who it is, what it has lost, and where it wants to hear of blocks. */
+export class ExporterAsOwner implements SinkOwner {
+  readonly #context: RecordContext
   readonly #metrics: AuditMetrics
   readonly #gaps: GapLedger
-  readonly #ownRows: OwnRows
+  readonly #selfReport: SelfReport
   readonly #anchors = new BlockAnchors()
 
-  /** @param identity may be known later than the store */
-  constructor(identity: () => ServiceIdentity, metrics: AuditMetrics, gaps: GapLedger, ownRows: OwnRows) {
-    this.#identity = identity
+  /** @param context its identity may be known later than the sink */
+  constructor(context: RecordContext, metrics: AuditMetrics, gaps: GapLedger, selfReport: SelfReport) {
+    this.#context = context
     this.#metrics = metrics
     this.#gaps = gaps
-    this.#ownRows = ownRows
+    this.#selfReport = selfReport
   }
 
   get serviceName(): string | undefined {
-    return this.#identity().serviceName
+    return this.#context.identity.serviceName
   }
 
   get serviceInstanceId(): string | undefined {
-    return this.#identity().serviceInstanceId
+    return this.#context.identity.serviceInstanceId
   }
 
   get lost(): number {
@@ -41,6 +40,6 @@ export class StoreListener implements SinkOwner {
   /** Says it where it can be seen later on, too. */
   onLostBlocks(lost: LostBlocks): void {
     this.#metrics.count('records.lost_by_store', lost.rows)
-    this.#ownRows.record(lostBlocksRow(lost))
+    this.#selfReport.record(lostBlocksRow(lost))
   }
 }

@@ -2,9 +2,11 @@ import { diag } from '../host/diagnostics.js'
 import type { AuditEvent } from '../event/event.js'
 import { Ticket } from '../contract/ticket.js'
 import { Entry } from './entry.js'
+import type { Fates } from './fates.js'
+import type { Overflow } from './overflow.js'
 import type { AuditQueue } from './queue.js'
 import { backoffMs } from './backoff.js'
-import type { Settlement } from './settlement.js'
+import type { Writer } from './group-commit.js'
 import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal } from '../spool/spool.js'
 
 /** `overflow`: the spool is used when Postgres is behind or away. `always`: an async event is on disk before it counts. */
@@ -19,15 +21,8 @@ const FETCH_ROWS = 128
 /** Events that always stay in memory: while the database is away, it is they that find out when it is back. */
 const SCOUTS = 1
 
-/** What the spooler needs of the exporter. */
-export interface SpoolerHost {
-  /** Whether the database did not take the last batch. */
-  readonly isAway: boolean
-  /** How many events make a batch. */
-  readonly batchRows: number
-  /** Something new waits in the queue. */
-  wake(): void
-}
+/** How often it is looked whether events lie in the spool, or wait in memory, that no event of ours moves on, in ms. */
+const TEND_EVERY_MS = 5000
 
 /**
  * Moves events between the queue and the spool.
@@ -37,18 +32,21 @@ export interface SpoolerHost {
  * oldest first, when the database answers and fewer events wait than a batch has. An event that came from the spool, or
  * went there, carries its key, and its entry leaves the disk only when its fate is known.
  */
-export class Spooler {
+export class Spooler implements Overflow {
   readonly #spool: Spool
   readonly #mode: SpoolMode
   readonly #queue: AuditQueue
-  readonly #settlement: Settlement
-  readonly #host: SpoolerHost
+  readonly #fates: Fates
+  readonly #writer: Writer
+  readonly #batchRows: number
+  readonly #tending: NodeJS.Timeout
   /** `always`: accepted, and not on disk yet. */
   #arrivals: Entry[] = []
   /** `always`: denials whose callers were refused, and that are not on disk yet. They keep their places elsewhere. */
   #denials: Entry[] = []
   #appending: Promise<void> | undefined
   #fetching: Promise<void> | undefined
+  #isStopped = false
   #isEnding = false
   #refusals = 0
   #refusedUntil = 0
@@ -56,26 +54,33 @@ export class Spooler {
   /** Read, and without a place in memory. They are put back before anything else is read. */
   #unplaced: SpoolKey[] = []
 
-  constructor(spool: Spool, mode: SpoolMode, queue: AuditQueue, settlement: Settlement, host: SpoolerHost) {
+  /**
+   * @param batchRows how many events make a batch
+   */
+  constructor(
+    spool: Spool,
+    mode: SpoolMode,
+    queue: AuditQueue,
+    fates: Fates,
+    writer: Writer,
+    batchRows: number,
+  ) {
     this.#spool = spool
     this.#mode = mode
     this.#queue = queue
-    this.#settlement = settlement
-    this.#host = host
+    this.#fates = fates
+    this.#writer = writer
+    this.#batchRows = batchRows
+    this.#tending = setInterval(() => this.#tend(), TEND_EVERY_MS).unref()
+    this.refill()
   }
 
   get status() {
     return this.#spool.status
   }
 
-  /** Whether a new event goes to disk first. Then the spooler brings it into the queue. */
-  takesFirst(entry: Entry): boolean {
-    return this.#mode === 'always' && entry.lane === 'async' && performance.now() >= this.#refusedUntil
-  }
-
-  /** A new event has its place in the bounds. */
   arrived(entry: Entry): void {
-    if (this.takesFirst(entry)) this.#arrivals.push(entry)
+    if (this.#takesFirst(entry)) this.#arrivals.push(entry)
     else this.#queue.enqueue(entry)
     this.#appendSoon()
   }
@@ -85,20 +90,15 @@ export class Spooler {
    * may be on its way to the database meanwhile, and nothing changes about that.
    */
   keepDenial(entry: Entry): void {
-    if (this.#mode !== 'always') return
+    if (this.#mode !== 'always' || this.#isStopped) return
     this.#denials.push(entry)
-    this.#appendSoon()
-  }
-
-  /** Now and then: what lies on disk comes back, or what waits in vain goes there. */
-  tend(): void {
-    this.refill()
     this.#appendSoon()
   }
 
   /** Brings spooled events back while the database keeps up; while it is away a scout, if memory has none. */
   refill(): void {
-    const { batchRows, isAway } = this.#host
+    const batchRows = this.#batchRows
+    const isAway = this.#isAway
     if (this.#isEnding || this.#fetching !== undefined || this.#spool.status.entries === 0) return
     if (isAway ? this.#queue.held > 0 : this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
     this.#fetching = this.#fetch(isAway ? SCOUTS : batchRows).finally(() => {
@@ -113,7 +113,6 @@ export class Spooler {
     if (this.#removals.length === 1) setImmediate(() => void this.#flushRemovals())
   }
 
-  /** @returns whether the event is now kept aside on disk */
   async quarantine(entry: Entry, reason: string): Promise<boolean> {
     try {
       const key = entry.spoolKey ?? (await this.#spool.append([entry.event]))[0]
@@ -126,7 +125,6 @@ export class Spooler {
     }
   }
 
-  /** Puts these on disk, for the next process. @returns those that are not */
   async keep(entries: readonly Entry[]): Promise<readonly Entry[]> {
     const unkept: Entry[] = []
     const fresh = entries.filter(({ spoolKey }) => spoolKey === undefined)
@@ -137,7 +135,11 @@ export class Spooler {
     return unkept
   }
 
-  /** From now on nothing comes back. Everything that has arrived is on disk, or in the queue because the disk refused it. */
+  stop(): void {
+    this.#isStopped = true
+    clearInterval(this.#tending)
+  }
+
   async settled(): Promise<void> {
     this.#isEnding = true
     while (this.#appending !== undefined) await this.#appending
@@ -150,20 +152,39 @@ export class Spooler {
     await this.#spool.close()
   }
 
+  /** Now and then: what lies on disk comes back, or what waits in vain goes there. */
+  #tend(): void {
+    this.refill()
+    this.#appendSoon()
+  }
+
+  /** Whether the database did not take the last batch. */
+  get #isAway(): boolean {
+    return this.#writer.fault() !== undefined
+  }
+
+  /** Whether a new event goes to disk before it goes into the queue. */
+  #takesFirst(entry: Entry): boolean {
+    return this.#mode === 'always' && entry.lane === 'async' && performance.now() >= this.#refusedUntil
+  }
+
   #appendSoon(): void {
     if (this.#appending !== undefined) return
     if (this.#arrivals.length === 0 && this.#denials.length === 0 && this.#surplus === 0) return
-    this.#appending = this.#appendAll().finally(() => {
-      this.#appending = undefined
-      this.#appendSoon()
-    })
+    this.#appending = this.#appendAll()
+      // A mistake of ours: those it was about are still without a fate, and given one at the end.
+      .catch((error: unknown) => this.#say('events went astray', error))
+      .finally(() => {
+        this.#appending = undefined
+        this.#appendSoon()
+      })
   }
 
   /** How many of those that wait should be on disk only. */
   get #surplus(): number {
     if (!this.#queue.hasAsync || performance.now() < this.#refusedUntil) return 0
     const { isCrowded, waiting } = this.#queue
-    return isCrowded || this.#host.isAway ? Math.min(APPEND_ROWS, waiting - SCOUTS) : 0
+    return isCrowded || this.#isAway ? Math.min(APPEND_ROWS, waiting - SCOUTS) : 0
   }
 
   async #appendAll(): Promise<void> {
@@ -180,18 +201,18 @@ export class Spooler {
       if (!kept || !isSurplus || !(await this.#release(chunk))) {
         for (const entry of chunk) this.#queue.enqueue(entry)
       }
-      this.#host.wake()
+      this.#writer.wake()
     }
     // The database may be back since, and have nothing to do.
     this.refill()
   }
 
   async #appendDenials(): Promise<void> {
-    const isOpen = ({ phase, spoolKey }: Entry): boolean => phase !== 'settled' && spoolKey === undefined
+    const isOpen = ({ isOver, spoolKey }: Entry): boolean => !isOver && spoolKey === undefined
     const denials = this.#denials.splice(0, APPEND_ROWS).filter(isOpen)
     if (denials.length === 0 || !(await this.#append(denials))) return
     // Stored while it was written to disk: whoever stored it did not know of that.
-    for (const entry of denials) if (entry.phase === 'settled') this.forget(entry)
+    for (const entry of denials) if (entry.isOver) this.forget(entry)
   }
 
   async #append(entries: readonly Entry[]): Promise<boolean> {
@@ -199,7 +220,7 @@ export class Spooler {
       const keys = await this.#spool.append(entries.map(({ event }) => event))
       entries.forEach((entry, i) => {
         entry.spoolKey = keys[i]
-        this.#settlement.onDisk(entry)
+        this.#fates.onDisk(entry)
       })
       this.#refusals = 0
       return true
@@ -219,7 +240,7 @@ export class Spooler {
       this.#refusedUntil = performance.now() + backoffMs(this.#refusals++)
       return false
     }
-    for (const entry of entries) this.#settlement.spooled(entry)
+    for (const entry of entries) this.#fates.spooled(entry)
     return true
   }
 
@@ -238,7 +259,7 @@ export class Spooler {
       this.#say('spooled events could not be read', error)
     }
     if (fetched === 0) return
-    this.#host.wake()
+    this.#writer.wake()
     // The next ones are read while these are being written.
     setImmediate(() => this.refill())
   }
@@ -248,7 +269,7 @@ export class Spooler {
       const entry = entryOf(event)
       entry.spoolKey = key
       if (this.#queue.reserve(entry)) {
-        this.#settlement.returned(entry)
+        this.#fates.returned(entry)
         this.#queue.enqueue(entry)
       } else {
         this.#unplaced.push(key)

@@ -1,5 +1,5 @@
 import { MACHINE_ID_MAX } from '../event/snowflake.js'
-import { EXPORTER_DEFAULTS } from '../exporter/exporter.js'
+import { BOUNDS } from '../exporter/bounds.js'
 import type { SpoolMode } from '../exporter/spooler.js'
 import type { OptionSpec } from './option-spec.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
@@ -61,47 +61,32 @@ export const OPTIONS = Object.freeze({
   },
   lingerMs: {
     kind: 'integer',
-    min: 0,
-    max: MINUTE_MS,
-    unit: 'ms',
+    ...BOUNDS.lingerMs,
     variables: ['NOETL_SECRET_AUDIT_LINGER_MS'],
-    default: EXPORTER_DEFAULTS.lingerMs,
     doc: 'How long an async event may wait for others to share its transaction. A strict event never waits for that.',
   },
   batchRows: {
     kind: 'integer',
-    min: 1,
-    max: 10_000,
-    unit: 'rows',
+    ...BOUNDS.batchRows,
     variables: ['NOETL_SECRET_AUDIT_BATCH_ROWS'],
-    default: EXPORTER_DEFAULTS.batchRows,
     doc: 'Most rows of one transaction.',
   },
   batchBytes: {
     kind: 'integer',
-    min: 1024,
-    max: 64 * 1024 * 1024,
-    unit: 'bytes',
+    ...BOUNDS.batchBytes,
     variables: ['NOETL_SECRET_AUDIT_BATCH_BYTES'],
-    default: EXPORTER_DEFAULTS.batchBytes,
     doc: 'Most bytes of one transaction.',
   },
   queueRows: {
     kind: 'integer',
-    min: 1,
-    max: 10_000_000,
-    unit: 'events',
+    ...BOUNDS.queueRows,
     variables: ['NOETL_SECRET_AUDIT_QUEUE_ROWS'],
-    default: EXPORTER_DEFAULTS.queueRows,
     doc: 'Most events held in memory, waiting and in flight. Beyond it strict callers are refused and async events dropped.',
   },
   queueBytes: {
     kind: 'integer',
-    min: 64 * 1024,
-    max: 16 * 1024 * 1024 * 1024,
-    unit: 'bytes',
+    ...BOUNDS.queueBytes,
     variables: ['NOETL_SECRET_AUDIT_QUEUE_BYTES'],
-    default: EXPORTER_DEFAULTS.queueBytes,
     doc: 'Most bytes of events held in memory.',
   },
   spoolDirectory: {

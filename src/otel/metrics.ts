@@ -74,6 +74,8 @@ export interface GaugeSource {
   readonly spoolBytes: number
 }
 
+const EMPTY: GaugeSource = { queueDepth: 0, oldestPendingAge: 0, spoolDepth: 0, spoolBytes: 0 }
+
 /** Boundaries in seconds: a local commit takes a millisecond, a strict deadline is five seconds. */
 const COMMIT_BOUNDARIES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 const BATCH_BOUNDARIES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
@@ -98,10 +100,12 @@ export class AuditMetrics {
   readonly #counters = new Map<CounterName, number>()
   readonly #operations = operationLabels()
   readonly #outcomes = outcomeLabels()
-  #gauges: () => GaugeSource = () => ({ queueDepth: 0, oldestPendingAge: 0, spoolDepth: 0, spoolBytes: 0 })
+  readonly #gauges: () => GaugeSource
   #instruments: Instruments | undefined
 
-  constructor() {
+  /** @param gauges the current values; all 0 without it */
+  constructor(gauges: () => GaugeSource = () => EMPTY) {
+    this.#gauges = gauges
     for (const operation of KNOWN_OPERATIONS) {
       for (const outcome of KNOWN_OUTCOMES) this.#series(operation, outcome)
     }
@@ -136,10 +140,6 @@ export class AuditMetrics {
       this.#instruments?.commitDuration.record(seconds)
       this.#instruments?.batchSize.record(rows)
     })
-  }
-
-  watch(gauges: () => GaugeSource): void {
-    this.#gauges = gauges
   }
 
   /** Makes instruments when a MeterProvider is registered that has none of them yet. Cheap when nothing changed. */

@@ -31,6 +31,7 @@ export class AuditSpanProcessor {
   readonly #pipeline: SpanPipeline
   readonly #flushTimeoutMs: number
   #stopped = false
+  #hasSeenSpan = false
 
   constructor(pipeline: SpanPipeline, options: AuditSpanProcessorOptions = {}) {
     this.#pipeline = pipeline
@@ -38,7 +39,13 @@ export class AuditSpanProcessor {
     this.#flushTimeoutMs = options.flushTimeoutMs ?? DEFAULT_FLUSH_TIMEOUT_MS
   }
 
+  /** Whether a tracer has it, as far as can be known: one that was given a span has. */
+  get hasSeenSpan(): boolean {
+    return this.#hasSeenSpan
+  }
+
   onStart(_span: unknown, parentContext: Context): void {
+    this.#hasSeenSpan = true
     try {
       if (this.#isActive) ticketOf(parentContext)?.claim(this.#pipeline)
     } catch (error) {

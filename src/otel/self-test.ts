@@ -36,11 +36,11 @@ class Probe implements Claimable {
  * Sends a probe span through the tracer as it is configured now, and sees whether the processor of `pipeline` claims
  * it. When it does not, records take the direct path: they are stored all the same, hence warnings only.
  *
- * @param isProcessorTaken whether the application has asked for the processor: no tracer can have it before
+ * @param isInstalled whether a tracer is known to have the processor
  */
-export function checkTelemetry(pipeline: AuditPipeline, isProcessorTaken: boolean): HealthFinding[] {
+export function checkTelemetry(pipeline: AuditPipeline, isInstalled: boolean): HealthFinding[] {
   const findings: HealthFinding[] = []
-  const found = probe(pipeline, isProcessorTaken)
+  const found = probe(pipeline, isInstalled)
   if (found !== undefined) findings.push({ level: 'warning', check: 'tracer', message: found })
   const meters = metrics.getMeterProvider().constructor.name
   if (meters === 'NoopMeterProvider') {
@@ -58,7 +58,7 @@ const PARENT: SpanContext = {
   isRemote: true,
 }
 
-function probe(pipeline: AuditPipeline, isProcessorTaken: boolean): string | undefined {
+function probe(pipeline: AuditPipeline, isInstalled: boolean): string | undefined {
   const hidden = hiddenApi()
   if (hidden !== undefined) {
     return (
@@ -79,8 +79,14 @@ function probe(pipeline: AuditPipeline, isProcessorTaken: boolean): string | und
     if (ticket.claimedBy === pipeline) return undefined
     if (ticket.claimedBy !== undefined)
       return 'another audit pipeline in this process claims the traced records'
-    if (isRecording || (isOwn && !isProcessorTaken)) {
+    if (isRecording) {
       return `the tracer (${tracerName()}) does not have the audit span processor: records take the direct path`
+    }
+    if (isOwn && !isInstalled) {
+      return (
+        `the tracer (${tracerName()}) does not have the audit span processor: records take the direct path. If it has, its ` +
+        'sampler is not wrapped in AuditSampler, and only records in traces that are not sampled do'
+      )
     }
     return isOwn
       ? `the sampler of the tracer (${tracerName()}) is not wrapped in AuditSampler: records in traces that are not sampled take the direct path`

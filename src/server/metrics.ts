@@ -1,4 +1,4 @@
-import type { AuditStats } from '../exporter/stats.js'
+import type { AuditStats } from '../exporter/fates.js'
 import { VERSION } from '../version.js'
 
 /** Upper ends of the duration buckets, in seconds. */

@@ -1,4 +1,4 @@
-import type { AuditStats } from '../exporter/stats.js'
+import type { AuditStats } from '../exporter/fates.js'
 import type { Trust } from '../verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'

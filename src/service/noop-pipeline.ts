@@ -9,6 +9,7 @@ export class NoopPipeline implements AuditPipeline {
   readonly tracing = false
 
   submit(ticket: Ticket): void {
+    ticket.submitted()
     const { event, digest } = ticket
     ticket.grant({ auditId: event.auditId, committedAt: event.occurredAt, digest, place: undefined })
   }

@@ -3,8 +3,10 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { trace } from '@opentelemetry/api'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createAudit } from '../../src/audit/audit.js'
+import { type Audit, createAudit } from '../../src/audit/audit.js'
+import type { HealthFinding } from '../../src/contract/sink.js'
 import type { AuditEvent } from '../../src/event/event.js'
 import type { AuditOptions } from '../../src/options/options.js'
 import type * as Package from '../../src/index.js'
@@ -15,7 +17,7 @@ import { packageRoot } from '../support/postgres/package-root.js'
 import { SteppedSink } from '../support/stepped-sink.js'
 import { readTrail } from '../support/trail.js'
 import { waitUntil } from '../support/wait-until.js'
-import { listening } from '../service/telemetry.js'
+import { listening, traced } from '../service/telemetry.js'
 
 const ACCESS = { credential: 'orders-db', operation: 'get_credential', outcome: 'ok' } as const
 
@@ -285,7 +287,55 @@ describe('start', () => {
   })
 })
 
+describe('the processor', () => {
+  const saidOfTracer = async (audit: Audit): Promise<string | undefined> =>
+    (await audit.selfTest()).findings.find(({ check }) => check === 'tracer')?.message
+
+  it('may be looked at, and nothing changes about what the self-test finds', async () => {
+    const { audit } = audited()
+    traced()
+    const before = await saidOfTracer(audit)
+    expect(before).toContain('does not have our span processor')
+    expect(audit.processor).toBe(audit.processor)
+    expect(await saidOfTracer(audit)).toBe(before)
+  })
+
+  it('is known to be in the tracer once it was given a span', async () => {
+    const { audit } = audited()
+    traced([audit.processor])
+    expect(await saidOfTracer(audit)).toContain('If it has, its sampler is not wrapped in AuditSampler')
+    trace.getTracer('an application').startSpan('a request').end()
+    expect(await saidOfTracer(audit)).toMatch(/^the sampler of the tracer .* is not wrapped in AuditSampler/)
+  })
+})
+
 describe('close', () => {
+  it('while it starts, which then fails, is for good', async () => {
+    let proceed: (() => void) | undefined
+    const checked = new Promise<HealthFinding[]>((resolve) => {
+      proceed = () => resolve([{ level: 'error', check: 'fsync', message: 'fsync is off' }])
+    })
+    const sink = Object.assign(new RecordingAuditSink(), { check: () => checked })
+    const audit = createAudit({ sink, strict: true })
+    const starting = audit.start()
+    const closing = audit.close()
+    proceed?.()
+    await expect(starting).rejects.toMatchObject({ code: 'AUDIT_SELF_TEST' })
+    await closing
+    await expect(audit.start()).rejects.toMatchObject({ code: 'AUDIT_CLOSED' })
+    await audit.close()
+    expect(sink.events).toEqual([])
+  })
+
+  it('of one that only recorded is for good, too', async () => {
+    const { audit } = audited()
+    await audit.service.recordStrict(ACCESS)
+    const closing = audit.close()
+    await expect(audit.start()).rejects.toMatchObject({ code: 'AUDIT_CLOSED' })
+    await closing
+    await expect(audit.service.recordStrict(ACCESS)).rejects.toMatchObject({ code: 'AUDIT_CLOSED' })
+  })
+
   it.each([Number.NaN, -1])('in %s ms is refused, and closes nothing', async (timeoutMs) => {
     const { audit } = audited()
     await audit.start()

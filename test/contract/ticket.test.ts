@@ -45,6 +45,19 @@ describe('a ticket', () => {
     expect(ticket.isWaiting).toBe(false)
   })
 
+  it('is sealed once: what was handed over does not change', () => {
+    const ticket = new Ticket('async', 0, 0)
+    ticket.seal(EVENT)
+    expect(() => ticket.seal(EVENT)).toThrow('a ticket was sealed twice')
+  })
+
+  it('gets somebody to answer before it is submitted, or not at all', () => {
+    const ticket = new Ticket('strict', 1000, 0)
+    ticket.seal(EVENT)
+    new NoopPipeline().submit(ticket)
+    expect(() => ticket.onAnswer(() => {})).toThrow('after it was submitted')
+  })
+
   it('of an async record has nobody to answer', () => {
     const ticket = new Ticket('async', 0, 0)
     expect(ticket.isWaiting).toBe(false)

@@ -2,7 +2,10 @@ import { runInNewContext } from 'node:vm'
 import { setFlagsFromString } from 'node:v8'
 import { DiagLogLevel, diag } from '@opentelemetry/api'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BOUNDS, EXPORTER_DEFAULTS } from '../../src/exporter/bounds.js'
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
+import { SecretAuditService } from '../../src/service/service.js'
+import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { Ticket } from '../../src/contract/ticket.js'
 import { anEvent, batchOf } from '../support/events.js'
 import { FAILED, LASTING, REFUSED, UNKNOWN } from '../support/faults.js'
@@ -67,15 +70,15 @@ describe('a full queue', () => {
   })
 
   test('is bounded by bytes, too', async () => {
-    start({ queueBytes: 10_000 })
+    start({ queueBytes: 65_536 })
     const notes = 'n'.repeat(1000)
     const fates: string[] = []
-    for (let i = 0; i < 20; i++) void ledger.async({ notes }).fate.then((fate) => fates.push(fate))
+    for (let i = 0; i < 130; i++) void ledger.async({ notes }).fate.then((fate) => fates.push(fate))
     await new Promise(setImmediate)
     const { droppedAsync, pending } = exporter.stats()
-    expect(droppedAsync + pending).toBe(20)
-    expect(pending).toBeLessThanOrEqual(10)
-    expect(pending).toBeGreaterThan(5)
+    expect(droppedAsync + pending).toBe(130)
+    expect(pending).toBeLessThanOrEqual(65)
+    expect(pending).toBeGreaterThan(33)
   })
 
   test('says which events were lost, but not a hundred times a second', async () => {
@@ -109,6 +112,43 @@ describe('a full queue', () => {
     flood(50_000)
     expect(heapUsed() - before).toBeLessThan(5_000_000)
     expect(flooded.stats()).toMatchObject({ emitted: 60_000, pending: 1000, droppedAsync: 59_000 })
+  })
+})
+
+describe('a bound that is given', () => {
+  const made = (options: object) => new DurableAuditExporter({ ...options, sink: new RecordingAuditSink() })
+
+  test.each(Object.entries(BOUNDS))(
+    'as %s is checked, and named with what is accepted',
+    (field, { min, max, unit }) => {
+      for (const wrong of [min - 1, -1, max + 1, 'x', '10', Number.NaN, Infinity, min + 0.5, true]) {
+        const got = typeof wrong === 'string' ? JSON.stringify(wrong) : String(wrong)
+        const message = `AUDIT_INVALID_OPTION: ${field} must be an integer from ${min} to ${max} (${unit}); got ${got}`
+        expect(() => made({ [field]: wrong })).toThrow(
+          expect.objectContaining({ code: 'AUDIT_INVALID_OPTION', field, message }) as Error,
+        )
+      }
+      for (const right of [min, max]) expect(() => made({ [field]: right })).not.toThrow()
+    },
+  )
+
+  test.each([-1, 1024, 1.5, 'x', Number.NaN])('as machineId is checked: %s', (machineId) => {
+    const wanted = expect.objectContaining({ code: 'AUDIT_INVALID_OPTION', field: 'machineId' }) as Error
+    expect(() => made({ machineId })).toThrow(wanted)
+  })
+
+  test('and undefined is its default: the queue is bounded, and so are batches', async () => {
+    const nothing = Object.fromEntries(Object.keys(BOUNDS).map((field) => [field, undefined]))
+    const sink = new RecordingAuditSink()
+    const exporter = new DurableAuditExporter({ ...nothing, machineId: undefined, identity: undefined, sink })
+    const service = new SecretAuditService({ pipeline: exporter })
+    const { queueRows, batchRows } = EXPORTER_DEFAULTS
+    const access = { credential: 'c', operation: 'get_credential', outcome: 'ok' } as const
+    for (let i = 0; i < queueRows + 100; i++) service.recordAsync(access)
+    expect(exporter.stats()).toMatchObject({ pending: queueRows, droppedAsync: 100 })
+    await exporter.forceFlush()
+    expect(Math.max(...sink.batches.map(({ entries }) => entries.length))).toBe(batchRows)
+    await exporter.close(60_000)
   })
 })
 

@@ -1,7 +1,6 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DurableAuditExporter } from '../../src/exporter/exporter.js'
-import type { SpanExportResult } from '../../src/exporter/span-export.js'
+import { DurableAuditExporter, type SpanExportResult } from '../../src/exporter/exporter.js'
 import { toSpanEvent } from '../../src/otel/span-event.js'
 import type { EndedSpan } from '../../src/otel/read-span.js'
 import { Ticket } from '../../src/contract/ticket.js'

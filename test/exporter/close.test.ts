@@ -16,7 +16,7 @@ let ledger: Ledger
 function start(options: Partial<DurableAuditExporterOptions> = {}): void {
   sink = new SteppedSink()
   watched = new WatchedSink(sink)
-  exporter = new DurableAuditExporter({ lingerMs: 600_000, ...options, sink: watched })
+  exporter = new DurableAuditExporter({ lingerMs: 60_000, ...options, sink: watched })
   ledger = new Ledger(exporter)
 }
 

@@ -1,4 +1,4 @@
-import { createAudit, RecordingAuditSink, SecretAuditService } from 'otel-audit'
+import { createAudit, DurableAuditExporter, RecordingAuditSink, SecretAuditService } from 'otel-audit'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { parseSwitch } from '../../src/service/mode.js'
 import { ACCESS, recording } from './recording.js'
@@ -114,10 +114,13 @@ describe('a service that a library made with fromEnv', () => {
 
 describe('the policy of a pipeline made by the application', () => {
   it('that throws means strict and the default deadline', async () => {
-    const { exporter, row } = recording()
-    exporter.policy = { isStrict: thrower, deadlineMs: thrower }
-    const service = new SecretAuditService({ pipeline: exporter as never })
-    expect(await service.record(ACCESS)).toMatchObject({ auditId: (await row()).auditId })
+    const sink = new RecordingAuditSink()
+    const context = { identity: {}, policy: { isStrict: thrower, deadlineMs: thrower } }
+    const pipeline = new DurableAuditExporter({ sink, context, lingerMs: 0 })
+    onTestFinished(() => pipeline.close(0))
+    const service = new SecretAuditService({ pipeline })
+    const receipt = await service.record(ACCESS)
+    expect(sink.events).toMatchObject([{ auditId: receipt?.auditId }])
   })
 })
 

@@ -15,7 +15,7 @@ describe('the spool refuses to go on', () => {
     const takenOver = environmentIn(directory, 'adopted-1')
     handOut.takeOver(takenOver)
     expect(() => handOut.takeOver(takenOver)).toThrow(
-      'otel-audit: broken invariant: an environment is opened once',
+      'a bug in otel-audit, please report it: an environment is opened once',
     )
     expect(handOut.environments()).toHaveLength(2)
   })
@@ -23,14 +23,20 @@ describe('the spool refuses to go on', () => {
   test('with an environment that was closed', async () => {
     const environment = environmentIn(temporaryDirectory(), 'own')
     await environment.close()
-    expect(() => environment.append([new Uint8Array(8)])).toThrow('broken invariant: a closed environment')
-    expect(() => environment.remove([1])).toThrow('broken invariant: a closed environment')
+    expect(() => environment.append([new Uint8Array(8)])).toThrow(
+      'a bug in otel-audit, please report it: a closed environment',
+    )
+    expect(() => environment.remove([1])).toThrow(
+      'a bug in otel-audit, please report it: a closed environment',
+    )
   })
 
   test('when two things at once would hold the gate open', () => {
     const gate = new ExitGate()
     expect(gate.enter()).toBe(true)
-    expect(() => gate.enter()).toThrow('broken invariant: the worker does one thing at a time')
+    expect(() => gate.enter()).toThrow(
+      'a bug in otel-audit, please report it: the worker does one thing at a time',
+    )
     gate.leave()
     expect(gate.enter()).toBe(true)
   })
@@ -40,11 +46,13 @@ describe('the spool refuses to go on', () => {
     const own = await ProcessDirectory.claim(directory)
     onTestFinished(() => own.leave())
     await expect(own.setAside(own.ownEnvironment, 'damaged')).rejects.toThrow(
-      'broken invariant: only an environment',
+      'a bug in otel-audit, please report it: only an environment',
     )
     const foreign = join(directory, 'adopted-1')
     mkdirSync(foreign)
-    await expect(own.setAside(foreign, 'damaged')).rejects.toThrow('broken invariant: only an environment')
+    await expect(own.setAside(foreign, 'damaged')).rejects.toThrow(
+      'a bug in otel-audit, please report it: only an environment',
+    )
   })
 })
 

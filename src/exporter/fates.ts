@@ -1,12 +1,11 @@
 import { diag, guardedCall } from '../host/diagnostics.js'
-import { AuditError, type AuditErrorCode } from '../errors.js'
+import { isSanitized } from '../event/event.js'
 import type { AuditMetrics } from '../otel/metrics.js'
-import type { RowPlace } from '../contract/ticket.js'
+import type { TicketRoute } from '../contract/pipeline.js'
 import type { SinkFault } from '../contract/sink.js'
-import type { Entry, Fate } from './entry.js'
-import type { GapLedger } from './gap.js'
-import { Generations } from './generations.js'
+import type { Entry, Fate, Generation } from './entry.js'
 import type { AuditQueue } from './queue.js'
+import type { GapLedger } from './self-report.js'
 
 /** Told how every event ended. `auditId` is that of the record; a stored event may have been re-keyed. */
 export type SettledListener = (auditId: bigint, fate: Fate) => void
@@ -21,13 +20,38 @@ export type LossReason = 'queue_full' | 'closed' | 'rejected' | 'caller_refused'
 const NAMED_DROPS_PER_SECOND = 10
 
 /**
- * The one place where an event's fate is written down: counted once, told once, its place in the queue given up.
- * What the *caller* is told is a different matter and may come earlier: {@link deny}.
+ * How many events are where. At every moment
+ * `emitted + spoolIn = written + droppedAsync + failedStrict + quarantined + pending + spoolOut`.
  */
-export class Settlement {
+export interface AuditStats {
+  readonly emitted: number
+  /** Came back from the spool, those that other processes left included. */
+  readonly spoolIn: number
+  /** In the spool, and not in memory any more. */
+  readonly spoolOut: number
+  readonly quarantined: number
+  readonly written: number
+  readonly droppedAsync: number
+  readonly failedStrict: number
+  /** Waiting or in flight. */
+  readonly pending: number
+}
+
+/** Who has to know of fates, besides the listeners of the application. */
+export interface FatesObserver {
+  /** Told of every stored event, before it gives up its place. */
+  stored(entry: Entry): void
+}
+
+/**
+ * The one place where an event's fate is written down: counted once, told once, its place in the queue given up.
+ * What the *caller* is told is a different matter, and may come earlier: `Callers`.
+ */
+export class Fates {
   readonly #queue: AuditQueue
   readonly #metrics: AuditMetrics
   readonly #gaps: GapLedger
+  readonly #observer: FatesObserver
   readonly #listeners = new Set<SettledListener>()
   readonly #spooledListeners = new Set<SpooledListener>()
   readonly #pending = new Set<Entry>()
@@ -35,15 +59,11 @@ export class Settlement {
   #second = 0
   #named = 0
 
-  /** Told of every stored event, before anybody else. */
-  onStored: ((entry: Entry) => void) | undefined
-  /** Told of every accepted event whose caller was refused. */
-  onDenied: ((entry: Entry) => void) | undefined
-
-  constructor(queue: AuditQueue, metrics: AuditMetrics, gaps: GapLedger) {
+  constructor(queue: AuditQueue, metrics: AuditMetrics, gaps: GapLedger, observer: FatesObserver) {
     this.#queue = queue
     this.#metrics = metrics
     this.#gaps = gaps
+    this.#observer = observer
   }
 
   onSettled(listener: SettledListener): () => void {
@@ -56,6 +76,30 @@ export class Settlement {
     return () => this.#spooledListeners.delete(listener)
   }
 
+  stats(): AuditStats {
+    const metrics = this.#metrics
+    return {
+      emitted: metrics.total('records.emitted'),
+      written: metrics.writes('written'),
+      droppedAsync: metrics.writes('dropped_async'),
+      failedStrict: metrics.writes('failed_strict'),
+      pending: this.pending,
+      quarantined: metrics.total('records.quarantined'),
+      spoolIn: metrics.total('spool.in'),
+      spoolOut: metrics.total('spool.out'),
+    }
+  }
+
+  /** An event came, and is accepted or turned away next. */
+  emitted({ ticket }: Entry, route: TicketRoute): void {
+    const metrics = this.#metrics
+    metrics.count('records.emitted')
+    if (route === 'direct') metrics.count('records.direct')
+    if (ticket.redacted > 0) metrics.count('records.redacted', ticket.redacted)
+    if (isSanitized(ticket.event)) metrics.count('records.sanitized')
+  }
+
+  /** The event has its place in the queue. */
   accepted(entry: Entry): void {
     this.#pending.add(entry)
     entry.generation = this.#generations.enter()
@@ -78,23 +122,28 @@ export class Settlement {
     return this.#pending.size
   }
 
+  /** The events that have no fate. */
+  unsettled(): readonly Entry[] {
+    return [...this.#pending]
+  }
+
+  isPending(entry: Entry): boolean {
+    return this.#pending.has(entry)
+  }
+
   /** Resolves when every event accepted so far has its fate. */
   barrier(): Promise<void> {
     return this.#generations.barrier()
   }
 
-  stored(entry: Entry, committedAt: number, place?: RowPlace): void {
+  stored(entry: Entry): void {
     this.#metrics.countWrite(entry.event, 'written')
-    this.onStored?.(entry)
-    const { event, digest } = entry
-    const receipt = { auditId: event.auditId, committedAt, digest, place }
-    guardedCall('the answer to a strict record', () => entry.ticket.grant(receipt))
+    this.#observer.stored(entry)
     this.#settle(entry, 'stored')
   }
 
   /** The database can never store it. */
   refused(entry: Entry, fault: SinkFault): void {
-    this.deny(entry, fault)
     this.#countLoss(entry, 'refused', 'rejected', fault.message)
     this.#settle(entry, 'refused')
   }
@@ -114,9 +163,10 @@ export class Settlement {
 
   /** The disk has the event, and memory lets go of it. Its fate is still to come. */
   spooled(entry: Entry): void {
+    entry.to('spooled')
     this.#metrics.count('spool.out')
     this.#leave(entry)
-    entry.onFate?.('spooled')
+    entry.role.onFate?.('spooled')
   }
 
   /** The event came back from the disk, and has its place. */
@@ -126,39 +176,26 @@ export class Settlement {
   }
 
   /** An event that never got a place in the queue. */
-  turnedAway(entry: Entry, code: 'AUDIT_QUEUE_FULL' | 'AUDIT_CLOSED', message: string): void {
-    this.deny(entry, { code, message })
-    this.#countLoss(entry, 'dropped', code === 'AUDIT_CLOSED' ? 'closed' : 'queue_full', message)
+  turnedAway(entry: Entry, reason: LossReason, message: string): void {
+    entry.to('settled')
+    this.#countLoss(entry, 'dropped', reason, message)
     this.#tell(entry, 'dropped')
-  }
-
-  /** Tells a waiting caller that it must not release the secret. The event itself may live on. */
-  deny(entry: Entry, fault: { code: AuditErrorCode; message: string; cause?: unknown }): void {
-    if (!entry.ticket.isWaiting) return
-    entry.callerRefused = true
-    clearTimeout(entry.deadline)
-    this.#metrics.count('strict.denied')
-    const { event } = entry.ticket
-    const options = fault.cause === undefined ? { event } : { event, cause: fault.cause }
-    const error = new AuditError(fault.code, fault.message, options)
-    guardedCall('the answer to a strict record', () => entry.ticket.deny(error))
-    if (this.#pending.has(entry)) this.onDenied?.(entry)
   }
 
   #countLoss(entry: Entry, fate: Fate, reason: LossReason, message: string): void {
     const status = entry.ticket.mode === 'strict' ? 'failed_strict' : 'dropped_async'
     this.#metrics.countWrite(entry.event, status)
-    if (!entry.isToldAgain) this.#gaps.note(entry.event.auditId, reason)
+    if (entry.role.isToldAgain !== true) this.#gaps.note(entry.event.auditId, reason)
     this.#name(entry, fate, message)
   }
 
   #settle(entry: Entry, fate: Fate): void {
+    entry.to('settled')
     this.#leave(entry)
     this.#tell(entry, fate)
   }
 
   #leave(entry: Entry): void {
-    entry.phase = 'settled'
     clearTimeout(entry.deadline)
     this.#queue.release(entry)
     this.#pending.delete(entry)
@@ -166,7 +203,7 @@ export class Settlement {
   }
 
   #tell(entry: Entry, fate: Fate): void {
-    entry.onFate?.(fate)
+    entry.role.onFate?.(fate)
     for (const listener of this.#listeners) {
       guardedCall('an onSettled listener', () => listener(entry.ticket.event.auditId, fate))
     }
@@ -188,5 +225,51 @@ export class Settlement {
       `otel-audit: audit event ${fate}: audit id ${auditId}, operation ${operation}, outcome ${outcome}, ` +
         `credential ${JSON.stringify(credential)}: ${reason}`,
     )
+  }
+}
+
+/**
+ * Barriers behind which everything must end that was accepted before them. Neither a barrier nor an event costs more
+ * when there are many of either: an event only counts for the generation in which it came.
+ */
+export class Generations {
+  /** Oldest first. The last one is that of the events that come now. */
+  readonly #all: Generation[] = [{ open: 0, waiting: [] }]
+
+  /** @returns what {@link leave} wants to have */
+  enter(): Generation {
+    const current = this.#current
+    current.open++
+    return current
+  }
+
+  /** An event has its fate. */
+  leave(generation: Generation | undefined): void {
+    if (generation === undefined) return
+    generation.open--
+    this.#passBarriers()
+  }
+
+  /** Resolves when all that have entered have left. */
+  barrier(): Promise<void> {
+    const current = this.#current
+    const waited = new Promise<void>((resolve) => current.waiting.push(resolve))
+    if (current.open > 0) this.#all.push({ open: 0, waiting: [] })
+    this.#passBarriers()
+    return waited
+  }
+
+  get #current(): Generation {
+    const current = this.#all.at(-1)
+    if (current === undefined) throw new TypeError('there is always a generation')
+    return current
+  }
+
+  #passBarriers(): void {
+    for (let first = this.#all[0]; first?.open === 0; first = this.#all[0]) {
+      for (const pass of first.waiting.splice(0)) pass()
+      if (this.#all.length === 1) return
+      this.#all.shift()
+    }
   }
 }

@@ -3,6 +3,7 @@ import { AuditError } from '../../src/errors.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { TRAIL_CREDENTIAL } from '../../src/event/self-rows.js'
 import { RecordingAuditSink } from '../../src/sinks/recording.js'
+import { listening } from '../service/telemetry.js'
 import { FAILED, LASTING, UNKNOWN } from '../support/faults.js'
 import { Ledger } from '../support/ledger.js'
 import { type HeldWrite, SteppedSink } from '../support/stepped-sink.js'
@@ -127,6 +128,18 @@ describe('a strict event that is sent and not answered by its deadline', () => {
     const again = await sink.next()
     expect(again.batch.entries.map((entry) => entry.event)).toEqual([event])
   })
+})
+
+test('strict events that are committed in the turn of their deadline are granted: their rows are there', async () => {
+  const said = listening()
+  // Of two that are committed together the second one is told a turn later.
+  const answers = [ledger.strict({}, DEADLINE_MS).answer, ledger.strict({}, DEADLINE_MS).answer]
+  const write = await sink.next()
+  // Their timers, then this one, in one turn: they are committed after the deadline, and before anybody is refused.
+  globalThis.setTimeout(() => write.store(), DEADLINE_MS + 1)
+  for (const end = performance.now() + 3 * DEADLINE_MS; performance.now() < end; );
+  for (const answer of answers) expect(await answer).toHaveProperty('committedAt')
+  expect(said).toEqual([])
 })
 
 describe('after a lasting failure', () => {

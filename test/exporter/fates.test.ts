@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type Generation, Generations } from '../../src/exporter/generations.js'
+import type { Generation } from '../../src/exporter/entry.js'
+import { Generations } from '../../src/exporter/fates.js'
 
 /** Barriers that have been passed, by name, after the microtasks that tell so. */
 function watching(): { passed: string[]; put(generations: Generations, name: string): void } {
