@@ -6,7 +6,7 @@ import type { ActorType, AuditEvent } from '../../event/event.js'
 import { untraced } from '../../host/untraced.js'
 import { copyOut } from './copy-out.js'
 import { fault } from '../faults.js'
-import { readRowEvidence } from './row-evidence.js'
+import { readCheckedRow } from './checked-row.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import { readSql, renderSql } from '../sql-text.js'
@@ -73,7 +73,7 @@ export class Snapshot implements TrailSource {
   }
 
   rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
-    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readRowEvidence))
+    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
   }
 
   /** One row as the event that it makes, and where it says that it is. */

@@ -43,8 +43,8 @@ function int8(value: bigint | null): string | undefined {
   return value === null ? undefined : value.toString()
 }
 
-/** A block that the database has. */
-export interface NewestBlock {
+/** A block as it is stored, and when the database stored it. */
+export interface RecordedBlock {
   readonly columns: BlockColumns
   /** µs since the Unix epoch, by the database's clock. */
   readonly recordedAt: number
@@ -108,7 +108,7 @@ export class AppendStatements {
   }
 
   /** The two newest blocks of a chain up to a number, the newest first. Primary only. */
-  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<NewestBlock[]> {
+  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<RecordedBlock[]> {
     const query: QueryArrayConfig = {
       text: this.#sql['newest-blocks'],
       values: [chain, upTo],

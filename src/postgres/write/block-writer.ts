@@ -52,7 +52,7 @@ export class BlockWriter {
     let mayAdd = true
     for (;;) {
       if (!this.#chain.takes(batch.entries))
-        this.#leave('other rows come while the fate of a block is unknown')
+        this.#leave('other rows follow while the fate of a block is unknown')
       const signed = this.#chain.prepareRows(batch.entries)
       const { log, chain, number: block, kind } = signed.block
       const sent = await this.#send(connection, signed, kind === 'data' ? batch.entries : [], mayAdd)
@@ -171,7 +171,7 @@ export class BlockWriter {
             : this.#unknown(doubt)
         }
         case 'foreign':
-          this.#leave(`block ${number} of this chain is somebody else's`)
+          this.#leave(`block ${number} of this chain belongs to another writer`)
           return { status: 'again' }
         case 'absent':
           return await this.#rowsRefused(connection, entries, verdict, error)
@@ -233,7 +233,7 @@ export class BlockWriter {
   #leave(reason: string, lastKnown?: number): void {
     const { id } = this.#chain
     this.#chain = this.#chain.successor(lastKnown)
-    diag.error(`otel-audit: ${reason}; chain ${id} is left, and continued as ${this.#chain.id}`)
+    diag.error(`otel-audit: ${reason}; chain ${id} is abandoned, and continued as ${this.#chain.id}`)
   }
 }
 
