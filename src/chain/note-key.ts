@@ -60,7 +60,8 @@ export class VerifierKey {
       throw malformed(`not the verifier key of an Ed25519 note key: ${JSON.stringify(text)}`)
     }
     const key = new VerifierKey(name, bytes.subarray(1))
-    if (key.id !== id) throw malformed(`the verifier key of ${name} gives id ${id}, but its key has id ${key.id}`)
+    if (key.id !== id)
+      throw malformed(`the verifier key of ${name} gives id ${id}, but its key has id ${key.id}`)
     return key
   }
 

@@ -184,7 +184,8 @@ function eventOf(given: Json): AuditEvent {
   const fields = Object.entries(given).map(([field, value]) => {
     if (!Object.hasOwn(NOTHING, field)) throw malformed(`event.${field} is not a field of an event`)
     if (INTEGERS.has(field)) {
-      if (!/^-?\d{1,19}$/.test(String(value))) throw malformed(`event.${field} must be an integer as a string`)
+      if (!/^-?\d{1,19}$/.test(String(value)))
+        throw malformed(`event.${field} must be an integer as a string`)
       return [field, BigInt.asIntN(64, BigInt(String(value)))]
     }
     const isRight = field === 'occurredAt' ? Number.isSafeInteger(value) : typeof value === 'string'

@@ -1,8 +1,9 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
-import { Connection, NoAnswer } from '../connection.js'
+import { type Connection, NoAnswer } from '../connection.js'
 import { isServerError, withoutRowContents } from '../faults.js'
 import { roleNames } from '../schema-name.js'
+import { openSession, statementTimeoutMs } from '../session.js'
 
 export interface ReaderOptions {
   readonly databaseUrl: string
@@ -22,9 +23,6 @@ export function mayNotRead(schema: string, cause: unknown): AuditError {
   const remedy = 'Grant it the reader role. `otel-audit migrate --roles` makes that role where there is none.'
   return new AuditError('AUDIT_READ_FAILED', problem, { cause, remedy })
 }
-
-/** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
-const STATEMENT_SHARE = 0.8
 
 interface Waiter {
   readonly give: (connection: Connection | undefined) => void
@@ -108,13 +106,7 @@ export class Reader {
     const { databaseUrl, timeoutMs, applicationName } = this.#options
     this.#open++
     try {
-      return await Connection.open({
-        databaseUrl,
-        applicationName,
-        answerTimeoutMs: timeoutMs,
-        synchronousCommit: 'on',
-        readOnly: true,
-      })
+      return await openSession('query', { databaseUrl, applicationName, answerTimeoutMs: timeoutMs })
     } catch (error) {
       this.#open--
       throw this.#explained(error)
@@ -145,7 +137,7 @@ export class Reader {
     const code = isServerError(error) ? error.code : undefined
     const cause = withoutRowContents(error)
     if (code === '57014' || error instanceof NoAnswer) {
-      const limit = Math.floor(timeoutMs * STATEMENT_SHARE)
+      const limit = statementTimeoutMs(timeoutMs)
       return new AuditError('AUDIT_READ_TIMEOUT', `the query took longer than ${limit} ms`, { cause })
     }
     if (code === '42P01' || code === '3F000' || code === '42703') {

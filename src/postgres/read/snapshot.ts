@@ -1,14 +1,15 @@
-import type { Client, CustomTypesConfig } from 'pg'
+import type { CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { IdRange, RowBlock, CheckedRow, Selection, TrailSource } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
-import { untraced } from '../../host/untraced.js'
 import { copyOut } from './copy-out.js'
+import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
 import { readCheckedRow } from './checked-row.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
+import { openSession } from '../session.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
@@ -27,13 +28,13 @@ const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-ro
 export class Snapshot implements TrailSource {
   /** When it was taken, by this machine's clock: µs since the Unix epoch. */
   readonly now = Date.now() * 1000
-  readonly #rows: Client
-  readonly #blocks: Client
+  readonly #rows: Connection
+  readonly #blocks: Connection
   readonly #schema: string
   readonly #sql: Texts
 
-  private constructor(clients: readonly [Client, Client], schema: string, sql: Texts) {
-    ;[this.#rows, this.#blocks] = clients
+  private constructor(sessions: readonly [Connection, Connection], schema: string, sql: Texts) {
+    ;[this.#rows, this.#blocks] = sessions
     this.#schema = schema
     this.#sql = sql
   }
@@ -43,15 +44,18 @@ export class Snapshot implements TrailSource {
     checkSchemaName(schema)
     const texts = FILES.map(async (file) => [file, await readSql(`./${file}.sql`, import.meta.url)] as const)
     const sql = Object.fromEntries(await Promise.all(texts)) as Texts
-    const clients: Client[] = []
+    const target = { databaseUrl, applicationName: 'otel-audit verify' }
+    const sessions: Connection[] = []
     try {
-      const rows = await connected(databaseUrl, clients)
-      await checkSchema(rows, schema)
-      const blocks = await connected(databaseUrl, clients)
+      const rows = await openSession('verify', target)
+      sessions.push(rows)
+      await rows.run((client) => checkSchema(client, schema))
+      const blocks = await openSession('verify', target)
+      sessions.push(blocks)
       await shareSnapshot(rows, blocks)
       return new Snapshot([rows, blocks], schema, sql)
     } catch (error) {
-      await Promise.allSettled(clients.map((client) => client.end()))
+      await Promise.allSettled(sessions.map((session) => session.close()))
       throw readable(error)
     }
   }
@@ -81,7 +85,7 @@ export class Snapshot implements TrailSource {
     const text = renderSql(this.#sql['trail-event'], this.#schema)
     try {
       const query = { text, values: [auditId], rowMode: 'array' as const, types: AS_TEXT }
-      const { rows } = await untraced(() => this.#rows.query<(string | null)[]>(query))
+      const { rows } = await this.#rows.run((client) => client.query<(string | null)[]>(query))
       return rows[0] === undefined ? undefined : placedEvent(rows[0])
     } catch (error) {
       throw readable(error)
@@ -89,7 +93,7 @@ export class Snapshot implements TrailSource {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#rows.end(), this.#blocks.end()])
+    await Promise.allSettled([this.#rows.close(), this.#blocks.close()])
   }
 
   /** COPY takes no parameters: numbers and hex digits are written into the text. */
@@ -150,33 +154,17 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
 
 const ALL: IdRange = { first: -(2n ** 63n), last: 2n ** 63n - 1n }
 
-async function connected(databaseUrl: string, clients: Client[]): Promise<Client> {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    application_name: 'otel-audit verify',
-    keepAlive: true,
-  })
-  // The query that runs says it too.
-  client.on('error', () => {})
-  clients.push(client)
-  await untraced(() => client.connect())
-  await untraced(() =>
-    client.query(
-      "set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set client_encoding = 'UTF8'",
-    ),
-  )
-  return client
-}
-
-async function shareSnapshot(one: Client, other: Client): Promise<void> {
+async function shareSnapshot(one: Connection, other: Connection): Promise<void> {
   const begin = 'begin isolation level repeatable read, read only'
-  await untraced(() => one.query(begin))
-  const { rows } = await untraced(() =>
-    one.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot'),
-  )
-  await untraced(() => other.query(begin))
-  await untraced(() => other.query(`set transaction snapshot '${rows[0]?.snapshot}'`))
+  const snapshot = await one.run(async (client) => {
+    await client.query(begin)
+    const { rows } = await client.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')
+    return rows[0]?.snapshot
+  })
+  await other.run(async (client) => {
+    await client.query(begin)
+    await client.query(`set transaction snapshot '${snapshot}'`)
+  })
 }
 
 function readable(error: unknown): AuditError {

@@ -1,11 +1,12 @@
 import { diag } from '../../host/diagnostics.js'
+import { invariant } from '../../host/invariant.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
 import { AppendStatements } from './append.js'
 import { type AddPartitions, BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from '../check.js'
-import { Connection, type ConnectionOptions } from '../connection.js'
+import type { Connection } from '../connection.js'
 import type { ChainIdentity } from './enrolment.js'
 import { connectionFault, fault, isLasting, isOutsideKeptRange } from '../faults.js'
 import { ensurePartitionFor, ensurePartitions } from '../partitions.js'
@@ -13,6 +14,7 @@ import { openChain } from './open-chain.js'
 import { remedyOf } from '../remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
+import { openSession, type WriteSession } from '../session.js'
 
 export interface PostgresAuditSinkOptions {
   /** `postgres://user:password@host:port/database` */
@@ -50,20 +52,41 @@ const LONGEST_CLOSING_BLOCK_MS = 2000
 /** How often the writer makes sure that partitions are ahead, in ms. */
 const PARTITIONS_EVERY_MS = 24 * 60 * 60 * 1000
 
+/** Where the sink is with its connection. The self-test has one of its own, and is not counted. */
+type State = 'disconnected' | 'connecting' | 'connected' | 'closing' | 'closed'
+
+const MOVES: Readonly<Record<State, readonly State[]>> = {
+  disconnected: ['connecting', 'closing'],
+  connecting: ['connected', 'disconnected', 'closing'],
+  connected: ['disconnected', 'closing'],
+  closing: ['closed'],
+  closed: [],
+}
+
 /**
  * Writes rows to `<schema>.secret_audit`, a batch and its signed block in one statement, on one connection of its own.
  *
  * Connects at the first write, and again after every failure that leaves the connection in doubt. It needs the rights
  * of the writer role only; `otel-audit migrate` makes the tables.
+ *
+ * ```
+ *                   write                 usable
+ *   disconnected ───────────► connecting ─────────► connected
+ *        ▲                        │                     │
+ *        └─── not usable, lost, or in doubt ────────────┘
+ *
+ *   any of these ── close ──► closing ── last block, or none ──► closed
+ * ```
  */
 export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
-  readonly #options: ConnectionOptions &
-    ChainIdentity & { readonly schema: string; readonly idleAfterMs: number }
+  readonly #options: WriteSession & ChainIdentity & { readonly schema: string; readonly idleAfterMs: number }
   #writer: SinkOwner | undefined
+  #state: State = 'disconnected'
+  /** That of `connecting`, once there is one, of `connected`, and of `closing`. */
   #connection: Connection | undefined
-  /** Those that are not usable yet: closing does not wait for a server that never lets us in. */
-  readonly #opening = new Set<Connection>()
+  /** Cuts what is not usable yet: closing does not wait for a server that never lets us in. */
+  readonly #opening = new AbortController()
   #blocks: BlockWriter | undefined
   #idle: NodeJS.Timeout | undefined
   /** Ends when nothing is being sent. */
@@ -71,7 +94,6 @@ export class PostgresAuditSink implements AuditSink {
   #partitionsCheckedAt = -Infinity
   /** Sends that go on, or wait for their turn. */
   #sends = 0
-  #closed = false
 
   constructor(options: PostgresAuditSinkOptions) {
     this.#options = {
@@ -136,18 +158,32 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    if (this.#isEnding) return this.#alone(async () => {})
+    this.#to('closing')
     clearTimeout(this.#idle)
-    for (const opening of this.#opening) opening.destroy()
+    this.#opening.abort(new AuditError('AUDIT_CLOSED', 'the sink is closed'))
     // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
     if (this.#sends > 0) this.#connection?.destroy()
     await this.#alone(async () => {
       const connection = this.#connection
       this.#connection = undefined
-      if (connection?.isBroken === false)
-        await this.#blocks?.end(connection, 'close', LONGEST_CLOSING_BLOCK_MS)
-      await connection?.close()
+      try {
+        if (connection?.isBroken === false)
+          await this.#blocks?.end(connection, 'close', LONGEST_CLOSING_BLOCK_MS)
+        await connection?.close()
+      } finally {
+        this.#to('closed')
+      }
     })
+  }
+
+  #to(next: State): void {
+    invariant(MOVES[this.#state].includes(next), `a sink that is ${this.#state} cannot be ${next}`)
+    this.#state = next
+  }
+
+  get #isEnding(): boolean {
+    return this.#state === 'closing' || this.#state === 'closed'
   }
 
   /** What is sent by itself and what a write sends do not meet on the connection. */
@@ -167,14 +203,14 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   #restartIdleTimer(): void {
-    if (this.#closed) return
+    if (this.#isEnding) return
     this.#idle ??= setTimeout(() => void this.#send(() => this.#sayIdle()), this.#options.idleAfterMs).unref()
     this.#idle.refresh()
   }
 
   async #sayIdle(): Promise<void> {
     const connection = this.#connection
-    if (this.#closed || connection === undefined || connection.isBroken) return
+    if (this.#state !== 'connected' || connection === undefined || connection.isBroken) return
     // A block in doubt is sent again before the next rows.
     if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
   }
@@ -200,19 +236,25 @@ export class PostgresAuditSink implements AuditSink {
 
   async #connected(): Promise<Connected> {
     const current = this.#connection
-    if (current?.isBroken === false && this.#blocks !== undefined) {
+    if (this.#state === 'connected' && current?.isBroken === false && this.#blocks !== undefined) {
       return { connection: await this.#keepAhead(current), blocks: this.#blocks }
     }
-    const connection = await this.#open()
-    this.#connection = connection
+    this.#opening.signal.throwIfAborted()
+    if (this.#state === 'connected') this.#to('disconnected')
+    this.#to('connecting')
     try {
-      if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
+      const connection = await this.#open()
+      this.#connection = connection
+      this.#opening.signal.throwIfAborted()
       this.#blocks ??= await this.#openBlocks(connection)
       await connection.run(refuseStandby)
       await this.#blocks.checkHead(connection)
-      return { connection: await this.#keepAhead(connection), blocks: this.#blocks }
+      await this.#keepAhead(connection)
+      this.#opening.signal.throwIfAborted()
+      this.#to('connected')
+      return { connection, blocks: this.#blocks }
     } catch (error) {
-      this.#letGo(connection)
+      this.#letGo(this.#connection)
       throw error
     }
   }
@@ -224,18 +266,18 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #open(): Promise<Connection> {
-    const connection = await Connection.create(this.#options)
-    if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
-    this.#opening.add(connection)
+    const { signal } = this.#opening
+    const connection = await openSession('write', this.#options, signal)
+    const giveUp = (): void => connection.destroy()
+    signal.addEventListener('abort', giveUp)
     try {
-      await connection.connect()
       await connection.run((client) => checkSchema(client, this.#options.schema))
       return connection
     } catch (error) {
       connection.destroy()
       throw error
     } finally {
-      this.#opening.delete(connection)
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
@@ -255,9 +297,12 @@ export class PostgresAuditSink implements AuditSink {
     return connection
   }
 
-  #letGo(connection: Connection): void {
-    if (this.#connection === connection) this.#connection = undefined
-    connection.destroy()
+  #letGo(connection: Connection | undefined): void {
+    if (this.#connection === connection) {
+      this.#connection = undefined
+      if (!this.#isEnding) this.#to('disconnected')
+    }
+    connection?.destroy()
   }
 }
 
