@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg'
+import type { QueryConfig } from 'pg'
 import { AuditError } from '../../errors.js'
 import { type Connection, NoAnswer } from '../connection.js'
 import { isServerError, withoutRowContents } from '../faults.js'
@@ -48,12 +48,18 @@ export class Reader {
   /**
    * Runs one statement.
    *
+   * @param rowMode `array`: rows are arrays, where two columns have one name
    * @throws AuditError `AUDIT_READ_TIMEOUT`, `AUDIT_READ_FAILED`, `AUDIT_SCHEMA`; none of them quotes a row
    */
-  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  async query<Row extends object>(
+    text: string,
+    values: readonly unknown[] = [],
+    rowMode?: 'array',
+  ): Promise<Row[]> {
+    const query: QueryConfig & { rowMode?: string | undefined } = { text, values: [...values], rowMode }
     const connection = await this.#take()
     try {
-      const { rows } = await connection.run((client: ClientBase) => client.query<Row>(text, [...values]))
+      const { rows } = await connection.run((client) => client.query<Row>(query))
       return rows
     } catch (error) {
       throw this.#explained(error)

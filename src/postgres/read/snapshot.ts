@@ -3,6 +3,8 @@ import type { BlockColumns } from '../../chain/block-columns.js'
 import type { IdRange, RowBlock, CheckedRow, Selection, TrailSource } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
+import { blockSelect } from '../block-row.js'
+import { readBlock, readRowBlock } from './copied-block.js'
 import { copyOut } from './copy-out.js'
 import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
@@ -100,6 +102,7 @@ export class Snapshot implements TrailSource {
   #render(file: (typeof FILES)[number], { chain }: Selection, range: IdRange): string {
     if (chain !== undefined && !/^[0-9a-f]{32}$/.test(chain)) throw new TypeError('not the id of a chain')
     return renderSql(this.#sql[file], this.#schema, {
+      BLOCK: blockSelect('block'),
       CHAIN: chain === undefined ? 'null::uuid' : `'${chain}'::uuid`,
       FIRST: `'${range.first}'::bigint`,
       LAST: `'${range.last}'::bigint`,
@@ -178,75 +181,5 @@ async function* readably<T>(batches: AsyncIterable<T>): AsyncGenerator<T, void> 
     yield* batches
   } catch (error) {
     throw readable(error)
-  }
-}
-
-/** Fields of a tuple one by one. NULL, where a column of ours cannot be NULL, is an attacker's: it reads as nothing. */
-class Fields {
-  readonly #bytes: Buffer
-  #at: number
-
-  constructor(bytes: Buffer, at: number) {
-    this.#bytes = bytes
-    this.#at = at
-  }
-
-  bytes(): Buffer | null {
-    const length = this.#bytes.readInt32BE(this.#at)
-    const start = this.#at + 4
-    this.#at = start + Math.max(0, length)
-    return length < 0 ? null : Buffer.from(this.#bytes.subarray(start, this.#at))
-  }
-
-  text(): string {
-    return this.bytes()?.toString() ?? ''
-  }
-
-  hex(): string {
-    return this.bytes()?.toString('hex') ?? ''
-  }
-
-  hash(): Buffer {
-    return this.bytes() ?? Buffer.alloc(0)
-  }
-
-  int8(): bigint | null {
-    return this.bytes()?.readBigInt64BE() ?? null
-  }
-
-  int4(): number {
-    return this.bytes()?.readInt32BE() ?? -1
-  }
-}
-
-function readBlock(bytes: Buffer, at: number): BlockColumns {
-  const fields = new Fields(bytes, at)
-  return {
-    chainId: fields.hex(),
-    blockNo: fields.int8() ?? -1n,
-    log: fields.text(),
-    kind: fields.text(),
-    prevHash: fields.hash(),
-    minId: fields.int8(),
-    maxId: fields.int8(),
-    root: fields.hash(),
-    rowCount: fields.int4(),
-    rowTotal: fields.int8() ?? -1n,
-    lostTotal: fields.int8() ?? -1n,
-    blockTime: fields.int8() ?? -1n,
-    body: fields.text(),
-    signatures: fields.text(),
-  }
-}
-
-function readRowBlock(bytes: Buffer, at: number): RowBlock {
-  const fields = new Fields(bytes, at)
-  return {
-    chain: fields.hex(),
-    block: Number(fields.int8() ?? -1n),
-    minId: fields.int8() ?? 0n,
-    maxId: fields.int8() ?? 0n,
-    rowCount: fields.int4(),
-    root: fields.hash(),
   }
 }
