@@ -41,7 +41,7 @@ export class Connection {
   /**
    * Not connected yet: only {@link openSession} makes one.
    *
-   * @param answerTimeoutMs how long any one answer may take, in ms. `Infinity`: whoever uses it sees to it
+   * @param answerTimeoutMs how long any one answer may take, in ms. `Infinity`: no limit
    */
   constructor(client: Client & Referencing, answerTimeoutMs: number) {
     this.#client = client

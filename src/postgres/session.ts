@@ -2,9 +2,9 @@ import type { Client, CustomTypesConfig } from 'pg'
 import { AuditError } from '../errors.js'
 import { Connection, type Referencing } from './connection.js'
 
-/** Where a session is, and how it is called in `pg_stat_activity`. */
 interface SessionTarget {
   readonly databaseUrl: string
+  /** Name of the session in `pg_stat_activity`. */
   readonly applicationName: string
 }
 
@@ -25,7 +25,7 @@ export interface MigrateSession extends SessionTarget {
   readonly readOnly: boolean
 }
 
-/** What sessions are opened for, and what has to be said for each. */
+/** By purpose: what sessions are opened for, and what each needs to know. */
 export interface SessionOptions {
   /** Rows and blocks of a writer; and whoever asks what such a session is worth: its self-test, and `doctor`. */
   readonly write: WriteSession
@@ -40,19 +40,19 @@ export interface SessionOptions {
 interface SessionPlan {
   /** How long connecting may take, and then the settings, in ms. */
   readonly connectTimeoutMs: number
-  /** How long any one answer may take, in ms. `Infinity`: whoever uses the session sees to it. */
+  /** How long any one answer may take, in ms. `Infinity`: no limit. */
   readonly answerTimeoutMs: number
   /** Settings that a role, a database or the server may have set otherwise, as `set` takes their values. */
   readonly settings: Readonly<Record<string, string>>
 }
 
-/** Where nothing else is said: long for a network, and short for a person who waits. */
+/** For sessions without a time-out of their own: long for a network, short for a person who waits. */
 const CONNECT_TIMEOUT_MS = 10_000
 
-/** How long one of the few short statements of a verification may take, in ms. Its long ones are COPYs. */
+/** How long one of the short statements of a verification may take, in ms; COPYs have a limit of their own. */
 const LOOKUP_TIMEOUT_MS = 60_000
 
-/** What {@link OWN_TYPES} read is written so. */
+/** What {@link PARSERS} relies on. */
 const AS_PARSED = { client_encoding: "'UTF8'", bytea_output: "'hex'" }
 
 const NO_LIMIT = { statement_timeout: '0', idle_in_transaction_session_timeout: '0' }
@@ -61,8 +61,8 @@ const NO_LIMIT = { statement_timeout: '0', idle_in_transaction_session_timeout: 
  * The one table of what sessions are like.
  *
  * `synchronous_commit` below `on` would make "committed" untrue. A `statement_timeout` below our own timer gives most
- * failures a known fate. A migration waits for locks and builds indexes as long as it takes, and its statements name
- * nothing by a search path.
+ * failures a known fate. A verification and a migration have no such limit on the server: a COPY of the whole trail and
+ * an index of a large table take as long as they take.
  */
 const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]) => SessionPlan } = {
   write: ({ answerTimeoutMs, synchronousCommit }) => ({

@@ -1,16 +1,15 @@
-import { diag } from '../../host/diagnostics.js'
 import { invariant } from '../../host/invariant.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
 import { AppendStatements } from './append.js'
-import { type AddPartitions, BlockWriter } from './block-writer.js'
+import { BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from '../check.js'
 import type { Connection } from '../connection.js'
 import type { ChainIdentity } from './enrolment.js'
-import { connectionFault, fault, isLasting, isOutsideKeptRange } from '../faults.js'
-import { ensurePartitionFor, ensurePartitions } from '../partitions.js'
+import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
+import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
@@ -49,9 +48,6 @@ export const DEFAULT_IDLE_AFTER_MS = 60_000
 /** How long the last block may take when the sink is closed, in ms. */
 const LONGEST_CLOSING_BLOCK_MS = 2000
 
-/** How often the writer makes sure that partitions are ahead, in ms. */
-const PARTITIONS_EVERY_MS = 24 * 60 * 60 * 1000
-
 /** Where the sink is with its connection. The self-test has one of its own, and is not counted. */
 type State = 'disconnected' | 'connecting' | 'connected' | 'closing' | 'closed'
 
@@ -82,6 +78,7 @@ export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
   readonly #options: WriteSession & ChainIdentity & { readonly schema: string; readonly idleAfterMs: number }
   #writer: SinkOwner | undefined
+  readonly #partitions: PartitionKeeper
   #state: State = 'disconnected'
   /** That of `connecting`, once there is one, of `connected`, and of `closing`. */
   #connection: Connection | undefined
@@ -91,7 +88,6 @@ export class PostgresAuditSink implements AuditSink {
   #idle: NodeJS.Timeout | undefined
   /** Ends when nothing is being sent. */
   #turn: Promise<unknown> = Promise.resolve()
-  #partitionsCheckedAt = -Infinity
   /** Sends that go on, or wait for their turn. */
   #sends = 0
 
@@ -107,6 +103,7 @@ export class PostgresAuditSink implements AuditSink {
       enrolmentKeyFile: options.enrolmentKeyFile,
       idleAfterMs: options.idleAfterMs ?? DEFAULT_IDLE_AFTER_MS,
     }
+    this.#partitions = new PartitionKeeper(this.#options.schema)
     checkDuration('answerTimeoutMs', this.#options.answerTimeoutMs, 1)
     checkDuration('idleAfterMs', this.#options.idleAfterMs, 1)
   }
@@ -128,7 +125,7 @@ export class PostgresAuditSink implements AuditSink {
       return { status: 'failed', lasting, fault: connectionFault(error) }
     }
     const { connection, blocks } = connected
-    const result = await blocks.store(connection, batch, (...args) => this.#addPartitions(...args))
+    const result = await blocks.store(connection, batch)
     if (result.status === 'committed') this.#restartIdleTimer()
     if (result.status === 'failed' || result.status === 'unknown') this.#letGo(connection)
     return result
@@ -145,7 +142,7 @@ export class PostgresAuditSink implements AuditSink {
     try {
       connection = await this.#open()
       // As before a write: a month without a partition is no reason that writes would fail.
-      await this.#keepAhead(connection)
+      await this.#partitions.keepAhead(connection)
       await openChain(connection, this.#options, this.#writer)
       return await connection.run((client) => checkStore(client, schema))
     } catch (error) {
@@ -215,29 +212,11 @@ export class PostgresAuditSink implements AuditSink {
     if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
   }
 
-  /** @returns why the batch is not worth another try at once */
-  async #addPartitions(connection: Connection, batch: AuditBatch): ReturnType<AddPartitions> {
-    const ends = [batch.entries[0], batch.entries.at(-1)]
-    try {
-      await connection.run(async (client) => {
-        for (const entry of ends) {
-          if (entry !== undefined) await ensurePartitionFor(client, this.#options.schema, entry.event.auditId)
-        }
-      })
-      return undefined
-    } catch (error) {
-      if (isOutsideKeptRange(error)) {
-        return { status: 'refused', fault: fault('AUDIT_REJECTED', 'outside the kept range', error) }
-      }
-      const why = fault('AUDIT_UNAVAILABLE', 'a partition is missing, and could not be made', error)
-      return { status: 'failed', lasting: isLasting(error), fault: why }
-    }
-  }
-
   async #connected(): Promise<Connected> {
     const current = this.#connection
     if (this.#state === 'connected' && current?.isBroken === false && this.#blocks !== undefined) {
-      return { connection: await this.#keepAhead(current), blocks: this.#blocks }
+      await this.#partitions.keepAhead(current)
+      return { connection: current, blocks: this.#blocks }
     }
     this.#opening.signal.throwIfAborted()
     if (this.#state === 'connected') this.#to('disconnected')
@@ -249,7 +228,7 @@ export class PostgresAuditSink implements AuditSink {
       this.#blocks ??= await this.#openBlocks(connection)
       await connection.run(refuseStandby)
       await this.#blocks.checkHead(connection)
-      await this.#keepAhead(connection)
+      await this.#partitions.keepAhead(connection)
       this.#opening.signal.throwIfAborted()
       this.#to('connected')
       return { connection, blocks: this.#blocks }
@@ -262,7 +241,7 @@ export class PostgresAuditSink implements AuditSink {
   async #openBlocks(connection: Connection): Promise<BlockWriter> {
     const statements = await AppendStatements.load(this.#options.schema)
     const chain = await openChain(connection, this.#options, this.#writer)
-    return new BlockWriter(statements, chain, this.#writer)
+    return new BlockWriter(statements, this.#partitions, chain, this.#writer)
   }
 
   async #open(): Promise<Connection> {
@@ -279,22 +258,6 @@ export class PostgresAuditSink implements AuditSink {
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
-  }
-
-  /** Once a day: partitions for the coming months. What goes wrong here must not stop today's rows. */
-  async #keepAhead(connection: Connection): Promise<Connection> {
-    if (performance.now() - this.#partitionsCheckedAt < PARTITIONS_EVERY_MS) return connection
-    this.#partitionsCheckedAt = performance.now()
-    try {
-      await connection.run((client) => ensurePartitions(client, this.#options.schema))
-    } catch (error) {
-      diag.error(
-        'otel-audit: partitions for the coming months could not be made',
-        fault('AUDIT_UNAVAILABLE', 'ensure', error).message,
-      )
-      if (connection.isBroken) throw error
-    }
-    return connection
   }
 
   #letGo(connection: Connection | undefined): void {
