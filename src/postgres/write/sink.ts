@@ -250,6 +250,7 @@ export class PostgresAuditSink implements AuditSink {
     const giveUp = (): void => connection.destroy()
     signal.addEventListener('abort', giveUp)
     try {
+      signal.throwIfAborted()
       await connection.run((client) => checkSchema(client, this.#options.schema))
       return connection
     } catch (error) {
