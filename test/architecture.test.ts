@@ -83,6 +83,13 @@ describe('the event', () => {
   })
 })
 
+describe('a session of Postgres', () => {
+  it('is opened in one place', () => {
+    const loading = IMPORTS.filter(({ to, typeOnly }) => /^pg($|[-/])/.test(to) && !typeOnly)
+    expect(loading.map(({ from, to }) => `${from}: ${to}`)).toEqual(['postgres/session.ts: pg'])
+  })
+})
+
 describe('the evidence', () => {
   it('is pure: no OpenTelemetry, no Postgres, no network, no files', () => {
     const packages = IMPORTS.filter(({ from, to }) => isIn(from, 'chain') && isPackage(to)).map(

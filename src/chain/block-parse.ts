@@ -50,7 +50,7 @@ export function parseBlock(text: string): Block {
   const block = { ...head, writer, opening: kind === 'genesis' ? opening(lines) : undefined }
   lines.end()
   check(block)
-  if (blockText(block) !== text) throw malformed('it is not written as it must be')
+  if (blockText(block) !== text) throw malformed('it is not in canonical form')
   return block
 }
 
@@ -152,7 +152,7 @@ function auditId(text: string): bigint {
 
 function count(line: string, text: string): number {
   const value = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN
-  if (!Number.isSafeInteger(value)) throw malformed(`${line}: not a number below 2^53 as it must be written`)
+  if (!Number.isSafeInteger(value)) throw malformed(`${line}: not a number below 2^53 in canonical form`)
   return value
 }
 

@@ -42,7 +42,7 @@ export class VerifierKey {
 
   /** @throws AuditError `AUDIT_NOTE_MALFORMED` */
   constructor(name: string, publicKey: Uint8Array) {
-    if (!isKeyName(name)) throw malformed(`${JSON.stringify(name)} is no name for a key`)
+    if (!isKeyName(name)) throw malformed(`${JSON.stringify(name)} is not a name for a key`)
     if (publicKey.length !== PUBLIC_KEY_BYTES) throw malformed('an Ed25519 public key has 32 bytes')
     this.name = name
     this.publicKey = publicKey
@@ -60,7 +60,8 @@ export class VerifierKey {
       throw malformed(`not the verifier key of an Ed25519 note key: ${JSON.stringify(text)}`)
     }
     const key = new VerifierKey(name, bytes.subarray(1))
-    if (key.id !== id) throw malformed(`the verifier key of ${name} says id ${id}, and has ${key.id}`)
+    if (key.id !== id)
+      throw malformed(`the verifier key of ${name} gives id ${id}, but its key has id ${key.id}`)
     return key
   }
 

@@ -44,7 +44,7 @@ export interface ParsedNote {
  */
 export function signNote(text: string, ...signers: readonly NoteSigner[]): string {
   checkText(text)
-  if (signers.length === 0) throw malformed('a note without a signature is none')
+  if (signers.length === 0) throw malformed('a note needs at least one signature')
   if (signers.length > MAX_SIGNATURES) throw malformed(`more than ${MAX_SIGNATURES} signatures`)
   return `${text}\n${signatureLines(text, signers)}`
 }
@@ -89,7 +89,7 @@ function parseSignature(line: string): NoteSignature {
   const bytes = fromBase64(encoded)
   const isLine =
     dash === '—' && isKeyName(name) && rest.length === 0 && bytes !== undefined && bytes.length > KEY_ID_BYTES
-  if (!isLine) throw malformed('a line after the text is no signature')
+  if (!isLine) throw malformed('a line after the text is not a signature')
   return {
     name,
     keyId: bytes.subarray(0, KEY_ID_BYTES).toString('hex'),

@@ -9,6 +9,7 @@ import {
 } from './block.js'
 import { type BlockColumns, sameColumns } from './block-columns.js'
 import { newChain, nextKey } from './chain-key.js'
+import { invariant } from '../host/invariant.js'
 import { sameBytes } from './hash.js'
 import { MerkleFrontier } from './merkle.js'
 import type { NoteSigner } from './note-key.js'
@@ -45,15 +46,29 @@ export type HeadCheck =
   /** Blocks that the store had acknowledged are gone, with their rows. */
   | { readonly status: 'lost'; readonly first: number; readonly last: number; readonly rows: number }
 
+/** Where the chain is with the block after its head. `closed` and `left`: no further block may follow. */
+type State = 'settled' | 'prepared' | 'in flight' | 'in doubt' | 'closed' | 'left'
+
+const MOVES: Readonly<Record<State, readonly State[]>> = {
+  settled: ['prepared', 'left'],
+  prepared: ['prepared', 'in flight', 'left'],
+  'in flight': ['settled', 'in doubt', 'closed', 'left'],
+  'in doubt': ['in flight', 'left'],
+  closed: ['left'],
+  left: [],
+}
+
 /**
  * The chain of one writer: makes its blocks, and knows which of them are stored. It sends nothing itself.
  *
  * ```
  *             prepare…            sending            acknowledged
- *   settled ───────────► prepared ───────► in flight ────────────► settled
+ *   settled ───────────► prepared ───────► in flight ────────────► settled; closed, after a block that closes
  *      ▲                                    │  │  ▲
  *      └──────── refused, every time ───────┘  │  │ sending: the same bytes
- *                                      unknown └─►in doubt
+ *                          unknown, or refused └─►in doubt
+ *
+ *   any of them ── successor ──► left
  * ```
  *
  * The rules of a writer that are kept here:
@@ -76,10 +91,9 @@ export class WriterChain {
   #head: SignedBlock | undefined
   /** The block after it, while it is not settled. */
   #pending: { readonly signed: SignedBlock; readonly nextSigner: NoteSigner | undefined } | undefined
-  #inFlight = false
+  #state: State = 'settled'
   #sends = 0
   #refusals = 0
-  #left = false
 
   /** @param continues the chain that the same writer had to leave */
   constructor(options: WriterChainOptions, continues?: ChainPosition) {
@@ -97,7 +111,8 @@ export class WriterChain {
 
   /** The block whose fate is not known: it, and no other, is to be sent next. */
   get inDoubt(): SignedBlock | undefined {
-    return this.#sends > 0 ? this.#pending?.signed : undefined
+    const isSent = this.#state === 'in flight' || this.#state === 'in doubt'
+    return isSent ? this.#pending?.signed : undefined
   }
 
   /** A chain that ends here looks like that of a process that was killed. */
@@ -108,7 +123,7 @@ export class WriterChain {
 
   /** No further block may follow. */
   get isOver(): boolean {
-    return this.#left || this.#head?.block.kind === 'close'
+    return this.#state === 'closed' || this.#state === 'left'
   }
 
   /** Whether these rows may be sent: while the fate of a block of rows is unknown, only its own. */
@@ -144,7 +159,7 @@ export class WriterChain {
   /** The prepared block goes out now. */
   sending(): void {
     this.#ready(this.#pending?.signed)
-    this.#inFlight = true
+    this.#to('in flight')
     this.#sends++
   }
 
@@ -154,7 +169,7 @@ export class WriterChain {
     if (signed.block.writer !== undefined) this.#keyFrom = signed.block.number
     if (nextSigner !== undefined) this.#signer = nextSigner
     this.#head = signed
-    this.#settle()
+    this.#settle(signed.block.kind === 'close' ? 'closed' : 'settled')
   }
 
   /**
@@ -165,17 +180,17 @@ export class WriterChain {
    */
   refused(): boolean {
     this.#answered()
-    this.#inFlight = false
     this.#refusals++
     const isFree = this.#refusals === this.#sends
-    if (isFree) this.#settle()
+    if (isFree) this.#settle('settled')
+    else this.#to('in doubt')
     return isFree
   }
 
   /** No answer: what was sent may be stored now, or later. */
   unknown(): void {
     this.#answered()
-    this.#inFlight = false
+    this.#to('in doubt')
   }
 
   /** Whose block it is that the store has under the number of the one that was sent. */
@@ -209,14 +224,14 @@ export class WriterChain {
    * @param lastKnown the last block that the store still has, when it has lost some. None: -1
    */
   successor(lastKnown = this.#head?.block.number ?? -1): WriterChain {
-    this.#left = true
+    this.#to('left')
     const continues = lastKnown < 0 ? this.#continues : { chain: this.id, block: lastKnown }
     return new WriterChain(this.#options, continues)
   }
 
   #prepare(kind: 'data' | 'idle' | 'close', rows: readonly BatchRow[] = []): SignedBlock {
     if (this.isOver) throw new TypeError('the chain is over')
-    if (this.#inFlight) throw new TypeError('a block is in flight')
+    if (this.#state === 'in flight') throw new TypeError('a block is in flight')
     if (this.#head === undefined) return this.#prepared(this.#genesis(), this.#enrolledSigners())
     const number = this.#head.block.number + 1
     if (number - this.#keyFrom >= BLOCKS_PER_KEY) return this.#rotation(number)
@@ -226,6 +241,7 @@ export class WriterChain {
 
   #prepared(block: Block, signers: readonly NoteSigner[], nextSigner?: NoteSigner): SignedBlock {
     const signed = signBlock(block, signers)
+    this.#to('prepared')
     this.#pending = { signed, nextSigner }
     return signed
   }
@@ -296,21 +312,27 @@ export class WriterChain {
 
   #ready(signed: SignedBlock | undefined): SignedBlock {
     if (signed === undefined) throw new TypeError('nothing has been prepared')
-    if (this.#inFlight) throw new TypeError('a block is in flight')
-    if (this.#left) throw new TypeError('the chain is over')
+    if (this.#state === 'in flight') throw new TypeError('a block is in flight')
+    if (this.isOver) throw new TypeError('the chain is over')
     return signed
   }
 
   #answered(): { readonly signed: SignedBlock; readonly nextSigner: NoteSigner | undefined } {
-    if (!this.#inFlight || this.#pending === undefined) throw new TypeError('nothing is in flight')
+    if (this.#state !== 'in flight' || this.#pending === undefined)
+      throw new TypeError('nothing is in flight')
     return this.#pending
   }
 
-  #settle(): void {
+  #settle(next: 'settled' | 'closed'): void {
+    this.#to(next)
     this.#pending = undefined
-    this.#inFlight = false
     this.#sends = 0
     this.#refusals = 0
+  }
+
+  #to(next: State): void {
+    invariant(MOVES[this.#state].includes(next), `a chain that is ${this.#state} cannot be ${next}`)
+    this.#state = next
   }
 }
 

@@ -1,21 +1,51 @@
 import type { BlockColumns } from '../chain/block-columns.js'
 
-/** A block as it is read, in the order of `newest-blocks.sql`; 64-bit integers are text. */
-export type BlockRow = readonly [
-  chainId: string,
-  blockNo: string,
-  log: string,
-  kind: string,
-  prevHash: Buffer,
+const COLUMNS = [
+  'chain_id',
+  'block_no',
+  'log',
+  'kind',
+  'prev_hash',
+  'min_id',
+  'max_id',
+  'root',
+  'row_count',
+  'row_total',
+  'lost_total',
+  'block_time',
+  'body',
+  'signatures',
+] as const
+
+/** How many columns make a block. */
+export const BLOCK_COLUMNS = COLUMNS.length
+
+/**
+ * The SELECT list of a block, for the placeholder of a statement; {@link blockOfRow} and `readBlock` (of COPY's binary
+ * format) read what it gives.
+ *
+ * @param table its name or alias in the statement
+ */
+export function blockSelect(table: string): string {
+  return COLUMNS.map((column) => `${table}.${column}`).join(', ')
+}
+
+/** What a session of ours reads for {@link blockSelect}: 64-bit integers are text. */
+type BlockRow = readonly [
+  chainId: string | null,
+  blockNo: string | null,
+  log: string | null,
+  kind: string | null,
+  prevHash: Buffer | null,
   minId: string | null,
   maxId: string | null,
-  root: Buffer,
-  rowCount: number,
-  rowTotal: string,
-  lostTotal: string,
-  blockTime: string,
-  body: string,
-  signatures: string,
+  root: Buffer | null,
+  rowCount: number | null,
+  rowTotal: string | null,
+  lostTotal: string | null,
+  blockTime: string | null,
+  body: string | null,
+  signatures: string | null,
 ]
 
 /** The values of the statements that insert a block, in the order of its columns. */
@@ -38,7 +68,13 @@ export function blockValues(block: BlockColumns): (string | number | null)[] {
   ]
 }
 
-export function blockOfRow(row: BlockRow): BlockColumns {
+/**
+ * The block of a row that was read as an array. NULL, where a column of ours cannot be NULL, is an attacker's: it reads
+ * as nothing.
+ *
+ * @param from the place of its first column
+ */
+export function blockOfRow(row: readonly unknown[], from = 0): BlockColumns {
   const [
     chainId,
     blockNo,
@@ -54,24 +90,26 @@ export function blockOfRow(row: BlockRow): BlockColumns {
     time,
     body,
     signatures,
-  ] = row
+  ] = row.slice(from, from + BLOCK_COLUMNS) as unknown as BlockRow
   return {
-    chainId: chainId.replaceAll('-', ''),
-    blockNo: BigInt(blockNo),
-    log,
-    kind,
-    prevHash,
+    chainId: chainId?.replaceAll('-', '') ?? '',
+    blockNo: BigInt(blockNo ?? -1),
+    log: log ?? '',
+    kind: kind ?? '',
+    prevHash: prevHash ?? NO_BYTES,
     minId: minId === null ? null : BigInt(minId),
     maxId: maxId === null ? null : BigInt(maxId),
-    root,
-    rowCount,
-    rowTotal: BigInt(rowTotal),
-    lostTotal: BigInt(lostTotal),
-    blockTime: BigInt(time),
-    body,
-    signatures,
+    root: root ?? NO_BYTES,
+    rowCount: rowCount ?? -1,
+    rowTotal: BigInt(rowTotal ?? -1),
+    lostTotal: BigInt(lostTotal ?? -1),
+    blockTime: BigInt(time ?? -1),
+    body: body ?? '',
+    signatures: signatures ?? '',
   }
 }
+
+const NO_BYTES = Buffer.alloc(0)
 
 function bytea(bytes: Uint8Array): string {
   return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`

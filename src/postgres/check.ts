@@ -1,8 +1,7 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
-import { LOWER_BITS, SNOWFLAKE_EPOCH_MS } from '../event/snowflake.js'
 import type { HealthFinding } from '../contract/sink.js'
-import { quotedSchema } from './schema-name.js'
+import { readSql, renderSql } from './sql-text.js'
 
 /** How far the clocks of process and database may be apart, in ms: rows of two services must sort sensibly. */
 export const MAX_CLOCK_SKEW_MS = 5000
@@ -78,20 +77,12 @@ export async function checkStore(client: ClientBase, schema: string): Promise<re
   return findings
 }
 
-/** The original's columns are enough to see that this role may insert into today's partition; and a block. */
+/** Rolled back in any case. */
 async function tryWrite(client: ClientBase, schema: string): Promise<readonly HealthFinding[]> {
+  const text = renderSql(await readSql('./trial-write.sql', import.meta.url), schema)
   await client.query('begin')
   try {
-    await client.query(
-      `insert into ${quotedSchema(schema)}.secret_audit (audit_id, occurred_at, credential, operation, outcome)
-       values (((extract(epoch from clock_timestamp()) * 1000)::bigint - ${SNOWFLAKE_EPOCH_MS}) << ${LOWER_BITS}, clock_timestamp(),
-               'self-test', 'audit_lifecycle', 'started')`,
-    )
-    await client.query(
-      `insert into ${quotedSchema(schema)}.secret_audit_block (chain_id, block_no, log, kind, prev_hash, root, row_count,
-         row_total, lost_total, block_time, body, signatures)
-       values (gen_random_uuid(), 0, 'self-test', 'genesis', '', '', 0, 0, 0, 0, '', '')`,
-    )
+    await client.query(text)
     return []
   } catch (cause) {
     const code = (cause as { code?: string }).code ?? 'unknown'

@@ -1,35 +1,12 @@
 import { diag } from '../host/diagnostics.js'
-import type { Client, ClientBase, CustomTypesConfig } from 'pg'
+import type { Client, ClientBase, Submittable } from 'pg'
 import { untraced } from '../host/untraced.js'
 
-export interface ConnectionOptions {
-  readonly databaseUrl: string
-  /** `on`, or `remote_apply` where a synchronous standby must have applied the row. */
-  readonly synchronousCommit: 'on' | 'remote_apply'
-  /** How long connecting, and any one answer, may take, in ms. */
-  readonly answerTimeoutMs: number
-  readonly applicationName: string
-  /** Nothing can be written. Default: no. */
-  readonly readOnly?: boolean
-}
-
 /** What node-postgres has, and its types lack. */
-interface Referencing {
+export interface Referencing {
   ref(): void
   unref(): void
 }
-
-/**
- * How this connection reads values: text, but for these types. The parsers of `pg` are one table for the whole process,
- * and applications change it; 64-bit integers as JavaScript numbers would round audit ids.
- */
-const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
-  16: (text) => text === 't', // boolean
-  17: (text) => Buffer.from(text.slice(2), 'hex'), // bytea; the session sets `bytea_output`
-  23: Number, // int4
-}
-const asText = (text: string): string => text
-const OWN_TYPES: CustomTypesConfig = { getTypeParser: (type: number) => PARSERS[type] ?? asText }
 
 /** A warning of the server. */
 export interface ServerWarning {
@@ -48,7 +25,7 @@ export class NoAnswer extends Error {
 }
 
 /**
- * One connection of the sink's own, never the application's pool.
+ * One connection of our own, never the application's pool.
  *
  * Every use is bounded by a timer of ours (a server that hangs answers nothing, and `statement_timeout` does not cover
  * a commit that waits for a standby), is not traced, and keeps the process alive only while it lasts. After a
@@ -56,13 +33,19 @@ export class NoAnswer extends Error {
  */
 export class Connection {
   readonly #client: Client & Referencing
-  readonly #options: ConnectionOptions
+  readonly #answerTimeoutMs: number
   readonly #warnings: ServerWarning[] = []
   #broken: Error | undefined
+  #uses = 0
 
-  private constructor(client: Client & Referencing, options: ConnectionOptions) {
+  /**
+   * Not connected yet: only {@link openSession} makes one.
+   *
+   * @param answerTimeoutMs how long any one answer may take, in ms. `Infinity`: no limit
+   */
+  constructor(client: Client & Referencing, answerTimeoutMs: number) {
     this.#client = client
-    this.#options = options
+    this.#answerTimeoutMs = answerTimeoutMs
     client.on('error', (error) => {
       this.#broken ??= error
     })
@@ -75,30 +58,11 @@ export class Connection {
     })
   }
 
-  /** Not connected yet: {@link connect} does that, and {@link destroy} ends it. */
-  static async create(options: ConnectionOptions): Promise<Connection> {
-    const { default: pg } = await import('pg')
-    const client = new pg.Client({
-      connectionString: options.databaseUrl,
-      application_name: options.applicationName,
-      keepAlive: true,
-      types: OWN_TYPES,
-    }) as Client & Referencing
-    return new Connection(client, options)
-  }
-
-  /** @returns a connected one */
-  static async open(options: ConnectionOptions): Promise<Connection> {
-    const connection = await Connection.create(options)
-    await connection.connect()
-    return connection
-  }
-
   /** Connects, with settings that neither role nor server decide. It is of no use when that fails. */
-  async connect(): Promise<void> {
+  async connect(timeoutMs: number, settings: string): Promise<void> {
     try {
-      await this.#bounded(() => this.#client.connect())
-      await this.#bounded(() => this.#client.query(sessionSettings(this.#options)))
+      await this.#bounded(() => this.#client.connect(), timeoutMs)
+      await this.#bounded(() => this.#client.query(settings), timeoutMs)
       this.#client.unref()
     } catch (error) {
       this.destroy()
@@ -117,13 +81,24 @@ export class Connection {
 
   /** Runs `work` on the connection, within the answer time, or less. */
   async run<T>(work: (client: ClientBase) => Promise<T>, longestMs?: number): Promise<T> {
-    if (this.#broken !== undefined) throw this.#broken
-    this.#client.ref()
+    this.#use()
     try {
       return await this.#bounded(() => work(this.#client), longestMs)
     } finally {
-      this.#client.unref()
+      this.#release()
     }
+  }
+
+  /**
+   * Hands a query object of our own to node-postgres. Its answers are as long as they are: it sees to a server that
+   * stops in the middle.
+   *
+   * @returns what to call when it has ended
+   */
+  submit(query: Submittable): () => void {
+    this.#use()
+    untraced(() => this.#client.query(query))
+    return () => this.#release()
   }
 
   /** Cuts the socket. What was sent may still be carried out. */
@@ -145,8 +120,18 @@ export class Connection {
     }
   }
 
+  #use(): void {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#uses++ === 0) this.#client.ref()
+  }
+
+  #release(): void {
+    if (--this.#uses === 0) this.#client.unref()
+  }
+
   async #bounded<T>(work: () => Promise<T>, longestMs = Number.POSITIVE_INFINITY): Promise<T> {
-    const ms = Math.min(longestMs, this.#options.answerTimeoutMs)
+    const ms = Math.min(longestMs, this.#answerTimeoutMs)
+    if (ms === Number.POSITIVE_INFINITY) return untraced(work)
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -160,32 +145,4 @@ export class Connection {
       clearTimeout(timer)
     }
   }
-}
-
-/** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
-const STATEMENT_SHARE = 0.8
-
-/** How long the server may take over a statement of which the answer may take so long. Both in ms. */
-export function statementTimeoutOf(answerTimeoutMs: number): number {
-  return Math.max(1, Math.floor(answerTimeoutMs * STATEMENT_SHARE))
-}
-
-/**
- * Settings that a role, a database or the server may have set otherwise. `synchronous_commit` below `on` would make
- * "committed" untrue; `statement_timeout` below our own timer gives most failures a known fate.
- */
-function sessionSettings({
-  synchronousCommit,
-  answerTimeoutMs,
-  readOnly = false,
-}: ConnectionOptions): string {
-  return [
-    `set synchronous_commit = ${synchronousCommit}`,
-    "set default_transaction_isolation = 'read committed'",
-    `set default_transaction_read_only = ${readOnly ? 'on' : 'off'}`,
-    `set statement_timeout = ${statementTimeoutOf(answerTimeoutMs)}`,
-    "set client_encoding = 'UTF8'",
-    "set timezone = 'UTC'",
-    "set bytea_output = 'hex'",
-  ].join(';')
 }

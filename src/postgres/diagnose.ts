@@ -3,12 +3,13 @@ import { AuditError } from '../errors.js'
 import { snowflakeTime } from '../event/snowflake.js'
 import type { HealthFinding } from '../contract/sink.js'
 import { checkStore } from './check.js'
-import { Connection, type ConnectionOptions } from './connection.js'
+import type { Connection } from './connection.js'
 import { fault } from './faults.js'
 import { listPartitions } from './partitions.js'
 import { remedyOf } from './remedy.js'
 import { quotedSchema, roleNames } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
+import { openSession, type WriteSession } from './session.js'
 
 /** Fewer months of partitions ahead than this is worth an alarm: inserts stop when there is none left. */
 export const LEAST_MONTHS_AHEAD = 3
@@ -27,12 +28,12 @@ export interface Diagnosis {
  * partitions, and what a commit is worth. Changes nothing.
  */
 export async function diagnoseStore(
-  options: ConnectionOptions & { readonly schema: string },
+  options: WriteSession & { readonly schema: string },
 ): Promise<readonly Diagnosis[]> {
   const { schema } = options
   let connection: Connection
   try {
-    connection = await Connection.open(options)
+    connection = await openSession('write', options)
   } catch (cause) {
     const { message } = fault('AUDIT_UNAVAILABLE', 'no connection', cause)
     return [broken('connection', `${message}; ${remedyOf(cause)}`)]

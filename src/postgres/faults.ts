@@ -1,7 +1,7 @@
 import { errorText } from '../host/error-text.js'
 import { AuditError } from '../errors.js'
-import { type ServerVerdict, serverVerdict } from '../exporter/backoff.js'
 import type { SinkFault } from '../contract/sink.js'
+import { type ServerVerdict, serverVerdict } from './sqlstate.js'
 
 /** An answer of the server, as node-postgres throws it. */
 interface ServerError extends Error {

@@ -39,19 +39,12 @@ export interface ChainsOptions {
   readonly trust?: Trust | undefined
 }
 
-type Name = 'chain_id' | 'block_no' | 'log' | 'kind' | 'row_total' | 'lost_total' | 'block_time'
-type FirstName =
-  | 'log'
-  | 'prev_hash'
-  | 'row_total'
-  | 'lost_total'
-  | 'root'
-  | 'block_time'
-  | 'body'
-  | 'signatures'
-
-export type ChainRow = Readonly<Record<Name, string>> &
-  Readonly<Record<`first_${FirstName}`, string | null>> & { readonly first_row_count: number | null }
+/** Of one chain, as it is stored. */
+export interface ChainBlocks {
+  readonly last: BlockColumns
+  /** Undefined when there is no block 0 that says it is one. */
+  readonly genesis: BlockColumns | undefined
+}
 
 const LAST_MICROS = Date.UTC(2255, 0, 1) * 1000
 
@@ -60,7 +53,7 @@ const LAST_MICROS = Date.UTC(2255, 0, 1) * 1000
  * @param nowMs the reader's clock
  */
 export function chainsOf(
-  rows: readonly ChainRow[],
+  rows: readonly ChainBlocks[],
   limit: number,
   { trust = NO_TRUST }: ChainsOptions,
   nowMs: number,
@@ -71,21 +64,21 @@ export function chainsOf(
   }
 }
 
-function healthOf(row: ChainRow, trust: Trust, now: number): ChainHealth {
-  const note = noteOfColumns(firstBlock(row))
+function healthOf({ last, genesis: first }: ChainBlocks, trust: Trust, now: number): ChainHealth {
+  const note = first === undefined ? '' : noteOfColumns(first)
   const genesis = attempt(() => openGenesis(note))
   const { service = '', instance = '' } = genesis?.block.opening ?? {}
-  const lastTime = Number(row.block_time)
-  const end = row.kind === 'close' ? 'closed' : row.kind === 'idle' ? 'idle' : 'open'
+  const lastTime = Number(last.blockTime)
+  const end = last.kind === 'close' ? 'closed' : last.kind === 'idle' ? 'idle' : 'open'
   return {
-    chain_id: row.chain_id,
-    log: genesis?.block.log ?? row.log,
+    chain_id: last.chainId,
+    log: genesis?.block.log ?? last.log,
     service_name: service || null,
     service_instance_id: instance || null,
     state: chainState(end, lastTime, now),
-    blocks: Number(row.block_no) + 1,
-    rows: Number(row.row_total),
-    lost: Number(row.lost_total),
+    blocks: Number(last.blockNo) + 1,
+    rows: Number(last.rowTotal),
+    lost: Number(last.lostTotal),
     last_block_time: lastTime >= 0 && lastTime < LAST_MICROS ? formatTime(lastTime) : null,
     enrolled: trust.enrolment.length === 0 ? null : isEnrolled(genesis, note, trust),
   }
@@ -94,27 +87,6 @@ function healthOf(row: ChainRow, trust: Trust, now: number): ChainHealth {
 function isEnrolled(genesis: Genesis | undefined, note: string, { origin, enrolment }: Trust): boolean {
   if (genesis === undefined || genesis.block.log !== (origin ?? genesis.block.log)) return false
   return attempt(() => openNote(note, enrolment)) !== undefined
-}
-
-/** What is not there makes no genesis block. */
-function firstBlock(row: ChainRow): BlockColumns {
-  const hash = (hex: string | null): Buffer => Buffer.from(hex ?? '', 'hex')
-  return {
-    chainId: row.chain_id,
-    blockNo: 0n,
-    log: row.first_log ?? '',
-    kind: 'genesis',
-    prevHash: hash(row.first_prev_hash),
-    minId: null,
-    maxId: null,
-    root: hash(row.first_root),
-    rowCount: row.first_row_count ?? -1,
-    rowTotal: BigInt(row.first_row_total ?? -1),
-    lostTotal: BigInt(row.first_lost_total ?? -1),
-    blockTime: BigInt(row.first_block_time ?? -1),
-    body: row.first_body ?? '',
-    signatures: row.first_signatures ?? '',
-  }
 }
 
 /** Whatever an attacker put there is no error of the reader's. */

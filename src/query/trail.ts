@@ -1,15 +1,16 @@
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
+import { BLOCK_COLUMNS, blockOfRow, blockSelect } from '../postgres/block-row.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
-import { type ChainRow, type Chains, chainsOf, type ChainsOptions } from './chains.js'
+import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, type Range, Values } from './conditions.js'
 import { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
-import { type StoredBlock, storedBlock, type StoredBlockRow } from './stored-block.js'
+import { type StoredBlock, storedBlock } from './stored-block.js'
 import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
 
 export interface TrailOptions {
@@ -155,15 +156,21 @@ export class Trail {
   async chains(filter: Pick<TrailFilter, 'limit'> = {}, options: ChainsOptions = {}): Promise<Chains> {
     const { limit } = parseFilter(filter)
     const { chains } = await this.#sql()
-    const text = this.#render(chains, { LIMIT: String(limit + 1) })
-    return chainsOf(await this.#reader.query<ChainRow>(text), limit, options, Date.now())
+    const text = this.#render(chains, {
+      LAST: blockSelect('last'),
+      FIRST: blockSelect('first'),
+      LIMIT: String(limit + 1),
+    })
+    const rows = await this.#reader.query<unknown[]>(text, [], 'array')
+    return chainsOf(rows.map(chainBlocks), limit, options, Date.now())
   }
 
   /** A block as it is stored. @returns undefined when there is none */
   async block(chainId: string, number: bigint): Promise<StoredBlock | undefined> {
     const { block } = await this.#sql()
-    const [row] = await this.#reader.query<StoredBlockRow>(this.#render(block, {}), [chainId, number])
-    return row === undefined ? undefined : storedBlock(row)
+    const text = this.#render(block, { BLOCK: blockSelect('block') })
+    const [row] = await this.#reader.query<unknown[]>(text, [chainId, number], 'array')
+    return row === undefined ? undefined : storedBlock(blockOfRow(row))
   }
 
   /**
@@ -281,6 +288,12 @@ async function loadStatements(): Promise<Statements> {
   const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary', 'chains', 'block'] as const
   const texts = await Promise.all(names.map((name) => readSql(`./${name}.sql`, import.meta.url)))
   return Object.fromEntries(names.map((name, i) => [name, texts[i]])) as Statements
+}
+
+/** A row of `chains.sql`. */
+function chainBlocks(row: readonly unknown[]): ChainBlocks {
+  const hasGenesis = row[BLOCK_COLUMNS] !== null
+  return { last: blockOfRow(row), genesis: hasGenesis ? blockOfRow(row, BLOCK_COLUMNS) : undefined }
 }
 
 function window({ from, to }: ResolvedFilter): Range {

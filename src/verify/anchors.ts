@@ -44,10 +44,6 @@ export class Anchors {
     blocks.set(anchor.block, [...known.filter((other) => !saysAsMuch(anchor, other)), anchor])
   }
 
-  get isEmpty(): boolean {
-    return this.#byChain.size === 0
-  }
-
   /** A block of the database. Its anchors are done with. */
   check(chain: string, block: number, hash: Uint8Array, findings: FindingLog): void {
     const blocks = this.#byChain.get(chain)
@@ -56,7 +52,7 @@ export class Anchors {
     blocks.delete(block)
     this.#found++
     if (said.every((anchor) => anchor.hash === undefined || sameBytes(anchor.hash, hash))) this.#held++
-    else findings.add('anchor-mismatch', 'an anchor says another hash of this block', { chain, block })
+    else findings.add('anchor-mismatch', 'an anchor gives another hash of this block', { chain, block })
   }
 
   /**
@@ -90,7 +86,7 @@ export class Anchors {
         origin === undefined && !chains.has(chain)
           ? '; if the anchors are of several logs, the trust file has to name this one (origin)'
           : ''
-      findings.add('anchor-missing', `an anchor says this block: ${what}${more}${hint}`, { chain, block })
+      findings.add('anchor-missing', `an anchor names this block: ${what}${more}${hint}`, { chain, block })
     }
     return { given: this.#found + missing, held: this.#held, foreign }
   }

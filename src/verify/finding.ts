@@ -17,11 +17,11 @@ export const FINDINGS = Object.freeze({
   'row-changed': 'The row is not the one whose digest was stored with it.',
   'row-missing': 'Rows of the block are missing.',
   'row-misplaced':
-    'The row is not in its place: it is one too many, out of order, or says only half of where it is.',
+    'The row is not in its place: it is one too many, out of order, or gives only a part of its place.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
-  'anchor-mismatch': 'An anchor says another hash of the block.',
-  'anchor-missing': 'An anchor says a block that is not there.',
+  'anchor-mismatch': 'An anchor gives another hash of the block.',
+  'anchor-missing': 'An anchor names a block that is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
   'export-rows': 'The same export gives other rows now than its manifest says.',
 })
@@ -42,21 +42,14 @@ export interface Finding {
 /** Where findings go, and how many of each there were. */
 export class FindingLog {
   readonly counts = new Map<FindingCode, number>()
-  /** Chains of which anything was found. */
-  readonly chains = new Set<string>()
   readonly #onFinding: (finding: Finding) => void
 
   constructor(onFinding: (finding: Finding) => void) {
     this.#onFinding = onFinding
   }
 
-  get total(): number {
-    return [...this.counts.values()].reduce((sum, count) => sum + count, 0)
-  }
-
   add(code: FindingCode, detail: string, place: Omit<Finding, 'code' | 'message'>): void {
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1)
-    if (place.chain !== undefined) this.chains.add(place.chain)
     this.#onFinding({ code, message: detail, ...place })
   }
 }

@@ -133,8 +133,8 @@ function parsedProof(text: string): RowProof {
   const { event, index, path, block, keys } = proof
   if (typeof event !== 'object' || event === null) throw malformed('event must be an object')
   if (!Number.isSafeInteger(index)) throw malformed('index must be an integer')
-  if (!isTexts(path) || !isTexts(keys)) throw malformed('path and keys must be lists of text')
-  if (typeof block !== 'string') throw malformed('block must be text')
+  if (!isTexts(path) || !isTexts(keys)) throw malformed('path and keys must be arrays of strings')
+  if (typeof block !== 'string') throw malformed('block must be a string')
   return proof as unknown as RowProof
 }
 
@@ -167,7 +167,8 @@ function eventOf(given: Json): AuditEvent {
   const fields = Object.entries(given).map(([field, value]) => {
     if (!Object.hasOwn(NOTHING, field)) throw malformed(`event.${field} is not a field of an event`)
     if (INTEGERS.has(field)) {
-      if (!/^-?\d{1,19}$/.test(String(value))) throw malformed(`event.${field} must be an integer as text`)
+      if (!/^-?\d{1,19}$/.test(String(value)))
+        throw malformed(`event.${field} must be an integer as a string`)
       return [field, BigInt.asIntN(64, BigInt(String(value)))]
     }
     const isRight = field === 'occurredAt' ? Number.isSafeInteger(value) : typeof value === 'string'

@@ -104,7 +104,7 @@ export class RowWalk {
     if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
     if (chain === null && block === null && index === null) return this.#addUnsigned(row)
     if (chain === null || block === null || index === null || index < 0) {
-      if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it says only half of where it is')
+      if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it gives only a part of its place')
       return
     }
     const open = this.#open.get(chain)?.get(block)

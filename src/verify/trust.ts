@@ -47,7 +47,7 @@ export function parseTrust(text: string): Trust {
       .split(/\s+/)
     const bad = (problem: string): AuditError => malformed(`line ${index + 1}: ${problem}`)
     const once = (known: unknown): void => {
-      if (known !== undefined) throw bad(`${word} is said twice`)
+      if (known !== undefined) throw bad(`${word} is given twice`)
     }
     const [first = '', second = '', ...rest] = values
     if (rest.length > 0) throw bad('too many words')
@@ -73,7 +73,7 @@ export function parseTrust(text: string): Trust {
         found.rowsFrom = auditId(first, bad)
         break
       default:
-        throw bad(`"${word}" is no statement of a trust file: origin, enrolment, unsigned, rows-from`)
+        throw bad(`"${word}" is not a statement of a trust file (origin, enrolment, unsigned, rows-from)`)
     }
   }
   return Object.freeze({
@@ -99,7 +99,7 @@ function unsignedPolicy(word: string, id: string, bad: Bad): UnsignedPolicy {
 }
 
 function auditId(text: string, bad: Bad): bigint {
-  if (!/^\d{1,19}$/.test(text)) throw bad(`"${text}" is no audit id`)
+  if (!/^\d{1,19}$/.test(text)) throw bad(`"${text}" is not an audit id`)
   return BigInt(text)
 }
 

@@ -202,7 +202,7 @@ describe('start', () => {
     const at = await directory()
     const wrong: readonly [AuditOptions, string][] = [
       [{ enrolmentKeyFile: join(at, 'nothing') }, 'ENOENT'],
-      [{ enrolmentKey: join(at, 'canary-3b1e') }, 'a file belongs into enrolmentKeyFile'],
+      [{ enrolmentKey: join(at, 'canary-3b1e') }, 'a file belongs in enrolmentKeyFile'],
       [{ origin: 'my log' }, 'origin must be'],
     ]
     for (const [options, said] of wrong) {

@@ -288,6 +288,12 @@ describe('a refused block', () => {
     expect(next.chain.id).not.toBe(bench.chain.id)
   })
 
+  test('has its chain left once: two that continue it would be a fork', () => {
+    const { chain } = new Bench()
+    chain.successor()
+    expect(() => chain.successor()).toThrow('a chain that is left cannot be left')
+  })
+
   test('that is a rotation keeps the old key', () => {
     const bench = new Bench()
     while (bench.stored.length < BLOCKS_PER_KEY) bench.write(someRows(1))

@@ -172,7 +172,7 @@ describe('otel-audit doctor', () => {
     expect(readable.code).toBe(0)
 
     const path = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_ENROLMENT_KEY: file }
-    expect(messages((await doctor(path)).report)[0]).toMatch(/a file belongs into enrolmentKeyFile/)
+    expect(messages((await doctor(path)).report)[0]).toMatch(/a file belongs in enrolmentKeyFile/)
   })
 
   test('looks at the spool: what was set aside, and a directory that cannot be used', async () => {

@@ -4,12 +4,13 @@ import { trace } from '@opentelemetry/api'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Connection, type ConnectionOptions, NoAnswer } from '../../src/postgres/connection.js'
+import { type Connection, NoAnswer } from '../../src/postgres/connection.js'
+import { openSession, type WriteSession } from '../../src/postgres/session.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { waitUntil } from '../support/wait-until.js'
 
 let database: TestDatabase
-let options: ConnectionOptions
+let options: WriteSession
 
 beforeAll(async () => {
   database = await migratedDatabase()
@@ -34,43 +35,8 @@ async function sessions(): Promise<number> {
   return rows[0].n
 }
 
-test('has the settings that nobody else may decide', async () => {
-  const connection = await Connection.open({
-    ...options,
-    synchronousCommit: 'remote_apply',
-    answerTimeoutMs: 1000,
-  })
-  const settings = [
-    'synchronous_commit',
-    'statement_timeout',
-    'default_transaction_isolation',
-    'default_transaction_read_only',
-    'client_encoding',
-    'timezone',
-    'bytea_output',
-    'application_name',
-  ]
-  const found = await connection.run(async (client) => {
-    const { rows } = await client.query('select name, setting from pg_settings where lower(name) = any($1)', [
-      settings,
-    ])
-    return Object.fromEntries(rows.map((row) => [row.name.toLowerCase(), row.setting]))
-  })
-  expect(found).toEqual({
-    synchronous_commit: 'remote_apply',
-    statement_timeout: '800',
-    default_transaction_isolation: 'read committed',
-    default_transaction_read_only: 'off',
-    client_encoding: 'UTF8',
-    timezone: 'UTC',
-    bytea_output: 'hex',
-    application_name: 'otel-audit connection',
-  })
-  await connection.close()
-})
-
 test('collects warnings, not notices, until they are taken', async () => {
-  const connection = await Connection.open(options)
+  const connection = await openSession('write', options)
   connection.takeWarnings()
   await connection.run((client) =>
     client.query(`do $$ begin raise notice 'a'; raise warning 'b'; raise info 'c'; end $$`),
@@ -84,7 +50,7 @@ test('collects warnings, not notices, until they are taken', async () => {
 
 describe('an end', () => {
   test('by close: the session ends, and it is of no more use', async () => {
-    const connection = await Connection.open(options)
+    const connection = await openSession('write', options)
     expect(await one(connection)).toBe(1)
     await connection.close()
     expect(connection.isBroken).toBe(true)
@@ -94,7 +60,7 @@ describe('an end', () => {
   })
 
   test('by destroy, in the middle of a statement: that fails at once', async () => {
-    const connection = await Connection.open(options)
+    const connection = await openSession('write', options)
     const work = connection.run((client) => client.query('select pg_sleep(4)'))
     connection.destroy()
     await expect(work).rejects.toThrow()
@@ -103,7 +69,7 @@ describe('an end', () => {
   })
 
   test('by the server, while it is idle: it is noticed', async () => {
-    const connection = await Connection.open(options)
+    const connection = await openSession('write', options)
     const pid = await connection.run(
       async (client) => (await client.query('select pg_backend_pid() as pid')).rows[0].pid,
     )
@@ -135,7 +101,7 @@ describe('a server that accepts, and never answers', () => {
   afterAll(() => silent.close())
 
   test('is given up after the answer time, and its socket with it', async () => {
-    const opening = Connection.open({ ...options, databaseUrl: url, answerTimeoutMs: 100 })
+    const opening = openSession('write', { ...options, databaseUrl: url, answerTimeoutMs: 100 })
     await expect(opening).rejects.toThrow(NoAnswer)
     await expect(opening).rejects.not.toThrow(/canary/)
     await waitUntil(
@@ -145,11 +111,12 @@ describe('a server that accepts, and never answers', () => {
   })
 
   test('need not be waited for when there is no more need', async () => {
-    const connection = await Connection.create({ ...options, databaseUrl: url, answerTimeoutMs: 600_000 })
-    const connecting = connection.connect()
+    const noNeed = new AbortController()
+    const patient = { ...options, databaseUrl: url, answerTimeoutMs: 600_000 }
+    const opening = openSession('write', patient, noNeed.signal)
     await waitUntil('the connection', () => sockets.length === 2)
-    connection.destroy()
-    await expect(connecting).rejects.toThrow()
+    noNeed.abort()
+    await expect(opening).rejects.toThrow()
     await waitUntil('the socket to be closed', () => sockets.every((socket) => socket.closed))
   })
 })
@@ -158,7 +125,7 @@ test('is not traced, whatever instruments pg', async () => {
   const exporter = new InMemorySpanExporter()
   const sdk = new NodeSDK({ spanProcessors: [new SimpleSpanProcessor(exporter)], instrumentations: [] })
   sdk.start()
-  const connection = await Connection.open(options)
+  const connection = await openSession('write', options)
   await connection.run(async (client) => {
     await client.query('select 1')
     trace.getTracer('pg').startSpan('pg.query').end()

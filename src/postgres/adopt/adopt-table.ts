@@ -84,11 +84,11 @@ const KINDS: Readonly<Record<string, string>> = {
 
 /** The relation that has the trail's name, or undefined. */
 export async function inspectTable(client: ClientBase, schema: string): Promise<ExistingTable | undefined> {
-  const { rows } = await client.query<{ table: ExistingTable }>(
+  const { rows } = await client.query<{ table: string }>(
     await readSql('./adopt-inspect.sql', import.meta.url),
     [schema],
   )
-  return rows[0]?.table
+  return rows[0] === undefined ? undefined : (JSON.parse(rows[0].table) as ExistingTable)
 }
 
 /** Whether the columns beyond the original's are there already. */

@@ -108,15 +108,16 @@ async function attachStep({ table, schema, migrations }: Adoption, bound: bigint
 
 /** ms since the Unix epoch of the newest id. */
 async function newestTime(client: ClientBase, schema: string, nowMs: number): Promise<number> {
-  const { rows } = await client.query<{ newest: string | null; count: string; beyond: string[] }>(
+  const { rows } = await client.query<{ newest: string | null; count: string; beyond: string }>(
     renderSql(await readSql('./adopt-newest.sql', import.meta.url), schema),
     [firstIdOf(nowMs + DAY_MS).toString()],
   )
   const [found] = rows
   if (!found || found.newest === null) return 0
-  if (found.beyond.length > 0) {
+  const beyond = JSON.parse(found.beyond) as readonly string[]
+  if (beyond.length > 0) {
     refuse(schema, [
-      `${found.count} of its ids are more than 24 h ahead of the clock, as if made from another epoch than 2024-01-01: ${found.beyond.join(', ')}${Number(found.count) > found.beyond.length ? ', …' : ''}`,
+      `${found.count} of its ids are more than 24 h ahead of the clock, as if made from another epoch than 2024-01-01: ${beyond.join(', ')}${Number(found.count) > beyond.length ? ', …' : ''}`,
     ])
   }
   return snowflakeTime(BigInt(found.newest))

@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
 import { VERSION } from '../../version.js'
 import { releaseBoundStep } from '../adopt/adopt.js'
@@ -6,6 +6,7 @@ import { lockMigrations } from './migration-lock.js'
 import { type MigrationPlan, planMigration } from './migration-plan.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
+import { openSession } from '../session.js'
 
 export interface MigrateOptions {
   /** Of the schema's owner. Not through a transaction-pooling proxy: a lock is held by the session. */
@@ -36,7 +37,6 @@ export interface MigrateReport {
   readonly sql?: string
 }
 
-const CONNECT_TIMEOUT_MS = 10_000
 const OLDEST_SERVER = 140_000
 
 /**
@@ -49,61 +49,32 @@ const OLDEST_SERVER = 140_000
 export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   const { databaseUrl, roles = false, dryRun = false, now, onProgress = () => {} } = options
   const schema = checkSchemaName(options.schema ?? DEFAULT_SCHEMA)
-  const client = await connect(databaseUrl)
+  const target = { databaseUrl, applicationName: 'otel-audit migrate', readOnly: dryRun }
+  const session = await openSession('migrate', target).catch((error: unknown) => {
+    throw migrationError('connect to the database', error)
+  })
   try {
-    await prepareSession(client, dryRun)
-    if (!dryRun) await lockMigrations(client, onProgress)
-    const plan = await planMigration(client, { schema, roles, now })
-    const report = {
-      schema,
-      applied: plan.migrations.map(({ number, name }) => ({ number, name })),
-      adopted: plan.adopts,
-      roles: roles ? Object.values(roleNames(schema)) : [],
-    }
-    if (dryRun) return { ...report, partitions: [], sql: script(plan, schema) }
-    return { ...report, partitions: await execute(client, plan, schema, onProgress) }
+    return await session.run(async (client) => {
+      await refuseOldServer(client)
+      if (!dryRun) await lockMigrations(client, onProgress)
+      const plan = await planMigration(client, { schema, roles, now })
+      const report = {
+        schema,
+        applied: plan.migrations.map(({ number, name }) => ({ number, name })),
+        adopted: plan.adopts,
+        roles: roles ? Object.values(roleNames(schema)) : [],
+      }
+      if (dryRun) return { ...report, partitions: [], sql: script(plan, schema) }
+      return { ...report, partitions: await execute(client, plan, schema, onProgress) }
+    })
   } catch (error) {
     throw migrationError('migrate', error)
   } finally {
-    await client.end().catch(() => {}) // With the session ends its lock.
+    await session.close() // With the session ends its lock.
   }
 }
 
-async function connect(databaseUrl: string): Promise<Client> {
-  const { Client } = await import('pg')
-  let client: Client
-  try {
-    client = new Client({
-      connectionString: databaseUrl,
-      application_name: 'otel-audit migrate',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-    })
-  } catch {
-    // The error would quote the URL, and with it the password.
-    throw new AuditError('AUDIT_INVALID_OPTION', 'databaseUrl is not a Postgres URL', {
-      field: 'databaseUrl',
-    })
-  }
-  client.on('error', () => {}) // The query in progress tells.
-  try {
-    await client.connect()
-  } catch (error) {
-    throw migrationError('connect to the database', error)
-  }
-  return client
-}
-
-/** What a role's or database's defaults say must not decide how this runs. */
-async function prepareSession(client: Client, dryRun: boolean): Promise<void> {
-  await client.query(`
-    set search_path = pg_catalog, pg_temp;
-    set statement_timeout = 0;
-    set lock_timeout = 0;
-    set idle_in_transaction_session_timeout = 0;
-    set default_transaction_isolation = 'read committed';
-    set default_transaction_read_only = ${dryRun ? 'on' : 'off'};
-    set client_min_messages = warning`)
+async function refuseOldServer(client: ClientBase): Promise<void> {
   const { rows } = await client.query<{ number: number; version: string }>(
     `select current_setting('server_version_num')::int as number, current_setting('server_version') as version`,
   )
@@ -115,7 +86,7 @@ async function prepareSession(client: Client, dryRun: boolean): Promise<void> {
 
 /** Returns the names of the partitions made. */
 async function execute(
-  client: Client,
+  client: ClientBase,
   plan: MigrationPlan,
   schema: string,
   onProgress: (line: string) => void,
@@ -135,7 +106,7 @@ async function execute(
 }
 
 /** Their names sort by age. An adopted table that is the first partition is among them. */
-async function partitionNames(client: Client, schema: string): Promise<string[]> {
+async function partitionNames(client: ClientBase, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
      where i.inhparent = to_regclass($1) order by 1`,
@@ -146,7 +117,7 @@ async function partitionNames(client: Client, schema: string): Promise<string[]>
 
 /** A table whose adoption failed must go on as it was. */
 async function releaseBound(
-  client: Client,
+  client: ClientBase,
   schema: string,
   onProgress: (line: string) => void,
 ): Promise<void> {

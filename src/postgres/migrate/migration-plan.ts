@@ -111,16 +111,16 @@ interface Session {
 }
 
 async function readSession(client: ClientBase, schema: string): Promise<Session> {
-  const { rows } = await client.query<Session>(
+  const { rows } = await client.query<Omit<Session, 'nowMs'> & { readonly nowMs: string }>(
     `select current_user as user,
        to_regnamespace($1) is not null as "schemaExists",
        coalesce(pg_has_role((select relowner from pg_class where oid = to_regclass($2)), 'MEMBER'), true) as "memberOfOwner",
-       (extract(epoch from clock_timestamp()) * 1000)::float8 as "nowMs"`,
+       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as "nowMs"`,
     [quotedSchema(schema), `${quotedSchema(schema)}.secret_audit`],
   )
   const [session] = rows
   if (!session) throw new Error('no row from a select without FROM')
-  return { ...session, nowMs: Math.floor(session.nowMs) }
+  return { ...session, nowMs: Number(session.nowMs) }
 }
 
 /** What the trail is made of belongs to one role, whoever of its members (or a superuser) runs this. */

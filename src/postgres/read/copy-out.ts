@@ -1,5 +1,4 @@
-import type { Client } from 'pg'
-import { untraced } from '../../host/untraced.js'
+import { type Connection, NoAnswer } from '../connection.js'
 
 /** What node-postgres gives to a query that it runs, and its types lack. */
 interface Wire {
@@ -15,6 +14,12 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
 const HEADER_BYTES = SIGNATURE.length + 8
 const TRAILER = -1
 
+/**
+ * How long the server may send nothing, in ms. It sends when 8 kB have come together: a scan that looks for the rows of
+ * one chain in a large trail is silent for minutes. A server that hangs is so for ever.
+ */
+const LONGEST_SILENCE_MS = 30 * 60_000
+
 const BATCH = 1000
 /** Batches that wait to be taken. Beyond that the socket is not read. */
 const MOST_WAITING = 8
@@ -24,12 +29,17 @@ const MOST_WAITING = 8
  *
  * Whoever stops before the end breaks the connection: the rest of the answer is still on its way.
  */
-export function copyOut<T>(client: Client, sql: string, read: ReadTuple<T>): AsyncIterable<readonly T[]> {
-  return { [Symbol.asyncIterator]: () => start(client, new CopyOut(sql, read)) }
+export function copyOut<T>(
+  connection: Connection,
+  sql: string,
+  read: ReadTuple<T>,
+  longestSilenceMs = LONGEST_SILENCE_MS,
+): AsyncIterable<readonly T[]> {
+  return { [Symbol.asyncIterator]: () => start(connection, new CopyOut(sql, read, longestSilenceMs)) }
 }
 
-async function* start<T>(client: Client, copy: CopyOut<T>): AsyncGenerator<readonly T[], void> {
-  untraced(() => client.query(copy))
+async function* start<T>(connection: Connection, copy: CopyOut<T>): AsyncGenerator<readonly T[], void> {
+  const release = connection.submit(copy)
   try {
     for (;;) {
       const batch = await copy.next()
@@ -38,6 +48,7 @@ async function* start<T>(client: Client, copy: CopyOut<T>): AsyncGenerator<reado
     }
   } finally {
     copy.stop()
+    release()
   }
 }
 
@@ -45,6 +56,7 @@ async function* start<T>(client: Client, copy: CopyOut<T>): AsyncGenerator<reado
 class CopyOut<T> {
   readonly #sql: string
   readonly #read: ReadTuple<T>
+  readonly #longestSilenceMs: number
   #wire: Wire | undefined
   #isPaused = false
   readonly #waiting: (readonly T[])[] = []
@@ -52,13 +64,16 @@ class CopyOut<T> {
   /** Bytes of a tuple whose rest is still to come. Postgres sends whole ones, and does not promise it. */
   #rest: Buffer = Buffer.alloc(0)
   #isBegun = false
+  /** The server has sent something since this was last looked at. */
+  #isHeard = false
   #ended = false
   #error: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(sql: string, read: ReadTuple<T>) {
+  constructor(sql: string, read: ReadTuple<T>, longestSilenceMs: number) {
     this.#sql = sql
     this.#read = read
+    this.#longestSilenceMs = longestSilenceMs
   }
 
   submit(connection: unknown): void {
@@ -67,6 +82,7 @@ class CopyOut<T> {
   }
 
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
+    this.#isHeard = true
     try {
       this.#take(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]))
     } catch (error) {
@@ -93,7 +109,7 @@ class CopyOut<T> {
     this.#wake?.()
   }
 
-  /** @returns undefined at the end. @throws what the server or the socket says */
+  /** @returns undefined at the end. @throws what the server or the socket says, or NoAnswer */
   async next(): Promise<readonly T[] | undefined> {
     for (;;) {
       if (this.#error !== undefined) throw this.#error
@@ -106,9 +122,23 @@ class CopyOut<T> {
         return batch
       }
       if (this.#ended) return undefined
-      await new Promise<void>((resolve) => {
+      await this.#woken()
+    }
+  }
+
+  /** Until there is something to take. */
+  async #woken(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    try {
+      await new Promise<void>((resolve, reject) => {
         this.#wake = resolve
+        timer = setInterval(() => {
+          if (!this.#isHeard) reject(new NoAnswer(`nothing was sent for ${this.#longestSilenceMs} ms`))
+          this.#isHeard = false
+        }, this.#longestSilenceMs)
       })
+    } finally {
+      clearInterval(timer)
       this.#wake = undefined
     }
   }

@@ -1,8 +1,9 @@
-import type { ClientBase } from 'pg'
+import type { QueryConfig } from 'pg'
 import { AuditError } from '../../errors.js'
-import { Connection, NoAnswer, statementTimeoutOf } from '../connection.js'
+import { type Connection, NoAnswer } from '../connection.js'
 import { isServerError, withoutRowContents } from '../faults.js'
 import { roleNames } from '../schema-name.js'
+import { openSession, statementTimeoutMs } from '../session.js'
 
 export interface ReaderOptions {
   readonly databaseUrl: string
@@ -47,12 +48,18 @@ export class Reader {
   /**
    * Runs one statement.
    *
+   * @param rowMode `array`: rows are arrays, where two columns have one name
    * @throws AuditError `AUDIT_READ_TIMEOUT`, `AUDIT_READ_FAILED`, `AUDIT_SCHEMA`; none of them quotes a row
    */
-  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  async query<Row extends object>(
+    text: string,
+    values: readonly unknown[] = [],
+    rowMode?: 'array',
+  ): Promise<Row[]> {
+    const query: QueryConfig & { rowMode?: string | undefined } = { text, values: [...values], rowMode }
     const connection = await this.#take()
     try {
-      const { rows } = await connection.run((client: ClientBase) => client.query<Row>(text, [...values]))
+      const { rows } = await connection.run((client) => client.query<Row>(query))
       return rows
     } catch (error) {
       throw this.#explained(error)
@@ -105,13 +112,7 @@ export class Reader {
     const { databaseUrl, timeoutMs, applicationName } = this.#options
     this.#open++
     try {
-      return await Connection.open({
-        databaseUrl,
-        applicationName,
-        answerTimeoutMs: timeoutMs,
-        synchronousCommit: 'on',
-        readOnly: true,
-      })
+      return await openSession('query', { databaseUrl, applicationName, answerTimeoutMs: timeoutMs })
     } catch (error) {
       this.#open--
       throw this.#explained(error)
@@ -142,7 +143,7 @@ export class Reader {
     const code = isServerError(error) ? error.code : undefined
     const cause = withoutRowContents(error)
     if (code === '57014' || error instanceof NoAnswer) {
-      const limit = statementTimeoutOf(timeoutMs)
+      const limit = statementTimeoutMs(timeoutMs)
       return new AuditError('AUDIT_READ_TIMEOUT', `the query took longer than ${limit} ms`, { cause })
     }
     if (code === '42P01' || code === '3F000' || code === '42703') {

@@ -1,4 +1,4 @@
-import type { Client, CustomTypesConfig } from 'pg'
+import type { CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import {
   ALL_IDS,
@@ -10,12 +10,15 @@ import {
 } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
-import { untraced } from '../../host/untraced.js'
+import { blockSelect } from '../block-row.js'
+import { readBlock, readRowBlock } from './copied-block.js'
 import { copyOut } from './copy-out.js'
+import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
-import { readRowEvidence } from './row-evidence.js'
+import { readCheckedRow } from './checked-row.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
+import { openSession } from '../session.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
@@ -34,13 +37,13 @@ const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-ro
 export class Snapshot implements TrailSource {
   /** When it was taken, by this machine's clock: µs since the Unix epoch. */
   readonly now = Date.now() * 1000
-  readonly #rows: Client
-  readonly #blocks: Client
+  readonly #rows: Connection
+  readonly #blocks: Connection
   readonly #schema: string
   readonly #sql: Texts
 
-  private constructor(clients: readonly [Client, Client], schema: string, sql: Texts) {
-    ;[this.#rows, this.#blocks] = clients
+  private constructor(sessions: readonly [Connection, Connection], schema: string, sql: Texts) {
+    ;[this.#rows, this.#blocks] = sessions
     this.#schema = schema
     this.#sql = sql
   }
@@ -50,15 +53,18 @@ export class Snapshot implements TrailSource {
     checkSchemaName(schema)
     const texts = FILES.map(async (file) => [file, await readSql(`./${file}.sql`, import.meta.url)] as const)
     const sql = Object.fromEntries(await Promise.all(texts)) as Texts
-    const clients: Client[] = []
+    const target = { databaseUrl, applicationName: 'otel-audit verify' }
+    const sessions: Connection[] = []
     try {
-      const rows = await connected(databaseUrl, clients)
-      await checkSchema(rows, schema)
-      const blocks = await connected(databaseUrl, clients)
+      const rows = await openSession('verify', target)
+      sessions.push(rows)
+      await rows.run((client) => checkSchema(client, schema))
+      const blocks = await openSession('verify', target)
+      sessions.push(blocks)
       await shareSnapshot(rows, blocks)
       return new Snapshot([rows, blocks], schema, sql)
     } catch (error) {
-      await Promise.allSettled(clients.map((client) => client.end()))
+      await Promise.allSettled(sessions.map((session) => session.close()))
       throw readable(error)
     }
   }
@@ -80,7 +86,7 @@ export class Snapshot implements TrailSource {
   }
 
   rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
-    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readRowEvidence))
+    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
   }
 
   /** One row as the event that it makes, and where it says that it is. */
@@ -88,7 +94,7 @@ export class Snapshot implements TrailSource {
     const text = renderSql(this.#sql['trail-event'], this.#schema)
     try {
       const query = { text, values: [auditId], rowMode: 'array' as const, types: AS_TEXT }
-      const { rows } = await untraced(() => this.#rows.query<(string | null)[]>(query))
+      const { rows } = await this.#rows.run((client) => client.query<(string | null)[]>(query))
       return rows[0] === undefined ? undefined : placedEvent(rows[0])
     } catch (error) {
       throw readable(error)
@@ -96,13 +102,14 @@ export class Snapshot implements TrailSource {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#rows.end(), this.#blocks.end()])
+    await Promise.allSettled([this.#rows.close(), this.#blocks.close()])
   }
 
   /** COPY takes no parameters: numbers and hex digits are written into the text. */
   #render(file: (typeof FILES)[number], { chain }: Selection, range: IdRange): string {
     if (chain !== undefined && !/^[0-9a-f]{32}$/.test(chain)) throw new TypeError('not the id of a chain')
     return renderSql(this.#sql[file], this.#schema, {
+      BLOCK: blockSelect('block'),
       CHAIN: chain === undefined ? 'null::uuid' : `'${chain}'::uuid`,
       FIRST: `'${range.first}'::bigint`,
       LAST: `'${range.last}'::bigint`,
@@ -155,33 +162,17 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
   }
 }
 
-async function connected(databaseUrl: string, clients: Client[]): Promise<Client> {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    application_name: 'otel-audit verify',
-    keepAlive: true,
-  })
-  // The query that runs says it too.
-  client.on('error', () => {})
-  clients.push(client)
-  await untraced(() => client.connect())
-  await untraced(() =>
-    client.query(
-      "set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set client_encoding = 'UTF8'",
-    ),
-  )
-  return client
-}
-
-async function shareSnapshot(one: Client, other: Client): Promise<void> {
+async function shareSnapshot(one: Connection, other: Connection): Promise<void> {
   const begin = 'begin isolation level repeatable read, read only'
-  await untraced(() => one.query(begin))
-  const { rows } = await untraced(() =>
-    one.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot'),
-  )
-  await untraced(() => other.query(begin))
-  await untraced(() => other.query(`set transaction snapshot '${rows[0]?.snapshot}'`))
+  const snapshot = await one.run(async (client) => {
+    await client.query(begin)
+    const { rows } = await client.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')
+    return rows[0]?.snapshot
+  })
+  await other.run(async (client) => {
+    await client.query(begin)
+    await client.query(`set transaction snapshot '${snapshot}'`)
+  })
 }
 
 function readable(error: unknown): AuditError {
@@ -195,75 +186,5 @@ async function* readably<T>(batches: AsyncIterable<T>): AsyncGenerator<T, void> 
     yield* batches
   } catch (error) {
     throw readable(error)
-  }
-}
-
-/** Fields of a tuple one by one. NULL, where a column of ours cannot be NULL, is an attacker's: it reads as nothing. */
-class Fields {
-  readonly #bytes: Buffer
-  #at: number
-
-  constructor(bytes: Buffer, at: number) {
-    this.#bytes = bytes
-    this.#at = at
-  }
-
-  bytes(): Buffer | null {
-    const length = this.#bytes.readInt32BE(this.#at)
-    const start = this.#at + 4
-    this.#at = start + Math.max(0, length)
-    return length < 0 ? null : Buffer.from(this.#bytes.subarray(start, this.#at))
-  }
-
-  text(): string {
-    return this.bytes()?.toString() ?? ''
-  }
-
-  hex(): string {
-    return this.bytes()?.toString('hex') ?? ''
-  }
-
-  hash(): Buffer {
-    return this.bytes() ?? Buffer.alloc(0)
-  }
-
-  int8(): bigint | null {
-    return this.bytes()?.readBigInt64BE() ?? null
-  }
-
-  int4(): number {
-    return this.bytes()?.readInt32BE() ?? -1
-  }
-}
-
-function readBlock(bytes: Buffer, at: number): BlockColumns {
-  const fields = new Fields(bytes, at)
-  return {
-    chainId: fields.hex(),
-    blockNo: fields.int8() ?? -1n,
-    log: fields.text(),
-    kind: fields.text(),
-    prevHash: fields.hash(),
-    minId: fields.int8(),
-    maxId: fields.int8(),
-    root: fields.hash(),
-    rowCount: fields.int4(),
-    rowTotal: fields.int8() ?? -1n,
-    lostTotal: fields.int8() ?? -1n,
-    blockTime: fields.int8() ?? -1n,
-    body: fields.text(),
-    signatures: fields.text(),
-  }
-}
-
-function readRowBlock(bytes: Buffer, at: number): RowBlock {
-  const fields = new Fields(bytes, at)
-  return {
-    chain: fields.hex(),
-    block: Number(fields.int8() ?? -1n),
-    minId: fields.int8() ?? 0n,
-    maxId: fields.int8() ?? 0n,
-    rowCount: fields.int4(),
-    root: fields.hash(),
   }
 }

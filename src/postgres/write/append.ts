@@ -1,7 +1,7 @@
 import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
-import { blockOfRow, type BlockRow, blockValues } from '../block-row.js'
+import { BLOCK_COLUMNS, blockOfRow, blockSelect, blockValues } from '../block-row.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 /**
@@ -43,8 +43,8 @@ function int8(value: bigint | null): string | undefined {
   return value === null ? undefined : value.toString()
 }
 
-/** A block that the database has. */
-export interface NewestBlock {
+/** A block as it is stored, and when the database stored it. */
+export interface RecordedBlock {
   readonly columns: BlockColumns
   /** µs since the Unix epoch, by the database's clock. */
   readonly recordedAt: number
@@ -62,9 +62,10 @@ export class AppendStatements {
   }
 
   static async load(schema: string): Promise<AppendStatements> {
-    const texts = FILES.map(
-      async (file) => [file, renderSql(await readSql(`./${file}.sql`, import.meta.url), schema)] as const,
-    )
+    const texts = FILES.map(async (file) => {
+      const text = await readSql(`./${file}.sql`, import.meta.url)
+      return [file, renderSql(text, schema, { BLOCK: blockSelect('block') })] as const
+    })
     return new AppendStatements(Object.fromEntries(await Promise.all(texts)) as Record<Statement, string>)
   }
 
@@ -108,16 +109,13 @@ export class AppendStatements {
   }
 
   /** The two newest blocks of a chain up to a number, the newest first. Primary only. */
-  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<NewestBlock[]> {
+  async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<RecordedBlock[]> {
     const query: QueryArrayConfig = {
       text: this.#sql['newest-blocks'],
       values: [chain, upTo],
       rowMode: 'array',
     }
-    const { rows } = await client.query<[...BlockRow, string]>(query)
-    return rows.map((row) => {
-      const recordedAt = row.at(-1)
-      return { columns: blockOfRow(row.slice(0, -1) as unknown as BlockRow), recordedAt: Number(recordedAt) }
-    })
+    const { rows } = await client.query<unknown[]>(query)
+    return rows.map((row) => ({ columns: blockOfRow(row), recordedAt: Number(row[BLOCK_COLUMNS]) }))
   }
 }

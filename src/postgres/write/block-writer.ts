@@ -6,9 +6,7 @@ import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contr
 import type { AppendStatements } from './append.js'
 import { type Connection, NoAnswer, type ServerWarning } from '../connection.js'
 import { endsSession, fault, isMissingPartition, isServerError, verdictOf } from '../faults.js'
-
-/** Why a batch is not stored yet. */
-type Unstored = Exclude<WriteResult, { status: 'committed' }>
+import type { PartitionKeeper, Unstored } from './partition-keeper.js'
 
 /**
  * What became of one block: stored; not, and the batch ends with `result`; not, and the batch is to be tried again (the
@@ -21,9 +19,6 @@ type Sent =
 
 type ServerFault = Parameters<typeof verdictOf>[0]
 
-/** Adds the partitions of a batch. @returns why it is not worth another try at once */
-export type AddPartitions = (connection: Connection, batch: AuditBatch) => Promise<Unstored | undefined>
-
 /**
  * Gets batches stored as blocks of the writer's chain, each with its rows in one statement.
  *
@@ -34,11 +29,18 @@ export type AddPartitions = (connection: Connection, batch: AuditBatch) => Promi
  */
 export class BlockWriter {
   readonly #sql: AppendStatements
+  readonly #partitions: PartitionKeeper
   readonly #writer: SinkOwner | undefined
   #chain: WriterChain
 
-  constructor(sql: AppendStatements, chain: WriterChain, writer: SinkOwner | undefined) {
+  constructor(
+    sql: AppendStatements,
+    partitions: PartitionKeeper,
+    chain: WriterChain,
+    writer: SinkOwner | undefined,
+  ) {
     this.#sql = sql
+    this.#partitions = partitions
     this.#chain = chain
     this.#writer = writer
   }
@@ -49,11 +51,11 @@ export class BlockWriter {
   }
 
   /** Stores a batch, with whatever block has to go before it. */
-  async store(connection: Connection, batch: AuditBatch, addPartitions: AddPartitions): Promise<WriteResult> {
+  async store(connection: Connection, batch: AuditBatch): Promise<WriteResult> {
     let mayAdd = true
     for (;;) {
       if (!this.#chain.takes(batch.entries))
-        this.#leave('other rows come while the fate of a block is unknown')
+        this.#leave('other rows follow while the fate of a block is unknown')
       const signed = this.#chain.prepareRows(batch.entries)
       const { log, chain, number: block, kind } = signed.block
       const sent = await this.#send(connection, signed, kind === 'data' ? batch.entries : [], mayAdd)
@@ -63,7 +65,7 @@ export class BlockWriter {
       }
       if (sent.status === 'again' && sent.missing !== undefined) {
         mayAdd = false
-        const failed = await addPartitions(connection, batch)
+        const failed = await this.#partitions.addFor(connection, batch)
         if (failed !== undefined) return this.#withoutPartition(failed)
       }
     }
@@ -172,7 +174,7 @@ export class BlockWriter {
             : this.#unknown(doubt)
         }
         case 'foreign':
-          this.#leave(`block ${number} of this chain is somebody else's`)
+          this.#leave(`block ${number} of this chain belongs to another writer`)
           return { status: 'again' }
         case 'absent':
           return await this.#rowsRefused(connection, entries, verdict, error)
@@ -234,7 +236,7 @@ export class BlockWriter {
   #leave(reason: string, lastKnown?: number): void {
     const { id } = this.#chain
     this.#chain = this.#chain.successor(lastKnown)
-    diag.error(`otel-audit: ${reason}; chain ${id} is left, and continued as ${this.#chain.id}`)
+    diag.error(`otel-audit: ${reason}; chain ${id} is abandoned, and continued as ${this.#chain.id}`)
   }
 }
 

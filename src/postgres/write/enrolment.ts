@@ -47,7 +47,7 @@ export function enrolmentSigner(
     const field = enrolmentKey === undefined ? 'enrolmentKeyFile' : 'enrolmentKey'
     const what = `${field} must be an Ed25519 private key, PKCS#8 in PEM (otel-audit keys create makes one)`
     const isPath = field === 'enrolmentKey' && !pem.includes('-----BEGIN')
-    const hint = isPath ? '; the path of a file belongs into enrolmentKeyFile' : ''
+    const hint = isPath ? '; the path of a file belongs in enrolmentKeyFile' : ''
     throw new AuditError('AUDIT_INVALID_OPTION', `${what}${hint}`, { field, cause })
   }
 }
@@ -61,7 +61,7 @@ export function enrolmentFindings({
   if (enrolmentKey !== undefined || enrolmentKeyFile === undefined || process.getuid === undefined) return []
   const mode = statSync(enrolmentKeyFile, { throwIfNoEntry: false })?.mode ?? 0
   if ((mode & OTHERS_MAY_READ) === 0) return []
-  const message = `others than its owner can read the private key: chmod 600 ${enrolmentKeyFile}`
+  const message = `users other than its owner can read the private key: chmod 600 ${enrolmentKeyFile}`
   return [{ level: 'warning', check: 'enrolment', message }]
 }
 

@@ -1,18 +1,19 @@
-import { diag } from '../../host/diagnostics.js'
+import { invariant } from '../../host/invariant.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
 import { AppendStatements } from './append.js'
-import { type AddPartitions, BlockWriter } from './block-writer.js'
+import { BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from '../check.js'
-import { Connection, type ConnectionOptions } from '../connection.js'
+import type { Connection } from '../connection.js'
 import type { EnrolmentOptions } from './enrolment.js'
-import { connectionFault, fault, isLasting, isOutsideKeptRange } from '../faults.js'
-import { ensurePartitionFor, ensurePartitions } from '../partitions.js'
+import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
+import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
+import { openSession, type WriteSession } from '../session.js'
 
 export interface PostgresAuditSinkOptions {
   /** `postgres://user:password@host:port/database` */
@@ -47,31 +48,49 @@ export const DEFAULT_IDLE_AFTER_MS = 60_000
 /** How long the last block may take when the sink is closed, in ms. */
 const LONGEST_CLOSING_BLOCK_MS = 2000
 
-/** How often the writer makes sure that partitions are ahead, in ms. */
-const PARTITIONS_EVERY_MS = 24 * 60 * 60 * 1000
+/** Where the sink is with its connection. The self-test has one of its own, and is not counted. */
+type State = 'disconnected' | 'connecting' | 'connected' | 'closing' | 'closed'
+
+const MOVES: Readonly<Record<State, readonly State[]>> = {
+  disconnected: ['connecting', 'closing'],
+  connecting: ['connected', 'disconnected', 'closing'],
+  connected: ['disconnected', 'closing'],
+  closing: ['closed'],
+  closed: [],
+}
 
 /**
  * Writes rows to `<schema>.secret_audit`, a batch and its signed block in one statement, on one connection of its own.
  *
  * Connects at the first write, and again after every failure that leaves the connection in doubt. It needs the rights
  * of the writer role only; `otel-audit migrate` makes the tables.
+ *
+ * ```
+ *                   write                 usable
+ *   disconnected ───────────► connecting ─────────► connected
+ *        ▲                        │                     │
+ *        └─── not usable, lost, or in doubt ────────────┘
+ *
+ *   any of these ── close ──► closing ── last block, or none ──► closed
+ * ```
  */
 export class PostgresAuditSink implements AuditSink {
   readonly sinkId = 'db'
-  readonly #options: ConnectionOptions &
+  readonly #options: WriteSession &
     EnrolmentOptions & { readonly schema: string; readonly idleAfterMs: number }
   #writer: SinkOwner | undefined
+  readonly #partitions: PartitionKeeper
+  #state: State = 'disconnected'
+  /** That of `connecting`, once there is one, of `connected`, and of `closing`. */
   #connection: Connection | undefined
-  /** Those that are not usable yet: closing does not wait for a server that never lets us in. */
-  readonly #opening = new Set<Connection>()
+  /** Cuts what is not usable yet: closing does not wait for a server that never lets us in. */
+  readonly #opening = new AbortController()
   #blocks: BlockWriter | undefined
   #idle: NodeJS.Timeout | undefined
   /** Ends when nothing is being sent. */
   #turn: Promise<unknown> = Promise.resolve()
-  #partitionsCheckedAt = -Infinity
   /** Sends that go on, or wait for their turn. */
   #sends = 0
-  #closed = false
 
   constructor(options: PostgresAuditSinkOptions) {
     this.#options = {
@@ -85,6 +104,7 @@ export class PostgresAuditSink implements AuditSink {
       enrolmentKeyFile: options.enrolmentKeyFile,
       idleAfterMs: options.idleAfterMs ?? DEFAULT_IDLE_AFTER_MS,
     }
+    this.#partitions = new PartitionKeeper(this.#options.schema)
     checkDuration('answerTimeoutMs', this.#options.answerTimeoutMs, 1)
     checkDuration('idleAfterMs', this.#options.idleAfterMs, 1)
   }
@@ -106,7 +126,7 @@ export class PostgresAuditSink implements AuditSink {
       return { status: 'failed', lasting, fault: connectionFault(error) }
     }
     const { connection, blocks } = connected
-    const result = await blocks.store(connection, batch, (...args) => this.#addPartitions(...args))
+    const result = await blocks.store(connection, batch)
     if (result.status === 'committed') this.#restartIdleTimer()
     if (result.status === 'failed' || result.status === 'unknown') this.#letGo(connection)
     return result
@@ -123,7 +143,7 @@ export class PostgresAuditSink implements AuditSink {
     try {
       connection = await this.#open()
       // As before a write: a month without a partition is no reason that writes would fail.
-      await this.#keepAhead(connection)
+      await this.#partitions.keepAhead(connection)
       await openChain(connection, this.#options, this.#writer)
       return await connection.run((client) => checkStore(client, schema))
     } catch (error) {
@@ -136,18 +156,32 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    if (this.#isEnding) return this.#alone(async () => {})
+    this.#to('closing')
     clearTimeout(this.#idle)
-    for (const opening of this.#opening) opening.destroy()
+    this.#opening.abort(new AuditError('AUDIT_CLOSED', 'the sink is closed'))
     // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
     if (this.#sends > 0) this.#connection?.destroy()
     await this.#alone(async () => {
       const connection = this.#connection
       this.#connection = undefined
-      if (connection?.isBroken === false)
-        await this.#blocks?.end(connection, 'close', LONGEST_CLOSING_BLOCK_MS)
-      await connection?.close()
+      try {
+        if (connection?.isBroken === false)
+          await this.#blocks?.end(connection, 'close', LONGEST_CLOSING_BLOCK_MS)
+        await connection?.close()
+      } finally {
+        this.#to('closed')
+      }
     })
+  }
+
+  #to(next: State): void {
+    invariant(MOVES[this.#state].includes(next), `a sink that is ${this.#state} cannot be ${next}`)
+    this.#state = next
+  }
+
+  get #isEnding(): boolean {
+    return this.#state === 'closing' || this.#state === 'closed'
   }
 
   /** What is sent by itself and what a write sends do not meet on the connection. */
@@ -167,52 +201,40 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   #restartIdleTimer(): void {
-    if (this.#closed) return
+    if (this.#isEnding) return
     this.#idle ??= setTimeout(() => void this.#send(() => this.#sayIdle()), this.#options.idleAfterMs).unref()
     this.#idle.refresh()
   }
 
   async #sayIdle(): Promise<void> {
     const connection = this.#connection
-    if (this.#closed || connection === undefined || connection.isBroken) return
+    if (this.#state !== 'connected' || connection === undefined || connection.isBroken) return
     // A block in doubt is sent again before the next rows.
     if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
   }
 
-  /** @returns why the batch is not worth another try at once */
-  async #addPartitions(connection: Connection, batch: AuditBatch): ReturnType<AddPartitions> {
-    const ends = [batch.entries[0], batch.entries.at(-1)]
-    try {
-      await connection.run(async (client) => {
-        for (const entry of ends) {
-          if (entry !== undefined) await ensurePartitionFor(client, this.#options.schema, entry.event.auditId)
-        }
-      })
-      return undefined
-    } catch (error) {
-      if (isOutsideKeptRange(error)) {
-        return { status: 'refused', fault: fault('AUDIT_REJECTED', 'outside the kept range', error) }
-      }
-      const why = fault('AUDIT_UNAVAILABLE', 'a partition is missing, and could not be made', error)
-      return { status: 'failed', lasting: isLasting(error), fault: why }
-    }
-  }
-
   async #connected(): Promise<Connected> {
     const current = this.#connection
-    if (current?.isBroken === false && this.#blocks !== undefined) {
-      return { connection: await this.#keepAhead(current), blocks: this.#blocks }
+    if (this.#state === 'connected' && current?.isBroken === false && this.#blocks !== undefined) {
+      await this.#partitions.keepAhead(current)
+      return { connection: current, blocks: this.#blocks }
     }
-    const connection = await this.#open()
-    this.#connection = connection
+    this.#opening.signal.throwIfAborted()
+    if (this.#state === 'connected') this.#to('disconnected')
+    this.#to('connecting')
     try {
-      if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
+      const connection = await this.#open()
+      this.#connection = connection
+      this.#opening.signal.throwIfAborted()
       this.#blocks ??= await this.#openBlocks(connection)
       await connection.run(refuseStandby)
       await this.#blocks.checkHead(connection)
-      return { connection: await this.#keepAhead(connection), blocks: this.#blocks }
+      await this.#partitions.keepAhead(connection)
+      this.#opening.signal.throwIfAborted()
+      this.#to('connected')
+      return { connection, blocks: this.#blocks }
     } catch (error) {
-      this.#letGo(connection)
+      this.#letGo(this.#connection)
       throw error
     }
   }
@@ -220,44 +242,32 @@ export class PostgresAuditSink implements AuditSink {
   async #openBlocks(connection: Connection): Promise<BlockWriter> {
     const statements = await AppendStatements.load(this.#options.schema)
     const chain = await openChain(connection, this.#options, this.#writer)
-    return new BlockWriter(statements, chain, this.#writer)
+    return new BlockWriter(statements, this.#partitions, chain, this.#writer)
   }
 
   async #open(): Promise<Connection> {
-    const connection = await Connection.create(this.#options)
-    if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the sink is closed')
-    this.#opening.add(connection)
+    const { signal } = this.#opening
+    const connection = await openSession('write', this.#options, signal)
+    const giveUp = (): void => connection.destroy()
+    signal.addEventListener('abort', giveUp)
     try {
-      await connection.connect()
+      signal.throwIfAborted()
       await connection.run((client) => checkSchema(client, this.#options.schema))
       return connection
     } catch (error) {
       connection.destroy()
       throw error
     } finally {
-      this.#opening.delete(connection)
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
-  /** Once a day: partitions for the coming months. What goes wrong here must not stop today's rows. */
-  async #keepAhead(connection: Connection): Promise<Connection> {
-    if (performance.now() - this.#partitionsCheckedAt < PARTITIONS_EVERY_MS) return connection
-    this.#partitionsCheckedAt = performance.now()
-    try {
-      await connection.run((client) => ensurePartitions(client, this.#options.schema))
-    } catch (error) {
-      diag.error(
-        'otel-audit: partitions for the coming months could not be made',
-        fault('AUDIT_UNAVAILABLE', 'ensure', error).message,
-      )
-      if (connection.isBroken) throw error
+  #letGo(connection: Connection | undefined): void {
+    if (this.#connection === connection) {
+      this.#connection = undefined
+      if (!this.#isEnding) this.#to('disconnected')
     }
-    return connection
-  }
-
-  #letGo(connection: Connection): void {
-    if (this.#connection === connection) this.#connection = undefined
-    connection.destroy()
+    connection?.destroy()
   }
 }
 

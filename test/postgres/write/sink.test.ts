@@ -67,6 +67,28 @@ test('closed: a write says that it failed, and stores nothing', async () => {
   expect((await readTrail(owner)).map(({ event }) => event.auditId)).not.toContain(late.auditId)
 })
 
+test('closed twice, also at once: it ends once, and its chain is closed', async () => {
+  const sink = new PostgresAuditSink({ databaseUrl: database.url })
+  await sink.write(batchOf(anEvent()))
+  await Promise.all([sink.close(), sink.close()])
+  await sink.close()
+  const { rows } = await owner.query(
+    'select kind from noetl.secret_audit_block order by recorded_at desc limit 1',
+  )
+  expect(rows).toEqual([{ kind: 'close' }])
+})
+
+test('closed before it has ever connected: it never connects', async () => {
+  const applicationName = 'otel-audit never connects'
+  const sink = new PostgresAuditSink({ databaseUrl: database.url, applicationName })
+  const writing = sink.write(batchOf(anEvent()))
+  await sink.close()
+  expect(await writing).toMatchObject({ status: 'failed', lasting: true })
+  await expect(sink.check()).rejects.toMatchObject({ code: 'AUDIT_CLOSED' })
+  const sql = 'select count(*)::int as n from pg_stat_activity where application_name = $1'
+  expect((await owner.query(sql, [applicationName])).rows).toEqual([{ n: 0 }])
+})
+
 test('a schema that is no name is refused at once', () => {
   expect(
     () => new PostgresAuditSink({ databaseUrl: database.url, schema: 'a"; drop schema noetl; --' }),

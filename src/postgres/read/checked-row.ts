@@ -21,7 +21,7 @@ EVENT_DOMAIN.copy(scratch)
  * That format has of each field what the digest wants, `length:u32be ‖ bytes`, with integers big-endian and text in
  * UTF-8: only the tag goes in front of it, and times count from another zero. No event is made for that.
  */
-export function readRowEvidence(bytes: Buffer, from: number): CheckedRow {
+export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
   let at = from
   let end = EVENT_DOMAIN.length
   const auditId = bytes.readBigInt64BE(at + 4)
