@@ -1,12 +1,7 @@
-import * as z from 'zod'
 import { AuditError, nearest } from '../errors.js'
-import { isStorable } from '../event/text.js'
-import { isVocabularyName } from '../event/vocabulary.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
+import { NOT_OK, parseParameter } from './parameter.js'
 import { formatTime, parseTime } from './time.js'
-
-/** Whatever went wrong. What says only that something began, stopped or changed is not meant. */
-export const NOT_OK = 'not-ok'
 
 /** What is asked of the trail. Text is exact; times are RFC 3339 or relative. Ids also as strings of digits. */
 export interface TrailFilter {
@@ -34,82 +29,7 @@ export interface TrailFilter {
   readonly cursor?: string | undefined
 }
 
-function schemaOf(field: FilterField) {
-  switch (field.kind) {
-    case 'text':
-      return z
-        .string('must be a text')
-        .min(1, 'must not be empty')
-        .max(field.limit, `must have at most ${field.limit} characters`)
-        .refine((text) => isStorable(text, field.limit), 'must not have control characters')
-    case 'name':
-      return z
-        .string('must be a text')
-        .refine(
-          (text) => text === NOT_OK || isVocabularyName(text),
-          'must be lower snake case of 1 to 64 characters',
-        )
-    case 'int64':
-      return z
-        .union([z.string(), z.number(), z.bigint()], 'must be an integer of 64 bits')
-        .refine(isInt64, 'must be an integer of 64 bits')
-        .transform((value) => BigInt(value).toString())
-    case 'trace':
-      return z
-        .string('must be a text')
-        .regex(/^[0-9a-fA-F]{32}$/, 'must be 32 hex digits')
-        .transform((text) => text.toLowerCase())
-    case 'time':
-      return z
-        .union([z.string(), z.date()], 'must be a time')
-        .transform((value) => (value instanceof Date ? (isoOf(value) ?? '') : value))
-        .refine(
-          (text) => parseTime(text, Date.now()) !== undefined,
-          'must be a time of RFC 3339, such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d',
-        )
-    case 'integer': {
-      // The union does not say it for a text that does not match.
-      const wanted = `must be an integer from ${field.min} to ${field.max}`
-      return z
-        .union([z.string().regex(/^\d{1,9}$/, wanted), z.number()], wanted)
-        .transform(Number)
-        .refine((value) => Number.isInteger(value) && value >= field.min && value <= field.max, wanted)
-    }
-    case 'mark': {
-      const wanted = 'must be true, false, or the mark of an earlier answer'
-      return z
-        .union([z.boolean(), z.string().regex(/^(true|false|\d{1,18})$/, wanted)], wanted)
-        .transform(String)
-    }
-    case 'choice':
-      return z.enum(field.choices, `must be one of ${field.choices.join(', ')}`)
-  }
-}
-
-function isInt64(value: string | number | bigint): boolean {
-  if (typeof value === 'number') return Number.isSafeInteger(value)
-  if (typeof value === 'string' && !/^-?\d{1,19}$/.test(value)) return false
-  const id = BigInt(value)
-  return BigInt.asIntN(64, id) === id
-}
-
-function isoOf(date: Date): string | undefined {
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
-}
-
-const SHAPE = Object.fromEntries(
-  Object.entries<FilterField>(FILTER_FIELDS).map(([name, field]) => [
-    name,
-    schemaOf(field)
-      .optional()
-      .meta({ description: field.doc, examples: [field.example] }),
-  ]),
-)
-
-/** The definition of a filter, as a schema. */
-export const filterSchema = z.strictObject(SHAPE)
-
-/** What the schema makes of a filter. */
+/** A filter whose values are checked, each in its one form. */
 type Checked = { readonly [Name in FilterName]?: Name extends 'limit' ? number : string }
 
 /** A filter that was checked, its times resolved. */
@@ -147,9 +67,7 @@ export function parseFilter(
   nowMs: number = Date.now(),
   { isBounded = false } = {},
 ): ResolvedFilter {
-  const parsed = filterSchema.safeParse(given)
-  if (!parsed.success) throw invalid(parsed.error)
-  const fields = withoutUndefined(parsed.data)
+  const fields = checked(given)
   const { from, to, settled, limit, cursor, outcome, credential, ...equals } = fields
   const window = { from: micros(from, nowMs), to: micros(to, nowMs) }
   if (window.from !== undefined && window.to !== undefined && window.from >= window.to) {
@@ -183,8 +101,18 @@ export function parseFilter(
   return filter
 }
 
-function withoutUndefined(fields: Checked): Checked {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+/** @throws AuditError `AUDIT_INVALID_QUERY` */
+function checked(given: unknown): Checked {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new AuditError('AUDIT_INVALID_QUERY', 'filter must be an object', { field: 'filter' })
+  }
+  const fields = Object.entries<FilterField>(FILTER_FIELDS).flatMap(([name, field]) => {
+    const value = (given as Readonly<Record<string, unknown>>)[name]
+    return value === undefined ? [] : [[name, parseParameter(name, field, value)] as const]
+  })
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(FILTER_FIELDS, name))
+  if (unknown !== undefined) throw notAParameter(unknown)
+  return Object.fromEntries(fields) as Checked
 }
 
 function micros(text: string | undefined, nowMs: number): number | undefined {
@@ -235,20 +163,12 @@ function requireWindow({ equals, credentialPrefix, from }: ResolvedFilter): void
   )
 }
 
-function invalid(error: z.ZodError): AuditError {
-  const [issue] = error.issues
-  if (issue?.code === 'unrecognized_keys') {
-    const [field = ''] = issue.keys
-    const hint = nearest(field, Object.keys(FILTER_FIELDS))
-    const suggestion = hint === undefined ? '' : `; did you mean ${hint}?`
-    return new AuditError(
-      'AUDIT_INVALID_QUERY',
-      `there is no parameter ${JSON.stringify(field.slice(0, 80))}${suggestion}`,
-      { field },
-    )
-  }
-  const field = String(issue?.path[0] ?? 'filter')
-  return new AuditError('AUDIT_INVALID_QUERY', `${field} ${issue?.message ?? 'is not understood'}`, {
-    field,
-  })
+function notAParameter(field: string): AuditError {
+  const hint = nearest(field, Object.keys(FILTER_FIELDS))
+  const suggestion = hint === undefined ? '' : `; did you mean ${hint}?`
+  return new AuditError(
+    'AUDIT_INVALID_QUERY',
+    `there is no parameter ${JSON.stringify(field.slice(0, 80))}${suggestion}`,
+    { field },
+  )
 }

@@ -1,6 +1,7 @@
 import { CHAIN_STATES } from '../verify/chain-state.js'
 import type { FilterField } from '../query/filter-fields.js'
 import { FILTER_FIELDS } from '../query/filter-fields.js'
+import { AUDIT_ID, ofPattern, parameterSchema } from '../query/parameter.js'
 import { COLUMNS, type ColumnName } from '../query/row.js'
 import { SUMMARY_BY } from '../query/summary.js'
 import { VERSION } from '../version.js'
@@ -165,7 +166,7 @@ function operation(route: Route): Schema {
         name,
         in: 'path',
         required: true,
-        schema: { type: 'string', pattern: '^\\d{1,19}$' },
+        schema: ofPattern(AUDIT_ID),
       })),
       ...filter.map((name) => parameter(name, FILTER_FIELDS[name])),
       ...Object.entries(parameters).map(([name, field]) => parameter(name, field)),
@@ -184,25 +185,4 @@ function operation(route: Route): Schema {
 
 function parameter(name: string, field: FilterField): Schema {
   return { name, in: 'query', description: field.doc, example: field.example, schema: parameterSchema(field) }
-}
-
-function parameterSchema(field: FilterField): Schema {
-  switch (field.kind) {
-    case 'text':
-      return { type: 'string', minLength: 1, maxLength: field.limit }
-    case 'name':
-      return { type: 'string', pattern: '^(not-ok|[a-z][a-z0-9_]{0,63})$' }
-    case 'int64':
-      return { type: 'string', pattern: '^-?\\d{1,19}$' }
-    case 'trace':
-      return { type: 'string', pattern: '^[0-9a-fA-F]{32}$' }
-    case 'time':
-      return string
-    case 'integer':
-      return { type: 'integer', minimum: field.min, maximum: field.max, default: field.default }
-    case 'choice':
-      return { enum: field.choices, default: field.choices[0] }
-    case 'mark':
-      return { type: 'string', pattern: '^(true|false|\\d{1,18})$', default: 'false' }
-  }
 }

@@ -1,8 +1,9 @@
 import { AuditError } from '../errors.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
-import { MOST_BUCKETS } from '../query/histogram.js'
-import { checkBy, SUMMARY_BY } from '../query/summary.js'
+import { BUCKETS } from '../query/histogram.js'
+import { AUDIT_ID, parseParameter } from '../query/parameter.js'
+import { BY, checkBy } from '../query/summary.js'
 import { type IdFormat, rowJson } from '../query/row.js'
 import { preferred } from './accept.js'
 import { Problem } from './problem.js'
@@ -16,28 +17,12 @@ export const TRAIL_PATH = '/api/internal/secret-audit'
 const ALL = Object.keys(FILTER_FIELDS) as FilterName[]
 const without = (...names: readonly FilterName[]): FilterName[] => ALL.filter((name) => !names.includes(name))
 
-const IDS: FilterField = {
+const IDS = {
   kind: 'choice',
-  choices: ['string', 'number'],
+  choices: ['string', 'number'] as const,
   doc: 'How 64-bit integers are written in JSON; `number` is for clients of the original.',
   example: 'string',
-}
-const BUCKETS: FilterField = {
-  kind: 'integer',
-  min: 1,
-  max: MOST_BUCKETS,
-  default: 60,
-  doc: 'About how many buckets: their width is a readable one.',
-  example: '60',
-}
-
-const BY: FilterField = {
-  kind: 'choice',
-  choices: SUMMARY_BY,
-  doc: 'What accesses are counted by.',
-  example: 'credential',
-}
-
+} satisfies FilterField
 const rows: Route = {
   path: TRAIL_PATH,
   operationId: 'searchTrail',
@@ -109,7 +94,7 @@ const histogram: Route = {
   answers: { 'application/json': 'Histogram' },
   async handle({ trail, ...context }, call) {
     const { buckets: given, ...filter } = call.query
-    const buckets = given === undefined ? undefined : Number(given)
+    const buckets = given === undefined ? undefined : parseParameter('buckets', BUCKETS, given)
     const found = await trail.histogram(filter, { buckets })
     await recordRead({ trail, ...context }, call, {
       what: 'histogram',
@@ -165,12 +150,11 @@ const chains: Route = {
 export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, chains, row]
 
 function idFormat(given: string | undefined): IdFormat {
-  if (given === undefined || given === 'string' || given === 'number') return given ?? 'string'
-  throw new AuditError('AUDIT_INVALID_QUERY', 'ids must be string or number', { field: 'ids' })
+  return given === undefined ? 'string' : parseParameter('ids', IDS, given)
 }
 
 function auditIdOf(text = ''): bigint {
-  const id = /^\d{1,19}$/.test(text) ? BigInt(text) : -1n
+  const id = AUDIT_ID.test(text) ? BigInt(text) : -1n
   if (id >= 0n && BigInt.asIntN(64, id) === id) return id
   throw new AuditError('AUDIT_INVALID_QUERY', 'audit_id must be an integer of 63 bits', { field: 'audit_id' })
 }
