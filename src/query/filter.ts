@@ -52,6 +52,13 @@ export interface ResolvedFilter {
   readonly text: string
 }
 
+interface FilterOptions {
+  /** Whether something else bounds what is read, so that no filter needs a window. */
+  readonly isBounded?: boolean
+  /** Without `from`, the window begins so long before `to` (default: now). */
+  readonly windowMs?: number
+}
+
 const OF_THE_PAGE: ReadonlySet<string> = new Set<FilterName>(['limit', 'cursor'])
 
 /**
@@ -59,17 +66,17 @@ const OF_THE_PAGE: ReadonlySet<string> = new Set<FilterName>(['limit', 'cursor']
  *
  * @param given values as texts (a query string, a command line) or of their own types
  * @param nowMs what relative times count from
- * @param isBounded whether something else bounds what is read, so that no filter needs a window
  * @throws AuditError `AUDIT_INVALID_QUERY`, whose `field` names the parameter
  */
 export function parseFilter(
   given: unknown,
   nowMs: number = Date.now(),
-  { isBounded = false } = {},
+  { isBounded = false, windowMs }: FilterOptions = {},
 ): ResolvedFilter {
   const fields = checked(given)
   const { from, to, settled, limit, cursor, outcome, credential, ...equals } = fields
-  const window = { from: micros(from, nowMs), to: micros(to, nowMs) }
+  const until = micros(to, nowMs)
+  const window = { from: micros(from, nowMs) ?? windowStart(until, nowMs, windowMs), to: until }
   if (window.from !== undefined && window.to !== undefined && window.from >= window.to) {
     throw new AuditError(
       'AUDIT_INVALID_QUERY',
@@ -117,6 +124,17 @@ function checked(given: unknown): Checked {
 
 function micros(text: string | undefined, nowMs: number): number | undefined {
   return text === undefined ? undefined : parseTime(text, nowMs)
+}
+
+/** On a whole millisecond. */
+function windowStart(
+  until: number | undefined,
+  nowMs: number,
+  lengthMs: number | undefined,
+): number | undefined {
+  if (lengthMs === undefined) return undefined
+  const endMs = until === undefined ? nowMs : Math.floor(until / 1000)
+  return Math.max(0, endMs - lengthMs) * 1000
 }
 
 /** `orders-*` begins with `orders-`; `*` alone is every credential. */

@@ -34,7 +34,8 @@ export const TRAIL_DEFAULTS = Object.freeze({ schema: 'noetl', timeoutMs: 30_000
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
-const MONTH_MS = 30 * 86_400_000
+const DAY_MS = 86_400_000
+const MONTH_MS = 30 * DAY_MS
 
 export interface Page {
   /** Newest first: descending `audit_id`. */
@@ -119,7 +120,7 @@ export class Trail {
    */
   async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
     const now = Date.now()
-    const resolved = parseFilter(withWindow(filter, 86_400_000, now), now)
+    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: DAY_MS })
     const layout = plan(resolved, options, now)
     const values = new Values()
     const matching = await this.#matching(resolved, values, 'null')
@@ -140,7 +141,7 @@ export class Trail {
   async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
     const by = checkBy(options.by)
     const now = Date.now()
-    const resolved = parseFilter(withWindow(filter, MONTH_MS, now), now)
+    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: MONTH_MS })
     const values = new Values()
     const matching = await this.#matching(resolved, values, by)
     const { summary } = await this.#sql()
@@ -287,13 +288,9 @@ function window({ from, to }: ResolvedFilter): Range {
   return { from, to }
 }
 
-function withWindow(filter: TrailFilter, lengthMs: number, nowMs: number): TrailFilter {
-  if (filter.cursor !== undefined) {
-    throw new AuditError('AUDIT_INVALID_QUERY', 'cursor is for pages of rows', { field: 'cursor' })
-  }
-  if (filter.from !== undefined) return filter
-  const { to } = parseFilter(filter.to === undefined ? {} : { to: filter.to }, nowMs)
-  return { ...filter, from: new Date((to === undefined ? nowMs : Math.floor(to / 1000)) - lengthMs) }
+function withoutCursor(filter: TrailFilter): TrailFilter {
+  if (filter.cursor === undefined) return filter
+  throw new AuditError('AUDIT_INVALID_QUERY', 'cursor is for pages of rows', { field: 'cursor' })
 }
 
 /** Slow on purpose: a cursor must be no quick way to try out keys. */
