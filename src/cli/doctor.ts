@@ -53,8 +53,8 @@ async function runDoctor({ databaseUrl, schema, format }: DoctorFlags, command: 
 /** What is beside the database: disk and telemetry of the service. */
 async function diagnoseProcess({ spoolDirectory, spoolBytes }: AuditSettings): Promise<readonly Diagnosis[]> {
   const [{ diagnoseSpool }, { diagnoseTracing }] = await Promise.all([
-    import('./doctor-spool.js'),
-    import('./doctor-tracing.js'),
+    import('./run/doctor-spool.js'),
+    import('./run/doctor-tracing.js'),
   ])
   return [await diagnoseSpool(spoolDirectory, spoolBytes), await diagnoseTracing(process.env)]
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Command } from 'commander'
 import type { TrailFilter } from '../query/filter.js'
 import { addFilterFlags, addReadFlags, filterOf, type Flags } from './read-flags.js'
-import type { ReadSession } from './read-session.js'
+import type { ReadSession } from './run/read-session.js'
 
 const FORMATS = ['ndjson', 'csv'] as const
 type Format = (typeof FORMATS)[number]
@@ -45,7 +45,7 @@ async function runExport(flags: Flags, command: Command): Promise<void> {
   const { settledFilter } = await import('../query/export/export-file.js')
   const filter = settledFilter(filterOf(flags))
   const described = describeFilter(parseFilter(filter))
-  const { withTrail } = await import('./read-session.js')
+  const { withTrail } = await import('./run/read-session.js')
   await withTrail(flags, async (session) => {
     const { output } = flags
     const run = { session, filter, described, format }
@@ -70,7 +70,7 @@ async function toFile(
   const [{ checkExport, exportToFile }, { Outcome }, { Progress }] = await Promise.all([
     import('../query/export/export-file.js'),
     import('../event/vocabulary.js'),
-    import('./progress.js'),
+    import('./run/progress.js'),
   ])
   const { trail, record } = session
   const stop = new AbortController()

@@ -35,8 +35,8 @@ async function runQuery(flags: Flags, command: Command): Promise<void> {
   const { describeFilter, parseFilter } = await import('../query/filter.js')
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter))
-  const { withTrail } = await import('./read-session.js')
-  const { whileWaiting } = await import('./progress.js')
+  const { withTrail } = await import('./run/read-session.js')
+  const { whileWaiting } = await import('./run/progress.js')
   await withTrail(flags, async ({ trail, record }) => {
     const page = await whileWaiting('reading', () => trail.search(filter))
     await record({ what: 'rows', filter: described, rows: page.rows.length })
@@ -63,8 +63,8 @@ async function rendered(
       return CSV_HEAD + rows.map(rowCsv).join('')
     }
     case 'table': {
-      const { hasColours, table } = await import('./table.js')
-      const { ROW_COLUMNS } = await import('./row-table.js')
+      const { hasColours, table } = await import('./run/table.js')
+      const { ROW_COLUMNS } = await import('./run/row-table.js')
       return rows.length === 0
         ? 'There is no such row.\n'
         : table(ROW_COLUMNS, rows, hasColours(process.stdout))

@@ -36,7 +36,7 @@ Exit code: 0 ended, 1 failed, 2 usage.`,
 async function runServe(flags: Flags): Promise<void> {
   const { diag, DiagConsoleLogger, DiagLogLevel } = await import('@opentelemetry/api')
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
-  const { openTrail, readSettings } = await import('./read-session.js')
+  const { openTrail, readSettings } = await import('./run/read-session.js')
   const settings = readSettings(flags)
   const [{ createAudit }, { authenticatorOf }, { serveTrail }, { ComputedEvidence }, { trustFrom }] =
     await Promise.all([
@@ -44,7 +44,7 @@ async function runServe(flags: Flags): Promise<void> {
       import('../server/authenticator-of.js'),
       import('../server/serve.js'),
       import('../query/evidence.js'),
-      import('./verify-input.js'),
+      import('./run/verify-input.js'),
     ])
   const authenticator = await authenticatorOf(settings)
   const trust = await trustFrom(flags['trust'] as string | undefined)

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { AuditError } from '../errors.js'
-import type { Drained } from './drain.js'
+import type { Drained } from './run/drain.js'
 import type { SpoolDirectoryReport } from '../spool/directories/list.js'
 import type { AuditSettings } from '../options/options.js'
 import type { PostgresAuditSink } from '../postgres/write/sink.js'
@@ -89,7 +89,7 @@ async function drain(
 ): Promise<Drained> {
   const { openLmdbSpool } = await import('../spool/lmdb/lmdb-spool.js')
   const { PostgresAuditSink } = await import('../postgres/write/sink.js')
-  const { drainSpool } = await import('./drain.js')
+  const { drainSpool } = await import('./run/drain.js')
   const { serviceIdentity } = await import('../otel/identity.js')
   const spool = await openLmdbSpool({ directory, maxBytes: settings.spoolBytes })
   const total = spool.status.entries

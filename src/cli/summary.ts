@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Summary, SummaryBy, SummaryGroup } from '../query/summary.js'
 import { addFilterFlags, addReadFlags, filterOf, type Flags, formatOf } from './read-flags.js'
-import type { TableColumn } from './table.js'
+import type { TableColumn } from './run/table.js'
 
 const FORMATS = ['table', 'ndjson', 'json', 'csv'] as const
 
@@ -43,8 +43,8 @@ async function runSummary(flags: Flags, command: Command): Promise<void> {
   const { describeFilter, parseFilter } = await import('../query/filter.js')
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter))
-  const { withTrail } = await import('./read-session.js')
-  const { whileWaiting } = await import('./progress.js')
+  const { withTrail } = await import('./run/read-session.js')
+  const { whileWaiting } = await import('./run/progress.js')
   await withTrail(flags, async ({ trail, record }) => {
     const summary = await whileWaiting('reading', () => trail.summary(filter, { by }))
     await record({ what: 'summary', filter: described, rows: summary.groups.length })
@@ -92,7 +92,7 @@ async function rendered(summary: Summary, format: (typeof FORMATS)[number]): Pro
       return [[by, ...KEYS].join(','), ...lines, ''].join('\r\n')
     }
     case 'table': {
-      const { hasColours, table } = await import('./table.js')
+      const { hasColours, table } = await import('./run/table.js')
       return groups.length === 0
         ? 'Nobody accessed anything.\n'
         : table(columnsOf(by), groups, hasColours(process.stdout))

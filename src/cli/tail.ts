@@ -41,7 +41,7 @@ async function runTail(flags: Flags, command: Command): Promise<void> {
   const { describeFilter, parseFilter } = await import('../query/filter.js')
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter, Date.now(), { isBounded: true }))
-  const { withTrail } = await import('./read-session.js')
+  const { withTrail } = await import('./run/read-session.js')
   const { Outcome } = await import('../event/vocabulary.js')
   const print = await printer(format)
   const stop = new AbortController()
@@ -78,8 +78,8 @@ async function runTail(flags: Flags, command: Command): Promise<void> {
 async function printer(format: (typeof FORMATS)[number]): Promise<(rows: readonly TrailRow[]) => void> {
   const [{ rowJson }, { hasColours, table }, { ROW_COLUMNS }] = await Promise.all([
     import('../query/row.js'),
-    import('./table.js'),
-    import('./row-table.js'),
+    import('./run/table.js'),
+    import('./run/row-table.js'),
   ])
   if (format === 'ndjson') {
     return (rows) => void process.stdout.write(rows.map((row) => `${rowJson(row)}\n`).join(''))

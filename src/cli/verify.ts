@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { IdRange } from '../verify/source.js'
-import type { ExportCheck } from './export-check.js'
-import type { VerifyFormat } from './verify-output.js'
+import type { ExportCheck } from './run/export-check.js'
+import type { VerifyFormat } from './run/verify-output.js'
 
 interface VerifyFlags {
   readonly trust?: string
@@ -81,10 +81,10 @@ async function runVerify(flags: VerifyFlags, command: Command): Promise<void> {
 }
 
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
-  const { trustFrom, anchorsFrom } = await import('./verify-input.js')
+  const { trustFrom, anchorsFrom } = await import('./run/verify-input.js')
   const trust = await trustFrom(flags.trust)
   if (flags.proof !== undefined && flags.row === undefined) {
-    const { checkProofFile } = await import('./proof-file.js')
+    const { checkProofFile } = await import('./run/proof-file.js')
     return (await checkProofFile(flags.proof, trust)) ? 0 : EXIT_FINDINGS
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
@@ -102,13 +102,13 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   })
   try {
     if (flags.row !== undefined && flags.proof !== undefined) {
-      const { writeProofFile } = await import('./proof-file.js')
+      const { writeProofFile } = await import('./run/proof-file.js')
       if (!/^\d{1,19}$/.test(flags.row)) command.error('--row takes an audit id')
       await writeProofFile(reader, BigInt(flags.row), flags.proof)
       return 0
     }
     const { verify } = await import('../verify/verify.js')
-    const { VerifyOutput } = await import('./verify-output.js')
+    const { VerifyOutput } = await import('./run/verify-output.js')
     const output = new VerifyOutput(format, reader.now)
     const found = (await exported?.check(database)) ?? []
     for (const finding of found) output.finding(finding)
@@ -133,7 +133,7 @@ async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportChe
   if ([from, to, chain, row].some((flag) => flag !== undefined)) {
     command.error('--manifest says which rows: it goes with --trust and --anchors only')
   }
-  const { ExportCheck } = await import('./export-check.js')
+  const { ExportCheck } = await import('./run/export-check.js')
   return ExportCheck.open(manifest)
 }
 

@@ -1,9 +1,9 @@
-import type { AnchorCoverage } from '../verify/anchors.js'
-import { chainState, type ChainState } from '../verify/chain-state.js'
-import type { Finding } from '../verify/finding.js'
-import type { RowCoverage } from '../verify/row-walk.js'
-import type { Trust } from '../verify/trust.js'
-import type { VerifyProgress, VerifyReport } from '../verify/verify.js'
+import type { AnchorCoverage } from '../../verify/anchors.js'
+import { chainState, type ChainState } from '../../verify/chain-state.js'
+import type { Finding } from '../../verify/finding.js'
+import type { RowCoverage } from '../../verify/row-walk.js'
+import type { Trust } from '../../verify/trust.js'
+import type { VerifyProgress, VerifyReport } from '../../verify/verify.js'
 
 export type VerifyFormat = 'table' | 'json' | 'ndjson'
 

@@ -1,5 +1,5 @@
-import type { Diagnosis } from '../postgres/diagnose.js'
-import type { HealthFinding } from '../contract/sink.js'
+import type { Diagnosis } from '../../postgres/diagnose.js'
+import type { HealthFinding } from '../../contract/sink.js'
 
 /**
  * What the environment says about tracing, as far as it can be seen from outside of the service: rows are stored whatever
@@ -26,7 +26,7 @@ export async function diagnoseTracing(env: NodeJS.ProcessEnv): Promise<Diagnosis
 }
 
 async function sdkState(): Promise<string> {
-  const { locateSdkNode } = await import('../otel/sdk/packages.js')
+  const { locateSdkNode } = await import('../../otel/sdk/packages.js')
   try {
     locateSdkNode()
     return 'the audit spans go where the environment says'

@@ -1,5 +1,5 @@
-import type { Anchors } from '../verify/anchors.js'
-import type { IdRange } from '../verify/source.js'
+import type { Anchors } from '../../verify/anchors.js'
+import type { IdRange } from '../../verify/source.js'
 import {
   addAnchors,
   checkFile,
@@ -7,9 +7,9 @@ import {
   type ExportFinding,
   idsOf,
   parseManifest,
-} from '../query/export/check-export.js'
-import type { ExportManifest } from '../query/export/manifest.js'
-import { Trail } from '../query/trail.js'
+} from '../../query/export/check-export.js'
+import type { ExportManifest } from '../../query/export/manifest.js'
+import { Trail } from '../../query/trail.js'
 import { Progress } from './progress.js'
 import { textOf } from './verify-input.js'
 

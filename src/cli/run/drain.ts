@@ -1,6 +1,6 @@
-import type { AuditSink } from '../contract/sink.js'
-import { DurableAuditExporter, type DurableAuditExporterOptions } from '../exporter/exporter.js'
-import type { Spool } from '../spool/spool.js'
+import type { AuditSink } from '../../contract/sink.js'
+import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../exporter/exporter.js'
+import type { Spool } from '../../spool/spool.js'
 
 export interface DrainOptions extends Omit<DurableAuditExporterOptions, 'sink' | 'lingerMs'> {
   /** How long nothing may get through before the rest is left where it is, in ms. */
