@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { AuditError } from '../errors.js'
+import { VERSION } from '../version.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
@@ -32,7 +34,6 @@ async function main(): Promise<void> {
 
 /** Everything but the parser is loaded by the command that needs it: help and usage errors answer at once. */
 async function run(argv: readonly string[]): Promise<number> {
-  const { VERSION } = await import('../version.js')
   const program = new Command('otel-audit')
     .description('The audit trail of secret access: its tables, its rows, its proofs.')
     .version(VERSION)
@@ -61,7 +62,6 @@ async function run(argv: readonly string[]): Promise<number> {
 
 /** Code, message and remedy. Never the stack, and never a cause: it may quote the database URL. */
 async function report(error: unknown): Promise<number> {
-  const { AuditError } = await import('../errors.js')
   if (!(error instanceof AuditError)) {
     process.stderr.write(`otel-audit failed: ${error instanceof Error ? error.message : String(error)}\n`)
     return EXIT_FAILED

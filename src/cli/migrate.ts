@@ -1,12 +1,5 @@
 import type { Command } from 'commander'
-import type { MigrateReport } from '../postgres/migrate/migrate.js'
-
-interface MigrateFlags {
-  readonly databaseUrl?: string
-  readonly schema?: string
-  readonly roles?: boolean
-  readonly dryRun?: boolean
-}
+import { lazily } from './lazily.js'
 
 /** Adds `otel-audit migrate`. */
 export function addMigrateCommand(program: Command): void {
@@ -35,45 +28,5 @@ Examples:
 
 Progress goes to standard error, the result to standard output. Exit code: 0 done, 1 failed, 2 usage.`,
     )
-    .action(runMigrate)
-}
-
-async function runMigrate({
-  databaseUrl,
-  schema,
-  roles = false,
-  dryRun = false,
-}: MigrateFlags): Promise<void> {
-  const { resolveOptions } = await import('../options/resolve.js')
-  const settings = resolveOptions({ databaseUrl, schema }, process.env)
-  if (settings.databaseUrl === undefined) {
-    const { AuditError } = await import('../errors.js')
-    throw new AuditError(
-      'AUDIT_INVALID_OPTION',
-      'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url',
-      { field: 'databaseUrl' },
-    )
-  }
-  const { migrate } = await import('../postgres/migrate/migrate.js')
-  const result = await migrate({
-    databaseUrl: settings.databaseUrl,
-    schema: settings.schema,
-    roles,
-    dryRun,
-    onProgress: (line) => process.stderr.write(`${line}\n`),
-  })
-  process.stdout.write(result.sql ?? summary(result))
-}
-
-function summary({ schema, applied, adopted, partitions, roles }: MigrateReport): string {
-  const migrations = applied.map(({ number, name }) => `${number} ${name.replaceAll('_', ' ')}`).join(', ')
-  const span = partitions.length < 2 ? partitions.join('') : `${partitions[0]} to ${partitions.at(-1)}`
-  return [
-    `schema      ${schema}`,
-    `migrations  ${migrations || 'none were missing'}`,
-    ...(adopted ? ['adopted     the existing table, as partition secret_audit_adopted'] : []),
-    `partitions  ${partitions.length === 0 ? 'none were missing' : `${partitions.length} made: ${span}`}`,
-    ...(roles.length > 0 ? [`roles       ${roles.join(', ')}`] : []),
-    '',
-  ].join('\n')
+    .action(lazily(() => import('./run/migrate.js')))
 }

@@ -4,6 +4,9 @@ import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filte
 /** What commander makes of the flags: a value by its name in camel case. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>
 
+/** How many rows `tail` begins with. */
+export const TAIL_LINES = Object.freeze({ default: 10, most: 10_000 })
+
 /** Adds the flags of a filter, made from its one definition. */
 export function addFilterFlags(command: Command, without: readonly FilterName[] = []): Command {
   for (const [name, { kind, doc, example }] of Object.entries<FilterField>(FILTER_FIELDS)) {

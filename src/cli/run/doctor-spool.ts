@@ -1,7 +1,9 @@
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import type { Diagnosis } from '../../postgres/diagnose.js'
 import type { HealthFinding } from '../../contract/sink.js'
+import type { Diagnosis } from '../../postgres/diagnose.js'
+import { inspectDirectory, nearestExisting } from '../../spool/directories/directory.js'
+import { listSpools } from '../../spool/directories/list.js'
 
 /** `f_type` of file systems that are on another machine: NFS, SMB, CIFS, SMB2, Ceph, 9P. */
 const ON_THE_NETWORK: ReadonlySet<number> = new Set([
@@ -19,7 +21,6 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   const say = (level: HealthFinding['level'], message: string): void =>
     void findings.push({ level, check, message })
   if (!isInstalled('lmdb')) say('error', 'lmdb is not installed: npm install lmdb')
-  const { inspectDirectory, nearestExisting } = await import('../../spool/directories/directory.js')
   let found: 'missing' | 'wide' | 'fit' | undefined
   try {
     found = await inspectDirectory(directory)
@@ -36,7 +37,6 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
 type Say = (level: HealthFinding['level'], message: string) => void
 
 async function lookAt(directory: string, say: Say): Promise<void> {
-  const { listSpools } = await import('../../spool/directories/list.js')
   const { homes, damaged } = await listSpools(directory)
   const aside = homes.reduce((sum, { quarantined }) => sum + quarantined, 0)
   if (aside > 0 || damaged.length > 0) {

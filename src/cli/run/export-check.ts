@@ -1,5 +1,3 @@
-import type { Anchors } from '../../verify/anchors.js'
-import type { IdRange } from '../../verify/source.js'
 import {
   addAnchors,
   checkFile,
@@ -10,6 +8,8 @@ import {
 } from '../../query/export/check-export.js'
 import type { ExportManifest } from '../../query/export/manifest.js'
 import { Trail } from '../../query/trail.js'
+import type { Anchors } from '../../verify/anchors.js'
+import type { IdRange } from '../../verify/source.js'
 import { Progress } from './progress.js'
 import { textOf } from './verify-input.js'
 

@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises'
 import { parseBlock } from '../../chain/block-parse.js'
 import { parseNote } from '../../chain/note.js'
-import { checkRowProof } from '../../verify/row-proof.js'
-import type { Trust } from '../../verify/trust.js'
 import { AuditError } from '../../errors.js'
 import { proofOfRow } from '../../postgres/read/row-proof.js'
 import type { Snapshot } from '../../postgres/read/snapshot.js'
+import { checkRowProof } from '../../verify/row-proof.js'
+import type { Trust } from '../../verify/trust.js'
 import { textOf } from './verify-input.js'
 
 /**

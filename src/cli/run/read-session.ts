@@ -2,10 +2,10 @@ import { hostname, userInfo } from 'node:os'
 import { createAudit } from '../../audit/audit.js'
 import { AuditError, ERROR_CATALOGUE } from '../../errors.js'
 import { Outcome } from '../../event/vocabulary.js'
-import { type Reading, readingFields, type Principal } from '../../query/reading.js'
-import { Trail } from '../../query/trail.js'
 import type { ReadSettings } from '../../options/read-options.js'
 import { resolveReadOptions } from '../../options/resolve.js'
+import { type Principal, type Reading, readingFields } from '../../query/reading.js'
+import { Trail } from '../../query/trail.js'
 import type { Flags } from '../read-flags.js'
 
 /** Whoever runs the command line can ask the database itself: here the key guards against typing errors only. */

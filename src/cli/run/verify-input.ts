@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { AuditError } from '../../errors.js'
 import { Anchors, readAnchors } from '../../verify/anchors.js'
 import { NO_TRUST, parseTrust, type Trust } from '../../verify/trust.js'
-import { AuditError } from '../../errors.js'
 
 export async function trustFrom(path: string | undefined): Promise<Trust> {
   return path === undefined ? NO_TRUST : parseTrust(await textOf(path))

@@ -1,0 +1,52 @@
+import { readdir } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { resolveOptions } from '../../options/resolve.js'
+import { listSpools, type SpoolDirectoryReport, type SpoolHomeReport } from '../../spool/directories/list.js'
+
+interface StatusFlags {
+  readonly directory?: string
+  readonly format: string
+}
+
+export async function run({ directory, format }: StatusFlags, command: Command): Promise<void> {
+  if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
+  const { spoolDirectory } = resolveOptions({ spoolDirectory: directory }, process.env)
+  if (spoolDirectory === undefined) {
+    command.error('no spool directory is given: set NOETL_SECRET_AUDIT_SPOOL_DIR, or use --directory')
+  }
+  const report = await listSpools(spoolDirectory).catch((cause: unknown) => {
+    const code = String((cause as { code?: unknown }).code)
+    throw new Error(
+      `${spoolDirectory} cannot be read (${code}): name the spool directory of the service (NOETL_SECRET_AUDIT_SPOOL_DIR, --directory), and run this as its user`,
+      { cause },
+    )
+  })
+  if (report.homes.length + report.damaged.length === 0) await warnOfForeign(spoolDirectory)
+  process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
+}
+
+/** An empty report of the wrong directory would look like good news. */
+async function warnOfForeign(directory: string): Promise<void> {
+  const others = (await readdir(directory)).filter((name) => !name.startsWith('.'))
+  if (others.length === 0) return
+  process.stderr.write(
+    `${directory} has other things in it, and nothing of a spool: is it the directory of the service?\n`,
+  )
+}
+
+function readable({ homes, damaged }: SpoolDirectoryReport): string {
+  const lines = homes.length === 0 ? ['No process has anything here.'] : homes.flatMap(described)
+  for (const { path, reason } of damaged) lines.push(`damaged  ${path}: ${reason}`)
+  return `${lines.join('\n')}\n`
+}
+
+function described(home: SpoolHomeReport): string[] {
+  const { id, owner, entries, bytes, oldest, quarantine, quarantined, problems } = home
+  const since = oldest === null ? '' : `, the oldest of ${new Date(oldest / 1000).toISOString()}`
+  const aside = quarantined === 0 ? '' : `; ${quarantined} quarantined`
+  return [
+    `${owner.padEnd(7)}  ${id}: ${entries} events, ${bytes} bytes${since}${aside}`,
+    ...quarantine.map(({ reason }) => `         quarantined: ${reason}`),
+    ...problems.map((problem) => `         cannot be read: ${problem}`),
+  ]
+}
