@@ -20,7 +20,7 @@ const LONGEST_TOKEN = 8192
 export const nobody: Authenticator = {
   authenticate: () =>
     Promise.reject(
-      new Problem(503, 'No authentication is configured, so nobody may read the trail.', {
+      new Problem(503, 'No authentication is configured, so every read is denied.', {
         hint: 'Set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.',
       }),
     ),
@@ -51,11 +51,11 @@ export function either(token: Authenticator, oidc: Authenticator): Authenticator
 export function bearerOf(request: Request): string {
   const [, token] = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   if (token !== undefined && token.length <= LONGEST_TOKEN) return token
-  throw new Problem(401, 'A bearer token is needed.', { headers: CHALLENGE })
+  throw new Problem(401, 'A bearer token is required.', { headers: CHALLENGE })
 }
 
 export function wrongToken(): Problem {
-  return new Problem(403, 'This token does not let read the trail.')
+  return new Problem(403, 'This token may not read the trail.')
 }
 
 function sha256(text: string): Buffer {

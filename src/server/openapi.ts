@@ -49,7 +49,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       type: ['string', 'null'],
       description: 'Where the next page begins; null after the last.',
     },
-    mark: { type: ['string', 'null'], description: 'With `settled`: what fixes the set of rows.' },
+    mark: { type: ['string', 'null'], description: 'With `settled`: the mark that fixes the set of rows.' },
   }),
   RowDetail: object({ row: ref('Row'), evidence: { anyOf: [ref('Evidence'), { type: 'null' }] } }),
   Evidence: object({
@@ -91,7 +91,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         state: { enum: CHAIN_STATES },
         blocks: integer,
         rows: integer,
-        lost: { type: 'integer', description: 'Events that the writer says it has lost.' },
+        lost: { type: 'integer', description: 'Events that the writer reported as lost.' },
         last_block_time: { type: ['string', 'null'], format: 'date-time' },
         enrolled: {
           type: ['boolean', 'null'],
@@ -105,7 +105,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   Csv: {
     type: 'string',
     description:
-      'RFC 4180, with a head line. A text that a spreadsheet could execute begins with an apostrophe.',
+      'RFC 4180, with a header line. Text that a spreadsheet could execute is prefixed with an apostrophe.',
   },
   Text: string,
   Openapi: { type: 'object' },
@@ -118,7 +118,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       title: string,
       status: integer,
       detail: string,
-      code: { type: 'string', description: 'Of docs/errors.md.' },
+      code: { type: 'string', description: 'One of docs/errors.md.' },
       parameter: { type: 'string', description: 'The parameter at fault.' },
       hint: string,
     },
@@ -176,7 +176,7 @@ function operation(route: Route): Schema {
       ...Object.fromEntries(
         problems.map((status) => [
           status,
-          { description: 'A problem.', content: content({ 'application/problem+json': 'Problem' }) },
+          { description: 'A problem document.', content: content({ 'application/problem+json': 'Problem' }) },
         ]),
       ),
     },

@@ -44,7 +44,10 @@ const rows: Route = {
       'text/csv',
     ])
     if (type === undefined)
-      throw new Problem(406, 'There is JSON, NDJSON (application/x-ndjson) and CSV (text/csv).')
+      throw new Problem(
+        406,
+        'The available types are JSON, NDJSON (application/x-ndjson) and CSV (text/csv).',
+      )
     const format = type === 'text/csv' ? CSV : type === 'application/x-ndjson' ? NDJSON : undefined
     if (format !== undefined && filter['limit'] === undefined)
       return streamRows(context, call, filter, format, ids)
@@ -65,7 +68,7 @@ const rows: Route = {
 const row: Route = {
   path: `${TRAIL_PATH}/{audit_id}`,
   operationId: 'getRow',
-  summary: 'One row, its block and proof, and what verifying it found',
+  summary: 'One row, its block and proof, and the result of verifying it',
   access: 'readers',
   parameters: { ids: IDS },
   answers: { 'application/json': 'RowDetail' },
@@ -76,7 +79,7 @@ const row: Route = {
     const found = await context.trail.row(auditId)
     const filter = JSON.stringify({ audit_id: String(auditId) })
     await recordRead(context, call, { what: 'row', filter, rows: found === undefined ? 0 : 1 })
-    if (found === undefined) throw new Problem(404, 'There is no such row.')
+    if (found === undefined) throw new Problem(404, 'There is no row with this id.')
     context.metrics.rowsRead(1)
     const evidence = (await context.evidence?.evidenceOf(auditId)) ?? null
     return json(`{"row":${rowJson(found, ids)},"evidence":${JSON.stringify(evidence)}}\n`)
@@ -86,8 +89,8 @@ const row: Route = {
 const histogram: Route = {
   path: `${TRAIL_PATH}/histogram`,
   operationId: 'getHistogram',
-  summary: 'How many rows there are over time, by outcome',
-  description: 'Of the last 24 hours, unless `from` and `to` say otherwise.',
+  summary: 'Number of rows over time, by outcome',
+  description: 'Covers the last 24 hours unless `from` and `to` say otherwise.',
   access: 'readers',
   filter: without('cursor', 'limit'),
   parameters: { buckets: BUCKETS },
@@ -109,9 +112,9 @@ const summary: Route = {
   path: `${TRAIL_PATH}/summary`,
   operationId: 'getSummary',
   summary:
-    'Per credential, or by something else: accesses, denials, distinct workers and actors, first and last access',
+    'Per credential or another column: accesses, denials, distinct workers and actors, first and last access',
   description:
-    'Of the last 30 days, unless `from` and `to` say otherwise. Without the rows that the trail writes about itself. `limit` counts groups.',
+    'Covers the last 30 days unless `from` and `to` say otherwise, without the rows that the trail writes about itself. `limit` is the number of groups.',
   access: 'readers',
   filter: without('cursor'),
   parameters: { by: BY },
@@ -131,9 +134,9 @@ const summary: Route = {
 const chains: Route = {
   path: `${TRAIL_PATH}/chains`,
   operationId: 'getChains',
-  summary: 'The health of the chains of signed blocks, the one that said something last first',
+  summary: 'The health of the chains of signed blocks, the most recently active first',
   description:
-    'As the first and the last block of each say it: that nothing was changed between them takes `otel-audit verify`. `limit` counts chains.',
+    'As the first and the last block of each report it. Only `otel-audit verify` proves that nothing between them was changed. `limit` is the number of chains.',
   access: 'readers',
   filter: ['limit'],
   answers: { 'application/json': 'Chains' },

@@ -1,4 +1,3 @@
-import type { AuditStats } from '../exporter/stats.js'
 import type { Trust } from '../verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'
@@ -16,7 +15,8 @@ export interface RouteContext {
   /** What the chains are held against. */
   readonly trust: Trust | undefined
   readonly metrics: ServerMetrics
-  readonly stats: (() => AuditStats) | undefined
+  /** The metrics of the process in the text format of Prometheus. */
+  readonly exposition: (() => Promise<string>) | undefined
 }
 
 /** A request, checked as far as all routes have it in common. */
