@@ -5,7 +5,9 @@ import { lazily } from './lazily.js'
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
-    .description('Check that records made with this environment would be durable, and say what to change.')
+    .description(
+      'Check whether records made with this environment would be durable, and report what to change.',
+    )
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
       '--database-url <url>',
@@ -18,7 +20,7 @@ export function addDoctorCommand(program: Command): void {
 Example, with the environment of the service:
   $ DATABASE_URL=postgres://orders@db.example/app otel-audit doctor
 
-Exit code: 0 all is well, or there are warnings only; 1 records would not be durable; 2 usage.`,
+Exit code: 0 no errors (there may be warnings); 1 records would not be durable; 2 usage.`,
     )
     .action(lazily(() => import('./run/doctor.js')))
 }

@@ -7,14 +7,14 @@ export function addExportCommand(program: Command): void {
   const command = program
     .command('export')
     .description(
-      'Write all rows of a filter to a file, newest first, with a manifest; or to standard output.',
+      'Write all rows that match a filter to a file, newest first, with a manifest; or to standard output.',
     )
   addReadFlags(addFilterFlags(command, ['limit', 'cursor']))
     .option(
       '--output <file>',
       'the file; its manifest is <file>.manifest.json (default: standard output, no manifest)',
     )
-    .option('--resume', 'go on where an interrupted export to this file stopped')
+    .option('--resume', 'continue an interrupted export to this file')
     .option('--format <format>', 'ndjson or csv', 'ndjson')
     .addHelpText(
       'after',
@@ -24,9 +24,9 @@ Examples:
   $ otel-audit export --credential 'payments-*' --from 2026-07-01 --to 2026-10-01 --output q3.ndjson --resume
   $ otel-audit export --execution-id 7216413337829376 --format csv > incident.csv
 
-The set of rows is fixed when it begins: those of transactions older than every one that is running then. NDJSON is
-exact; in CSV a text that a spreadsheet could execute has an apostrophe in front of it. That an export begins, and how
-it ends, are rows of the trail; the last one has the SHA-256 of the file.
+The set of rows is fixed at the start: those of transactions older than every one that is running then. NDJSON is
+exact; in CSV, text that a spreadsheet could execute is prefixed with an apostrophe. The start and the end of an export
+are recorded in the trail, the end with the SHA-256 of the file.
 Exit code: 0 done, 1 failed, 2 usage, 3 interrupted, and can be resumed.`,
     )
     .action(lazily(() => import('./run/export.js')))

@@ -3,25 +3,23 @@ import { lazily } from './lazily.js'
 
 /** Adds `otel-audit keys`. */
 export function addKeysCommand(program: Command): void {
-  const keys = program
-    .command('keys')
-    .description('Keys that say of chains of blocks that they are the operator’s.')
+  const keys = program.command('keys').description('Keys that enrol chains of blocks as the operator’s.')
   keys
     .command('create')
     .description(
-      'Make an enrolment key. The private key goes to a file that only you can read, the verifier key to standard output.',
+      'Create an enrolment key. The private key goes to a file that only you can read, the verifier key to standard output.',
     )
     .option(
       '--out <file>',
-      'where the private key goes, PKCS#8 in PEM; "-": to standard output, and nothing else does',
+      'file for the private key, PKCS#8 in PEM; "-" writes it, and nothing else, to standard output',
     )
     .option(
       '--origin <name>',
-      'the log that it is for (default: $NOETL_SECRET_AUDIT_ORIGIN, else otel-audit/<database> of the database URL)',
+      'the log that the key is for (default: $NOETL_SECRET_AUDIT_ORIGIN, else otel-audit/<database> of the database URL)',
     )
     .option(
       '--database-url <url>',
-      'to name the log after (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
+      'the database that the log is named after (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
     )
     .addHelpText(
       'after',
@@ -31,8 +29,8 @@ Examples:
   $ otel-audit keys create --origin otel-audit/wallet --out - | vault kv put secret/audit key=-
 
 Give the private key to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
-the auditors: it belongs into their trust file. With "--out -" that line goes to standard error.
-The private key is kept nowhere else. Exit code: 0 done, 1 failed, 2 usage.`,
+the auditors: it belongs in their trust file. With "--out -" that line goes to standard error.
+No other copy of the private key is kept. Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/keys-create.js')))
 }

@@ -35,10 +35,10 @@ async function main(): Promise<void> {
 /** Everything but the parser is loaded by the command that needs it: help and usage errors answer at once. */
 async function run(argv: readonly string[]): Promise<number> {
   const program = new Command('otel-audit')
-    .description('The audit trail of secret access: its tables, its rows, its proofs.')
+    .description('The audit trail of secret access: its tables, rows and proofs.')
     .version(VERSION)
     .helpCommand(false)
-    .showHelpAfterError('(--help shows what there is)')
+    .showHelpAfterError('(run with --help for usage)')
     .exitOverride()
   addMigrateCommand(program)
   addDoctorCommand(program)

@@ -6,9 +6,9 @@ export function addMigrateCommand(program: Command): void {
   program
     .command('migrate')
     .description(
-      'Create or update the tables, or adopt the table of the original. Run it as the owner of the schema, any number of times.',
+      'Create or update the tables, or adopt an existing table of the original. Run it as the owner of the schema, any number of times.',
     )
-    .option('--dry-run', 'print the SQL that would run on this very database, and change nothing')
+    .option('--dry-run', 'print the SQL that would run on this database, and change nothing')
     .option(
       '--roles',
       'also create the group roles <schema>_audit_writer and <schema>_audit_reader and grant their rights',
@@ -16,7 +16,7 @@ export function addMigrateCommand(program: Command): void {
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
       '--database-url <url>',
-      'the database (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL; better so: arguments are visible to other users)',
+      'the database (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL; preferred, since arguments are visible to other users)',
     )
     .addHelpText(
       'after',

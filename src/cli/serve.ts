@@ -13,10 +13,7 @@ export function addServeCommand(program: Command): void {
       '--port <number>',
       'port to listen on, 0 for a free one (default: $NOETL_SECRET_AUDIT_PORT, else 8484)',
     )
-    .option(
-      '--trust <file>',
-      'what you know by yourself, as for `otel-audit verify`: rows are held against it',
-    )
+    .option('--trust <file>', 'the trust file, as for `otel-audit verify`: rows are checked against it')
     .addHelpText(
       'after',
       `
@@ -27,8 +24,8 @@ Example:
       'http://127.0.0.1:8484/api/internal/secret-audit?outcome=not-ok&from=-24h'
 
 Its login needs the reader role, and the writer role for the rows about reads. Without a token or OpenID Connect
-(see docs/options.md) nobody may read, and it listens on no address but loopback. It ends on SIGTERM and SIGINT.
-Exit code: 0 ended, 1 failed, 2 usage.`,
+(see docs/options.md) every read is denied, and it listens on loopback only. It stops on SIGTERM and SIGINT.
+Exit code: 0 stopped, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/serve.js')))
 }

@@ -6,10 +6,10 @@ import { addDrainCommand } from './spool-drain.js'
 export function addSpoolCommand(program: Command): void {
   const spool = program
     .command('spool')
-    .description('Look at what waits on disk for the database, and store it.')
+    .description('Inspect the events that wait on disk for the database, and store them.')
   spool
     .command('status')
-    .description('Say what each process has in the spool directory, or had when it died. Changes nothing.')
+    .description('Report what each process, running or dead, has in the spool directory. Changes nothing.')
     .option('--directory <path>', 'the spool directory (default: $NOETL_SECRET_AUDIT_SPOOL_DIR)')
     .option('--format <format>', 'table or json', 'table')
     .addHelpText(
@@ -18,9 +18,9 @@ export function addSpoolCommand(program: Command): void {
 Example:
   $ otel-audit spool status --directory /var/lib/orders/audit-spool
 
-What dead processes left is taken over and stored by the next one that starts with this directory, or by
+What dead processes left is taken over and stored by the next process that starts with this directory, or by
 \`otel-audit spool drain\`.
-Exit code: 0 done, also when there is something; 1 the directory cannot be read; 2 usage.`,
+Exit code: 0 done, whether or not events wait; 1 the directory cannot be read; 2 usage.`,
     )
     .action(lazily(() => import('./run/spool-status.js')))
   addDrainCommand(spool)

@@ -8,12 +8,12 @@ export function addSummaryCommand(program: Command): void {
   const command = program
     .command('summary')
     .description(
-      'Per credential, or by something else: accesses, denials, distinct workers and actors, first and last access.',
+      'Per credential or another column: accesses, denials, distinct workers and actors, first and last access.',
     )
   addReadFlags(addFilterFlags(command, ['cursor']))
     .option(
       '--by <column>',
-      `what accesses are counted by: ${SUMMARY_BY.slice(0, -1).join(', ')} or ${SUMMARY_BY.at(-1)}`,
+      `the column to group by: ${SUMMARY_BY.slice(0, -1).join(', ')} or ${SUMMARY_BY.at(-1)}`,
       'credential',
     )
     .option(
@@ -27,8 +27,8 @@ Examples, the access review of a quarter, and who it was:
   $ otel-audit summary --from 2026-07-01 --to 2026-10-01 --limit 1000
   $ otel-audit summary --from 2026-07-01 --to 2026-10-01 --credential orders-db --by actor_id
 
-Of the last 30 days, unless --from and --to say otherwise; without the rows that the trail writes about itself. --limit
-counts groups. A read leaves a row in the trail before anything is shown.
+Covers the last 30 days unless --from and --to say otherwise, without the rows that the trail writes about itself.
+--limit is the number of groups. Each read is recorded in the trail before anything is shown.
 Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/summary.js')))

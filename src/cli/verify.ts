@@ -6,21 +6,24 @@ export function addVerifyCommand(program: Command): void {
   program
     .command('verify')
     .description(
-      'Prove that nothing was changed, removed or put in afterwards. Reads one snapshot as the reader role, and needs public keys only.',
+      'Prove that no row was changed, removed or inserted afterwards. Reads one snapshot as the reader role, and needs public keys only.',
     )
-    .option('--trust <file>', 'what you know by yourself: origin, enrolment keys, what unsigned rows mean')
+    .option('--trust <file>', 'the trust file: origin, enrolment keys, what unsigned rows mean')
     .option(
       '--anchors <file>',
-      'blocks as traces or logs have them: OTLP/JSON lines, or signed notes. Of several logs: only with an origin in the trust file',
+      'block hashes from traces or logs: OTLP/JSON lines, or signed notes. If they are of several logs, the trust file must name the origin',
     )
     .option('--from <id|time>', 'rows from this audit id, or ISO 8601 time, on')
     .option('--to <id|time>', 'rows up to this audit id, or ISO 8601 time')
     .option('--chain <id>', 'one chain only')
-    .option('--row <audit-id>', 'export this row with its proof, to the file of --proof')
-    .option('--proof <file>', 'with --row: where to; alone: check that file, without a database')
+    .option('--row <audit-id>', 'write this row and its proof to the file given with --proof')
+    .option(
+      '--proof <file>',
+      'with --row: the file to write; alone: the proof file to check, without a database',
+    )
     .option(
       '--manifest <file>',
-      'an export, by its manifest: the file, its rows, and the blocks that they are in',
+      'check an export by its manifest: the file, its rows, and the blocks that contain them',
     )
     .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
@@ -42,7 +45,7 @@ Examples:
   $ otel-audit verify --trust audit.trust --proof row.json       # offline
   $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json
 
-What is found, and what was looked at, goes to standard output; progress to standard error.
+Findings and the report go to standard output, progress to standard error.
 Exit code: 0 nothing found, 1 something found, 2 it could not be checked.`,
     )
     .action(lazily(() => import('./run/verify.js')))

@@ -54,13 +54,13 @@ export const READ_OPTIONS = Object.freeze({
     secret: true,
     variables: ['NOETL_INTERNAL_API_TOKEN'],
     default: undefined,
-    doc: 'The bearer token that lets read the trail.',
+    doc: 'The bearer token that may read the trail.',
   },
   oidcIssuer: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_OIDC_ISSUER'],
     default: undefined,
-    doc: 'Issuer of OpenID Connect tokens that let read the trail. It needs `jose`, and `oidcAudience`.',
+    doc: 'Issuer of OpenID Connect tokens that may read the trail. It needs `jose`, and `oidcAudience`.',
   },
   oidcAudience: {
     kind: 'text',

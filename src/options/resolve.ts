@@ -129,7 +129,7 @@ function checkValue(name: string, spec: OptionSpec, value: unknown): void {
 function accepts(spec: OptionSpec, value: unknown): string | undefined {
   switch (spec.kind) {
     case 'text':
-      return typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty'
+      return typeof value === 'string' && value !== '' ? undefined : 'a string that is not empty'
     case 'databaseUrl':
       return databaseUrlWanted(typeof value === 'string' ? value : '')
     case 'switch':

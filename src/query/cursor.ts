@@ -18,7 +18,7 @@ const NUMBERS_END = 1 + 4 * 8
 const SCAN_END = NUMBERS_END + 16
 const LENGTH = SCAN_END + 16
 const AS_GIVEN =
-  'use next_cursor as it was given; the server may have restarted, or be another one (give all the same cursorKey)'
+  'use next_cursor unchanged; the server may have restarted, or be another one (give all of them the same cursorKey)'
 /** No id, transaction or time is this. */
 const ABSENT = -(2n ** 63n)
 
@@ -50,7 +50,7 @@ export class Cursors {
     const bytes = Buffer.from(cursor, 'base64url')
     // Several texts may stand for the same bytes; one of them is the cursor.
     if (bytes.length !== LENGTH || bytes.toString('base64url') !== cursor || bytes[0] !== VERSION) {
-      throw invalid(`is not one of this trail: ${AS_GIVEN}`)
+      throw invalid(`is not a cursor of this trail: ${AS_GIVEN}`)
     }
     if (!timingSafeEqual(this.#mac(bytes), bytes.subarray(SCAN_END))) {
       throw invalid(`was changed, or made by another server: ${AS_GIVEN}`)

@@ -9,7 +9,7 @@ export const BUCKETS = Object.freeze({
   min: 1,
   max: 500,
   default: 60,
-  doc: 'About how many buckets: their width is a readable one.',
+  doc: 'Approximate number of buckets; their width is rounded to a readable one.',
   example: '60',
 } satisfies FilterField)
 

@@ -79,7 +79,7 @@ function wanted(field: FilterField, given: unknown): string {
     case 'trace':
       return isText(given) ? 'must be 32 hex digits' : 'must be a string'
     case 'time':
-      return 'must be a time of RFC 3339, such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d'
+      return 'must be an RFC 3339 time such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d'
     case 'integer':
       return `must be an integer from ${field.min} to ${field.max}`
     case 'mark':

@@ -20,7 +20,7 @@ export type SummaryBy = (typeof SUMMARY_BY)[number]
 export const BY = Object.freeze({
   kind: 'choice',
   choices: SUMMARY_BY,
-  doc: 'What accesses are counted by.',
+  doc: 'The column to group by.',
   example: 'credential',
 } satisfies FilterField)
 

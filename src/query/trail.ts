@@ -42,7 +42,7 @@ export interface Page {
   readonly rows: readonly TrailRow[]
   /** Where the next page begins; `null` after the last. */
   readonly next_cursor: string | null
-  /** With `settled`: what fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
+  /** With `settled`: the mark that fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
   readonly mark: string | null
 }
 
@@ -115,7 +115,7 @@ export class Trail {
   }
 
   /**
-   * How many rows there are over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
+   * Number of rows over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
    * (default: now); `limit` does not count.
    */
   async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
@@ -226,7 +226,7 @@ export class Trail {
     if (filter.mark !== undefined && filter.mark > mark) {
       throw new AuditError(
         'AUDIT_INVALID_QUERY',
-        `settled: ${filter.mark} is no mark of this database, or not yet`,
+        `settled: ${filter.mark} is not a mark of this database, or not yet reached`,
         {
           field: 'settled',
         },
@@ -290,7 +290,7 @@ function window({ from, to }: ResolvedFilter): Range {
 
 function withoutCursor(filter: TrailFilter): TrailFilter {
   if (filter.cursor === undefined) return filter
-  throw new AuditError('AUDIT_INVALID_QUERY', 'cursor is for pages of rows', { field: 'cursor' })
+  throw new AuditError('AUDIT_INVALID_QUERY', 'cursor applies to pages of rows only', { field: 'cursor' })
 }
 
 /** Slow on purpose: a cursor must be no quick way to try out keys. */

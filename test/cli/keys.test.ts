@@ -28,7 +28,7 @@ test('the private key goes to a file of its own, the line for auditors to standa
   const again = await otelAudit(['keys', 'create', '--origin', 'otel-audit/wallet', '--out', path])
   expect([again.code, again.stderr]).toEqual([
     1,
-    expect.stringContaining('(EEXIST): a file that is there is never overwritten, use another name'),
+    expect.stringContaining('(EEXIST): an existing file is never overwritten, use another name'),
   ])
   expect(readFileSync(path, 'utf8')).toBe(pem)
 })

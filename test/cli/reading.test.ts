@@ -111,7 +111,7 @@ describe('otel-audit query', () => {
     expect(stdout).not.toContain('\u001b')
     expect(stdout).not.toContain('\u202e')
     const none = await otelAudit(['query', '--format', 'table', '--credential', 'nothing'], env)
-    expect(none.stdout).toBe('There is no such row.\n')
+    expect(none.stdout).toBe('No rows match.\n')
   })
 
   test('as JSON is one document, as CSV one with a head', async () => {
@@ -184,7 +184,7 @@ describe('otel-audit query', () => {
     [['query', '--from', 'yesterday'], 'from must be a time'],
     [['query', '--limit', 'many'], 'limit must be an integer from 1 to 10000'],
     [['query', '--settled', 'abc'], 'settled must be true, false, or the mark of an earlier answer'],
-    [['query', '--cursor', 'x'], 'cursor is not one of this trail: use next_cursor as it was given'],
+    [['query', '--cursor', 'x'], 'cursor is not a cursor of this trail: use next_cursor as it was given'],
     [['query', '--format', 'xml'], '--format must be'],
     [['query', '--crednetial', 'x'], '--credential'],
     [['summary', '--cursor', 'x'], '--cursor'],
@@ -236,11 +236,11 @@ test('a reader of the pipe that has had enough is no failure', async () => {
 })
 
 test.each([
-  [{ NOETL_SECRET_AUDIT_OIDC_ISSUER: 'https://issuer.example' }, 'belong together'],
-  [{ NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' }, 'belong together'],
+  [{ NOETL_SECRET_AUDIT_OIDC_ISSUER: 'https://issuer.example' }, 'must be set together'],
+  [{ NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' }, 'must be set together'],
   [
     { NOETL_SECRET_AUDIT_OIDC_ISSUER: 'http://issuer.example', NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' },
-    'oidcIssuer must be an https address',
+    'oidcIssuer must be an https URL',
   ],
   [{ NOETL_SECRET_AUDIT_TRACE_URL: 'javascript:{trace_id}' }, 'traceUrl must be'],
 ])('serve refuses %j', async (options, message) => {
@@ -341,7 +341,7 @@ test('otel-audit serve answers with its token, and ends on SIGTERM', async () =>
   expect(((await answer.json()) as { rows: unknown[] }).rows).toHaveLength(8)
   expect((await fetch(`${url}/readyz`)).status).toBe(200)
   const second = await otelAudit(['serve', '--port', new URL(url).port], env)
-  expect(second.stderr).toContain('is in use: end what listens there, or choose another port')
+  expect(second.stderr).toContain('is in use: stop what listens there, or choose another port')
   expect(second.code).toBe(2)
   const nowhere = await otelAudit(['serve', '--host', '192.0.2.1'], { ...env, NOETL_INTERNAL_API_TOKEN })
   expect(nowhere.stderr).toContain('(EADDRNOTAVAIL): host must be an address of this machine')

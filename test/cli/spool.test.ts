@@ -40,7 +40,7 @@ describe('otel-audit spool status', () => {
 
   test('of a directory that nobody uses, that is not there, and that was not named', async () => {
     const { stdout } = await otelAudit(['spool', 'status', '--directory', temporaryDirectory()])
-    expect(stdout).toBe('No process has anything here.\n')
+    expect(stdout).toBe('The spool directory is empty.\n')
     const missing = await otelAudit(['spool', 'status', '--directory', '/nowhere/at/all'])
     expect(missing.code).toBe(1)
     expect(missing.stderr).toContain('/nowhere/at/all cannot be read (ENOENT): name the spool directory')

@@ -79,7 +79,7 @@ describe('a parameter', () => {
     [
       FILTER_FIELDS.from,
       5,
-      'it must be a time of RFC 3339, such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d',
+      'it must be an RFC 3339 time such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d',
     ],
     [FILTER_FIELDS.settled, 'yes', 'it must be true, false, or the mark of an earlier answer'],
     [FILTER_FIELDS.limit, '0', 'it must be an integer from 1 to 10000'],

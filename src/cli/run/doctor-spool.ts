@@ -30,7 +30,7 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   } catch (error) {
     say('error', messageOf(error))
   }
-  const state = found === 'missing' ? `${directory}, which the service will make` : directory
+  const state = found === 'missing' ? `${directory}, which the service will create` : directory
   return { check, state, findings }
 }
 
@@ -48,7 +48,7 @@ async function lookAt(directory: string, say: Say): Promise<void> {
     const events = left.reduce((sum, { entries }) => sum + entries, 0)
     say(
       'warning',
-      `${events} events of dead processes wait: start the service with this directory, which stores them`,
+      `${events} events of dead processes wait: start the service with this directory to store them`,
     )
   }
 }
@@ -56,12 +56,12 @@ async function lookAt(directory: string, say: Say): Promise<void> {
 async function lookAtDisk(existing: string, maxBytes: number, say: Say): Promise<void> {
   const { type, bavail, bsize } = await statfs(existing)
   if (ON_THE_NETWORK.has(type)) {
-    say('error', `${existing} is on a network file system; name a directory on a local disk`)
+    say('error', `${existing} is on a network file system; use a directory on a local disk`)
   }
   const free = bavail * bsize
   if (free < maxBytes) {
     const most = `spoolBytes is ${maxBytes}, and the disk has ${free} bytes free`
-    say('warning', `${most}; make space, or set NOETL_SECRET_AUDIT_SPOOL_BYTES=${Math.floor(free / 2)}`)
+    say('warning', `${most}; free space, or set NOETL_SECRET_AUDIT_SPOOL_BYTES=${Math.floor(free / 2)}`)
   }
 }
 

@@ -53,8 +53,7 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
 function diagnoseEnrolment(settings: AuditSettings): Diagnosis {
   const check = 'enrolment'
   const { enrolmentKey, enrolmentKeyFile } = settings
-  const state =
-    enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none: nobody vouches for a chain') : 'a key'
+  const state = enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none: chains are not enrolled') : 'a key'
   try {
     checkIdentity(settings)
     return { check, state, findings: enrolmentFindings(settings) }

@@ -67,7 +67,9 @@ async function toFile(
     progress.end()
     if (manifest === undefined) {
       await record({ what: 'export', filter: described, rows }, Outcome.Stopped)
-      process.stderr.write(`Interrupted after ${rows} rows. The same command with --resume goes on.\n`)
+      process.stderr.write(
+        `Interrupted after ${rows} rows. Run the same command with --resume to continue.\n`,
+      )
       process.exitCode = EXIT_INTERRUPTED
       return
     }

@@ -12,7 +12,7 @@ interface CreateFlags {
 }
 
 export async function run({ origin, databaseUrl, out }: CreateFlags, command: Command): Promise<void> {
-  if (out === undefined) command.error('--out FILE is needed: where the private key goes')
+  if (out === undefined) command.error('--out FILE is required: the file for the private key')
   const log = logName(origin, databaseUrl)
   if (log === undefined)
     command.error(
@@ -20,7 +20,7 @@ export async function run({ origin, databaseUrl, out }: CreateFlags, command: Co
     )
   if (!isKeyName(log)) {
     command.error(
-      `the origin (--origin, NOETL_SECRET_AUDIT_ORIGIN) may not have spaces, plus signs and control characters; got ${JSON.stringify(log)}`,
+      `the origin (--origin, NOETL_SECRET_AUDIT_ORIGIN) must not contain spaces, plus signs or control characters; got ${JSON.stringify(log)}`,
     )
   }
   const { privateKey } = generateKeyPairSync('ed25519')
@@ -54,8 +54,8 @@ async function writePrivate(path: string, pem: string): Promise<void> {
     const problem = `the private key cannot be written to ${path} (${code})`
     throw new Error(
       code === 'EEXIST'
-        ? `${problem}: a file that is there is never overwritten, use another name`
-        : `${problem}: name a file in a directory that is there, and that this user may write to`,
+        ? `${problem}: an existing file is never overwritten, use another name`
+        : `${problem}: name a file in an existing directory that this user may write to`,
       { cause: error },
     )
   }

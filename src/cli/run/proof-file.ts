@@ -34,7 +34,7 @@ export async function checkProofFile(path: string, trust: Trust): Promise<boolea
         `proven     row ${event.auditId}, ${new Date(event.occurredAt / 1000).toISOString()}`,
         `           ${operation} ${JSON.stringify(credential)}: ${outcome}`,
         `by         index ${index} of block ${block.number} of chain ${block.chain}, log ${block.log}`,
-        `enrolled   ${enrolled ? 'yes' : 'no: nothing says that the chain is the operator’s'}`,
+        `enrolled   ${enrolled ? 'yes' : 'no: no key of the trust file signed the chain’s first block'}`,
         '',
       ].join('\n'),
     )

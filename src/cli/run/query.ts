@@ -21,7 +21,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
     await record({ what: 'rows', filter: described, rows: page.rows.length })
     process.stdout.write(rendered(page, format))
     if (page.next_cursor !== null && format !== 'json') {
-      process.stderr.write(`There is more: add --cursor ${page.next_cursor}\n`)
+      process.stderr.write(`There are more rows: add --cursor ${page.next_cursor}\n`)
     }
     if (flags['exitCode'] === true && page.rows.length > 0) process.exitCode = EXIT_FOUND
   })
@@ -36,8 +36,6 @@ function rendered({ rows, next_cursor, mark }: Page, format: (typeof FORMATS)[nu
     case 'csv':
       return CSV_HEAD + rows.map(rowCsv).join('')
     case 'table':
-      return rows.length === 0
-        ? 'There is no such row.\n'
-        : table(ROW_COLUMNS, rows, hasColours(process.stdout))
+      return rows.length === 0 ? 'No rows match.\n' : table(ROW_COLUMNS, rows, hasColours(process.stdout))
   }
 }

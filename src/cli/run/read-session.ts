@@ -26,7 +26,7 @@ export async function withTrail(flags: Flags, work: (session: ReadSession) => Pr
   const trail = openTrail(settings, CURSOR_KEY, 'otel-audit cli')
   const isRecorded = flags['unrecorded'] !== true
   const audit = isRecorded ? createAudit({ databaseUrl, schema, serviceName: 'otel-audit' }) : undefined
-  if (!isRecorded) process.stderr.write('otel-audit: this read leaves no row in the trail (--unrecorded)\n')
+  if (!isRecorded) process.stderr.write('otel-audit: this read is not recorded in the trail (--unrecorded)\n')
   try {
     await work({
       trail,
@@ -88,7 +88,7 @@ export function openTrail(
 
 function notRecorded(cause: unknown): AuditError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  const problem = `nothing is shown, since the row about this read could not be written: ${why}`
+  const problem = `nothing is shown, because the row about this read could not be written: ${why}`
   // Of an option that opening the chain refuses (a key file that is not there) the sink keeps the text only. Another
   // login would not help there.
   if (why.includes('AUDIT_INVALID_OPTION: ')) {
@@ -97,7 +97,7 @@ function notRecorded(cause: unknown): AuditError {
   }
   return new AuditError(
     'AUDIT_READ_FAILED',
-    `${problem}. Read with a login that also has the writer role (--database-url), or say --unrecorded`,
+    `${problem}. Read with a login that also has the writer role (--database-url), or use --unrecorded`,
     { cause },
   )
 }

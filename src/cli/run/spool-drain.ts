@@ -146,7 +146,7 @@ function reportOf(
     quarantined: dead.reduce((sum, { quarantined }) => sum + quarantined, 0),
     living: living.map(({ id, entries }) => ({ id, entries })),
     damaged: damaged.map(({ path, reason }) => `${path}: ${reason}`),
-    problem: left > 0 ? (fault ?? 'other processes took it over, or it came meanwhile') : null,
+    problem: left > 0 ? (fault ?? 'other processes took events over, or new ones arrived meanwhile') : null,
   }
 }
 
@@ -161,10 +161,10 @@ function readable(report: DrainReport): string {
   const lines = [`${stored} events are stored.`]
   if (left > 0) lines.push(`${left} events are left on disk: ${problem}`)
   for (const { id, entries } of living) {
-    lines.push(`left alone: ${id}, whose process lives, has ${entries} events`)
+    lines.push(`not touched: ${id} has ${entries} events, and its process is running`)
   }
   if (quarantined > 0)
-    lines.push(`${quarantined} events are quarantined: \`otel-audit spool status\` says why`)
+    lines.push(`${quarantined} events are quarantined: \`otel-audit spool status\` shows why`)
   for (const path of damaged) lines.push(`damaged: ${path}`)
   if (isEmpty(report)) lines.push('Nothing is left.')
   return `${lines.join('\n')}\n`

@@ -30,19 +30,19 @@ async function warnOfForeign(directory: string): Promise<void> {
   const others = (await readdir(directory)).filter((name) => !name.startsWith('.'))
   if (others.length === 0) return
   process.stderr.write(
-    `${directory} has other things in it, and nothing of a spool: is it the directory of the service?\n`,
+    `${directory} contains other files and no spool: is it the spool directory of the service?\n`,
   )
 }
 
 function readable({ homes, damaged }: SpoolDirectoryReport): string {
-  const lines = homes.length === 0 ? ['No process has anything here.'] : homes.flatMap(described)
+  const lines = homes.length === 0 ? ['The spool directory is empty.'] : homes.flatMap(described)
   for (const { path, reason } of damaged) lines.push(`damaged  ${path}: ${reason}`)
   return `${lines.join('\n')}\n`
 }
 
 function described(home: SpoolHomeReport): string[] {
   const { id, owner, entries, bytes, oldest, quarantine, quarantined, problems } = home
-  const since = oldest === null ? '' : `, the oldest of ${new Date(oldest / 1000).toISOString()}`
+  const since = oldest === null ? '' : `, oldest from ${new Date(oldest / 1000).toISOString()}`
   const aside = quarantined === 0 ? '' : `; ${quarantined} quarantined`
   return [
     `${owner.padEnd(7)}  ${id}: ${entries} events, ${bytes} bytes${since}${aside}`,

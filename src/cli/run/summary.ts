@@ -18,12 +18,12 @@ export async function run(flags: Flags, command: Command): Promise<void> {
     const summary = await whileWaiting('reading', () => trail.summary(filter, { by }))
     await record({ what: 'summary', filter: described, rows: summary.groups.length })
     process.stdout.write(rendered(summary, format))
-    if (summary.truncated) process.stderr.write('There are more: give a larger --limit\n')
+    if (summary.truncated) process.stderr.write('There are more groups: use a larger --limit\n')
   })
 }
 
 const columnsOf = (by: SummaryBy): readonly TableColumn<SummaryGroup>[] => [
-  { title: by.replaceAll('_', ' ').toUpperCase(), value: ({ value }) => value ?? '(not known)' },
+  { title: by.replaceAll('_', ' ').toUpperCase(), value: ({ value }) => value ?? '(unknown)' },
   { title: 'ACCESSES', value: ({ accesses }) => accesses, isNumber: true },
   {
     title: 'DENIALS',
@@ -60,8 +60,6 @@ function rendered(summary: Summary, format: (typeof FORMATS)[number]): string {
       return [[by, ...KEYS].join(','), ...lines, ''].join('\r\n')
     }
     case 'table':
-      return groups.length === 0
-        ? 'Nobody accessed anything.\n'
-        : table(columnsOf(by), groups, hasColours(process.stdout))
+      return groups.length === 0 ? 'No accesses.\n' : table(columnsOf(by), groups, hasColours(process.stdout))
   }
 }

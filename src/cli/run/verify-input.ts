@@ -35,6 +35,6 @@ function unreadable(path: string, error: unknown): AuditError {
   if (error instanceof AuditError) return error
   const code = String((error as { code?: unknown }).code)
   return new AuditError('AUDIT_EVIDENCE_MALFORMED', `${path} cannot be read (${code})`, {
-    remedy: 'Name a file that is there, and that this user may read.',
+    remedy: 'Name an existing file that this user may read.',
   })
 }

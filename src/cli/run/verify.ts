@@ -85,7 +85,7 @@ async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportChe
   const { manifest, from, to, chain, row } = flags
   if (manifest === undefined) return undefined
   if ([from, to, chain, row].some((flag) => flag !== undefined)) {
-    command.error('--manifest says which rows: it goes with --trust and --anchors only')
+    command.error('--manifest already selects the rows: combine it with --trust and --anchors only')
   }
   return ExportCheck.open(manifest)
 }
