@@ -3,7 +3,10 @@ import { lazily } from './lazily.js'
 
 /** Adds `otel-audit keys`. */
 export function addKeysCommand(program: Command): void {
-  const keys = program.command('keys').description('Keys that enrol chains of blocks as the operator’s.')
+  const keys = program
+    .command('keys')
+    .helpCommand(false)
+    .description('Keys that enrol chains of blocks as the operator’s.')
   keys
     .command('create')
     .description(

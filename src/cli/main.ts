@@ -39,6 +39,10 @@ async function run(argv: readonly string[]): Promise<number> {
     .version(VERSION)
     .helpCommand(false)
     .showHelpAfterError('(run with --help for usage)')
+    .configureOutput({
+      // As the parser's own errors are.
+      outputError: (text, write) => write(text.startsWith('error: ') ? text : `error: ${text}`),
+    })
     .exitOverride()
   addMigrateCommand(program)
   addDoctorCommand(program)

@@ -6,6 +6,7 @@ import { addDrainCommand } from './spool-drain.js'
 export function addSpoolCommand(program: Command): void {
   const spool = program
     .command('spool')
+    .helpCommand(false)
     .description('Inspect the events that wait on disk for the database, and store them.')
   spool
     .command('status')

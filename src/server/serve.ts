@@ -89,7 +89,7 @@ function notListening(host: string, port: number, cause: unknown): AuditError {
     const message = `port ${port} of ${host} is in use: stop what listens there, or choose another port (0 for a free one)`
     return new AuditError('AUDIT_INVALID_OPTION', message, { field: 'port', cause })
   }
-  const message = `port ${port} of ${host} cannot be listened on (${code}): host must be an address of this machine, and port one that this user may use`
+  const message = `cannot listen on port ${port} of ${host} (${code}): host must be an address of this machine, and port one that this user may use`
   return new AuditError('AUDIT_INVALID_OPTION', message, { field: 'host', cause })
 }
 

@@ -194,7 +194,7 @@ describe('otel-audit query', () => {
     [['tail', '--format', 'csv'], '--format must be'],
     [['export', '--format', 'table'], '--format must be'],
     [['export', '--resume'], '--resume needs --output'],
-    [['serve', '--port', 'http'], 'port must be'],
+    [['serve', '--port', 'http'], '--port must be an integer from 0 to 65535, not http'],
     [['serve', '--host', '0.0.0.0'], 'host 0.0.0.0 is not a loopback address'],
   ])('usage, exit code 2: %j', async (args, message) => {
     const { code, stdout, stderr } = await otelAudit(args, env)

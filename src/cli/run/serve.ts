@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
+import type { Command } from 'commander'
 import { createAudit } from '../../audit/audit.js'
 import { AuditError } from '../../errors.js'
 import { ComputedEvidence } from '../../query/evidence.js'
@@ -10,7 +11,11 @@ import type { Flags } from '../read-flags.js'
 import { openTrail, readSettings } from './read-session.js'
 import { trustFrom } from './verify-input.js'
 
-export async function run(flags: Flags): Promise<void> {
+export async function run(flags: Flags, command: Command): Promise<void> {
+  const { port: given } = flags
+  if (given !== undefined && !/^\d{1,5}$/.test(String(given))) {
+    command.error(`--port must be an integer from 0 to 65535, not ${String(given)}`)
+  }
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const settings = readSettings(flags)
   const authenticator = await authenticatorOf(settings)
