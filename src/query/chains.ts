@@ -117,7 +117,7 @@ function firstBlock(row: ChainRow): BlockColumns {
   }
 }
 
-/** Whatever an attacker put there is no error of the reader's. */
+/** Content that an attacker put there is not an error of the reader. */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read()

@@ -24,7 +24,7 @@ const ABSENT = -(2n ** 63n)
 
 /**
  * Makes and reads cursors: version, position, a hash of the filter, and an HMAC-SHA-256 over all that (16 bytes of it),
- * in base64url. Whoever does not have the key can make none, and none fits another filter.
+ * in base64url. Without the key none can be made, and none fits another filter.
  */
 export class Cursors {
   readonly #key: Buffer

@@ -2,7 +2,7 @@ import type { FilterField } from './filter-fields.js'
 import { parseParameter } from './parameter.js'
 import { formatTime } from './time.js'
 
-/** What accesses can be counted by. */
+/** What accesses can be grouped by. */
 export const SUMMARY_BY = Object.freeze([
   'credential',
   'operation',
@@ -56,7 +56,7 @@ export type SummaryRow = Readonly<Record<Exclude<keyof SummaryGroup, 'value'>, s
   readonly value: string | null
 }
 
-/** @throws AuditError `AUDIT_INVALID_QUERY` for what there is no counting by */
+/** @throws AuditError `AUDIT_INVALID_QUERY` for a column that cannot be grouped by */
 export function checkBy(by: unknown = 'credential'): SummaryBy {
   return parseParameter('by', BY, by)
 }

@@ -66,7 +66,7 @@ export class Trail {
   readonly #schema: string
   #statements: Promise<Statements> | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` for a schema that can be none */
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an invalid schema name */
   constructor(options: TrailOptions) {
     this.#schema = checkSchemaName(options.schema ?? TRAIL_DEFAULTS.schema)
     this.#reader = new Reader({

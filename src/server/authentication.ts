@@ -7,16 +7,16 @@ export interface Authenticator {
   /**
    * Who sent the request. Called for every request that reads.
    *
-   * @throws Problem 401 without credentials, 403 when they do not suffice, 503 when nobody can be let in
+   * @throws Problem 401 without credentials, 403 when they do not suffice, 503 when no authentication is configured
    */
   authenticate(request: Request): Promise<Omit<Principal, 'sourceAddress'>>
 }
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="secret audit"' }
-/** Beyond it a token is none. */
+/** A longer one is not a token. */
 const LONGEST_TOKEN = 8192
 
-/** Lets nobody in: nothing is configured that could. */
+/** Denies everyone: no authentication is configured. */
 export const nobody: Authenticator = {
   authenticate: () =>
     Promise.reject(
@@ -26,7 +26,7 @@ export const nobody: Authenticator = {
     ),
 }
 
-/** Lets the holder of one token in. Compares in constant time, whatever the lengths. */
+/** Admits the holder of one token. Compares in constant time, whatever the lengths. */
 export function bearerToken(token: string): Authenticator {
   const expected = sha256(token)
   return {
@@ -37,7 +37,7 @@ export function bearerToken(token: string): Authenticator {
   }
 }
 
-/** Lets in whom either lets in: a token with the shape of a JWT is the second's to judge. */
+/** Admits whom either admits: a token with the shape of a JWT is judged by the second. */
 export function either(token: Authenticator, oidc: Authenticator): Authenticator {
   return {
     authenticate: (request) =>

@@ -19,11 +19,11 @@ const DISCOVERY_TIMEOUT_MS = 5000
 const CLOCK_TOLERANCE_S = 30
 
 /**
- * Lets in who has a token of an OpenID Connect issuer with the audience and the role. The issuer's keys are found
+ * Admits the holder of a token of an OpenID Connect issuer with the audience and the role. The issuer's keys are found
  * through its discovery document, at the first request, and cached.
  *
- * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`, `AUDIT_INVALID_OPTION` for an issuer that is no `https`
- *   address: whoever can change what it answers can let himself in
+ * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`, `AUDIT_INVALID_OPTION` for an issuer that is not an
+ *   `https` URL: anyone who can change its answers could admit themselves
  */
 export async function oidc(options: OidcOptions): Promise<Authenticator> {
   checkIssuer(options.issuer)

@@ -3,6 +3,9 @@ import { type MeterProvider, metrics } from '@opentelemetry/api'
 import { AuditError } from '../errors.js'
 import { resolveOptional } from '../otel/sdk/packages.js'
 
+const SDK = '@opentelemetry/sdk-metrics'
+const EXPORTER = '@opentelemetry/exporter-prometheus'
+
 /** What is used of `@opentelemetry/sdk-metrics`; both SDK lines have it. */
 interface SdkMetrics {
   readonly MeterProvider: new (options: {
@@ -42,10 +45,8 @@ export interface PrometheusMetrics {
  * @throws AuditError `AUDIT_MISSING_PACKAGE` without `@opentelemetry/sdk-metrics` or `@opentelemetry/exporter-prometheus`
  */
 export function prometheusMetrics(): PrometheusMetrics | undefined {
-  const { MeterProvider } = load('@opentelemetry/sdk-metrics') as SdkMetrics
-  const { PrometheusExporter, PrometheusSerializer } = load(
-    '@opentelemetry/exporter-prometheus',
-  ) as ExporterPrometheus
+  const { MeterProvider } = load(SDK) as SdkMetrics
+  const { PrometheusExporter, PrometheusSerializer } = load(EXPORTER) as ExporterPrometheus
   if (metrics.getMeterProvider().constructor.name !== 'NoopMeterProvider') return undefined
   const reader = new PrometheusExporter({ preventServerStart: true })
   const provider = new MeterProvider({ readers: [reader] })
@@ -68,7 +69,7 @@ export function prometheusMetrics(): PrometheusMetrics | undefined {
 function load(name: string): unknown {
   const found = resolveOptional(name)
   if (found === undefined) {
-    throw new AuditError('AUDIT_MISSING_PACKAGE', `${name} is not installed: npm install ${name}`)
+    throw new AuditError('AUDIT_MISSING_PACKAGE', `${name} is not installed: npm install ${SDK} ${EXPORTER}`)
   }
   return createRequire(found)(found)
 }

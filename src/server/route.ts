@@ -28,7 +28,7 @@ export interface Call {
   readonly path: Readonly<Record<string, string>>
 }
 
-/** A request of somebody who may read. */
+/** A request whose sender may read. */
 export interface ReaderCall extends Call {
   readonly reader: Principal
 }

@@ -39,7 +39,7 @@ const CLOSE_TIMEOUT_MS = 5000
  * Serves the trail over HTTP, and the console at `/`.
  *
  * @throws AuditError `AUDIT_INVALID_OPTION` for an address other than loopback without an authenticator, for one that
- *   cannot be listened on, and for a `traceUrl` that is none
+ *   cannot be listened on, and for an invalid `traceUrl`
  */
 export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = options

@@ -181,11 +181,11 @@ describe('otel-audit query', () => {
   test.each([
     [['query', '--limit', '0'], 'limit must be an integer from 1 to 10000'],
     [['query', '--worker-id', 'w'], 'worker_id alone would read the whole trail'],
-    [['query', '--from', 'yesterday'], 'from must be a time'],
+    [['query', '--from', 'yesterday'], 'from must be an RFC 3339 time'],
     [['query', '--limit', 'many'], 'limit must be an integer from 1 to 10000'],
     [['query', '--settled', 'abc'], 'settled must be true, false, or the mark of an earlier answer'],
-    [['query', '--cursor', 'x'], 'cursor is not a cursor of this trail: use next_cursor as it was given'],
-    [['query', '--format', 'xml'], '--format must be'],
+    [['query', '--cursor', 'x'], 'cursor is not a cursor of this trail: use next_cursor unchanged'],
+    [['query', '--format', 'xml'], 'error: --format must be'],
     [['query', '--crednetial', 'x'], '--credential'],
     [['summary', '--cursor', 'x'], '--cursor'],
     [['summary', '--format', 'xml'], '--format must be'],
@@ -340,6 +340,11 @@ test('otel-audit serve answers with its token, and ends on SIGTERM', async () =>
   const answer = await fetch(path, { headers: { authorization: `Bearer ${NOETL_INTERNAL_API_TOKEN}` } })
   expect(((await answer.json()) as { rows: unknown[] }).rows).toHaveLength(8)
   expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  const scraped = await (await fetch(`${url}/metrics`)).text()
+  expect(scraped).toMatch(/^http_server_request_duration_count\{.*http_response_status_code="401".*\} 1$/m)
+  expect(scraped).toMatch(
+    /^noetl_secret_audit_writes_total\{operation="query_trail",outcome="ok",status="written".*\} 1$/m,
+  )
   const second = await otelAudit(['serve', '--port', new URL(url).port], env)
   expect(second.stderr).toContain('is in use: stop what listens there, or choose another port')
   expect(second.code).toBe(2)

@@ -23,7 +23,7 @@ export class ExportCheck {
     this.#manifest = manifest
   }
 
-  /** @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when it cannot be read, or is no manifest */
+  /** @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when it cannot be read, or is not a manifest */
   static async open(path: string): Promise<ExportCheck> {
     return new ExportCheck(path, parseManifest(await textOf(path)))
   }

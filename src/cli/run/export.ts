@@ -57,7 +57,7 @@ async function toFile(
     },
   }
   try {
-    // What is wrong with the files is no export.
+    // Something wrong with the files is not recorded as an export.
     await checkExport(options)
     await record({ what: 'export', filter: described }, Outcome.Started)
     const { manifest, rows } = await exportToFile(trail, options).catch(

@@ -9,7 +9,7 @@ import type { Trust } from '../../verify/trust.js'
 import { textOf } from './verify-input.js'
 
 /**
- * Writes a row with everything that proves it. It is not checked here: that is for whoever gets it.
+ * Writes a row with everything that proves it. It is not checked here: that is for its recipient.
  *
  * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when there is no such row, it has no block, or the file cannot be written;
  *   `AUDIT_EVIDENCE_REFUTED` when its block cannot prove it

@@ -8,7 +8,7 @@ import { type Principal, type Reading, readingFields } from '../../query/reading
 import { Trail } from '../../query/trail.js'
 import type { Flags } from '../read-flags.js'
 
-/** Whoever runs the command line can ask the database itself: here the key guards against typing errors only. */
+/** A user of the command line can query the database directly: here the key guards against typing errors only. */
 const CURSOR_KEY = 'otel-audit command line'
 
 /** A command's access to the trail: every read is recorded before its rows are shown. */
