@@ -20,12 +20,12 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const described = describeFilter(parseFilter(filter))
   await withTrail(flags, async (session) => {
     const { output } = flags
-    const run = { session, filter, described, format }
-    await (typeof output === 'string' ? toFile(run, output, flags['resume'] === true) : toStandardOutput(run))
+    const job = { session, filter, described, format }
+    await (typeof output === 'string' ? toFile(job, output, flags['resume'] === true) : toStandardOutput(job))
   })
 }
 
-interface Run {
+interface ExportJob {
   readonly session: ReadSession
   readonly filter: TrailFilter
   readonly described: string
@@ -35,7 +35,7 @@ interface Run {
 const EXIT_INTERRUPTED = 3
 
 async function toFile(
-  { session, filter, described, format }: Run,
+  { session, filter, described, format }: ExportJob,
   file: string,
   resume: boolean,
 ): Promise<void> {
@@ -91,7 +91,7 @@ async function failed(
   throw error
 }
 
-async function toStandardOutput({ session, filter, described, format }: Run): Promise<void> {
+async function toStandardOutput({ session, filter, described, format }: ExportJob): Promise<void> {
   const { trail, record } = session
   await record({ what: 'export', filter: described }, Outcome.Started)
   let isGone = false

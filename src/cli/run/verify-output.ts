@@ -12,7 +12,7 @@ const MOST_SHOWN = 1000
 
 const PROGRESS_EVERY_MS = 1000
 
-interface Summary {
+interface ReportSummary {
   readonly result: 'nothing found' | 'findings'
   readonly findings: Readonly<Record<string, number>>
   /** When the snapshot was taken, ISO 8601. */
@@ -83,11 +83,11 @@ export class VerifyOutput {
       write({ type: 'report', ...summary })
     } else {
       if (this.#shown > MOST_SHOWN) process.stdout.write(`… and ${grouped(this.#shown - MOST_SHOWN)} more\n`)
-      process.stdout.write(table(summary))
+      process.stdout.write(readable(summary))
     }
   }
 
-  #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): Summary {
+  #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
     const count = (state: ChainState): number => states.filter((other) => other === state).length
     const unenrolled =
@@ -119,7 +119,7 @@ export class VerifyOutput {
   }
 }
 
-function table(summary: Summary): string {
+function readable(summary: ReportSummary): string {
   const { chains, rows, anchors, findings, openTails } = summary
   const found = Object.entries(findings).map(([code, count]) => `${grouped(count)} ${code}`)
   const shown = openTails.slice(0, MOST_TAILS)
