@@ -148,7 +148,7 @@ describe('otel-audit query', () => {
     const { code, stdout, stderr } = await otelAudit(['query', '--unrecorded', '--limit', '5'], auditor)
     expect(code).toBe(0)
     expect(lines(stdout)).toHaveLength(5)
-    expect(stderr).toContain('leaves no row')
+    expect(stderr).toContain('is not recorded')
     // Read as one, recorded as the other.
     const both = await otelAudit(['query', '--limit', '5'], {
       ...env,

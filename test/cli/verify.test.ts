@@ -101,7 +101,7 @@ describe('an honest trail', () => {
     expect([code, report['rows']]).toEqual([0, { proven: 57, unsigned: 0, retired: 0, partly: 0, kept: 56 }])
     const env = { DATABASE_URL: honest.database.url }
     const table = await otelAudit(['verify', '--format', 'table', ...from], env)
-    expect(table.stdout).toMatch(/rows .*; 56 of them are there although the trust file says/)
+    expect(table.stdout).toMatch(/rows .*; 56 of them are present although the trust file says/)
   })
 
   test('as a table, and as lines', async () => {
