@@ -1,7 +1,7 @@
 import { AuditError } from '../errors.js'
 
 /** The longest that a timer of Node waits, in ms. One that is told to wait longer does not wait at all. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** @throws AuditError `AUDIT_INVALID_OPTION` when that is no time from `least` to `most` ms */
 export function checkDuration(field: string, ms: unknown, least = 0, most = LONGEST_TIMER_MS): void {

@@ -1,13 +1,13 @@
 import { TEXT_LIMITS } from '../event/event.js'
 
 /** Rows of a page when the caller does not say. */
-export const DEFAULT_PAGE_ROWS = 100
+const DEFAULT_PAGE_ROWS = 100
 /** Most rows of one page. */
-export const LARGEST_PAGE_ROWS = 10_000
+const LARGEST_PAGE_ROWS = 10_000
 /** Longest credential: one of 512 characters and the `*`. */
 const CREDENTIAL_FILTER_LENGTH = TEXT_LIMITS.credential + 1
 
-export type FilterKind =
+type FilterKind =
   | { readonly kind: 'text'; readonly limit: number }
   | { readonly kind: 'name' }
   | { readonly kind: 'int64' }

@@ -54,7 +54,7 @@ export function bearerOf(request: Request): string {
   throw new Problem(401, 'A bearer token is required.', { headers: CHALLENGE })
 }
 
-export function wrongToken(): Problem {
+function wrongToken(): Problem {
   return new Problem(403, 'This token may not read the trail.')
 }
 

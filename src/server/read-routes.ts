@@ -12,7 +12,7 @@ import { json, type Route } from './route.js'
 import { CSV, NDJSON, pageResponse, streamRows } from './stream.js'
 
 /** The original's path. */
-export const TRAIL_PATH = '/api/internal/secret-audit'
+const TRAIL_PATH = '/api/internal/secret-audit'
 
 const ALL = Object.keys(FILTER_FIELDS) as FilterName[]
 const without = (...names: readonly FilterName[]): FilterName[] => ALL.filter((name) => !names.includes(name))

@@ -33,7 +33,7 @@ export interface ReaderCall extends Call {
   readonly reader: Principal
 }
 
-export interface RouteDoc {
+interface RouteDoc {
   /** With parts of the path in braces. */
   readonly path: string
   readonly operationId: string

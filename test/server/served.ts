@@ -8,7 +8,7 @@ import { prometheusMetrics } from '../../src/server/prometheus.js'
 export const TOKEN = 'canary-token-81c2'
 export const PATH = '/api/internal/secret-audit'
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string

@@ -26,7 +26,7 @@ export interface SpoolHomeReport {
 }
 
 /** An environment that could not be read, and was set aside. */
-export interface DamagedReport {
+interface DamagedReport {
   readonly path: string
   readonly reason: string
   readonly fileBytes: number
