@@ -54,5 +54,5 @@ test('says which characters a log cannot be called by, and where a key cannot go
   expect(spaced.stderr).toContain('spaces, plus signs and control characters; got "my wallet"')
   const lost = await otelAudit(['keys', 'create', '--out', join(directory, 'none', 'x.pem'), '--origin', 'x'])
   expect(lost).toMatchObject({ code: 1, stdout: '' })
-  expect(lost.stderr).toContain('(ENOENT): name a file in a directory that is there')
+  expect(lost.stderr).toContain('(ENOENT): name a file in an existing directory')
 })

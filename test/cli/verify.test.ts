@@ -361,8 +361,8 @@ describe('a proof of one row', () => {
 
 describe('what cannot be checked ends with 2', () => {
   test.each<[string, () => string[], RegExp]>([
-    ['no trust file', () => ['--trust', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
-    ['no anchors', () => ['--anchors', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
+    ['no trust file', () => ['--trust', join(directory, 'none')], /\(ENOENT\)\nName an existing file/],
+    ['no anchors', () => ['--anchors', join(directory, 'none')], /\(ENOENT\)\nName an existing file/],
     ['a trust file that is none', () => ['--trust', file('bad.trust', 'origin x\nfoo')], /line 2/],
     ['anchors that are none', () => ['--anchors', file('bad.jsonl', '{}\nhello')], /line 2/],
     ['a row that is not there', () => ['--row', '7', '--proof', join(directory, 'x')], /no row 7/],
