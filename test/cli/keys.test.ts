@@ -51,7 +51,7 @@ test('without a file, or a log, it makes nothing', async () => {
 test('says which characters a log cannot be called by, and where a key cannot go', async () => {
   const spaced = await otelAudit(['keys', 'create', '--out', '-', '--origin', 'my wallet'])
   expect(spaced).toMatchObject({ code: 2, stdout: '' })
-  expect(spaced.stderr).toContain('spaces, plus signs and control characters; got "my wallet"')
+  expect(spaced.stderr).toContain('spaces, plus signs or control characters; got "my wallet"')
   const lost = await otelAudit(['keys', 'create', '--out', join(directory, 'none', 'x.pem'), '--origin', 'x'])
   expect(lost).toMatchObject({ code: 1, stdout: '' })
   expect(lost.stderr).toContain('(ENOENT): name a file in an existing directory')

@@ -34,7 +34,7 @@ describe('otel-audit spool status', () => {
     expect((await status()).homes).toMatchObject([{ owner: 'dead', entries: 2, quarantined: 1 }])
     const { stdout } = await otelAudit(['spool', 'status', '--directory', directory])
     expect(stdout).toMatch(
-      /^dead {5}\S+: 2 events, \d+ bytes, the oldest of \S+; 1 quarantined\n {9}quarantined: refused/,
+      /^dead {5}\S+: 2 events, \d+ bytes, oldest from \S+; 1 quarantined\n {9}quarantined: refused/,
     )
   })
 
@@ -46,7 +46,7 @@ describe('otel-audit spool status', () => {
     expect(missing.stderr).toContain('/nowhere/at/all cannot be read (ENOENT): name the spool directory')
     const foreign = await otelAudit(['spool', 'status', '--directory', import.meta.dirname])
     expect(foreign.code).toBe(0)
-    expect(foreign.stderr).toContain('other things in it, and nothing of a spool')
+    expect(foreign.stderr).toContain('contains other files and no spool')
     expect((await otelAudit(['spool', 'status'])).code).toBe(2)
     expect((await otelAudit(['spool', 'status', '--format', 'xml'])).code).toBe(2)
   })
