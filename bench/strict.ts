@@ -4,7 +4,7 @@ import type { Telemetry } from './telemetry.js'
 
 /** How many strict callers there are at once. */
 export const CONCURRENCIES = [1, 8, 64, 256] as const
-export type Concurrency = (typeof CONCURRENCIES)[number]
+type Concurrency = (typeof CONCURRENCIES)[number]
 
 /** Medians over the rounds; the ratios are medians of each round's own ratio, otel-audit to the original. */
 export interface Comparison {

@@ -8,11 +8,7 @@ const run = promisify(execFile)
  *
  * @returns its standard output @throws Error with the output of npm
  */
-export async function npm(
-  directory: string,
-  args: readonly string[],
-  node = process.execPath,
-): Promise<string> {
+async function npm(directory: string, args: readonly string[], node = process.execPath): Promise<string> {
   // Set by `npm run`: the script of npm itself.
   const script = process.env['npm_execpath']
   if (script === undefined) throw new Error('start it with npm: npm run test:matrix')

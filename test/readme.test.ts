@@ -89,7 +89,7 @@ describe('the TypeScript of the README', () => {
   it('that records for itself stores three rows under the preload, and prints what it was given', async () => {
     const before = await rows()
     const said = await printed(
-      blockWith('recordAsync', 'recordStrict', 'audit.record('),
+      blockWith('recordAsync', 'recordStrict', 'secretAudit.record('),
       '--import',
       'otel-audit/register',
     )

@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import { statementsOf } from './statements.js'
 
 /** How Postgres looked for rows: by an index, or by reading whole partitions. */
-export interface Scan {
+interface Scan {
   /** The index of the trail that the partitions' own are parts of; `null` for none. */
   readonly index: string | null
   /** Kinds of nodes. */

@@ -28,8 +28,8 @@ export class Denial extends HttpError {
   }
 }
 
-export const Unauthenticated = Outcome.other('unauthenticated')
-export const KekDestroyed = Outcome.other('kek_destroyed')
+const Unauthenticated = Outcome.other('unauthenticated')
+const KekDestroyed = Outcome.other('kek_destroyed')
 
 export const denied = {
   unauthenticated: () => new Denial(401, Unauthenticated, 'A valid bearer token is needed.'),

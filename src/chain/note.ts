@@ -3,9 +3,9 @@ import { fromBase64, toBase64 } from './hash.js'
 import { isKeyName, type NoteSigner, VerifierKey } from './note-key.js'
 
 /** Signatures that a note may have. More are refused unread. */
-export const MAX_SIGNATURES = 100
+const MAX_SIGNATURES = 100
 /** Length that a note may have, in UTF-8 bytes. */
-export const MAX_NOTE_BYTES = 1_000_000
+const MAX_NOTE_BYTES = 1_000_000
 
 const KEY_ID_BYTES = 4
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
@@ -22,7 +22,7 @@ export interface OpenedNote {
 }
 
 /** One signature line, not verified. */
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string
   /** 8 lower-case hex digits. */
   readonly keyId: string
@@ -77,7 +77,7 @@ export function parseNote(note: string | Uint8Array): ParsedNote {
 }
 
 /** @param lines each ended by a newline */
-export function parseSignatures(lines: string): NoteSignature[] {
+function parseSignatures(lines: string): NoteSignature[] {
   const split = lines.split('\n')
   if (split.pop() !== '') throw malformed('the last signature line does not end')
   if (split.length > MAX_SIGNATURES) throw malformed(`more than ${MAX_SIGNATURES} signatures`)

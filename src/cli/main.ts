@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander'
 import { errorText } from '../host/error-text.js'
+import { Command, CommanderError } from 'commander'
+import { AuditError } from '../errors.js'
+import { VERSION } from '../version.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
@@ -33,12 +35,15 @@ async function main(): Promise<void> {
 
 /** Everything but the parser is loaded by the command that needs it: help and usage errors answer at once. */
 async function run(argv: readonly string[]): Promise<number> {
-  const { VERSION } = await import('../version.js')
   const program = new Command('otel-audit')
-    .description('The audit trail of secret access: its tables, its rows, its proofs.')
+    .description('The audit trail of secret access: its tables, rows and proofs.')
     .version(VERSION)
     .helpCommand(false)
-    .showHelpAfterError('(--help shows what there is)')
+    .showHelpAfterError('(run with --help for usage)')
+    .configureOutput({
+      // As the parser's own errors are.
+      outputError: (text, write) => write(text.startsWith('error: ') ? text : `error: ${text}`),
+    })
     .exitOverride()
   addMigrateCommand(program)
   addDoctorCommand(program)
@@ -62,7 +67,6 @@ async function run(argv: readonly string[]): Promise<number> {
 
 /** Code, message and remedy. Never the stack, and never a cause: it may quote the database URL. */
 async function report(error: unknown): Promise<number> {
-  const { AuditError } = await import('../errors.js')
   if (!(error instanceof AuditError)) {
     process.stderr.write(`otel-audit failed: ${errorText(error)}\n`)
     return EXIT_FAILED

@@ -4,15 +4,29 @@ import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filte
 /** What commander makes of the flags: a value by its name in camel case. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>
 
+/** How many rows `tail` begins with. */
+export const TAIL_LINES = Object.freeze({ default: 10, most: 10_000 })
+
 /** Adds the flags of a filter, made from its one definition. */
 export function addFilterFlags(command: Command, without: readonly FilterName[] = []): Command {
-  for (const [name, { kind, doc, example }] of Object.entries<FilterField>(FILTER_FIELDS)) {
+  for (const [name, field] of Object.entries<FilterField>(FILTER_FIELDS)) {
     if (without.includes(name as FilterName)) continue
     const flag = `--${name.replaceAll('_', '-')}`
-    const text = `${doc.replace(/\.$/, '').replaceAll('`', '')}${kind === 'mark' ? '' : `, such as ${example}`}`
-    command.option(kind === 'mark' ? `${flag} [mark]` : `${flag} <value>`, text)
+    const text = `${field.doc.replace(/\.$/, '').replaceAll('`', '')}${hint(field)}`
+    command.option(field.kind === 'mark' ? `${flag} [mark]` : `${flag} <value>`, text)
   }
   return command
+}
+
+function hint(field: FilterField): string {
+  switch (field.kind) {
+    case 'mark':
+      return ''
+    case 'integer':
+      return `, ${field.min} to ${field.max} (default: ${field.default})`
+    default:
+      return ` (example: ${field.example})`
+  }
 }
 
 /** Adds the flags that every command has which reads the trail. */
@@ -28,7 +42,10 @@ export function addReadFlags(command: Command, { canBeUnrecorded = true } = {}):
       'where the row about this read is written (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
     )
   if (!canBeUnrecorded) return command
-  return command.option('--unrecorded', 'read although this login cannot leave a row about it in the trail')
+  return command.option(
+    '--unrecorded',
+    'read without a record of it, for a login that cannot write to the trail',
+  )
 }
 
 /** The filter that the flags say. */

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import type { Command } from 'commander'
-import { addReadFlags, type Flags } from './read-flags.js'
+import { lazily } from './lazily.js'
+import { addReadFlags } from './read-flags.js'
 
 /** Adds `otel-audit serve`. */
 export function addServeCommand(program: Command): void {
@@ -13,10 +13,7 @@ export function addServeCommand(program: Command): void {
       '--port <number>',
       'port to listen on, 0 for a free one (default: $NOETL_SECRET_AUDIT_PORT, else 8484)',
     )
-    .option(
-      '--trust <file>',
-      'what you know by yourself, as for `otel-audit verify`: rows are held against it',
-    )
+    .option('--trust <file>', 'the trust file, as for `otel-audit verify`: rows are checked against it')
     .addHelpText(
       'after',
       `
@@ -27,52 +24,8 @@ Example:
       'http://127.0.0.1:8484/api/internal/secret-audit?outcome=not-ok&from=-24h'
 
 Its login needs the reader role, and the writer role for the rows about reads. Without a token or OpenID Connect
-(see docs/options.md) nobody may read, and it listens on no address but loopback. It ends on SIGTERM and SIGINT.
-Exit code: 0 ended, 1 failed, 2 usage.`,
+(see docs/options.md) every read is denied, and it listens on loopback only. It stops on SIGTERM and SIGINT.
+Exit code: 0 stopped, 1 failed, 2 usage.`,
     )
-    .action(runServe)
-}
-
-async function runServe(flags: Flags): Promise<void> {
-  const { diag, DiagConsoleLogger, DiagLogLevel } = await import('@opentelemetry/api')
-  diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
-  const { openTrail, readSettings } = await import('./read-session.js')
-  const settings = readSettings(flags)
-  const [{ createAudit }, { authenticatorOf }, { serveTrail }, { ComputedEvidence }, { trustFrom }] =
-    await Promise.all([
-      import('../audit/audit.js'),
-      import('../server/authenticator-of.js'),
-      import('../server/serve.js'),
-      import('../query/evidence.js'),
-      import('./verify-input.js'),
-    ])
-  const authenticator = await authenticatorOf(settings)
-  const trust = await trustFrom(flags['trust'] as string | undefined)
-  const { databaseUrl, readerUrl, schema, host, port, corsOrigin, traceUrl, cursorKey } = settings
-  const audit = createAudit({ databaseUrl, schema, serviceName: 'otel-audit' })
-  const trail = openTrail(settings, cursorKey, 'otel-audit serve')
-  try {
-    const server = await serveTrail({
-      trail,
-      audit: audit.service,
-      stats: () => audit.stats(),
-      authenticator,
-      evidence: new ComputedEvidence({ databaseUrl: readerUrl ?? databaseUrl, schema, trust }),
-      trust,
-      host,
-      port,
-      corsOrigin,
-      traceUrl,
-    })
-    process.stdout.write(`${server.url}\n`)
-    if (authenticator === undefined) {
-      process.stderr.write(
-        'Nobody may read: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.\n',
-      )
-    }
-    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
-    await server.close()
-  } finally {
-    await Promise.all([trail.close(), audit.close()])
-  }
+    .action(lazily(() => import('./run/serve.js')))
 }

@@ -18,7 +18,7 @@ export function chainsView({ chains, truncated }) {
   const columns = [
     {
       title: 'Service',
-      cell: ({ service_name }) => service_name ?? el('span', { class: 'quiet' }, 'not known'),
+      cell: ({ service_name }) => service_name ?? el('span', { class: 'quiet' }, 'unknown'),
     },
     { title: 'Instance', cell: ({ service_instance_id: id }) => id ?? '' },
     {
@@ -32,7 +32,7 @@ export function chainsView({ chains, truncated }) {
     number('lost', 'Lost'),
     {
       title: 'Last block (UTC)',
-      cell: ({ last_block_time: time }) => (time === null ? 'no time' : shortTime(time)),
+      cell: ({ last_block_time: time }) => (time === null ? 'unknown' : shortTime(time)),
       className: () => 'time',
     },
     { title: 'Chain', cell: ({ chain_id }) => el('code', {}, chain_id) },
@@ -43,10 +43,10 @@ export function chainsView({ chains, truncated }) {
     el(
       'p',
       { class: 'quiet' },
-      'This is what each chain says of itself. Only otel-audit verify tells whether anything was changed.',
+      'This is what each chain reports about itself. Only otel-audit verify shows whether anything was changed.',
     ),
     chains.length === 0
-      ? el('p', { class: 'quiet' }, 'There is no chain: nothing was signed yet.')
+      ? el('p', { class: 'quiet' }, 'No chains yet: nothing has been signed.')
       : el('div', { class: 'scroll' }, table('Chains of signed blocks', columns, chains)),
     truncated ? el('p', { class: 'quiet' }, `The newest ${chains.length} are shown.`) : undefined,
   ].filter((child) => child !== undefined)

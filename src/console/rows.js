@@ -38,7 +38,7 @@ export function rowsView({ rows, next_cursor }, state) {
       : el('a', { class: 'button', href: hrefOf({ ...state, cursor: next_cursor }) }, 'Older')
   return [
     rows.length === 0
-      ? el('p', { class: 'quiet' }, 'There is no such row in this window of time.')
+      ? el('p', { class: 'quiet' }, 'No rows match in this window of time.')
       : el('div', { class: 'scroll' }, table('Accesses, newest first', columns, rows)),
     el('div', { class: 'pager' }, first, older),
   ]

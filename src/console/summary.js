@@ -6,9 +6,9 @@ export const OF_A_CREDENTIAL = ['actor_id', 'worker_id', 'source_address', 'serv
 
 const TITLES = {
   credential: 'Credential',
-  actor_id: 'Who',
+  actor_id: 'Actor',
   worker_id: 'Worker',
-  source_address: 'From where',
+  source_address: 'Source address',
   server_region: 'Region',
 }
 /** Filters that a value can be put into. */
@@ -21,7 +21,7 @@ export function isOneCredential({ credential }) {
 
 /** Counts per credential, or of one credential by who and where. */
 export function summaryView(summaries, state) {
-  const title = isOneCredential(state) ? `Who accessed ${state.credential}` : 'Credentials that were accessed'
+  const title = isOneCredential(state) ? `Who accessed ${state.credential}` : 'Accessed credentials'
   return [el('h2', {}, title), ...summaries.map((summary) => section(summary, state))]
 }
 
@@ -41,8 +41,7 @@ function section({ by, groups, truncated }, state) {
     { title: 'First', cell: (group) => shortTime(group.first_access), className: () => 'time' },
     { title: 'Last', cell: (group) => shortTime(group.last_access), className: () => 'time' },
   ]
-  if (groups.length === 0)
-    return el('p', { class: 'quiet' }, 'Nobody accessed anything in this window of time.')
+  if (groups.length === 0) return el('p', { class: 'quiet' }, 'No accesses in this window of time.')
   return el(
     'div',
     { class: 'scroll' },
@@ -54,7 +53,7 @@ function section({ by, groups, truncated }, state) {
 }
 
 function valueCell(by, value, state) {
-  if (value === null) return el('span', { class: 'quiet' }, 'not known')
+  if (value === null) return el('span', { class: 'quiet' }, 'unknown')
   if (!FILTERED.has(by)) return value
   const view = by === 'credential' ? 'summary' : ''
   return el('a', { href: hrefOf({ ...state, cursor: '', view, [by]: value }) }, value)

@@ -2,9 +2,9 @@ import { AuditError } from '../errors.js'
 import { cut, isStorable, sha256OfText, storableText } from './text.js'
 
 /** Largest number of keys a caller may give. */
-export const ATTRIBUTES_MAX_KEYS = 32
+const ATTRIBUTES_MAX_KEYS = 32
 /** Largest size of the stored JSON text, in UTF-8 bytes. */
-export const ATTRIBUTES_MAX_BYTES = 4096
+const ATTRIBUTES_MAX_BYTES = 4096
 /** Keys with this prefix carry the SHA-256 of text that had to be changed. They are this library's own. */
 export const SANITIZED_PREFIX = 'sanitized.'
 
@@ -54,7 +54,7 @@ export function encodeAttributes(given: unknown, markers: AuditAttributes): Enco
 }
 
 /** JSON with keys in UTF-16 code unit order (RFC 8785; the value types need no further rule of it). */
-export function canonicalJson(attributes: AuditAttributes): string {
+function canonicalJson(attributes: AuditAttributes): string {
   const sorted = Object.keys(attributes).sort()
   return `{${sorted.map((key) => `${JSON.stringify(key)}:${JSON.stringify(attributes[key])}`).join(',')}}`
 }

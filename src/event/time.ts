@@ -2,7 +2,7 @@ import { AuditError } from '../errors.js'
 import { SNOWFLAKE_EPOCH_MS, SNOWFLAKE_LAST_MS } from './snowflake.js'
 
 /** How far ahead of the clock an event's time may be. */
-export const MAX_AHEAD_MS = 24 * 60 * 60 * 1000
+const MAX_AHEAD_MS = 24 * 60 * 60 * 1000
 
 /**
  * The time of an event in µs since the Unix epoch, from what the caller gave.

@@ -35,7 +35,7 @@ export const BLOCK_ATTRIBUTES = Object.freeze({
   note: 'secret_audit.note',
 })
 /** Version of the `secret_audit.*` attributes. */
-export const SPAN_EVENT_SCHEMA = '1'
+const SPAN_EVENT_SCHEMA = '1'
 
 export function auditSpanName(operation: string): string {
   return `secret_audit ${operation}`

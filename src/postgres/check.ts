@@ -4,7 +4,7 @@ import type { HealthFinding } from '../contract/sink.js'
 import { readSql, renderSql } from './sql-text.js'
 
 /** How far the clocks of process and database may be apart, in ms: rows of two services must sort sensibly. */
-export const MAX_CLOCK_SKEW_MS = 5000
+const MAX_CLOCK_SKEW_MS = 5000
 
 /** Settings without which "committed" does not mean "durable". */
 const MUST_BE_ON = ['fsync', 'full_page_writes'] as const

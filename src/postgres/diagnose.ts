@@ -12,7 +12,7 @@ import { checkSchema } from './schema-version.js'
 import { openSession, type WriteSession } from './session.js'
 
 /** Fewer months of partitions ahead than this is worth an alarm: inserts stop when there is none left. */
-export const LEAST_MONTHS_AHEAD = 3
+const LEAST_MONTHS_AHEAD = 3
 const MONTH_MS = 30 * 24 * 60 * 60 * 1000
 
 /** One thing that was looked at: fine when it has no finding. */

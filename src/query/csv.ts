@@ -16,7 +16,7 @@ export function rowCsv(row: TrailRow): string {
 }
 
 /**
- * One cell. A text that a spreadsheet could execute gets an apostrophe in front of it: whoever needs every byte takes
+ * One cell. A text that a spreadsheet could execute gets an apostrophe in front of it: for every byte as it is, take
  * NDJSON.
  */
 export function csvCell(value: string | null): string {

@@ -20,13 +20,13 @@ const NUMBERS_END = 1 + 4 * 8
 const SCAN_END = NUMBERS_END + 16
 const LENGTH = SCAN_END + 16
 const AS_GIVEN =
-  'use next_cursor as it was given; the server may have restarted, or be another one (give all the same cursorKey)'
+  'use next_cursor unchanged; the server may have restarted, or be another one (give all of them the same cursorKey)'
 /** No id, transaction or time is this. */
 const ABSENT = INT8_MIN
 
 /**
  * Makes and reads cursors: version, position, a hash of the filter, and an HMAC-SHA-256 over all that (16 bytes of it),
- * in base64url. Whoever does not have the key can make none, and none fits another filter.
+ * in base64url. Without the key none can be made, and none fits another filter.
  */
 export class Cursors {
   readonly #key: Buffer
@@ -52,7 +52,7 @@ export class Cursors {
     const bytes = Buffer.from(cursor, 'base64url')
     // Several texts may stand for the same bytes; one of them is the cursor.
     if (bytes.length !== LENGTH || bytes.toString('base64url') !== cursor || bytes[0] !== VERSION) {
-      throw invalid(`is not one of this trail: ${AS_GIVEN}`)
+      throw invalid(`is not a cursor of this trail: ${AS_GIVEN}`)
     }
     if (!timingSafeEqual(this.#mac(bytes), bytes.subarray(SCAN_END))) {
       throw invalid(`was changed, or made by another server: ${AS_GIVEN}`)

@@ -16,7 +16,7 @@ export interface RowVerdict {
   readonly proof: readonly string[]
 }
 
-/** Computes the evidence of a row. Whoever has it can pass it to the server; without it a row says `evidence: null`. */
+/** Computes the evidence of a row. Passed to the server; without it a row says `evidence: null`. */
 export interface EvidenceSource {
   /** @returns undefined when there is no such row */
   evidenceOf(auditId: bigint): Promise<RowVerdict | undefined>
@@ -27,7 +27,7 @@ export interface ComputedEvidenceOptions {
   /** `postgres://…`, as a login with the reader role. */
   readonly databaseUrl: string
   readonly schema: string
-  /** What an auditor knows by himself. Default: nothing, so no chain is known to be the operator's. */
+  /** What an auditor knows from elsewhere. Default: nothing, so no chain is known to be the operator's. */
   readonly trust?: Trust | undefined
 }
 

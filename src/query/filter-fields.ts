@@ -1,13 +1,13 @@
 import { TEXT_LIMITS } from '../event/fields.js'
 
 /** Rows of a page when the caller does not say. */
-export const DEFAULT_PAGE_ROWS = 100
+const DEFAULT_PAGE_ROWS = 100
 /** Most rows of one page. */
-export const LARGEST_PAGE_ROWS = 10_000
+const LARGEST_PAGE_ROWS = 10_000
 /** Longest credential: one of 512 characters and the `*`. */
 const CREDENTIAL_FILTER_LENGTH = TEXT_LIMITS.credential + 1
 
-export type FilterKind =
+type FilterKind =
   | { readonly kind: 'text'; readonly limit: number }
   | { readonly kind: 'name' }
   | { readonly kind: 'int64' }
@@ -30,7 +30,7 @@ export const FILTER_FIELDS = Object.freeze({
   credential: {
     kind: 'text',
     limit: CREDENTIAL_FILTER_LENGTH,
-    doc: 'The credential, exactly; or how it begins, followed by `*`.',
+    doc: 'The credential: exact, or a prefix followed by `*`.',
     example: 'orders-db',
   },
   operation: { kind: 'name', doc: 'What was attempted.', example: 'get_credential' },
@@ -43,7 +43,7 @@ export const FILTER_FIELDS = Object.freeze({
     kind: 'text',
     limit: TEXT_LIMITS.workerId,
     needsWindow: true,
-    doc: 'The worker that asked.',
+    doc: 'The worker that requested it.',
     example: 'worker-7',
   },
   execution_id: { kind: 'int64', doc: 'The execution.', example: '7216413337829376' },
@@ -57,7 +57,7 @@ export const FILTER_FIELDS = Object.freeze({
     kind: 'text',
     limit: TEXT_LIMITS.actorId,
     needsWindow: true,
-    doc: 'Who: a user or a workload.',
+    doc: 'The actor: a user or a workload.',
     example: 'jane',
   },
   service_name: {
@@ -89,10 +89,10 @@ export const FILTER_FIELDS = Object.freeze({
   },
   from: {
     kind: 'time',
-    doc: 'Not before: RFC 3339, a date, or how long ago (`-24h`, `7d`).',
+    doc: 'Start of the window, inclusive: RFC 3339, a date, or how long ago (`-24h`, `7d`).',
     example: '2026-07-01T00:00:00Z',
   },
-  to: { kind: 'time', doc: 'Before: as `from`.', example: '2026-10-01' },
+  to: { kind: 'time', doc: 'End of the window, exclusive: as `from`.', example: '2026-10-01' },
   settled: {
     kind: 'mark',
     doc: 'Only rows of transactions older than every one that was running at the first page: a set that no longer changes. Or the `mark` of an earlier answer, for the same set again.',
@@ -103,13 +103,13 @@ export const FILTER_FIELDS = Object.freeze({
     min: 1,
     max: LARGEST_PAGE_ROWS,
     default: DEFAULT_PAGE_ROWS,
-    doc: 'Rows of one page.',
+    doc: 'Rows per page.',
     example: '100',
   },
   cursor: {
     kind: 'text',
     limit: 128,
-    doc: 'Where the page begins: `next_cursor` of the page before, with the same filters.',
+    doc: 'Where the page begins: `next_cursor` of the previous page, with the same filters.',
     example: 'AXmJ…',
   },
 } satisfies Record<string, FilterField>)

@@ -1,13 +1,8 @@
-import * as z from 'zod'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
-import { isStorable } from '../event/text.js'
-import { isVocabularyName } from '../event/vocabulary.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
+import { NOT_OK, parseParameter } from './parameter.js'
 import { formatTime, parseTime } from './time.js'
-
-/** Whatever went wrong. What says only that something began, stopped or changed is not meant. */
-export const NOT_OK = 'not-ok'
 
 /** What is asked of the trail. Text is exact; times are RFC 3339 or relative. Ids also as strings of digits. */
 export interface TrailFilter {
@@ -35,82 +30,7 @@ export interface TrailFilter {
   readonly cursor?: string | undefined
 }
 
-function schemaOf(field: FilterField) {
-  switch (field.kind) {
-    case 'text':
-      return z
-        .string('must be a text')
-        .min(1, 'must not be empty')
-        .max(field.limit, `must have at most ${field.limit} characters`)
-        .refine((text) => isStorable(text, field.limit), 'must not have control characters')
-    case 'name':
-      return z
-        .string('must be a text')
-        .refine(
-          (text) => text === NOT_OK || isVocabularyName(text),
-          'must be lower snake case of 1 to 64 characters',
-        )
-    case 'int64':
-      return z
-        .union([z.string(), z.number(), z.bigint()], 'must be an integer of 64 bits')
-        .refine(isInt64, 'must be an integer of 64 bits')
-        .transform((value) => BigInt(value).toString())
-    case 'trace':
-      return z
-        .string('must be a text')
-        .regex(/^[0-9a-fA-F]{32}$/, 'must be 32 hex digits')
-        .transform((text) => text.toLowerCase())
-    case 'time':
-      return z
-        .union([z.string(), z.date()], 'must be a time')
-        .transform((value) => (value instanceof Date ? (isoOf(value) ?? '') : value))
-        .refine(
-          (text) => parseTime(text, Date.now()) !== undefined,
-          'must be a time of RFC 3339, such as 2026-07-01T00:00:00Z, a date, or how long ago, such as -24h or 7d',
-        )
-    case 'integer': {
-      // The union does not say it for a text that does not match.
-      const wanted = `must be an integer from ${field.min} to ${field.max}`
-      return z
-        .union([z.string().regex(/^\d{1,9}$/, wanted), z.number()], wanted)
-        .transform(Number)
-        .refine((value) => Number.isInteger(value) && value >= field.min && value <= field.max, wanted)
-    }
-    case 'mark': {
-      const wanted = 'must be true, false, or the mark of an earlier answer'
-      return z
-        .union([z.boolean(), z.string().regex(/^(true|false|\d{1,18})$/, wanted)], wanted)
-        .transform(String)
-    }
-    case 'choice':
-      return z.enum(field.choices, `must be one of ${field.choices.join(', ')}`)
-  }
-}
-
-function isInt64(value: string | number | bigint): boolean {
-  if (typeof value === 'number') return Number.isSafeInteger(value)
-  if (typeof value === 'string' && !/^-?\d{1,19}$/.test(value)) return false
-  const id = BigInt(value)
-  return BigInt.asIntN(64, id) === id
-}
-
-function isoOf(date: Date): string | undefined {
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
-}
-
-const SHAPE = Object.fromEntries(
-  Object.entries<FilterField>(FILTER_FIELDS).map(([name, field]) => [
-    name,
-    schemaOf(field)
-      .optional()
-      .meta({ description: field.doc, examples: [field.example] }),
-  ]),
-)
-
-/** The definition of a filter, as a schema. */
-export const filterSchema = z.strictObject(SHAPE)
-
-/** What the schema makes of a filter. */
+/** A filter whose values are checked, each in its one form. */
 type Checked = { readonly [Name in FilterName]?: Name extends 'limit' ? number : string }
 
 /** A filter that was checked, its times resolved. */
@@ -133,6 +53,13 @@ export interface ResolvedFilter {
   readonly text: string
 }
 
+interface FilterOptions {
+  /** Whether something else bounds what is read, so that no filter needs a window. */
+  readonly isBounded?: boolean
+  /** Without `from`, the window begins so long before `to` (default: now). */
+  readonly windowMs?: number
+}
+
 const OF_THE_PAGE: ReadonlySet<string> = new Set<FilterName>(['limit', 'cursor'])
 
 /**
@@ -140,19 +67,17 @@ const OF_THE_PAGE: ReadonlySet<string> = new Set<FilterName>(['limit', 'cursor']
  *
  * @param given values as texts (a query string, a command line) or of their own types
  * @param nowMs what relative times count from
- * @param isBounded whether something else bounds what is read, so that no filter needs a window
  * @throws AuditError `AUDIT_INVALID_QUERY`, whose `field` names the parameter
  */
 export function parseFilter(
   given: unknown,
   nowMs: number = Date.now(),
-  { isBounded = false } = {},
+  { isBounded = false, windowMs }: FilterOptions = {},
 ): ResolvedFilter {
-  const parsed = filterSchema.safeParse(given)
-  if (!parsed.success) throw invalid(parsed.error)
-  const fields = withoutUndefined(parsed.data)
+  const fields = checked(given)
   const { from, to, settled, limit, cursor, outcome, credential, ...equals } = fields
-  const window = { from: micros(from, nowMs), to: micros(to, nowMs) }
+  const until = micros(to, nowMs)
+  const window = { from: micros(from, nowMs) ?? windowStart(until, nowMs, windowMs), to: until }
   if (window.from !== undefined && window.to !== undefined && window.from >= window.to) {
     throw new AuditError(
       'AUDIT_INVALID_QUERY',
@@ -184,12 +109,33 @@ export function parseFilter(
   return filter
 }
 
-function withoutUndefined(fields: Checked): Checked {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+/** @throws AuditError `AUDIT_INVALID_QUERY` */
+function checked(given: unknown): Checked {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new AuditError('AUDIT_INVALID_QUERY', 'filter must be an object', { field: 'filter' })
+  }
+  const fields = Object.entries<FilterField>(FILTER_FIELDS).flatMap(([name, field]) => {
+    const value = (given as Readonly<Record<string, unknown>>)[name]
+    return value === undefined ? [] : [[name, parseParameter(name, field, value)] as const]
+  })
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(FILTER_FIELDS, name))
+  if (unknown !== undefined) throw notAParameter(unknown)
+  return Object.fromEntries(fields) as Checked
 }
 
 function micros(text: string | undefined, nowMs: number): number | undefined {
   return text === undefined ? undefined : parseTime(text, nowMs)
+}
+
+/** On a whole millisecond. */
+function windowStart(
+  until: number | undefined,
+  nowMs: number,
+  lengthMs: number | undefined,
+): number | undefined {
+  if (lengthMs === undefined) return undefined
+  const endMs = until === undefined ? nowMs : Math.floor(until / 1000)
+  return Math.max(0, endMs - lengthMs) * 1000
 }
 
 /** `orders-*` begins with `orders-`; `*` alone is every credential. */
@@ -236,20 +182,12 @@ function requireWindow({ equals, credentialPrefix, from }: ResolvedFilter): void
   )
 }
 
-function invalid(error: z.ZodError): AuditError {
-  const [issue] = error.issues
-  if (issue?.code === 'unrecognized_keys') {
-    const [field = ''] = issue.keys
-    const hint = nearest(field, Object.keys(FILTER_FIELDS))
-    const suggestion = hint === undefined ? '' : `; did you mean ${hint}?`
-    return new AuditError(
-      'AUDIT_INVALID_QUERY',
-      `there is no parameter ${JSON.stringify(field.slice(0, 80))}${suggestion}`,
-      { field },
-    )
-  }
-  const field = String(issue?.path[0] ?? 'filter')
-  return new AuditError('AUDIT_INVALID_QUERY', `${field} ${issue?.message ?? 'is not understood'}`, {
-    field,
-  })
+function notAParameter(field: string): AuditError {
+  const hint = nearest(field, Object.keys(FILTER_FIELDS))
+  const suggestion = hint === undefined ? '' : `; did you mean ${hint}?`
+  return new AuditError(
+    'AUDIT_INVALID_QUERY',
+    `there is no parameter ${JSON.stringify(field.slice(0, 80))}${suggestion}`,
+    { field },
+  )
 }

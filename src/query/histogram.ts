@@ -1,10 +1,17 @@
 import { AuditError } from '../errors.js'
+import type { FilterField } from './filter-fields.js'
 import type { ResolvedFilter } from './filter.js'
+import { parseParameter } from './parameter.js'
 import { formatTime } from './time.js'
 
-/** Most buckets of one histogram. */
-export const MOST_BUCKETS = 500
-const DEFAULT_BUCKETS = 60
+export const BUCKETS = Object.freeze({
+  kind: 'integer',
+  min: 1,
+  max: 500,
+  default: 60,
+  doc: 'Approximate number of buckets; their width is rounded to a readable one.',
+  example: '60',
+} satisfies FilterField)
 
 /** Widths that people read easily, in seconds. */
 const WIDTHS_S = [
@@ -51,14 +58,10 @@ export interface HistogramRow {
 /** Buckets of a readable width, on multiples of it. @throws AuditError `AUDIT_INVALID_QUERY` */
 export function plan(
   { from = 0, to: until }: ResolvedFilter,
-  { buckets = DEFAULT_BUCKETS }: HistogramOptions,
+  options: HistogramOptions,
   nowMs: number,
 ): Layout {
-  if (!Number.isInteger(buckets) || buckets < 1 || buckets > MOST_BUCKETS) {
-    throw new AuditError('AUDIT_INVALID_QUERY', `buckets must be an integer from 1 to ${MOST_BUCKETS}`, {
-      field: 'buckets',
-    })
-  }
+  const buckets = parseParameter('buckets', BUCKETS, options.buckets ?? BUCKETS.default)
   const to = until ?? nowMs * 1000
   if (from >= to) throw new AuditError('AUDIT_INVALID_QUERY', 'from must be before to', { field: 'from' })
   const atLeast = (to - from) / 1_000_000 / buckets

@@ -1,4 +1,4 @@
--- What the trail says of itself is no access to a credential.
+-- What the trail records about itself is not an access to a credential.
 select
   value,
   count(*) as accesses,

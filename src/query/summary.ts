@@ -1,7 +1,8 @@
-import { AuditError } from '../errors.js'
+import type { FilterField } from './filter-fields.js'
+import { parseParameter } from './parameter.js'
 import { formatTime } from './time.js'
 
-/** What accesses can be counted by. */
+/** What accesses can be grouped by. */
 export const SUMMARY_BY = Object.freeze([
   'credential',
   'operation',
@@ -15,6 +16,13 @@ export const SUMMARY_BY = Object.freeze([
 ] as const)
 
 export type SummaryBy = (typeof SUMMARY_BY)[number]
+
+export const BY = Object.freeze({
+  kind: 'choice',
+  choices: SUMMARY_BY,
+  doc: 'The column to group by.',
+  example: 'credential',
+} satisfies FilterField)
 
 export interface SummaryOptions {
   /** What accesses are counted by. Default: `credential`. */
@@ -48,11 +56,9 @@ export type SummaryRow = Readonly<Record<Exclude<keyof SummaryGroup, 'value'>, s
   readonly value: string | null
 }
 
-/** @throws AuditError `AUDIT_INVALID_QUERY` for what there is no counting by */
+/** @throws AuditError `AUDIT_INVALID_QUERY` for a column that cannot be grouped by */
 export function checkBy(by: unknown = 'credential'): SummaryBy {
-  const found = SUMMARY_BY.find((known) => known === by)
-  if (found !== undefined) return found
-  throw new AuditError('AUDIT_INVALID_QUERY', `by must be one of ${SUMMARY_BY.join(', ')}`, { field: 'by' })
+  return parseParameter('by', BY, by)
 }
 
 /** @param rows one more than `limit`, when there are more */

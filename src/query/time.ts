@@ -18,7 +18,7 @@ const ABSOLUTE =
  * A time as people write it, in µs since the Unix epoch.
  *
  * @param nowMs what a relative time (`-24h`, `7d`, `now`) counts from
- * @returns undefined for what is no time, or is not between 1970 and 2255
+ * @returns undefined for what is not a time, or not between 1970 and 2255
  */
 export function parseTime(text: string, nowMs: number): number | undefined {
   const micros = text === 'now' ? nowMs * 1000 : (relative(text, nowMs) ?? absolute(text))

@@ -35,14 +35,15 @@ export const TRAIL_DEFAULTS = Object.freeze({ schema: DEFAULT_SCHEMA, timeoutMs:
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
-const MONTH_MS = 30 * 86_400_000
+const DAY_MS = 86_400_000
+const MONTH_MS = 30 * DAY_MS
 
 export interface Page {
   /** Newest first: descending `audit_id`. */
   readonly rows: readonly TrailRow[]
   /** Where the next page begins; `null` after the last. */
   readonly next_cursor: string | null
-  /** With `settled`: what fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
+  /** With `settled`: the mark that fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
   readonly mark: string | null
 }
 
@@ -66,7 +67,7 @@ export class Trail {
   readonly #schema: string
   #statements: Promise<Statements> | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` for a schema that can be none */
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an invalid schema name */
   constructor(options: TrailOptions) {
     this.#schema = checkSchemaName(options.schema ?? TRAIL_DEFAULTS.schema)
     this.#reader = new Reader({
@@ -115,12 +116,12 @@ export class Trail {
   }
 
   /**
-   * How many rows there are over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
+   * Number of rows over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
    * (default: now); `limit` does not count.
    */
   async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
     const now = Date.now()
-    const resolved = parseFilter(withWindow(filter, 86_400_000, now), now)
+    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: DAY_MS })
     const layout = plan(resolved, options, now)
     const values = new Values()
     const matching = await this.#matching(resolved, values, 'null')
@@ -141,7 +142,7 @@ export class Trail {
   async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
     const by = checkBy(options.by)
     const now = Date.now()
-    const resolved = parseFilter(withWindow(filter, MONTH_MS, now), now)
+    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: MONTH_MS })
     const values = new Values()
     const matching = await this.#matching(resolved, values, by)
     const { summary } = await this.#sql()
@@ -232,7 +233,7 @@ export class Trail {
     if (filter.mark !== undefined && filter.mark > mark) {
       throw new AuditError(
         'AUDIT_INVALID_QUERY',
-        `settled: ${filter.mark} is no mark of this database, or not yet`,
+        `settled: ${filter.mark} is not a mark of this database, or not yet reached`,
         {
           field: 'settled',
         },
@@ -300,13 +301,9 @@ function window({ from, to }: ResolvedFilter): Range {
   return { from, to }
 }
 
-function withWindow(filter: TrailFilter, lengthMs: number, nowMs: number): TrailFilter {
-  if (filter.cursor !== undefined) {
-    throw new AuditError('AUDIT_INVALID_QUERY', 'cursor is for pages of rows', { field: 'cursor' })
-  }
-  if (filter.from !== undefined) return filter
-  const { to } = parseFilter(filter.to === undefined ? {} : { to: filter.to }, nowMs)
-  return { ...filter, from: new Date((to === undefined ? nowMs : Math.floor(to / 1000)) - lengthMs) }
+function withoutCursor(filter: TrailFilter): TrailFilter {
+  if (filter.cursor === undefined) return filter
+  throw new AuditError('AUDIT_INVALID_QUERY', 'cursor applies to pages of rows only', { field: 'cursor' })
 }
 
 /** Slow on purpose: a cursor must be no quick way to try out keys. */

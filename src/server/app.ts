@@ -3,7 +3,6 @@ import type { Trust } from '../verify/trust.js'
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
-import type { AuditStats } from '../exporter/fates.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { Trail } from '../query/trail.js'
 import type { SecretAuditService } from '../service/service.js'
@@ -27,8 +26,8 @@ export interface TrailAppOptions {
   readonly trust?: Trust | undefined
   /** The one other origin whose pages may read answers. Default: none. */
   readonly corsOrigin?: string | undefined
-  /** Numbers of the pipeline that records the reads, for `/metrics`. */
-  readonly stats?: (() => AuditStats) | undefined
+  /** What `/metrics` answers: the metrics of the process in the text format of Prometheus. Default: 404. */
+  readonly exposition?: (() => Promise<string>) | undefined
 }
 
 /** Of a parameter's name, in a problem. */
@@ -36,7 +35,10 @@ const LONGEST_NAME = 80
 
 /** What the adapter for Node says of a request; another adapter says nothing. */
 interface NodeBindings {
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
+  readonly incoming?: {
+    readonly httpVersion?: string
+    readonly socket?: { readonly remoteAddress?: string }
+  }
 }
 
 /**
@@ -52,7 +54,7 @@ export function createTrailApp(options: TrailAppOptions): Hono {
     metrics,
     evidence: options.evidence,
     trust: options.trust,
-    stats: options.stats,
+    exposition: options.exposition,
   }
   const limiter = new RateLimiter(RATE_LIMIT)
   const app = new Hono()
@@ -70,20 +72,27 @@ export function createTrailApp(options: TrailAppOptions): Hono {
     })) {
       if (!response.headers.has(name)) response.headers.set(name, value)
     }
-    metrics.request(route?.path ?? 'none', response.status, (performance.now() - began) / 1000)
+    metrics.request({
+      method: c.req.method,
+      scheme: new URL(c.req.url).protocol.slice(0, -1),
+      route: route?.path,
+      status: response.status,
+      protocolVersion: nodeRequestOf(c)?.httpVersion,
+      duration: (performance.now() - began) / 1000,
+    })
     return response
   }
 
   const admit = (c: Context): void => {
     const wait = limiter.take(clientOf(c) ?? 'unknown', performance.now())
     if (wait > 0) {
-      throw new Problem(429, 'Too many requests of this address.', {
+      throw new Problem(429, 'Too many requests from this address.', {
         headers: { 'retry-after': String(wait) },
       })
     }
     const { headers } = c.req.raw
     if (Number(headers.get('content-length') ?? 0) > 0 || headers.has('transfer-encoding')) {
-      throw new Problem(413, 'A request has no body here.')
+      throw new Problem(413, 'Requests must not have a body.')
     }
   }
 
@@ -102,9 +111,9 @@ export function createTrailApp(options: TrailAppOptions): Hono {
   app.all('*', (c) =>
     answer(undefined, c, async () => {
       const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
-      if (!isRead) throw new Problem(405, 'The trail can only be read.', { headers: { allow: 'GET, HEAD' } })
+      if (!isRead) throw new Problem(405, 'The trail is read-only.', { headers: { allow: 'GET, HEAD' } })
       admit(c)
-      throw new Problem(404, 'There is nothing here.')
+      throw new Problem(404, 'There is no such route.')
     }),
   )
   app.onError((error) => failed(error))
@@ -145,12 +154,16 @@ function queryOf(
     const hint = nearest(field, known)
     const problem = isTwice
       ? 'is given more than once'
-      : `is no parameter here${hint ? `; did you mean ${hint}?` : ''}`
+      : `is not a parameter of this route${hint ? `; did you mean ${hint}?` : ''}`
     throw new AuditError('AUDIT_INVALID_QUERY', `${JSON.stringify(field)} ${problem}`, { field })
   }
   return Object.fromEntries(query)
 }
 
 function clientOf(c: Context): string | undefined {
-  return (c.env as NodeBindings | undefined)?.incoming?.socket?.remoteAddress
+  return nodeRequestOf(c)?.socket?.remoteAddress
+}
+
+function nodeRequestOf(c: Context): NodeBindings['incoming'] {
+  return (c.env as NodeBindings | undefined)?.incoming
 }

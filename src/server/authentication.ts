@@ -8,26 +8,26 @@ export interface Authenticator {
   /**
    * Who sent the request. Called for every request that reads.
    *
-   * @throws Problem 401 without credentials, 403 when they do not suffice, 503 when nobody can be let in
+   * @throws Problem 401 without credentials, 403 when they do not suffice, 503 when no authentication is configured
    */
   authenticate(request: Request): Promise<Omit<Principal, 'sourceAddress'>>
 }
 
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="secret audit"' }
-/** Beyond it a token is none. */
+/** A longer one is not a token. */
 const LONGEST_TOKEN = 8192
 
-/** Lets nobody in: nothing is configured that could. */
+/** Denies everyone: no authentication is configured. */
 export const nobody: Authenticator = {
   authenticate: () =>
     Promise.reject(
-      new Problem(503, 'No authentication is configured, so nobody may read the trail.', {
+      new Problem(503, 'No authentication is configured, so every read is denied.', {
         hint: 'Set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.',
       }),
     ),
 }
 
-/** Lets the holder of one token in. Compares in constant time, whatever the lengths. */
+/** Admits the holder of one token. Compares in constant time, whatever the lengths. */
 export function bearerToken(token: string): Authenticator {
   const expected = sha256(token)
   return {
@@ -38,7 +38,7 @@ export function bearerToken(token: string): Authenticator {
   }
 }
 
-/** Lets in whom either lets in: a token with the shape of a JWT is the second's to judge. */
+/** Admits whom either admits: a token with the shape of a JWT is judged by the second. */
 export function either(token: Authenticator, oidc: Authenticator): Authenticator {
   return {
     authenticate: (request) =>
@@ -52,9 +52,9 @@ export function either(token: Authenticator, oidc: Authenticator): Authenticator
 export function bearerOf(request: Request): string {
   const [, token] = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   if (token !== undefined && token.length <= LONGEST_TOKEN) return token
-  throw new Problem(401, 'A bearer token is needed.', { headers: CHALLENGE })
+  throw new Problem(401, 'A bearer token is required.', { headers: CHALLENGE })
 }
 
-export function wrongToken(): Problem {
-  return new Problem(403, 'This token does not let read the trail.')
+function wrongToken(): Problem {
+  return new Problem(403, 'This token may not read the trail.')
 }

@@ -28,7 +28,9 @@ export async function authenticatorOf(settings: AuthenticationSettings): Promise
   if (issuer === undefined && audience === undefined) return token
   if (issuer === undefined || audience === undefined) {
     const field = issuer === undefined ? 'oidcIssuer' : 'oidcAudience'
-    throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer and oidcAudience belong together', { field })
+    throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer and oidcAudience must be set together', {
+      field,
+    })
   }
   const tokens = await oidc({ issuer, audience, role, roleClaim })
   return token === undefined ? tokens : either(token, tokens)

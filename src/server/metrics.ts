@@ -1,77 +1,111 @@
-import type { AuditStats } from '../exporter/fates.js'
+import {
+  type Attributes,
+  type Counter,
+  type Histogram,
+  type MeterProvider,
+  metrics,
+} from '@opentelemetry/api'
+import { diag } from '../host/diagnostics.js'
 import { VERSION } from '../version.js'
 
-/** Upper ends of the duration buckets, in seconds. */
-const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+/** In s, as https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ advises. */
+const DURATION_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+/** Others are `_OTHER`, as the same page says: a client must not be able to make series. */
+const METHODS: ReadonlySet<string> = new Set([
+  'CONNECT',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PATCH',
+  'POST',
+  'PUT',
+  'QUERY',
+  'TRACE',
+])
 
-interface Duration {
-  readonly counts: number[]
-  sum: number
-  count: number
+/** A request that was answered. */
+export interface AnsweredRequest {
+  readonly method: string
+  readonly scheme: string
+  /** The route's path, with its parts in braces; undefined when none matched. */
+  readonly route: string | undefined
+  readonly status: number
+  /** Of HTTP, such as `1.1`; undefined where the server does not say. */
+  readonly protocolVersion: string | undefined
+  /** Until the answer began, in s. */
+  readonly duration: number
 }
 
-/** What the server counts, in the text format of Prometheus. Labels are routes and statuses, never a credential or an id. */
-export class ServerMetrics {
-  readonly #requests = new Map<string, number>()
-  readonly #durations = new Map<string, Duration>()
-  #rows = 0
+interface Instruments {
+  readonly provider: MeterProvider
+  readonly duration: Histogram
+  readonly rowsRead: Counter
+}
 
-  request(route: string, status: number, seconds: number): void {
-    const labels = `route="${route}",status="${status}"`
-    this.#requests.set(labels, (this.#requests.get(labels) ?? 0) + 1)
-    const duration = this.#durations.get(route) ?? { counts: BOUNDS.map(() => 0), sum: 0, count: 0 }
-    this.#durations.set(route, duration)
-    for (const [i, bound] of BOUNDS.entries())
-      if (seconds <= bound) duration.counts[i] = (duration.counts[i] ?? 0) + 1
-    duration.sum += seconds
-    duration.count++
+/**
+ * What the server counts, on the MeterProvider of the process. No credential, reader or id is ever an attribute.
+ *
+ * A provider that is registered later gets instruments of its own: one made before would stay dead.
+ */
+export class ServerMetrics {
+  #instruments: Instruments | undefined
+
+  constructor() {
+    this.#guarded(() => this.#current())
+  }
+
+  request({ method, scheme, route, status, protocolVersion, duration }: AnsweredRequest): void {
+    const attributes: Attributes = {
+      'http.request.method': METHODS.has(method) ? method : '_OTHER',
+      'url.scheme': scheme,
+      'http.response.status_code': status,
+      ...(route !== undefined && { 'http.route': route }),
+      ...(status >= 500 && { 'error.type': String(status) }),
+      ...(protocolVersion !== undefined && { 'network.protocol.version': protocolVersion }),
+    }
+    this.#guarded(() => this.#current().duration.record(duration, attributes))
   }
 
   rowsRead(count: number): void {
-    this.#rows += count
+    this.#guarded(() => this.#current().rowsRead.add(count))
   }
 
-  /** @param stats of the pipeline that records the reads, where there is one */
-  exposition(stats: AuditStats | undefined): string {
-    const duration = 'noetl_secret_audit_server_request_duration_seconds'
-    return [
-      ...family('noetl_secret_audit_server_build_info', 'gauge', 'Version of the server.', [
-        `{version="${VERSION}"} 1`,
-      ]),
-      ...family(
-        'noetl_secret_audit_server_requests_total',
-        'counter',
-        'Requests answered.',
-        [...this.#requests].map(([labels, n]) => `{${labels}} ${n}`),
-      ),
-      ...family(
-        'noetl_secret_audit_server_rows_read_total',
-        'counter',
-        'Rows of the trail that readers got.',
-        [` ${this.#rows}`],
-      ),
-      `# HELP ${duration} Time until an answer began.`,
-      `# TYPE ${duration} histogram`,
-      ...[...this.#durations].flatMap(([route, { counts, sum, count }]) => [
-        ...counts.map((n, i) => `${duration}_bucket{route="${route}",le="${BOUNDS[i]}"} ${n}`),
-        `${duration}_bucket{route="${route}",le="+Inf"} ${count}`,
-        `${duration}_sum{route="${route}"} ${sum}`,
-        `${duration}_count{route="${route}"} ${count}`,
-      ]),
-      ...(stats === undefined ? [] : ofPipeline(stats)),
-      '',
-    ].join('\n')
+  #current(): Instruments {
+    const provider = metrics.getMeterProvider()
+    if (this.#instruments?.provider !== provider) this.#instruments = instrumentsOf(provider)
+    return this.#instruments
+  }
+
+  /** A meter that throws changes nothing about an answer. */
+  #guarded(call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      diag.warn('otel-audit: the meter threw; answers are not affected', error)
+    }
   }
 }
 
-function ofPipeline({ emitted, written, pending }: AuditStats): string[] {
-  return family('noetl_secret_audit_server_reads', 'gauge', 'Rows about reads, by where they are.', [
-    `{state="emitted"} ${emitted}`,
-    `{state="written"} ${written}`,
-    `{state="pending"} ${pending}`,
-  ])
-}
-
-function family(name: string, type: string, help: string, samples: readonly string[]): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples.map((sample) => `${name}${sample}`)]
+function instrumentsOf(provider: MeterProvider): Instruments {
+  const meter = provider.getMeter('otel-audit', VERSION)
+  const rowsRead = meter.createCounter('noetl.secret_audit.server.rows_read', {
+    description: 'Rows of the trail that readers got',
+    unit: '{row}',
+  })
+  rowsRead.add(0)
+  meter
+    .createObservableGauge('noetl.secret_audit.server.build_info', {
+      description: '1, with the version as a label',
+    })
+    .addCallback((result) => result.observe(1, { version: VERSION }))
+  return {
+    provider,
+    rowsRead,
+    duration: meter.createHistogram('http.server.request.duration', {
+      description: 'Duration of HTTP server requests.',
+      unit: 's',
+      advice: { explicitBucketBoundaries: DURATION_BOUNDARIES },
+    }),
+  }
 }

@@ -19,11 +19,11 @@ const DISCOVERY_TIMEOUT_MS = 5000
 const CLOCK_TOLERANCE_S = 30
 
 /**
- * Lets in who has a token of an OpenID Connect issuer with the audience and the role. The issuer's keys are found
+ * Admits the holder of a token of an OpenID Connect issuer with the audience and the role. The issuer's keys are found
  * through its discovery document, at the first request, and cached.
  *
- * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`, `AUDIT_INVALID_OPTION` for an issuer that is no `https`
- *   address: whoever can change what it answers can let himself in
+ * @throws AuditError `AUDIT_MISSING_PACKAGE` without `jose`, `AUDIT_INVALID_OPTION` for an issuer that is not an
+ *   `https` URL: anyone who can change its answers could admit themselves
  */
 export async function oidc(options: OidcOptions): Promise<Authenticator> {
   checkIssuer(options.issuer)
@@ -53,7 +53,7 @@ export async function oidc(options: OidcOptions): Promise<Authenticator> {
         .catch((error: unknown): never => {
           if (error instanceof jose.errors.JWKSTimeout || !(error instanceof jose.errors.JOSEError))
             throw issuerAway()
-          throw new Problem(401, 'The token is not valid here, or not any more.', {
+          throw new Problem(401, 'The token is expired, or not valid for this audience.', {
             headers: { 'www-authenticate': 'Bearer realm="secret audit", error="invalid_token"' },
           })
         })
@@ -69,7 +69,7 @@ function checkIssuer(issuer: string): void {
   const { protocol, hostname } = URL.canParse(issuer) ? new URL(issuer) : { protocol: '', hostname: '' }
   const isHere = protocol === 'http:' && isLoopback(hostname.replaceAll(/[[\]]/g, ''))
   if (protocol === 'https:' || isHere) return
-  throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer must be an https address', { field: 'oidcIssuer' })
+  throw new AuditError('AUDIT_INVALID_OPTION', 'oidcIssuer must be an https URL', { field: 'oidcIssuer' })
 }
 
 async function discover(issuer: string): Promise<URL> {
@@ -96,7 +96,7 @@ function rolesOf(payload: JWTPayload, claim: string): readonly unknown[] {
 }
 
 function issuerAway(): Problem {
-  return new Problem(503, 'The issuer of the tokens cannot be asked for its keys.', {
+  return new Problem(503, 'The keys of the token issuer cannot be fetched.', {
     headers: { 'retry-after': '5' },
   })
 }

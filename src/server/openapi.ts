@@ -1,6 +1,7 @@
 import { CHAIN_STATES } from '../verify/chain-state.js'
 import type { FilterField } from '../query/filter-fields.js'
 import { FILTER_FIELDS } from '../query/filter-fields.js'
+import { AUDIT_ID, ofPattern, parameterSchema } from '../query/parameter.js'
 import { COLUMNS, type ColumnName } from '../query/row.js'
 import { SUMMARY_BY } from '../query/summary.js'
 import { VERSION } from '../version.js'
@@ -48,7 +49,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       type: ['string', 'null'],
       description: 'Where the next page begins; null after the last.',
     },
-    mark: { type: ['string', 'null'], description: 'With `settled`: what fixes the set of rows.' },
+    mark: { type: ['string', 'null'], description: 'With `settled`: the mark that fixes the set of rows.' },
   }),
   RowDetail: object({ row: ref('Row'), evidence: { anyOf: [ref('Evidence'), { type: 'null' }] } }),
   Evidence: object({
@@ -90,7 +91,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         state: { enum: CHAIN_STATES },
         blocks: integer,
         rows: integer,
-        lost: { type: 'integer', description: 'Events that the writer says it has lost.' },
+        lost: { type: 'integer', description: 'Events that the writer reported as lost.' },
         last_block_time: { type: ['string', 'null'], format: 'date-time' },
         enrolled: {
           type: ['boolean', 'null'],
@@ -104,7 +105,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   Csv: {
     type: 'string',
     description:
-      'RFC 4180, with a head line. A text that a spreadsheet could execute begins with an apostrophe.',
+      'RFC 4180, with a header line. Text that a spreadsheet could execute is prefixed with an apostrophe.',
   },
   Text: string,
   Openapi: { type: 'object' },
@@ -117,7 +118,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       title: string,
       status: integer,
       detail: string,
-      code: { type: 'string', description: 'Of docs/errors.md.' },
+      code: { type: 'string', description: 'One of docs/errors.md.' },
       parameter: { type: 'string', description: 'The parameter at fault.' },
       hint: string,
     },
@@ -165,7 +166,7 @@ function operation(route: Route): Schema {
         name,
         in: 'path',
         required: true,
-        schema: { type: 'string', pattern: '^\\d{1,19}$' },
+        schema: ofPattern(AUDIT_ID),
       })),
       ...filter.map((name) => parameter(name, FILTER_FIELDS[name])),
       ...Object.entries(parameters).map(([name, field]) => parameter(name, field)),
@@ -175,7 +176,7 @@ function operation(route: Route): Schema {
       ...Object.fromEntries(
         problems.map((status) => [
           status,
-          { description: 'A problem.', content: content({ 'application/problem+json': 'Problem' }) },
+          { description: 'A problem document.', content: content({ 'application/problem+json': 'Problem' }) },
         ]),
       ),
     },
@@ -184,25 +185,4 @@ function operation(route: Route): Schema {
 
 function parameter(name: string, field: FilterField): Schema {
   return { name, in: 'query', description: field.doc, example: field.example, schema: parameterSchema(field) }
-}
-
-function parameterSchema(field: FilterField): Schema {
-  switch (field.kind) {
-    case 'text':
-      return { type: 'string', minLength: 1, maxLength: field.limit }
-    case 'name':
-      return { type: 'string', pattern: '^(not-ok|[a-z][a-z0-9_]{0,63})$' }
-    case 'int64':
-      return { type: 'string', pattern: '^-?\\d{1,19}$' }
-    case 'trace':
-      return { type: 'string', pattern: '^[0-9a-fA-F]{32}$' }
-    case 'time':
-      return string
-    case 'integer':
-      return { type: 'integer', minimum: field.min, maximum: field.max, default: field.default }
-    case 'choice':
-      return { enum: field.choices, default: field.choices[0] }
-    case 'mark':
-      return { type: 'string', pattern: '^(true|false|\\d{1,18})$', default: 'false' }
-  }
 }

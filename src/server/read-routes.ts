@@ -1,8 +1,9 @@
 import { AuditError } from '../errors.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
-import { MOST_BUCKETS } from '../query/histogram.js'
-import { checkBy, SUMMARY_BY } from '../query/summary.js'
+import { BUCKETS } from '../query/histogram.js'
+import { AUDIT_ID, parseParameter } from '../query/parameter.js'
+import { BY, checkBy } from '../query/summary.js'
 import { type IdFormat, rowJson } from '../query/row.js'
 import { preferred } from './accept.js'
 import { Problem } from './problem.js'
@@ -11,33 +12,17 @@ import { json, type Route } from './route.js'
 import { CSV, NDJSON, pageResponse, streamRows } from './stream.js'
 
 /** The original's path. */
-export const TRAIL_PATH = '/api/internal/secret-audit'
+const TRAIL_PATH = '/api/internal/secret-audit'
 
 const ALL = Object.keys(FILTER_FIELDS) as FilterName[]
 const without = (...names: readonly FilterName[]): FilterName[] => ALL.filter((name) => !names.includes(name))
 
-const IDS: FilterField = {
+const IDS = {
   kind: 'choice',
-  choices: ['string', 'number'],
+  choices: ['string', 'number'] as const,
   doc: 'How 64-bit integers are written in JSON; `number` is for clients of the original.',
   example: 'string',
-}
-const BUCKETS: FilterField = {
-  kind: 'integer',
-  min: 1,
-  max: MOST_BUCKETS,
-  default: 60,
-  doc: 'About how many buckets: their width is a readable one.',
-  example: '60',
-}
-
-const BY: FilterField = {
-  kind: 'choice',
-  choices: SUMMARY_BY,
-  doc: 'What accesses are counted by.',
-  example: 'credential',
-}
-
+} satisfies FilterField
 const rows: Route = {
   path: TRAIL_PATH,
   operationId: 'searchTrail',
@@ -59,7 +44,10 @@ const rows: Route = {
       'text/csv',
     ])
     if (type === undefined)
-      throw new Problem(406, 'There is JSON, NDJSON (application/x-ndjson) and CSV (text/csv).')
+      throw new Problem(
+        406,
+        'The available types are JSON, NDJSON (application/x-ndjson) and CSV (text/csv).',
+      )
     const format = type === 'text/csv' ? CSV : type === 'application/x-ndjson' ? NDJSON : undefined
     if (format !== undefined && filter['limit'] === undefined)
       return streamRows(context, call, filter, format, ids)
@@ -80,7 +68,7 @@ const rows: Route = {
 const row: Route = {
   path: `${TRAIL_PATH}/{audit_id}`,
   operationId: 'getRow',
-  summary: 'One row, its block and proof, and what verifying it found',
+  summary: 'One row, its block and proof, and the result of verifying it',
   access: 'readers',
   parameters: { ids: IDS },
   answers: { 'application/json': 'RowDetail' },
@@ -91,7 +79,7 @@ const row: Route = {
     const found = await context.trail.row(auditId)
     const filter = JSON.stringify({ audit_id: String(auditId) })
     await recordRead(context, call, { what: 'row', filter, rows: found === undefined ? 0 : 1 })
-    if (found === undefined) throw new Problem(404, 'There is no such row.')
+    if (found === undefined) throw new Problem(404, 'There is no row with this id.')
     context.metrics.rowsRead(1)
     const evidence = (await context.evidence?.evidenceOf(auditId)) ?? null
     return json(`{"row":${rowJson(found, ids)},"evidence":${JSON.stringify(evidence)}}\n`)
@@ -101,15 +89,15 @@ const row: Route = {
 const histogram: Route = {
   path: `${TRAIL_PATH}/histogram`,
   operationId: 'getHistogram',
-  summary: 'How many rows there are over time, by outcome',
-  description: 'Of the last 24 hours, unless `from` and `to` say otherwise.',
+  summary: 'Number of rows over time, by outcome',
+  description: 'Covers the last 24 hours unless `from` and `to` say otherwise.',
   access: 'readers',
   filter: without('cursor', 'limit'),
   parameters: { buckets: BUCKETS },
   answers: { 'application/json': 'Histogram' },
   async handle({ trail, ...context }, call) {
     const { buckets: given, ...filter } = call.query
-    const buckets = given === undefined ? undefined : Number(given)
+    const buckets = given === undefined ? undefined : parseParameter('buckets', BUCKETS, given)
     const found = await trail.histogram(filter, { buckets })
     await recordRead({ trail, ...context }, call, {
       what: 'histogram',
@@ -124,9 +112,9 @@ const summary: Route = {
   path: `${TRAIL_PATH}/summary`,
   operationId: 'getSummary',
   summary:
-    'Per credential, or by something else: accesses, denials, distinct workers and actors, first and last access',
+    'Per credential or another column: accesses, denials, distinct workers and actors, first and last access',
   description:
-    'Of the last 30 days, unless `from` and `to` say otherwise. Without the rows that the trail writes about itself. `limit` counts groups.',
+    'Covers the last 30 days unless `from` and `to` say otherwise, without the rows that the trail writes about itself. `limit` is the number of groups.',
   access: 'readers',
   filter: without('cursor'),
   parameters: { by: BY },
@@ -146,9 +134,9 @@ const summary: Route = {
 const chains: Route = {
   path: `${TRAIL_PATH}/chains`,
   operationId: 'getChains',
-  summary: 'The health of the chains of signed blocks, the one that said something last first',
+  summary: 'The health of the chains of signed blocks, the most recently active first',
   description:
-    'As the first and the last block of each say it: that nothing was changed between them takes `otel-audit verify`. `limit` counts chains.',
+    'As the first and the last block of each report it. Only `otel-audit verify` proves that nothing between them was changed. `limit` is the number of chains.',
   access: 'readers',
   filter: ['limit'],
   answers: { 'application/json': 'Chains' },
@@ -165,12 +153,11 @@ const chains: Route = {
 export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, chains, row]
 
 function idFormat(given: string | undefined): IdFormat {
-  if (given === undefined || given === 'string' || given === 'number') return given ?? 'string'
-  throw new AuditError('AUDIT_INVALID_QUERY', 'ids must be string or number', { field: 'ids' })
+  return given === undefined ? 'string' : parseParameter('ids', IDS, given)
 }
 
 function auditIdOf(text = ''): bigint {
-  const id = /^\d{1,19}$/.test(text) ? BigInt(text) : -1n
+  const id = AUDIT_ID.test(text) ? BigInt(text) : -1n
   if (id >= 0n && BigInt.asIntN(64, id) === id) return id
   throw new AuditError('AUDIT_INVALID_QUERY', 'audit_id must be an integer of 63 bits', { field: 'audit_id' })
 }

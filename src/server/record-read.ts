@@ -19,7 +19,7 @@ export async function recordRead(
     await audit.recordStrict(readingFields(reader, { ...reading, via: 'http' }, outcome))
   } catch (error) {
     diag.error('otel-audit: a read of the trail could not be recorded, and nothing was shown', error)
-    throw new Problem(503, 'Nothing is shown, since the row about this read could not be written.', {
+    throw new Problem(503, 'Nothing is returned, because the row about this read could not be written.', {
       headers: { 'retry-after': '5' },
     })
   }

@@ -1,4 +1,3 @@
-import type { AuditStats } from '../exporter/fates.js'
 import type { Trust } from '../verify/trust.js'
 import type { EvidenceSource } from '../query/evidence.js'
 import type { FilterField, FilterName } from '../query/filter-fields.js'
@@ -16,7 +15,8 @@ export interface RouteContext {
   /** What the chains are held against. */
   readonly trust: Trust | undefined
   readonly metrics: ServerMetrics
-  readonly stats: (() => AuditStats) | undefined
+  /** The metrics of the process in the text format of Prometheus. */
+  readonly exposition: (() => Promise<string>) | undefined
 }
 
 /** A request, checked as far as all routes have it in common. */
@@ -28,12 +28,12 @@ export interface Call {
   readonly path: Readonly<Record<string, string>>
 }
 
-/** A request of somebody who may read. */
+/** A request whose sender may read. */
 export interface ReaderCall extends Call {
   readonly reader: Principal
 }
 
-export interface RouteDoc {
+interface RouteDoc {
   /** With parts of the path in braces. */
   readonly path: string
   readonly operationId: string

@@ -39,7 +39,7 @@ const CLOSE_TIMEOUT_MS = 5000
  * Serves the trail over HTTP, and the console at `/`.
  *
  * @throws AuditError `AUDIT_INVALID_OPTION` for an address other than loopback without an authenticator, for one that
- *   cannot be listened on, and for a `traceUrl` that is none
+ *   cannot be listened on, and for an invalid `traceUrl`
  */
 export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = options
@@ -86,10 +86,10 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
 function notListening(host: string, port: number, cause: unknown): AuditError {
   const code = String((cause as { code?: unknown }).code)
   if (code === 'EADDRINUSE') {
-    const message = `port ${port} of ${host} is in use: end what listens there, or choose another port (0 for a free one)`
+    const message = `port ${port} of ${host} is in use: stop what listens there, or choose another port (0 for a free one)`
     return new AuditError('AUDIT_INVALID_OPTION', message, { field: 'port', cause })
   }
-  const message = `port ${port} of ${host} cannot be listened on (${code}): host must be an address of this machine, and port one that this user may take`
+  const message = `cannot listen on port ${port} of ${host} (${code}): host must be an address of this machine, and port one that this user may use`
   return new AuditError('AUDIT_INVALID_OPTION', message, { field: 'host', cause })
 }
 
@@ -100,7 +100,7 @@ function checkTraceUrl(traceUrl: string | undefined): string | undefined {
   if (example !== traceUrl && (protocol === 'http:' || protocol === 'https:')) return traceUrl
   throw new AuditError(
     'AUDIT_INVALID_OPTION',
-    'traceUrl must be an http or https address with {trace_id} in it',
+    'traceUrl must be an http or https URL that contains {trace_id}',
     {
       field: 'traceUrl',
     },
@@ -113,8 +113,8 @@ function answerBrokenRequests(server: Server): void {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
     const { document } =
       error.code === 'HPE_HEADER_OVERFLOW'
-        ? new Problem(431, `The address and headers of a request may have ${LARGEST_HEAD} bytes together.`)
-        : new Problem(400, 'This is no HTTP request.')
+        ? new Problem(431, `The request line and headers must not exceed ${LARGEST_HEAD} bytes together.`)
+        : new Problem(400, 'This is not an HTTP request.')
     const body = problemJson(document)
     socket.end(
       `HTTP/1.1 ${document.status} ${document.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

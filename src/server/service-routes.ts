@@ -1,5 +1,6 @@
 import { openapiDocument } from './openapi.js'
 import { READ_ROUTES } from './read-routes.js'
+import { Problem } from './problem.js'
 import { json, type Route } from './route.js'
 
 const healthz: Route = {
@@ -27,13 +28,20 @@ const readyz: Route = {
 const metrics: Route = {
   path: '/metrics',
   operationId: 'getMetrics',
-  summary: 'What the server counts, for Prometheus',
+  summary: 'Metrics of the process, in the text format of Prometheus',
   access: 'anyone',
   answers: { 'text/plain': 'Text' },
-  handle: ({ metrics, stats }) =>
-    new Response(metrics.exposition(stats?.()), {
+  problems: [404],
+  async handle({ exposition }) {
+    if (exposition === undefined) {
+      throw new Problem(404, 'This server exposes no metrics.', {
+        hint: 'otel-audit serve does, with @opentelemetry/sdk-metrics and @opentelemetry/exporter-prometheus installed.',
+      })
+    }
+    return new Response(await exposition(), {
       headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
-    }),
+    })
+  },
 }
 
 const openapi: Route = {

@@ -3,7 +3,7 @@ import type { AuditFields } from '../event/event.js'
 import { SecretForms } from './secret-forms.js'
 
 /** What a text is replaced with when it contains the returned secret. */
-export const REDACTED = '[redacted]'
+const REDACTED = '[redacted]'
 /** The key of an attribute whose own key contained it. */
 const REDACTED_KEY = 'redacted'
 

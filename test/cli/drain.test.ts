@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { drainSpool } from '../../src/cli/drain.js'
+import { drainSpool } from '../../src/cli/run/spool-drain.js'
 import { MemorySpool } from '../../src/spool/memory-spool.js'
 import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { anEvent, entryOf } from '../support/events.js'

@@ -28,7 +28,7 @@ test('the private key goes to a file of its own, the line for auditors to standa
   const again = await otelAudit(['keys', 'create', '--origin', 'otel-audit/wallet', '--out', path])
   expect([again.code, again.stderr]).toEqual([
     1,
-    expect.stringContaining('(EEXIST): a file that is there is never overwritten, use another name'),
+    expect.stringContaining('(EEXIST): an existing file is never overwritten, use another name'),
   ])
   expect(readFileSync(path, 'utf8')).toBe(pem)
 })
@@ -51,8 +51,8 @@ test('without a file, or a log, it makes nothing', async () => {
 test('says which characters a log cannot be called by, and where a key cannot go', async () => {
   const spaced = await otelAudit(['keys', 'create', '--out', '-', '--origin', 'my wallet'])
   expect(spaced).toMatchObject({ code: 2, stdout: '' })
-  expect(spaced.stderr).toContain('spaces, plus signs and control characters; got "my wallet"')
+  expect(spaced.stderr).toContain('spaces, plus signs or control characters; got "my wallet"')
   const lost = await otelAudit(['keys', 'create', '--out', join(directory, 'none', 'x.pem'), '--origin', 'x'])
   expect(lost).toMatchObject({ code: 1, stdout: '' })
-  expect(lost.stderr).toContain('(ENOENT): name a file in a directory that is there')
+  expect(lost.stderr).toContain('(ENOENT): name a file in an existing directory')
 })

@@ -111,7 +111,7 @@ describe('otel-audit query', () => {
     expect(stdout).not.toContain('\u001b')
     expect(stdout).not.toContain('\u202e')
     const none = await otelAudit(['query', '--format', 'table', '--credential', 'nothing'], env)
-    expect(none.stdout).toBe('There is no such row.\n')
+    expect(none.stdout).toBe('No rows match.\n')
   })
 
   test('as JSON is one document, as CSV one with a head', async () => {
@@ -148,7 +148,7 @@ describe('otel-audit query', () => {
     const { code, stdout, stderr } = await otelAudit(['query', '--unrecorded', '--limit', '5'], auditor)
     expect(code).toBe(0)
     expect(lines(stdout)).toHaveLength(5)
-    expect(stderr).toContain('leaves no row')
+    expect(stderr).toContain('is not recorded')
     // Read as one, recorded as the other.
     const both = await otelAudit(['query', '--limit', '5'], {
       ...env,
@@ -181,11 +181,11 @@ describe('otel-audit query', () => {
   test.each([
     [['query', '--limit', '0'], 'limit must be an integer from 1 to 10000'],
     [['query', '--worker-id', 'w'], 'worker_id alone would read the whole trail'],
-    [['query', '--from', 'yesterday'], 'from must be a time'],
+    [['query', '--from', 'yesterday'], 'from must be an RFC 3339 time'],
     [['query', '--limit', 'many'], 'limit must be an integer from 1 to 10000'],
     [['query', '--settled', 'abc'], 'settled must be true, false, or the mark of an earlier answer'],
-    [['query', '--cursor', 'x'], 'cursor is not one of this trail: use next_cursor as it was given'],
-    [['query', '--format', 'xml'], '--format must be'],
+    [['query', '--cursor', 'x'], 'cursor is not a cursor of this trail: use next_cursor unchanged'],
+    [['query', '--format', 'xml'], 'error: --format must be'],
     [['query', '--crednetial', 'x'], '--credential'],
     [['summary', '--cursor', 'x'], '--cursor'],
     [['summary', '--format', 'xml'], '--format must be'],
@@ -194,7 +194,7 @@ describe('otel-audit query', () => {
     [['tail', '--format', 'csv'], '--format must be'],
     [['export', '--format', 'table'], '--format must be'],
     [['export', '--resume'], '--resume needs --output'],
-    [['serve', '--port', 'http'], 'port must be'],
+    [['serve', '--port', 'http'], '--port must be an integer from 0 to 65535, not http'],
     [['serve', '--host', '0.0.0.0'], 'host 0.0.0.0 is not a loopback address'],
   ])('usage, exit code 2: %j', async (args, message) => {
     const { code, stdout, stderr } = await otelAudit(args, env)
@@ -236,11 +236,11 @@ test('a reader of the pipe that has had enough is no failure', async () => {
 })
 
 test.each([
-  [{ NOETL_SECRET_AUDIT_OIDC_ISSUER: 'https://issuer.example' }, 'belong together'],
-  [{ NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' }, 'belong together'],
+  [{ NOETL_SECRET_AUDIT_OIDC_ISSUER: 'https://issuer.example' }, 'must be set together'],
+  [{ NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' }, 'must be set together'],
   [
     { NOETL_SECRET_AUDIT_OIDC_ISSUER: 'http://issuer.example', NOETL_SECRET_AUDIT_OIDC_AUDIENCE: 'audit' },
-    'oidcIssuer must be an https address',
+    'oidcIssuer must be an https URL',
   ],
   [{ NOETL_SECRET_AUDIT_TRACE_URL: 'javascript:{trace_id}' }, 'traceUrl must be'],
 ])('serve refuses %j', async (options, message) => {
@@ -340,8 +340,13 @@ test('otel-audit serve answers with its token, and ends on SIGTERM', async () =>
   const answer = await fetch(path, { headers: { authorization: `Bearer ${NOETL_INTERNAL_API_TOKEN}` } })
   expect(((await answer.json()) as { rows: unknown[] }).rows).toHaveLength(8)
   expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  const scraped = await (await fetch(`${url}/metrics`)).text()
+  expect(scraped).toMatch(/^http_server_request_duration_count\{.*http_response_status_code="401".*\} 1$/m)
+  expect(scraped).toMatch(
+    /^noetl_secret_audit_writes_total\{operation="query_trail",outcome="ok",status="written".*\} 1$/m,
+  )
   const second = await otelAudit(['serve', '--port', new URL(url).port], env)
-  expect(second.stderr).toContain('is in use: end what listens there, or choose another port')
+  expect(second.stderr).toContain('is in use: stop what listens there, or choose another port')
   expect(second.code).toBe(2)
   const nowhere = await otelAudit(['serve', '--host', '192.0.2.1'], { ...env, NOETL_INTERNAL_API_TOKEN })
   expect(nowhere.stderr).toContain('(EADDRNOTAVAIL): host must be an address of this machine')

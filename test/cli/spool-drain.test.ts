@@ -127,7 +127,7 @@ describe('otel-audit spool drain', () => {
     expect(code).toBe(1)
     expect(report).toMatchObject({ stored: 1000, left: 0, living: [{ entries: 1000 }] })
     expect((await drain()).stdout).toMatch(
-      /^0 events .*\nleft alone: \S+, whose process lives, has 1000 events\n$/,
+      /^0 events .*\nnot touched: \S+ has 1000 events, and its process is running\n$/,
     )
     expect(await storedIds()).toEqual(ids)
     await living.child.kill()
@@ -146,7 +146,7 @@ describe('otel-audit spool drain', () => {
     const again = await drain()
     expect(again.code).toBe(1)
     expect(again.stdout).toBe(
-      '0 events are stored.\n1 events are quarantined: `otel-audit spool status` says why\n',
+      '0 events are stored.\n1 events are quarantined: `otel-audit spool status` shows why\n',
     )
   })
 })

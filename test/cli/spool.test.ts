@@ -34,19 +34,19 @@ describe('otel-audit spool status', () => {
     expect((await status()).processes).toMatchObject([{ state: 'dead', entries: 2, quarantined: 1 }])
     const { stdout } = await otelAudit(['spool', 'status', '--directory', directory])
     expect(stdout).toMatch(
-      /^dead {5}\S+: 2 events, \d+ bytes, the oldest of \S+; 1 quarantined\n {9}quarantined: refused/,
+      /^dead {5}\S+: 2 events, \d+ bytes, oldest from \S+; 1 quarantined\n {9}quarantined: refused/,
     )
   })
 
   test('of a directory that nobody uses, that is not there, and that was not named', async () => {
     const { stdout } = await otelAudit(['spool', 'status', '--directory', temporaryDirectory()])
-    expect(stdout).toBe('No process has anything here.\n')
+    expect(stdout).toBe('The spool directory is empty.\n')
     const missing = await otelAudit(['spool', 'status', '--directory', '/nowhere/at/all'])
     expect(missing.code).toBe(1)
     expect(missing.stderr).toContain('/nowhere/at/all cannot be read (ENOENT): name the spool directory')
     const foreign = await otelAudit(['spool', 'status', '--directory', import.meta.dirname])
     expect(foreign.code).toBe(0)
-    expect(foreign.stderr).toContain('other things in it, and nothing of a spool')
+    expect(foreign.stderr).toContain('contains other files and no spool')
     expect((await otelAudit(['spool', 'status'])).code).toBe(2)
     expect((await otelAudit(['spool', 'status', '--format', 'xml'])).code).toBe(2)
   })

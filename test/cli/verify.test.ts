@@ -101,7 +101,7 @@ describe('an honest trail', () => {
     expect([code, report['rows']]).toEqual([0, { proven: 57, unsigned: 0, retired: 0, partly: 0, kept: 56 }])
     const env = { DATABASE_URL: honest.database.url }
     const table = await otelAudit(['verify', '--format', 'table', ...from], env)
-    expect(table.stdout).toMatch(/rows .*; 56 of them are there although the trust file says/)
+    expect(table.stdout).toMatch(/rows .*; 56 of them are present although the trust file says/)
   })
 
   test('as a table, and as lines', async () => {
@@ -361,8 +361,8 @@ describe('a proof of one row', () => {
 
 describe('what cannot be checked ends with 2', () => {
   test.each<[string, () => string[], RegExp]>([
-    ['no trust file', () => ['--trust', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
-    ['no anchors', () => ['--anchors', join(directory, 'none')], /\(ENOENT\)\nName a file that is there/],
+    ['no trust file', () => ['--trust', join(directory, 'none')], /\(ENOENT\)\nName an existing file/],
+    ['no anchors', () => ['--anchors', join(directory, 'none')], /\(ENOENT\)\nName an existing file/],
     ['a trust file that is none', () => ['--trust', file('bad.trust', 'origin x\nfoo')], /line 2/],
     ['anchors that are none', () => ['--anchors', file('bad.jsonl', '{}\nhello')], /line 2/],
     ['a row that is not there', () => ['--row', '7', '--proof', join(directory, 'x')], /no row 7/],

@@ -108,7 +108,7 @@ test('asks for a token, and shows nothing without a right one', async () => {
   await page.getByRole('dialog').waitFor()
   await page.getByLabel('Token').fill('wrong')
   await page.keyboard.press('Enter')
-  await page.getByText('This token does not let read the trail.').waitFor()
+  await page.getByText('This token may not read the trail.').waitFor()
   await page.getByLabel('Token').fill(TOKEN)
   await page.keyboard.press('Enter')
   await settled(page)
@@ -145,7 +145,7 @@ test('filters by credential, and the address restores the view', async () => {
 
 test('says which filter is wrong', async () => {
   const { page } = await open({ path: '/?from=yesterday', isWaitedFor: false })
-  await page.getByRole('alert').filter({ hasText: 'from must be a time' }).waitFor()
+  await page.getByRole('alert').filter({ hasText: 'from must be an RFC 3339 time' }).waitFor()
   expect(await page.getByLabel('From').getAttribute('aria-invalid')).toBe('true')
 })
 

@@ -39,7 +39,7 @@ export const fineText: fc.Arbitrary<string> = fc
 const name = fc.stringMatching(/^[a-z][a-z0-9_]{0,20}$/)
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 
-export const attributeKey: fc.Arbitrary<string> = fc
+const attributeKey: fc.Arbitrary<string> = fc
   .oneof(
     fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,20}$/),
     fc.constantFrom('constructor', '__proto__'),
@@ -56,7 +56,7 @@ export const attributesOf = (
     })
     .map((entries) => Object.fromEntries(entries))
 
-export const fieldsOf = (text: fc.Arbitrary<string>): fc.Arbitrary<AuditFields> =>
+const fieldsOf = (text: fc.Arbitrary<string>): fc.Arbitrary<AuditFields> =>
   fc.record(
     {
       credential: text.filter((value) => value !== ''),
@@ -81,12 +81,12 @@ const hex = (length: number) =>
   fc.string({ unit: fc.constantFrom(...'0123456789abcdef'.split('')), minLength: length, maxLength: length })
 
 /** µs of a moment between 2024 and 2093. */
-export const moment: fc.Arbitrary<number> = fc.integer({
+const moment: fc.Arbitrary<number> = fc.integer({
   min: 1_704_067_200_000_000,
   max: 3_903_000_000_000_000,
 })
 
-export const identityOf = (text: fc.Arbitrary<string>): fc.Arbitrary<EventIdentity> =>
+const identityOf = (text: fc.Arbitrary<string>): fc.Arbitrary<EventIdentity> =>
   fc.record(
     {
       auditId: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }),

@@ -225,7 +225,7 @@ describe('an export', () => {
     const refused = (message: string) =>
       expect.objectContaining({ code: 'AUDIT_EXPORT', message: expect.stringContaining(message) })
     writeFileSync(file, 'mine')
-    await expect(exportToFile(trail, options)).rejects.toThrow(refused('is there already'))
+    await expect(exportToFile(trail, options)).rejects.toThrow(refused('exists already'))
     expect(readFileSync(file, 'utf8')).toBe('mine')
 
     const begun = { ...options, file: `${file}.2` }
@@ -249,8 +249,8 @@ describe('an export', () => {
     writeFileSync(there, 'mine')
     const before = await ends()
     for (const [args, problem] of [
-      [[there], `${there} is there already`],
-      [[join(directory, 'new.ndjson'), '--resume'], 'begin it without --resume'],
+      [[there], `${there} exists already`],
+      [[join(directory, 'new.ndjson'), '--resume'], 'start it without --resume'],
       [[join(directory, 'none', 'new.ndjson')], `there is no directory ${join(directory, 'none')}`],
     ] as const) {
       const { code, stderr } = await exported(args)

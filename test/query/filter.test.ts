@@ -176,6 +176,19 @@ describe('a filter', () => {
     expect(() => parseFilter({ from: '2026-07-01', to: '2026-07-01' })).toThrow('is not before')
   })
 
+  test('has a window of a given length when it does not say where it begins', () => {
+    const day = { windowMs: 86_400_000 }
+    const window = (given: object) => {
+      const { from, to } = parseFilter(given, NOW, day)
+      return [from, to]
+    }
+    expect(window({})).toEqual([micros('2026-11-25T12:00:00Z'), undefined])
+    expect(window({ to: '2026-07-02' })).toEqual([micros('2026-07-01'), micros('2026-07-02')])
+    expect(window({ from: '-1h' })).toEqual([(NOW - 3_600_000) * 1000, undefined])
+    expect(window({ to: '1970-01-01T06:00:00Z' })).toEqual([0, micros('1970-01-01T06:00:00Z')])
+    expect(() => parseFilter({ worker_id: 'w' }, NOW, day)).not.toThrow()
+  })
+
   const unindexed = Object.entries(FILTER_FIELDS).filter(([, field]) => 'needsWindow' in field)
 
   test.each(unindexed)('refuses %s alone: it would read the whole trail', (name, { example }) => {

@@ -7,7 +7,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { isLoopback } from '../../src/server/loopback.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
-import { PATH, served, TOKEN } from './served.js'
+import { exposed, PATH, served, TOKEN } from './served.js'
 
 let database: TestDatabase
 
@@ -69,7 +69,7 @@ describe('who may read', () => {
   )
 
   test('everybody may ask for health, readiness, metrics and the interface', async () => {
-    const { get } = await served(database.url, { authenticator: undefined })
+    const { get } = await served(database.url, { authenticator: undefined, exposition: exposed() })
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
       expect((await get(path, {})).status, path).toBe(200)
     }

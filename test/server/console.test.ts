@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migratedDatabase, type TestDatabase } from '../support/database.js'
 import { packageRoot } from '../support/postgres/package-root.js'
-import { PATH, served } from './served.js'
+import { served } from './served.js'
 
 const FOLDER = join(packageRoot(), 'src/console')
 
@@ -82,18 +82,4 @@ describe('the console', () => {
     const { get } = await served(database.url, { traceUrl })
     expect((await get('/console/settings.json', {})).body).toMatchObject({ traceUrl })
   })
-})
-
-test('the metrics are those of docs/api.md', async () => {
-  const audit = { emitted: 1, written: 1, pending: 0 }
-  const { get } = await served(database.url, { stats: () => audit as never })
-  await get(PATH)
-  const { text } = await get('/metrics', {})
-  const exposed = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
-  const page = readFileSync(join(packageRoot(), 'docs/api.md'), 'utf8')
-  const documented = [...page.matchAll(/^\| `(noetl_\w+)`/gm)].map(([, name]) => name)
-  expect(new Set(exposed)).toEqual(new Set(documented))
-  for (const line of text.split('\n').filter((one) => one !== '' && !one.startsWith('#'))) {
-    expect(line).toMatch(/^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [\d.e+-]+$/)
-  }
 })

@@ -76,7 +76,7 @@ describe('the OpenAPI document', () => {
       const understood: string[] = []
       for (const name of names) {
         const { body } = await get(`${path.replace('{audit_id}', '5')}?${name}=%00`)
-        if (body['parameter'] === name && !String(body['detail']).includes('is no parameter'))
+        if (body['parameter'] === name && !String(body['detail']).includes('is not a parameter'))
           understood.push(name)
       }
       expect(described.sort(), path).toEqual(understood.sort())

@@ -1,12 +1,14 @@
 import { createAudit } from 'otel-audit'
 import { Trail } from 'otel-audit/query'
 import { bearerToken, serveTrail, type ServeOptions } from 'otel-audit/server'
+import { metrics } from '@opentelemetry/api'
 import { onTestFinished } from 'vitest'
+import { prometheusMetrics } from '../../src/server/prometheus.js'
 
 export const TOKEN = 'canary-token-81c2'
 export const PATH = '/api/internal/secret-audit'
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
@@ -17,6 +19,15 @@ export interface Served {
   readonly url: string
   /** GET, with the token unless `headers` say otherwise. */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>
+}
+
+/** The metrics of this process, until the test ends. */
+export function exposed(): () => Promise<string> {
+  metrics.disable()
+  const found = prometheusMetrics()
+  if (found === undefined) throw new Error('there is another MeterProvider')
+  onTestFinished(() => found.close())
+  return found.exposition
 }
 
 /** A server on a database of its own test, until the test ends. */

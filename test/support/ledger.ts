@@ -9,7 +9,7 @@ import { anEvent } from './events.js'
 import type { TrailRow } from './trail.js'
 
 /** What a strict caller was told. */
-export type Answer = Receipt | AuditError
+type Answer = Receipt | AuditError
 
 export interface Submission {
   readonly event: AuditEvent

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib'
 import type { OtlpAttribute, OtlpSpan } from '../../examples/wallet/demo/otlp-receiver.js'
 import { decodeTraceRequest } from './otlp-protobuf.js'
 
-export { attributeOf, type OtlpSpan, SERVER_KIND } from '../../examples/wallet/demo/otlp-receiver.js'
+export { attributeOf, SERVER_KIND } from '../../examples/wallet/demo/otlp-receiver.js'
 
 /** The span of a committed block, which is no record's. */
 const BLOCK_SPAN = 'secret_audit commit'

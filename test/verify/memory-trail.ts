@@ -12,7 +12,7 @@ import type { AuditEvent } from '../../src/event/event.js'
 import { anEvent, batchOf } from '../support/events.js'
 
 export const LOG = 'otel-audit/wallet'
-export const NOW = 1_764_153_600_000_000
+const NOW = 1_764_153_600_000_000
 
 /** A row as the table has it. */
 export interface StoredRow {

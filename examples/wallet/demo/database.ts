@@ -101,7 +101,7 @@ async function reach(url: string): Promise<void> {
 }
 
 /** One statement on a connection of its own. */
-export async function query<Row extends QueryResultRow>(
+async function query<Row extends QueryResultRow>(
   url: string,
   sql: string,
   values: unknown[] = [],

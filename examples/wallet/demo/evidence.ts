@@ -44,7 +44,7 @@ async function scrape({ services }: Stage): Promise<Record<string, string>> {
 }
 
 /** Whether the audit span of a row is there, and all that it hangs on. */
-export function isTraced(row: TrailRow, spans: readonly OtlpSpan[]): boolean {
+function isTraced(row: TrailRow, spans: readonly OtlpSpan[]): boolean {
   const audit = spans.find(({ spanId, traceId }) => spanId === row.span_id && traceId === row.trace_id)
   return audit !== undefined && rootOf(audit, spans) !== undefined
 }

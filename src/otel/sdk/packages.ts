@@ -20,7 +20,7 @@ export interface SpanExporterLike {
 }
 
 /** What is used of `@opentelemetry/sdk-trace`; both SDK lines have these signatures. */
-export interface SdkTrace {
+interface SdkTrace {
   readonly BatchSpanProcessor: new (options: {
     readonly exporter: SpanExporterLike
     readonly maxQueueSize?: number | undefined

@@ -29,7 +29,7 @@ interface ExistingColumn {
   readonly hasDefault: boolean
 }
 
-export interface ExistingIndex {
+interface ExistingIndex {
   readonly name: string
   readonly primary: boolean
   readonly valid: boolean

@@ -18,9 +18,9 @@ export interface MigrationStep {
  * How long a step may wait for a lock, while inserts queue up behind it. Longer than the server's `deadlock_timeout`
  * (1 s), after which an autovacuum that is in the way gets cancelled; shorter than a strict caller's deadline (5 s).
  */
-export const LOCK_TIMEOUT = '3s'
+const LOCK_TIMEOUT = '3s'
 /** How often a step is tried; with the pauses between, about five minutes. */
-export const LOCK_ATTEMPTS = 30
+const LOCK_ATTEMPTS = 30
 const PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 8000
 

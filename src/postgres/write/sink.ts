@@ -43,7 +43,7 @@ export interface PostgresAuditSinkOptions {
 export const DEFAULT_ANSWER_TIMEOUT_MS = 5000
 
 /** After how long without a row an idle block is written, when nothing else is said, in ms. */
-export const DEFAULT_IDLE_AFTER_MS = 60_000
+const DEFAULT_IDLE_AFTER_MS = 60_000
 
 /** How long the last block may take when the sink is closed, in ms. */
 const LONGEST_CLOSING_BLOCK_MS = 2000

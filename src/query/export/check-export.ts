@@ -18,7 +18,7 @@ export interface ExportFinding {
 /**
  * Reads a manifest.
  *
- * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` for what is none
+ * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` for what is not a manifest
  */
 export function parseManifest(text: string): ExportManifest {
   const manifest = parsedJson(text)
@@ -61,7 +61,7 @@ export async function checkFile(manifestPath: string, manifest: ExportManifest):
   const hash = createHash('sha256')
   let bytes = 0
   try {
-    // A name of another directory is nobody's of ours.
+    // Never a file of another directory, whatever the manifest says.
     const name = manifest.file.replaceAll(/.*[\\/]/g, '')
     for await (const chunk of createReadStream(join(dirname(manifestPath), name))) {
       hash.update(chunk as Buffer)

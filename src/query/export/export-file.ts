@@ -169,7 +169,10 @@ async function begun(options: ExportOptions, given: string): Promise<Checkpoint 
 async function requireDirectory(file: string): Promise<void> {
   const directory = dirname(file)
   if ((await stat(directory).catch(() => undefined))?.isDirectory() !== true) {
-    throw new AuditError('AUDIT_EXPORT', `there is no directory ${directory}: make it, or name another file`)
+    throw new AuditError(
+      'AUDIT_EXPORT',
+      `there is no directory ${directory}: create it, or name another file`,
+    )
   }
   await access(directory, constants.W_OK).catch((error: unknown) => {
     throw notWritten(file, error)
@@ -181,7 +184,7 @@ function notWritten(file: string, error: unknown): AuditError {
   const why = `${file} cannot be written (${code ?? message})`
   return new AuditError(
     'AUDIT_EXPORT',
-    `${why}: look at its directory, and go on with --resume if ${partOf(file)} is there`,
+    `${why}: check its directory, and continue with --resume if ${partOf(file)} exists`,
     { cause: error },
   )
 }
@@ -190,7 +193,7 @@ async function refuseExisting(file: string): Promise<void> {
   if (await stat(file).catch(() => undefined)) {
     throw new AuditError(
       'AUDIT_EXPORT',
-      `${file} is there already; an export never writes over a file: name another, or remove it`,
+      `${file} exists already; an export never overwrites a file: name another, or remove it`,
     )
   }
 }
@@ -205,11 +208,11 @@ async function checkpointOf(
     if (!isThere) return undefined
     throw new AuditError(
       'AUDIT_EXPORT',
-      `an export to ${file} was begun and not finished: go on with --resume, or remove ${partOf(file)} and ${checkpointFile(file)}`,
+      `an export to ${file} was started and not finished: continue with --resume, or remove ${partOf(file)} and ${checkpointFile(file)}`,
     )
   }
   if (!isThere) {
-    throw new AuditError('AUDIT_EXPORT', `no export to ${file} was begun: begin it without --resume`)
+    throw new AuditError('AUDIT_EXPORT', `no export to ${file} was started: start it without --resume`)
   }
   // Killed before its first checkpoint: there is nothing to go on with.
   if (text === undefined) return undefined
@@ -217,13 +220,13 @@ async function checkpointOf(
   if (checkpoint === undefined) {
     throw new AuditError(
       'AUDIT_EXPORT',
-      `${checkpointFile(file)} is damaged: remove it and ${partOf(file)}, and begin without --resume`,
+      `${checkpointFile(file)} is damaged: remove it and ${partOf(file)}, and start without --resume`,
     )
   }
   if (checkpoint.given === given && checkpoint.format === format) return checkpoint
   throw new AuditError(
     'AUDIT_EXPORT',
-    `the export to ${file} that was begun is another one (${checkpoint.format}, ${checkpoint.given}): repeat its filters and format`,
+    `the export to ${file} that was started is another one (${checkpoint.format}, ${checkpoint.given}): repeat its filters and format`,
   )
 }
 

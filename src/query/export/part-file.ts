@@ -33,7 +33,7 @@ export class PartFile {
       await handle.close()
       throw new AuditError(
         'AUDIT_EXPORT',
-        `${partOf(file)} is shorter than when it was interrupted; begin anew`,
+        `${partOf(file)} is shorter than when it was interrupted; start again without --resume`,
       )
     }
     await handle.truncate(bytes)

@@ -27,7 +27,7 @@ export interface ProcessReport {
 }
 
 /** An environment that could not be read, and was set aside. */
-export interface DamagedReport {
+interface DamagedReport {
   readonly path: string
   readonly reason: string
   readonly fileBytes: number

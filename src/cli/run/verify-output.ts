@@ -1,9 +1,9 @@
-import type { AnchorCoverage } from '../verify/anchors.js'
-import { chainState, type ChainState } from '../verify/chain-state.js'
-import type { Finding } from '../verify/finding.js'
-import type { RowCoverage } from '../verify/row-walk.js'
-import type { Trust } from '../verify/trust.js'
-import type { VerifyProgress, VerifyReport } from '../verify/verify.js'
+import type { AnchorCoverage } from '../../verify/anchors.js'
+import { chainState, type ChainState } from '../../verify/chain-state.js'
+import type { Finding } from '../../verify/finding.js'
+import type { RowCoverage } from '../../verify/row-walk.js'
+import type { Trust } from '../../verify/trust.js'
+import type { VerifyProgress, VerifyReport } from '../../verify/verify.js'
 
 export type VerifyFormat = 'table' | 'json' | 'ndjson'
 
@@ -12,7 +12,7 @@ const MOST_SHOWN = 1000
 
 const PROGRESS_EVERY_MS = 1000
 
-interface Summary {
+interface ReportSummary {
   readonly result: 'nothing found' | 'findings'
   readonly findings: Readonly<Record<string, number>>
   /** When the snapshot was taken, ISO 8601. */
@@ -83,11 +83,11 @@ export class VerifyOutput {
       write({ type: 'report', ...summary })
     } else {
       if (this.#shown > MOST_SHOWN) process.stdout.write(`… and ${grouped(this.#shown - MOST_SHOWN)} more\n`)
-      process.stdout.write(table(summary))
+      process.stdout.write(readable(summary))
     }
   }
 
-  #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): Summary {
+  #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
     const count = (state: ChainState): number => states.filter((other) => other === state).length
     const unenrolled =
@@ -119,7 +119,7 @@ export class VerifyOutput {
   }
 }
 
-function table(summary: Summary): string {
+function readable(summary: ReportSummary): string {
   const { chains, rows, anchors, findings, openTails } = summary
   const found = Object.entries(findings).map(([code, count]) => `${grouped(count)} ${code}`)
   const shown = openTails.slice(0, MOST_TAILS)
@@ -127,10 +127,12 @@ function table(summary: Summary): string {
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
     `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
     `blocks     ${grouped(summary.blocks)}`,
-    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in blocks that are retired in part${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are there although the trust file says that they were retired` : ''}`,
-    `losses     ${grouped(summary.lost)} events, as the writers say themselves`,
+    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}`,
+    `losses     ${grouped(summary.lost)} events, as reported by the writers`,
     `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}`,
-    ...(openTails.length === 0 ? [] : ['open tails (only anchors show what is cut off at the end of these)']),
+    ...(openTails.length === 0
+      ? []
+      : ['open tails (only anchors reveal what was cut off at the end of these)']),
     ...shown.map(
       ({ chain, service, instance, state, lastBlock, since }) =>
         `           ${chain} ${state} since ${since}, block ${lastBlock}${service ? `, ${service}` : ''}${instance ? ` ${instance}` : ''}`,

@@ -1,15 +1,15 @@
+import { errorText } from '../../host/error-text.js'
 import { hostname, userInfo } from 'node:os'
-import { errorText } from '../host/error-text.js'
-import { createAudit } from '../audit/audit.js'
-import { AuditError } from '../errors.js'
-import { Outcome } from '../event/vocabulary.js'
-import { type Reading, readingFields, type Principal } from '../event/self-rows.js'
-import { Trail } from '../query/trail.js'
-import type { ReadSettings } from '../options/read-options.js'
-import { resolveReadOptions } from '../options/resolve.js'
-import type { Flags } from './read-flags.js'
+import { createAudit } from '../../audit/audit.js'
+import { AuditError } from '../../errors.js'
+import { Outcome } from '../../event/vocabulary.js'
+import type { ReadSettings } from '../../options/read-options.js'
+import { resolveReadOptions } from '../../options/resolve.js'
+import { type Principal, type Reading, readingFields } from '../../event/self-rows.js'
+import { Trail } from '../../query/trail.js'
+import type { Flags } from '../read-flags.js'
 
-/** Whoever runs the command line can ask the database itself: here the key guards against typing errors only. */
+/** A user of the command line can query the database directly: here the key guards against typing errors only. */
 const CURSOR_KEY = 'otel-audit command line'
 
 /** A command's access to the trail: every read is recorded before its rows are shown. */
@@ -27,7 +27,7 @@ export async function withTrail(flags: Flags, work: (session: ReadSession) => Pr
   const trail = openTrail(settings, CURSOR_KEY, 'otel-audit cli')
   const isRecorded = flags['unrecorded'] !== true
   const audit = isRecorded ? createAudit({ databaseUrl, schema, serviceName: 'otel-audit' }) : undefined
-  if (!isRecorded) process.stderr.write('otel-audit: this read leaves no row in the trail (--unrecorded)\n')
+  if (!isRecorded) process.stderr.write('otel-audit: this read is not recorded in the trail (--unrecorded)\n')
   try {
     await work({
       trail,
@@ -89,14 +89,14 @@ export function openTrail(
 
 function notRecorded(cause: unknown): AuditError {
   const why = errorText(cause)
-  const problem = `nothing is shown, since the row about this read could not be written: ${why}`
+  const problem = `nothing is shown, because the row about this read could not be written: ${why}`
   const option = refusedOption(cause)
   if (option !== undefined) {
     return new AuditError('AUDIT_READ_FAILED', problem, { cause, remedy: option.remedy })
   }
   return new AuditError(
     'AUDIT_READ_FAILED',
-    `${problem}. Read with a login that also has the writer role (--database-url), or say --unrecorded`,
+    `${problem}. Read with a login that also has the writer role (--database-url), or use --unrecorded`,
     { cause },
   )
 }

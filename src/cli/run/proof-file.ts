@@ -1,15 +1,15 @@
 import { open } from 'node:fs/promises'
-import { parseBlock } from '../chain/block-parse.js'
-import { parseNote } from '../chain/note.js'
-import { checkRowProof } from '../verify/row-proof.js'
-import type { Trust } from '../verify/trust.js'
-import { AuditError } from '../errors.js'
-import { proofOfRow } from '../postgres/read/row-proof.js'
-import type { Snapshot } from '../postgres/read/snapshot.js'
+import { parseBlock } from '../../chain/block-parse.js'
+import { parseNote } from '../../chain/note.js'
+import { AuditError } from '../../errors.js'
+import { proofOfRow } from '../../postgres/read/row-proof.js'
+import type { Snapshot } from '../../postgres/read/snapshot.js'
+import { checkRowProof } from '../../verify/row-proof.js'
+import type { Trust } from '../../verify/trust.js'
 import { textOf } from './verify-input.js'
 
 /**
- * Writes a row with everything that proves it. It is not checked here: that is for whoever gets it.
+ * Writes a row with everything that proves it. It is not checked here: that is for its recipient.
  *
  * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when there is no such row, it has no block, or the file cannot be written;
  *   `AUDIT_EVIDENCE_REFUTED` when its block cannot prove it
@@ -34,7 +34,7 @@ export async function checkProofFile(path: string, trust: Trust): Promise<boolea
         `proven     row ${event.auditId}, ${new Date(event.occurredAt / 1000).toISOString()}`,
         `           ${operation} ${JSON.stringify(credential)}: ${outcome}`,
         `by         index ${index} of block ${block.number} of chain ${block.chain}, log ${block.log}`,
-        `enrolled   ${enrolled ? 'yes' : 'no: nothing says that the chain is the operator’s'}`,
+        `enrolled   ${enrolled ? 'yes' : 'no: no key of the trust file signed the chain’s first block'}`,
         '',
       ].join('\n'),
     )

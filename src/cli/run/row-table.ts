@@ -1,4 +1,4 @@
-import type { TrailRow } from '../query/row.js'
+import type { TrailRow } from '../../query/row.js'
 import type { TableColumn } from './table.js'
 
 /** Nothing went wrong. */

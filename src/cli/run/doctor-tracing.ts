@@ -1,11 +1,12 @@
-import type { Diagnosis } from '../postgres/diagnose.js'
-import type { HealthFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../../contract/sink.js'
+import { locateSdkNode } from '../../otel/sdk/packages.js'
+import type { Diagnosis } from '../../postgres/diagnose.js'
 
 /**
  * What the environment says about tracing, as far as it can be seen from outside of the service: rows are stored whatever
  * it says, but for a configuration that the pipeline refuses.
  */
-export async function diagnoseTracing(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
+export function diagnoseTracing(env: NodeJS.ProcessEnv): Diagnosis {
   const check = 'tracing'
   const findings: HealthFinding[] = []
   const say = (level: HealthFinding['level'], message: string): void =>
@@ -22,11 +23,10 @@ export async function diagnoseTracing(env: NodeJS.ProcessEnv): Promise<Diagnosis
       'OTEL_SDK_DISABLED=true: rows are stored, and no trace shows them: unset OTEL_SDK_DISABLED',
     )
   }
-  return { check, state: await sdkState(), findings }
+  return { check, state: sdkState(), findings }
 }
 
-async function sdkState(): Promise<string> {
-  const { locateSdkNode } = await import('../otel/sdk/packages.js')
+function sdkState(): string {
   try {
     locateSdkNode()
     return 'the audit spans go where the environment says'

@@ -49,7 +49,7 @@ function lengthOf(text = ''): number {
 }
 
 /** Text that does nothing to a terminal. */
-export function visible(text: string): string {
+function visible(text: string): string {
   return text.replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

@@ -1,8 +1,10 @@
+import { errorText } from '../../host/error-text.js'
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { errorText } from '../host/error-text.js'
-import type { Diagnosis } from '../postgres/diagnose.js'
-import type { HealthFinding } from '../contract/sink.js'
+import type { HealthFinding } from '../../contract/sink.js'
+import type { Diagnosis } from '../../postgres/diagnose.js'
+import { inspectDirectory, nearestExisting } from '../../spool/directories/directory.js'
+import { listSpools } from '../../spool/directories/list.js'
 
 /** `f_type` of file systems that are on another machine: NFS, SMB, CIFS, SMB2, Ceph, 9P. */
 const ON_THE_NETWORK: ReadonlySet<number> = new Set([
@@ -20,7 +22,6 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   const say = (level: HealthFinding['level'], message: string): void =>
     void findings.push({ level, check, message })
   if (!isInstalled('lmdb')) say('error', 'lmdb is not installed: npm install lmdb')
-  const { inspectDirectory, nearestExisting } = await import('../spool/directories/directory.js')
   let found: 'missing' | 'wide' | 'fit' | undefined
   try {
     found = await inspectDirectory(directory)
@@ -30,14 +31,13 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   } catch (error) {
     say('error', errorText(error))
   }
-  const state = found === 'missing' ? `${directory}, which the service will make` : directory
+  const state = found === 'missing' ? `${directory}, which the service will create` : directory
   return { check, state, findings }
 }
 
 type Say = (level: HealthFinding['level'], message: string) => void
 
 async function lookAt(directory: string, say: Say): Promise<void> {
-  const { listSpools } = await import('../spool/directories/list.js')
   const { processes, damaged } = await listSpools(directory)
   const aside = processes.reduce((sum, { quarantined }) => sum + quarantined, 0)
   if (aside > 0 || damaged.length > 0) {
@@ -49,7 +49,7 @@ async function lookAt(directory: string, say: Say): Promise<void> {
     const events = left.reduce((sum, { entries }) => sum + entries, 0)
     say(
       'warning',
-      `${events} events of dead processes wait: start the service with this directory, which stores them`,
+      `${events} events of dead processes wait: start the service with this directory to store them`,
     )
   }
 }
@@ -57,12 +57,12 @@ async function lookAt(directory: string, say: Say): Promise<void> {
 async function lookAtDisk(existing: string, maxBytes: number, say: Say): Promise<void> {
   const { type, bavail, bsize } = await statfs(existing)
   if (ON_THE_NETWORK.has(type)) {
-    say('error', `${existing} is on a network file system; name a directory on a local disk`)
+    say('error', `${existing} is on a network file system; use a directory on a local disk`)
   }
   const free = bavail * bsize
   if (free < maxBytes) {
     const most = `spoolBytes is ${maxBytes}, and the disk has ${free} bytes free`
-    say('warning', `${most}; make space, or set NOETL_SECRET_AUDIT_SPOOL_BYTES=${Math.floor(free / 2)}`)
+    say('warning', `${most}; free space, or set NOETL_SECRET_AUDIT_SPOOL_BYTES=${Math.floor(free / 2)}`)
   }
 }
 

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { Anchors, readAnchors } from '../verify/anchors.js'
-import { NO_TRUST, parseTrust, type Trust } from '../verify/trust.js'
-import { AuditError } from '../errors.js'
+import { AuditError } from '../../errors.js'
+import { Anchors, readAnchors } from '../../verify/anchors.js'
+import { NO_TRUST, parseTrust, type Trust } from '../../verify/trust.js'
 
 export async function trustFrom(path: string | undefined): Promise<Trust> {
   return path === undefined ? NO_TRUST : parseTrust(await textOf(path))
@@ -35,6 +35,6 @@ function unreadable(path: string, error: unknown): AuditError {
   if (error instanceof AuditError) return error
   const code = String((error as { code?: unknown }).code)
   return new AuditError('AUDIT_EVIDENCE_MALFORMED', `${path} cannot be read (${code})`, {
-    remedy: 'Name a file that is there, and that this user may read.',
+    remedy: 'Name an existing file that this user may read.',
   })
 }

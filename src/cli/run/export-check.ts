@@ -1,5 +1,3 @@
-import type { Anchors } from '../verify/anchors.js'
-import type { IdRange } from '../verify/source.js'
 import {
   addAnchors,
   checkFile,
@@ -7,9 +5,11 @@ import {
   type ExportFinding,
   idsOf,
   parseManifest,
-} from '../query/export/check-export.js'
-import type { ExportManifest } from '../query/export/manifest.js'
-import { Trail } from '../query/trail.js'
+} from '../../query/export/check-export.js'
+import type { ExportManifest } from '../../query/export/manifest.js'
+import { Trail } from '../../query/trail.js'
+import type { Anchors } from '../../verify/anchors.js'
+import type { IdRange } from '../../verify/source.js'
 import { Progress } from './progress.js'
 import { textOf } from './verify-input.js'
 
@@ -23,7 +23,7 @@ export class ExportCheck {
     this.#manifest = manifest
   }
 
-  /** @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when it cannot be read, or is no manifest */
+  /** @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when it cannot be read, or is not a manifest */
   static async open(path: string): Promise<ExportCheck> {
     return new ExportCheck(path, parseManifest(await textOf(path)))
   }

@@ -1,0 +1,102 @@
+import { errorText } from '../../host/error-text.js'
+import type { Command } from 'commander'
+import { maskedDatabaseUrl } from '../../options/database-url.js'
+import type { OptionSpec } from '../../options/option-spec.js'
+import { type AuditSettings, OPTIONS } from '../../options/options.js'
+import { resolveOptions } from '../../options/resolve.js'
+import { diagnoseStore, type Diagnosis } from '../../postgres/diagnose.js'
+import { checkEnrolment, enrolmentFindings } from '../../postgres/write/enrolment.js'
+import { diagnoseSpool } from './doctor-spool.js'
+import { diagnoseTracing } from './doctor-tracing.js'
+
+interface DoctorFlags {
+  readonly databaseUrl?: string
+  readonly schema?: string
+  readonly format: string
+}
+
+export async function run({ databaseUrl, schema, format }: DoctorFlags, command: Command): Promise<void> {
+  if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
+  const settings = resolveOptions({ databaseUrl, schema }, process.env)
+  const diagnoses = [
+    ...(await diagnoseDatabase(settings)),
+    diagnoseEnrolment(settings),
+    await diagnoseSpool(settings.spoolDirectory, settings.spoolBytes),
+    diagnoseTracing(process.env),
+  ]
+  const isFit = diagnoses.every(({ findings }) => findings.every(({ level }) => level !== 'error'))
+  const configuration = understood(settings)
+  process.stdout.write(
+    format === 'json'
+      ? `${JSON.stringify({ ok: isFit, configuration, checks: diagnoses }, undefined, 2)}\n`
+      : readable(configuration, diagnoses, isFit),
+  )
+  if (!isFit) process.exitCode = 1
+}
+
+async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagnosis[]> {
+  if (settings.databaseUrl === undefined) {
+    const message = 'no database is given: set DATABASE_URL or NOETL_SECRET_AUDIT_DATABASE_URL'
+    return [
+      { check: 'connection', state: 'none', findings: [{ level: 'error', check: 'connection', message }] },
+    ]
+  }
+  const { databaseUrl, schema, synchronousCommit, answerTimeoutMs } = settings
+  return diagnoseStore({
+    databaseUrl,
+    schema,
+    synchronousCommit,
+    answerTimeoutMs,
+    applicationName: 'otel-audit doctor',
+  })
+}
+
+function diagnoseEnrolment(settings: AuditSettings): Diagnosis {
+  const check = 'enrolment'
+  const { enrolmentKey, enrolmentKeyFile } = settings
+  const state = enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none: chains are not enrolled') : 'a key'
+  try {
+    checkEnrolment(settings)
+    return { check, state, findings: enrolmentFindings(settings) }
+  } catch (error) {
+    const message = errorText(error)
+    return { check, state, findings: [{ level: 'error', check, message }] }
+  }
+}
+
+/** Every option as it was understood; passwords are masked. */
+function understood(settings: AuditSettings): Record<string, string> {
+  const lines = Object.entries<OptionSpec>(OPTIONS).map(([name, spec]) => {
+    const value = settings[name as keyof AuditSettings]
+    if (value === undefined) return [name, 'not set']
+    return [
+      name,
+      spec.kind === 'databaseUrl'
+        ? maskedDatabaseUrl(String(value))
+        : 'secret' in spec
+          ? '***'
+          : String(value),
+    ]
+  })
+  return Object.fromEntries(lines) as Record<string, string>
+}
+
+function readable(
+  configuration: Readonly<Record<string, string>>,
+  diagnoses: readonly Diagnosis[],
+  isFit: boolean,
+): string {
+  const width = Math.max(...Object.keys(configuration).map((name) => name.length))
+  const lines = [
+    'Configuration',
+    ...Object.entries(configuration).map(([k, v]) => `  ${k.padEnd(width)}  ${v}`),
+  ]
+  lines.push('', 'Checks')
+  for (const { check, state, findings } of diagnoses) {
+    if (findings.length === 0) lines.push(`  ok       ${check}: ${state}`)
+    for (const { level, check: what, message } of findings)
+      lines.push(`  ${level.padEnd(7)}  ${what}: ${message}`)
+  }
+  lines.push('', isFit ? 'Records would be durable.' : 'Records would not be durable.', '')
+  return lines.join('\n')
+}

@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import type { Command } from 'commander'
+import { Outcome } from '../../event/vocabulary.js'
+import { CSV_HEAD, rowCsv } from '../../query/csv.js'
+import { checkExport, exportToFile, settledFilter } from '../../query/export/export-file.js'
+import { describeFilter, parseFilter, type TrailFilter } from '../../query/filter.js'
+import { rowJson } from '../../query/row.js'
+import { filterOf, type Flags } from '../read-flags.js'
+import { Progress } from './progress.js'
+import { type ReadSession, withTrail } from './read-session.js'
+
+const FORMATS = ['ndjson', 'csv'] as const
+type Format = (typeof FORMATS)[number]
+
+export async function run(flags: Flags, command: Command): Promise<void> {
+  const format = FORMATS.find((known) => known === flags['format'])
+  if (format === undefined) command.error(`--format must be ndjson or csv, not ${String(flags['format'])}`)
+  if (flags['resume'] === true && flags['output'] === undefined) command.error('--resume needs --output')
+  const filter = settledFilter(filterOf(flags))
+  const described = describeFilter(parseFilter(filter))
+  await withTrail(flags, async (session) => {
+    const { output } = flags
+    const job = { session, filter, described, format }
+    await (typeof output === 'string' ? toFile(job, output, flags['resume'] === true) : toStandardOutput(job))
+  })
+}
+
+interface ExportJob {
+  readonly session: ReadSession
+  readonly filter: TrailFilter
+  readonly described: string
+  readonly format: Format
+}
+
+const EXIT_INTERRUPTED = 3
+
+async function toFile(
+  { session, filter, described, format }: ExportJob,
+  file: string,
+  resume: boolean,
+): Promise<void> {
+  const { trail, record } = session
+  const stop = new AbortController()
+  let written = 0
+  const onSignal = (): void => stop.abort()
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const progress = new Progress('rows')
+  const options = {
+    file,
+    format,
+    filter,
+    resume,
+    signal: stop.signal,
+    onRows: (count: number) => {
+      written += count
+      progress.add(count)
+    },
+  }
+  try {
+    // Something wrong with the files is not recorded as an export.
+    await checkExport(options)
+    await record({ what: 'export', filter: described }, Outcome.Started)
+    const { manifest, rows } = await exportToFile(trail, options).catch(
+      async (error: unknown) =>
+        await failed(record, { what: 'export', filter: described, rows: written }, error),
+    )
+    progress.end()
+    if (manifest === undefined) {
+      await record({ what: 'export', filter: described, rows }, Outcome.Stopped)
+      process.stderr.write(
+        `Interrupted after ${rows} rows. Run the same command with --resume to continue.\n`,
+      )
+      process.exitCode = EXIT_INTERRUPTED
+      return
+    }
+    await record({ what: 'export', filter: described, rows, sha256: manifest.sha256 })
+    process.stdout.write(`${rows} rows, ${manifest.bytes} bytes, sha256 ${manifest.sha256}\n`)
+  } finally {
+    progress.end()
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  }
+}
+
+/** How it ended is a row too. Where that cannot be written either, the first error is the one to look at. */
+async function failed(
+  record: ReadSession['record'],
+  reading: Parameters<ReadSession['record']>[0],
+  error: unknown,
+): Promise<never> {
+  await record(reading, Outcome.Other).catch(() => {})
+  throw error
+}
+
+async function toStandardOutput({ session, filter, described, format }: ExportJob): Promise<void> {
+  const { trail, record } = session
+  await record({ what: 'export', filter: described }, Outcome.Started)
+  let isGone = false
+  // The reader of the pipe has had enough.
+  process.stdout.once('error', () => {
+    isGone = true
+  })
+  const write = async (text: string): Promise<void> => {
+    if (!isGone && !process.stdout.write(text)) {
+      await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]).catch(() => {})
+    }
+  }
+  let rows = 0
+  if (format === 'csv') await write(CSV_HEAD)
+  try {
+    for await (const page of trail.pages(filter)) {
+      if (isGone) break
+      rows += page.rows.length
+      await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
+    }
+  } catch (error) {
+    await failed(record, { what: 'export', filter: described, rows }, error)
+  }
+  await record({ what: 'export', filter: described, rows }, isGone ? Outcome.Stopped : Outcome.Ok)
+}

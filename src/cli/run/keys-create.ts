@@ -1,0 +1,62 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
+import { isKeyName, NoteSigner } from '../../chain/note-key.js'
+import { resolveOptions } from '../../options/resolve.js'
+
+interface CreateFlags {
+  readonly origin?: string
+  readonly databaseUrl?: string
+  readonly out?: string
+}
+
+export async function run({ origin, databaseUrl, out }: CreateFlags, command: Command): Promise<void> {
+  if (out === undefined) command.error('--out FILE is required: the file for the private key')
+  const log = logName(origin, databaseUrl)
+  if (log === undefined)
+    command.error(
+      'no log is given: use --origin, or set NOETL_SECRET_AUDIT_ORIGIN, or DATABASE_URL to name it after the database',
+    )
+  if (!isKeyName(log)) {
+    command.error(
+      `the origin (--origin, NOETL_SECRET_AUDIT_ORIGIN) must not contain spaces, plus signs or control characters; got ${JSON.stringify(log)}`,
+    )
+  }
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const { verifierKey } = new NoteSigner(enrolmentKeyName(log), privateKey)
+  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  if (out === '-') {
+    process.stdout.write(pem)
+    process.stderr.write(`enrolment ${verifierKey}\n`)
+    return
+  }
+  await writePrivate(out, pem)
+  process.stdout.write(`enrolment ${verifierKey}\n`)
+}
+
+function logName(origin: string | undefined, databaseUrl: string | undefined): string | undefined {
+  const settings = resolveOptions({ origin, databaseUrl }, process.env)
+  if (settings.origin !== undefined) return settings.origin
+  if (settings.databaseUrl === undefined) return undefined
+  const database = URL.canParse(settings.databaseUrl)
+    ? decodeURIComponent(new URL(settings.databaseUrl).pathname.slice(1))
+    : ''
+  return database === '' ? undefined : logNameFor(database)
+}
+
+/** Never over something that is there: it may be the only copy of a key. */
+async function writePrivate(path: string, pem: string): Promise<void> {
+  try {
+    await writeFile(path, pem, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    const code = String((error as { code?: unknown }).code)
+    const problem = `the private key cannot be written to ${path} (${code})`
+    throw new Error(
+      code === 'EEXIST'
+        ? `${problem}: an existing file is never overwritten, use another name`
+        : `${problem}: name a file in an existing directory that this user may write to`,
+      { cause: error },
+    )
+  }
+}

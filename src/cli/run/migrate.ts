@@ -1,0 +1,47 @@
+import { AuditError } from '../../errors.js'
+import { resolveOptions } from '../../options/resolve.js'
+import { migrate, type MigrateReport } from '../../postgres/migrate/migrate.js'
+
+interface MigrateFlags {
+  readonly databaseUrl?: string
+  readonly schema?: string
+  readonly roles?: boolean
+  readonly dryRun?: boolean
+}
+
+export async function run({
+  databaseUrl,
+  schema,
+  roles = false,
+  dryRun = false,
+}: MigrateFlags): Promise<void> {
+  const settings = resolveOptions({ databaseUrl, schema }, process.env)
+  if (settings.databaseUrl === undefined) {
+    throw new AuditError(
+      'AUDIT_INVALID_OPTION',
+      'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url',
+      { field: 'databaseUrl' },
+    )
+  }
+  const result = await migrate({
+    databaseUrl: settings.databaseUrl,
+    schema: settings.schema,
+    roles,
+    dryRun,
+    onProgress: (line) => process.stderr.write(`${line}\n`),
+  })
+  process.stdout.write(result.sql ?? summary(result))
+}
+
+function summary({ schema, applied, adopted, partitions, roles }: MigrateReport): string {
+  const migrations = applied.map(({ number, name }) => `${number} ${name.replaceAll('_', ' ')}`).join(', ')
+  const span = partitions.length < 2 ? partitions.join('') : `${partitions[0]} to ${partitions.at(-1)}`
+  return [
+    `schema      ${schema}`,
+    `migrations  ${migrations || 'none were missing'}`,
+    ...(adopted ? ['adopted     the existing table, as partition secret_audit_adopted'] : []),
+    `partitions  ${partitions.length === 0 ? 'none were missing' : `${partitions.length} made: ${span}`}`,
+    ...(roles.length > 0 ? [`roles       ${roles.join(', ')}`] : []),
+    '',
+  ].join('\n')
+}

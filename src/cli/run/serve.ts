@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
+import type { Command } from 'commander'
+import { createAudit } from '../../audit/audit.js'
+import { AuditError } from '../../errors.js'
+import { ComputedEvidence } from '../../query/evidence.js'
+import { authenticatorOf } from '../../server/authenticator-of.js'
+import { type PrometheusMetrics, prometheusMetrics } from '../../server/prometheus.js'
+import { serveTrail } from '../../server/serve.js'
+import type { Flags } from '../read-flags.js'
+import { openTrail, readSettings } from './read-session.js'
+import { trustFrom } from './verify-input.js'
+
+export async function run(flags: Flags, command: Command): Promise<void> {
+  const { port: given } = flags
+  if (given !== undefined && !/^\d{1,5}$/.test(String(given))) {
+    command.error(`--port must be an integer from 0 to 65535, not ${String(given)}`)
+  }
+  diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
+  const settings = readSettings(flags)
+  const authenticator = await authenticatorOf(settings)
+  const trust = await trustFrom(flags['trust'] as string | undefined)
+  const { databaseUrl, readerUrl, schema, host, port, corsOrigin, traceUrl, cursorKey } = settings
+  const prometheus = exposedMetrics()
+  const audit = createAudit({ databaseUrl, schema, serviceName: 'otel-audit' })
+  const trail = openTrail(settings, cursorKey, 'otel-audit serve')
+  try {
+    const server = await serveTrail({
+      trail,
+      audit: audit.service,
+      exposition: prometheus?.exposition,
+      authenticator,
+      evidence: new ComputedEvidence({ databaseUrl: readerUrl ?? databaseUrl, schema, trust }),
+      trust,
+      host,
+      port,
+      corsOrigin,
+      traceUrl,
+    })
+    process.stdout.write(`${server.url}\n`)
+    if (authenticator === undefined) {
+      process.stderr.write(
+        'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.\n',
+      )
+    }
+    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+    await server.close()
+  } finally {
+    await Promise.all([trail.close(), audit.close()])
+    await prometheus?.close()
+  }
+}
+
+/** For `/metrics`. Without the optional packages, or with a MeterProvider of the operator's, the server runs without. */
+function exposedMetrics(): PrometheusMetrics | undefined {
+  try {
+    const exposed = prometheusMetrics()
+    if (exposed === undefined)
+      warn('a MeterProvider is registered already, and metrics go where it sends them')
+    return exposed
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error
+    warn(error.message)
+    return undefined
+  }
+}
+
+function warn(why: string): void {
+  process.stderr.write(`/metrics is not available: ${why}\n`)
+}

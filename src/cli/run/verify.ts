@@ -1,0 +1,147 @@
+import { INT8_MAX } from '../../event/int8.js'
+import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
+import type { Command } from 'commander'
+import { AuditError } from '../../errors.js'
+import { resolveReadOptions } from '../../options/resolve.js'
+import { INSUFFICIENT_PRIVILEGE, mayNotRead } from '../../postgres/read/pool.js'
+import { Snapshot } from '../../postgres/read/snapshot.js'
+import { AUDIT_ID } from '../../query/parameter.js'
+import type { IdRange } from '../../verify/source.js'
+import { verify } from '../../verify/verify.js'
+import { ExportCheck } from './export-check.js'
+import { checkProofFile, writeProofFile } from './proof-file.js'
+import { anchorsFrom, trustFrom } from './verify-input.js'
+import { type VerifyFormat, VerifyOutput } from './verify-output.js'
+
+interface VerifyFlags {
+  readonly trust?: string
+  readonly anchors?: string
+  readonly from?: string
+  readonly to?: string
+  readonly chain?: string
+  readonly row?: string
+  readonly proof?: string
+  readonly manifest?: string
+  readonly format?: string
+  readonly readerUrl?: string
+  readonly databaseUrl?: string
+  readonly schema?: string
+}
+
+const EXIT_FINDINGS = 1
+const EXIT_NOT_CHECKED = 2
+
+/** Whatever goes wrong here means that nothing was verified: it must not look like a finding. */
+export async function run(flags: VerifyFlags, command: Command): Promise<void> {
+  try {
+    process.exitCode = await verifyBy(flags, command)
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error
+    process.stderr.write(`${error.message}\n${error.remedy}\n`)
+    process.exitCode = EXIT_NOT_CHECKED
+  }
+}
+
+async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
+  const trust = await trustFrom(flags.trust)
+  if (flags.proof !== undefined && flags.row === undefined) {
+    return (await checkProofFile(flags.proof, trust)) ? 0 : EXIT_FINDINGS
+  }
+  if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
+  if (flags.row !== undefined && !AUDIT_ID.test(flags.row)) command.error('--row takes an audit id')
+  const chain = chainOf(flags, command)
+  const range = rangeOf(flags, command)
+  const format = formatOf(flags, command)
+  const anchors = await anchorsFrom(flags.anchors)
+  const exported = await exportOf(flags, command)
+  exported?.addAnchors(anchors)
+  const ids = exported?.ids ?? range
+  const database = databaseOf(flags)
+  const reader = await Snapshot.open(database).catch((error: unknown) => {
+    throw explained(error, database.schema)
+  })
+  try {
+    if (flags.row !== undefined && flags.proof !== undefined) {
+      await writeProofFile(reader, BigInt(flags.row), flags.proof)
+      return 0
+    }
+    const output = new VerifyOutput(format, reader.now)
+    const found = (await exported?.check(database)) ?? []
+    for (const finding of found) output.finding(finding)
+    const report = await verify(reader, {
+      trust,
+      anchors,
+      selection: { chain, ids },
+      onFinding: (finding) => output.finding(finding),
+      onProgress: (progress) => output.progress(progress),
+    })
+    const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
+    output.report({ ...report, findings }, trust)
+    return findings.size === 0 ? 0 : EXIT_FINDINGS
+  } finally {
+    await reader.close()
+  }
+}
+
+async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportCheck | undefined> {
+  const { manifest, from, to, chain, row } = flags
+  if (manifest === undefined) return undefined
+  if ([from, to, chain, row].some((flag) => flag !== undefined)) {
+    command.error('--manifest already selects the rows: combine it with --trust and --anchors only')
+  }
+  return ExportCheck.open(manifest)
+}
+
+/** A missing right is that of a reader here; the sink, which opens the trail, speaks to writers. */
+function explained(error: unknown, schema: string): unknown {
+  const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
+  return code === INSUFFICIENT_PRIVILEGE ? mayNotRead(schema, (error as Error).cause) : error
+}
+
+/** Where `query` and `export` read, too. */
+function databaseOf({ readerUrl, databaseUrl, schema }: VerifyFlags): {
+  databaseUrl: string
+  schema: string
+} {
+  const settings = resolveReadOptions({ readerUrl, databaseUrl, schema }, process.env)
+  const url = settings.readerUrl ?? settings.databaseUrl
+  if (url !== undefined) return { databaseUrl: url, schema: settings.schema }
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    'no database is given: set NOETL_SECRET_AUDIT_READER_URL or DATABASE_URL, or use --reader-url or --database-url',
+    { field: 'databaseUrl' },
+  )
+}
+
+function chainOf({ chain }: VerifyFlags, command: Command): string | undefined {
+  if (chain === undefined) return undefined
+  const id = chain.replaceAll('-', '').toLowerCase()
+  if (!/^[0-9a-f]{32}$/.test(id)) command.error('--chain takes 32 hex digits')
+  return id
+}
+
+function formatOf({ format }: VerifyFlags, command: Command): VerifyFormat {
+  if (format === undefined) return process.stdout.isTTY ? 'table' : 'ndjson'
+  if (format !== 'table' && format !== 'json' && format !== 'ndjson') {
+    command.error(`--format must be table, json or ndjson, not ${format}`)
+  }
+  return format
+}
+
+/** Ids have their millisecond in them, so a time is a range of ids. */
+function rangeOf({ from, to }: VerifyFlags, command: Command): IdRange | undefined {
+  if (from === undefined && to === undefined) return undefined
+  const first = from === undefined ? 0n : idOf(from, firstIdOf)
+  const last = to === undefined ? INT8_MAX : idOf(to, lastIdOf)
+  if (first === undefined || last === undefined) {
+    command.error('--from and --to take an audit id, or an ISO 8601 time')
+  }
+  if (first > last) command.error('--from is after --to')
+  return { first, last }
+}
+
+function idOf(text: string, ofTime: (unixMs: number) => bigint): bigint | undefined {
+  if (/^\d{10,19}$/.test(text) || /^\d{1,3}$/.test(text)) return BigInt(text)
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isFinite(ms) ? ofTime(ms) : undefined
+}
