@@ -52,7 +52,13 @@ export type { SdkConfiguration, WithAuditPipeline } from './otel/sdk/with-sdk.js
 export type { DeadlinePolicy } from './service/deadline.js'
 export type { GuardedAccess, GuardFields, GuardOptions } from './service/guard.js'
 export type { StrictPolicy } from './service/mode.js'
-export type { AuditPipeline, RecordPolicy, ServiceIdentity, TicketRoute } from './contract/pipeline.js'
+export type {
+  AuditPipeline,
+  RecordContext,
+  RecordPolicy,
+  ServiceIdentity,
+  TicketRoute,
+} from './contract/pipeline.js'
 export type { RecordOptions } from './service/record-options.js'
 export { SecretAuditService, type SecretAuditServiceOptions } from './service/service.js'
 export type { AuditMode, Receipt, RowPlace, Ticket, TicketAnswer } from './contract/ticket.js'

@@ -126,7 +126,9 @@ export class Entry implements BatchEntry {
     return this.#doubt
   }
 
+  /** The one place that changes the phase. Whoever takes an event on takes it out of its lane first. */
   to(next: Phase): void {
+    invariant(this.waitsIn === undefined, 'an event went on while it waited in a lane')
     this.#phase = moved('an event', MOVES, this.#phase, next)
   }
 

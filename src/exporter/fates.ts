@@ -46,6 +46,8 @@ export interface FatesObserver {
 /**
  * The one place where an event's fate is written down: counted once, told once, its place in the queue given up.
  * What the *caller* is told is a different matter, and may come earlier: `Callers`.
+ *
+ * Each of them moves the event first: one that has its fate already does not get another, and is not counted again.
  */
 export class Fates {
   readonly #queue: AuditQueue
@@ -137,6 +139,7 @@ export class Fates {
   }
 
   stored(entry: Entry): void {
+    entry.to('settled')
     this.#metrics.countWrite(entry.event, 'written')
     this.#observer.stored(entry)
     this.#settle(entry, 'stored')
@@ -144,12 +147,14 @@ export class Fates {
 
   /** The database can never store it. */
   refused(entry: Entry, fault: SinkFault): void {
+    entry.to('settled')
     this.#countLoss(entry, 'refused', 'rejected', fault.message)
     this.#settle(entry, 'refused')
   }
 
   /** The database can never store it, and it is kept aside. */
   quarantined(entry: Entry, fault: SinkFault): void {
+    entry.to('settled')
     this.#metrics.count('records.quarantined')
     this.#name(entry, 'quarantined', fault.message)
     this.#settle(entry, 'quarantined')
@@ -157,6 +162,7 @@ export class Fates {
 
   /** The event is given up. */
   dropped(entry: Entry, reason: LossReason, message: string): void {
+    entry.to('settled')
     this.#countLoss(entry, 'dropped', reason, message)
     this.#settle(entry, 'dropped')
   }
@@ -190,7 +196,6 @@ export class Fates {
   }
 
   #settle(entry: Entry, fate: Fate): void {
-    entry.to('settled')
     this.#leave(entry)
     this.#tell(entry, fate)
   }

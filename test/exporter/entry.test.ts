@@ -53,6 +53,13 @@ describe('the phase of an event', () => {
   })
 })
 
+test('an event that waits in a lane goes nowhere', () => {
+  const [entry, lane] = [anEntry(), new Lane()]
+  lane.push(entry)
+  expect(() => entry.to('sent')).toThrow('went on while it waited in a lane')
+  expect(entry.phase).toBe('waiting')
+})
+
 describe('what changes about an event', () => {
   test('its lane, but not while it waits in one', () => {
     const [entry, lane] = [anEntry(), new Lane()]

@@ -24,6 +24,7 @@ import {
   type QueueBounds,
   type Receipt,
   RecordingAuditSink,
+  type RecordContext,
   type RecordPolicy,
   type RowPlace,
   type SamplerLike,
@@ -119,6 +120,26 @@ describe('a sink of the application', () => {
     expect(sink.lines).toEqual([`${auditId} ok 32`])
     const stats: AuditStats = exporter.stats()
     expect(stats).toMatchObject({ emitted: 1, written: 1, pending: 0 })
+    await exporter.close(1000)
+  })
+
+  it('has rows of whoever the context says, at each record', async () => {
+    const sink = new RecordingAuditSink()
+    let serviceName = 'orders'
+    const policy: RecordPolicy = { isStrict: () => true, deadlineMs: () => 1000 }
+    const context: RecordContext = {
+      policy,
+      get identity() {
+        return { serviceName }
+      },
+    }
+    const exporter = new DurableAuditExporter({ sink, context })
+    const service = new SecretAuditService({ pipeline: exporter })
+    expect(await service.record(ACCESS)).toBeDefined()
+    serviceName = 'billing'
+    expect(await service.record(ACCESS)).toBeDefined()
+    expect(sink.events.map((event) => event.serviceName)).toEqual(['orders', 'billing'])
+    expect(exporter.policy).toBe(policy)
     await exporter.close(1000)
   })
 
