@@ -5,7 +5,7 @@ import type { Spool } from '../../src/spool/spool.js'
 import { anEvent } from '../support/events.js'
 import { waitUntil } from '../support/wait-until.js'
 import { SpoolChild } from './child.js'
-import { onlyProcessDirectory, temporaryDirectory } from './directories.js'
+import { onlyProcessDirectory, permissionsBelow, temporaryDirectory } from './directories.js'
 
 const MAX_BYTES = 1024 * 1024 * 1024
 
@@ -122,9 +122,9 @@ describe('processes that live', () => {
     for (const spool of [closed, dead]) await spool.putBack(await spool.append([anEvent()]))
     await dead.close()
     await closed.close()
-    const left = readdirSync(directory, { recursive: true }).sort()
+    const left = permissionsBelow(directory)
     await closed.takeOver()
-    expect(readdirSync(directory, { recursive: true }).sort()).toEqual(left)
+    expect(permissionsBelow(directory)).toEqual(left)
     const next = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
     expect(next.status.entries).toBe(2)
     await next.close()
