@@ -68,12 +68,12 @@ export class TrailServer {
     const name = 'a commit to be held'
     const client = await connect(this.server.url())
     await client.query(`set application_name = '${name}'`)
-    let isHeld = false
+    const held = { seen: false }
     const commits = (async () => {
-      while (!isHeld) await client.query(`select pg_logical_emit_message(true, '', '')`)
+      while (!held.seen) await client.query(`select pg_logical_emit_message(true, '', '')`)
     })()
     const { pid } = await this.waiting(name, 'SyncRep')
-    isHeld = true
+    held.seen = true
     await this.server.query('select pg_cancel_backend($1)', [pid])
     await commits
     await client.end()
