@@ -1,4 +1,20 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.js'
+
+/** What needs neither a database nor a process of its own, and leaves nothing behind in the process that runs it. */
+const PURE = [
+  'test/chain/**/*.test.ts',
+  'test/contract/**/*.test.ts',
+  'test/event/**/*.test.ts',
+  'test/examples/wallet/{canary,config,kek,parameters,sealing,template}.test.ts',
+  'test/exporter/{backoff,generations,lane}.test.ts',
+  'test/failure-table/document.test.ts',
+  'test/public-api/**/*.test.ts',
+  'test/query/{cursor,filter}.test.ts',
+  'test/sinks/noop.test.ts',
+  'test/soak/{proxy,schedule}.test.ts',
+  'test/verify/**/*.test.ts',
+]
 
 export default defineConfig({
   resolve: {
@@ -11,11 +27,27 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
     // A time-out is a safety net against a hang, never an assertion about speed.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // More than the cores of a small machine: most tests wait for a server or a process.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        // One process runs all of them, which saves half of their CPU: most of it was for starting and importing.
+        test: { name: 'pure', include: PURE, isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'whole',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...PURE],
+          globalSetup: ['test/support/global-setup.ts'],
+        },
+      },
+    ],
   },
 })

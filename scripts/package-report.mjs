@@ -6,14 +6,23 @@ import { dirname, join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
 const RUNS = 9
-const MEANT =
-  /^(dist\/.*\.(js|d\.ts|cjs|d\.cts|sql|html|css|svg)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+const MEANT = [
+  /^dist\/.*\.(js|d\.ts|cjs|d\.cts)(\.map)?$/,
+  /^dist\/.*\.(sql|html|css|svg)$/,
+  // Where source maps, declaration maps, and the links of the documents lead.
+  /^src\/.*\.c?ts$/,
+  /^docs\/.*\.(md|svg|png)$/,
+  /^examples\/.*\.(ts|mjs|md|json|sql)$/,
+  /^deploy\/prometheus\/.*\.yml$/,
+  /^(scripts\/collector\/builder-config|otel-collector)\.yaml$/,
+  /^([A-Z]+\.md|package\.json|LICENSE)$/,
+]
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
 
 const manifest = manifestOf(ROOT)
 const [packed] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--loglevel=error']))
 const wrong = [
-  ...packed.files.map(({ path }) => path).filter((path) => !MEANT.test(path)),
+  ...packed.files.map(({ path }) => path).filter((path) => !MEANT.some((pattern) => pattern.test(path))),
   ...packed.files.map(({ path }) => path).filter((path) => path.startsWith('dist/') && !hasSource(path)),
   ...INSTALL_SCRIPTS.filter((name) => manifest.scripts[name]).map((name) => `script ${name}`),
 ]
@@ -42,7 +51,7 @@ if (wrong.length > 0) {
 
 /** The compiler leaves what it made of a source that is gone. */
 function hasSource(path) {
-  const source = path.replace(/^dist/, 'src')
+  const source = path.replace(/^dist/, 'src').replace(/\.map$/, '')
   const typed = source.replace(/(\.d)?\.(c?)[jt]s$/, '.$2ts')
   return [source, typed].some((file) => existsSync(join(ROOT, file)))
 }

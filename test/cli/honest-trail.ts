@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { Client } from 'pg'
+import { vi } from 'vitest'
 import { enrolmentKeyName } from '../../src/chain/chain-key.js'
 import { NoteSigner } from '../../src/chain/note-key.js'
 import type { AuditEvent } from '../../src/event/event.js'
@@ -8,6 +9,7 @@ import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import type { CommittedBlock } from '../../src/contract/sink.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
+import { waitUntil } from '../support/wait-until.js'
 
 export const ORIGIN = 'otel-audit/wallet'
 
@@ -25,8 +27,20 @@ export interface HonestTrail {
 /** Sizes of the blocks that each writer writes. */
 export const BATCHES = [3, 1, 5, 2, 8]
 
+const IDLE_AFTER_MS = 1_000
+
 export async function honestTrail(): Promise<HonestTrail> {
   const database = await migratedDatabase()
+  // Time stands still while the writers write: on a busy machine one of them would be idle between two of its batches.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    return await writtenTo(database)
+  } finally {
+    vi.useRealTimers()
+  }
+}
+
+async function writtenTo(database: TestDatabase): Promise<HonestTrail> {
   const { privateKey } = generateKeyPairSync('ed25519')
   const enrolmentKey = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   const blocks: CommittedBlock[] = []
@@ -43,7 +57,7 @@ export async function honestTrail(): Promise<HonestTrail> {
     })
     return sink
   }
-  const [closed, idle, killed] = [open(600_000), open(100), open(600_000)]
+  const [closed, idle, killed] = [open(600_000), open(IDLE_AFTER_MS), open(600_000)]
   // With room between the ids, for an attacker's.
   let auditId = BigInt(Date.now() - SNOWFLAKE_EPOCH_MS) << 22n
   const anAccess = (): AuditEvent => anEvent({}, { auditId: (auditId += 16n) })
@@ -54,7 +68,8 @@ export async function honestTrail(): Promise<HonestTrail> {
     }
   }
   const chainOf = (kind: string): string => blocks.findLast((block) => block.kind === kind)?.chain ?? ''
-  while (chainOf('idle') === '') await new Promise((resolve) => setTimeout(resolve, 20))
+  vi.advanceTimersByTime(IDLE_AFTER_MS)
+  await waitUntil('the block of the idle writer', () => chainOf('idle') !== '')
   await closed.close()
   const owner = await connect(database.url)
   // Other test files may have such writers, too, on the same server.

@@ -8,18 +8,23 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { serverAccount, temporaryDirectory } from '../support/postgres/account.js'
 import { packageRoot } from '../support/postgres/package-root.js'
+import { CLUSTER_TEMPLATE } from '../support/postgres/cluster.js'
 import { clusterProcesses } from '../support/postgres/processes.mjs'
 
 // The parent is a process of its own, which can be killed. It runs the launcher as the demo does: compiled.
 const launcher = join(packageRoot(), 'build/test/support/postgres/server.js')
 
 let temporary: string
+/** Without the cluster to be copied: `initdb` makes this one, as it does for the demo. */
+let env: NodeJS.ProcessEnv
 let parent: ChildProcess | undefined
 
 beforeEach(async () => {
   if (!existsSync(launcher)) throw new Error('`npm run build` makes what this test runs')
   temporary = await mkdtemp(join(temporaryDirectory(serverAccount()), 'otel-audit watchdog '))
   await chmod(temporary, 0o755)
+  const { [CLUSTER_TEMPLATE]: _, ...inherited } = process.env
+  env = { ...inherited, TMPDIR: temporary }
 })
 
 afterEach(async () => {
@@ -38,7 +43,7 @@ async function parentWith(action: string): Promise<string> {
     setInterval(() => {}, 1000)
   `
   parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    env: { ...process.env, TMPDIR: temporary },
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const { stdout } = parent
@@ -81,7 +86,7 @@ test('a parent killed at any moment of the start leaves nothing', async () => {
   for (let delay = 0; delay <= 1_000; delay += 200) {
     const script = `import(${JSON.stringify(pathToFileURL(launcher).href)}).then((m) => m.startPostgres())`
     parent = spawn(process.execPath, ['-e', script], {
-      env: { ...process.env, TMPDIR: temporary },
+      env,
       stdio: 'ignore',
     })
     const killed = once(parent, 'exit')

@@ -1,5 +1,6 @@
 import type { QueryResultRow } from 'pg'
 import { migrate } from '../../src/postgres/migrate/migrate.js'
+import { connect } from './database.js'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/server.js'
 import { waitUntil } from './wait-until.js'
 
@@ -55,7 +56,27 @@ export class TrailServer {
   /** From now on each commit is on disk, and waits for a standby that does not exist. @returns lets all of them go */
   async holdCommits(): Promise<() => Promise<void>> {
     await this.#standby(`'nobody'`)
+    await this.#heldCommit()
     return () => this.#standby(`''`)
+  }
+
+  /**
+   * Resolves when a commit waits. A session may know of the standby before the checkpointer does, which is the one that
+   * makes commits wait: until then they pass.
+   */
+  async #heldCommit(): Promise<void> {
+    const name = 'a commit to be held'
+    const client = await connect(this.server.url())
+    await client.query(`set application_name = '${name}'`)
+    const held = { seen: false }
+    const commits = (async () => {
+      while (!held.seen) await client.query(`select pg_logical_emit_message(true, '', '')`)
+    })()
+    const { pid } = await this.waiting(name, 'SyncRep')
+    held.seen = true
+    await this.server.query('select pg_cancel_backend($1)', [pid])
+    await commits
+    await client.end()
   }
 
   async #standby(names: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
-import { chown, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -23,6 +23,14 @@ export interface Cluster {
   readonly password: string
 }
 
+/**
+ * The environment variable that names a cluster which nobody has started, to be copied instead of having `initdb` make
+ * another one: a run of tests needs fifty. A copy takes 0.03 s of CPU, `initdb` 0.35 s.
+ */
+export const CLUSTER_TEMPLATE = 'TEST_CLUSTER_TEMPLATE'
+
+const PASSWORD_FILE = 'password'
+
 /** The environment of the server's processes: none of ours (PGDATA, PGPORT and PGOPTIONS would be heeded). */
 export const SERVER_ENVIRONMENT = Object.freeze({ PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' })
 
@@ -40,7 +48,27 @@ host all all 127.0.0.1/32 trust
  *
  * @throws Error with what `initdb` said.
  */
-export async function createCluster(settings: Readonly<Record<string, string>>): Promise<Cluster> {
+export function createCluster(settings: Readonly<Record<string, string>>): Promise<Cluster> {
+  return newCluster(settings, process.env[CLUSTER_TEMPLATE])
+}
+
+/** Makes what {@link CLUSTER_TEMPLATE} names by its directory. Its copies have its password. */
+export async function createClusterTemplate(): Promise<Cluster> {
+  const cluster = await newCluster({}, undefined)
+  await writeFile(join(cluster.directory, PASSWORD_FILE), cluster.password, { mode: 0o600 })
+  return cluster
+}
+
+/** Removes a cluster that is not running. */
+export async function removeCluster({ directory }: Cluster): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+  await release(directory)
+}
+
+async function newCluster(
+  settings: Readonly<Record<string, string>>,
+  template: string | undefined,
+): Promise<Cluster> {
   const account = serverAccount()
   const name = `otel-audit-postgres-${randomBytes(6).toString('hex')}`
   const directory = join(temporaryDirectory(account), name)
@@ -54,9 +82,12 @@ export async function createCluster(settings: Readonly<Record<string, string>>):
       logFile: join(directory, 'log'),
       binaries: await runnableBinaries(installedBinaries(), account, join(directory, 'postgres')),
       account,
-      password: randomBytes(16).toString('hex'),
+      password:
+        template === undefined
+          ? randomBytes(16).toString('hex')
+          : await readFile(join(template, PASSWORD_FILE), 'utf8'),
     }
-    await initialize(cluster)
+    await (template === undefined ? initialize(cluster) : copy(template, cluster))
     await writeFile(join(cluster.dataDirectory, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
     await configure(cluster, settings)
     return cluster
@@ -75,7 +106,7 @@ async function makeDirectory(directory: string, account: Account): Promise<void>
 
 async function initialize(cluster: Cluster): Promise<void> {
   const { account, binaries, dataDirectory, directory, password } = cluster
-  const passwordFile = join(directory, 'password')
+  const passwordFile = join(directory, PASSWORD_FILE)
   await writeFile(passwordFile, password, { mode: 0o600 })
   if (account.uid !== undefined) await chown(passwordFile, account.uid, account.gid)
   const layout = ['--encoding=UTF8', '--locale=C', '--username=postgres', `--pwfile=${passwordFile}`]
@@ -87,6 +118,14 @@ async function initialize(cluster: Cluster): Promise<void> {
     env: SERVER_ENVIRONMENT,
   })
   await rm(passwordFile)
+}
+
+async function copy(template: string, { account, dataDirectory }: Cluster): Promise<void> {
+  await run('cp', ['-Rp', join(template, 'data'), dataDirectory], {
+    ...account,
+    cwd: '/',
+    env: SERVER_ENVIRONMENT,
+  })
 }
 
 /** Appends to postgresql.conf: what makes the server a guest on this machine, then the caller's settings. */
