@@ -5,9 +5,9 @@ import { LongestFirst } from './test/support/longest-first.js'
 const PURE = [
   'test/chain/**/*.test.ts',
   'test/contract/**/*.test.ts',
-  'test/event/**/*.test.ts',
+  'test/event/!(fields).test.ts',
   'test/examples/wallet/{canary,config,kek,parameters,sealing,template}.test.ts',
-  'test/exporter/{backoff,generations,lane}.test.ts',
+  'test/exporter/{backoff,queue}.test.ts',
   'test/failure-table/document.test.ts',
   'test/public-api/**/*.test.ts',
   'test/query/{cursor,filter}.test.ts',

@@ -295,7 +295,7 @@ describe('the processor', () => {
     const { audit } = audited()
     traced()
     const before = await saidOfTracer(audit)
-    expect(before).toContain('does not have our span processor')
+    expect(before).toContain('does not have the audit span processor')
     expect(audit.processor).toBe(audit.processor)
     expect(await saidOfTracer(audit)).toBe(before)
   })

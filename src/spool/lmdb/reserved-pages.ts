@@ -1,3 +1,4 @@
+import { errorText } from '../../host/error-text.js'
 import { closeSync, fstatSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -133,7 +134,7 @@ function writeZeros(file: number, length: number, at: number): number {
 }
 
 function outOfSpace(cause: unknown): OutOfSpace {
-  return new OutOfSpace(cause instanceof Error ? cause.message : String(cause), { cause })
+  return new OutOfSpace(errorText(cause), { cause })
 }
 
 function lengthOf(path: string): number {
