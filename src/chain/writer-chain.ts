@@ -9,7 +9,7 @@ import {
 } from './block.js'
 import { type BlockColumns, sameColumns } from './block-columns.js'
 import { newChain, nextKey } from './chain-key.js'
-import { invariant } from '../host/invariant.js'
+import { moved, type Moves } from '../host/invariant.js'
 import { sameBytes } from './hash.js'
 import { MerkleFrontier } from './merkle.js'
 import type { NoteSigner } from './note-key.js'
@@ -49,7 +49,7 @@ export type HeadCheck =
 /** Where the chain is with the block after its head. `closed` and `left`: no further block may follow. */
 type State = 'settled' | 'prepared' | 'in flight' | 'in doubt' | 'closed' | 'left'
 
-const MOVES: Readonly<Record<State, readonly State[]>> = {
+const MOVES: Moves<State> = {
   settled: ['prepared', 'left'],
   prepared: ['prepared', 'in flight', 'left'],
   'in flight': ['settled', 'in doubt', 'closed', 'left'],
@@ -331,8 +331,7 @@ export class WriterChain {
   }
 
   #to(next: State): void {
-    invariant(MOVES[this.#state].includes(next), `a chain that is ${this.#state} cannot be ${next}`)
-    this.#state = next
+    this.#state = moved('a chain', MOVES, this.#state, next)
   }
 }
 

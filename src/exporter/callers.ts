@@ -1,5 +1,4 @@
-import { guardedCall } from '../host/diagnostics.js'
-import { contained } from '../host/invariant.js'
+import { contained, guardedCall } from '../host/diagnostics.js'
 import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { RowPlace } from '../contract/ticket.js'

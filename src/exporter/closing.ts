@@ -1,5 +1,4 @@
-import { diag } from '../host/diagnostics.js'
-import { contained } from '../host/invariant.js'
+import { contained, diag } from '../host/diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { SinkFault } from '../contract/sink.js'
 import type { Callers } from './callers.js'

@@ -1,6 +1,5 @@
 import { errorText } from '../host/error-text.js'
-import { diag, guardedCall } from '../host/diagnostics.js'
-import { contained } from '../host/invariant.js'
+import { contained, diag, guardedCall } from '../host/diagnostics.js'
 import { checkDuration, within } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'

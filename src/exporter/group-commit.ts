@@ -1,6 +1,6 @@
 import { errorText } from '../host/error-text.js'
-import { diag } from '../host/diagnostics.js'
-import { contained, invariant, moved, type Moves } from '../host/invariant.js'
+import { contained, diag } from '../host/diagnostics.js'
+import { invariant, moved, type Moves } from '../host/invariant.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../contract/sink.js'
 import { backoffMs } from './backoff.js'

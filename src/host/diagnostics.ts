@@ -39,3 +39,14 @@ export function guardedCall(what: string, call: () => void): void {
     diag.error(`otel-audit: ${what} threw; records are not affected`, error)
   }
 }
+
+/** Runs `work` where nobody could catch what it throws. @returns whether it came to its end; else that is logged */
+export function contained(what: string, work: () => void): boolean {
+  try {
+    work()
+    return true
+  } catch (error) {
+    diag.error(`otel-audit: ${what} failed`, error)
+    return false
+  }
+}

@@ -1,5 +1,3 @@
-import { diag } from './diagnostics.js'
-
 /**
  * Asserts what only a mistake in this library can break. Who calls it is called by one of ours that is
  * {@link contained}, so a mistake never becomes an exception in the application.
@@ -23,15 +21,4 @@ export function moved<State extends string>(
   // The text is made only when it is needed: this is called for every event.
   if (!moves[from].includes(to)) invariant(false, `${what} went from ${from} to ${to}`)
   return to
-}
-
-/** Runs `work` where nobody could catch what it throws. @returns whether it came to its end; else that is logged */
-export function contained(what: string, work: () => void): boolean {
-  try {
-    work()
-    return true
-  } catch (error) {
-    diag.error(`otel-audit: ${what} failed`, error)
-    return false
-  }
 }

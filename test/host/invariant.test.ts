@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { contained, invariant, moved, type Moves } from '../../src/host/invariant.js'
+import { contained } from '../../src/host/diagnostics.js'
+import { invariant, moved, type Moves } from '../../src/host/invariant.js'
 import { listening } from '../service/telemetry.js'
 
 const MOVES: Moves<'off' | 'on' | 'broken'> = { off: ['on'], on: ['off', 'broken'], broken: [] }

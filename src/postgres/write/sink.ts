@@ -1,4 +1,4 @@
-import { invariant } from '../../host/invariant.js'
+import { moved, type Moves } from '../../host/invariant.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
@@ -51,7 +51,7 @@ const LONGEST_CLOSING_BLOCK_MS = 2000
 /** Where the sink is with its connection. The self-test has one of its own, and is not counted. */
 type State = 'disconnected' | 'connecting' | 'connected' | 'closing' | 'closed'
 
-const MOVES: Readonly<Record<State, readonly State[]>> = {
+const MOVES: Moves<State> = {
   disconnected: ['connecting', 'closing'],
   connecting: ['connected', 'disconnected', 'closing'],
   connected: ['disconnected', 'closing'],
@@ -176,8 +176,7 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   #to(next: State): void {
-    invariant(MOVES[this.#state].includes(next), `a sink that is ${this.#state} cannot be ${next}`)
-    this.#state = next
+    this.#state = moved('a sink', MOVES, this.#state, next)
   }
 
   get #isEnding(): boolean {
