@@ -291,7 +291,7 @@ describe('a refused block', () => {
   test('has its chain left once: two that continue it would be a fork', () => {
     const { chain } = new Bench()
     chain.successor()
-    expect(() => chain.successor()).toThrow('a chain that is left cannot be left')
+    expect(() => chain.successor()).toThrow('a chain went from left to left')
   })
 
   test('that is a rotation keeps the old key', () => {

@@ -19,6 +19,7 @@ import {
 import { SnowflakeGenerator } from '../../src/event/snowflake.js'
 import { Entry } from '../../src/exporter/entry.js'
 import { fromSpanEvent, toSpanEvent } from '../../src/otel/span-event.js'
+import { openSession } from '../../src/postgres/session.js'
 import { inspectTable, objections } from '../../src/postgres/adopt/adopt-table.js'
 import { Snapshot } from '../../src/postgres/read/snapshot.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
@@ -29,7 +30,7 @@ import { eventFromJson, eventToJson } from '../../src/spool/record.js'
 import { checkRowProof, makeRowProof } from '../../src/verify/row-proof.js'
 import { NO_TRUST } from '../../src/verify/trust.js'
 import { trailAt } from '../query/trail-at.js'
-import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { migratedDatabase, type TestDatabase } from '../support/database.js'
 import { batchOf } from '../support/events.js'
 import { decodeEvent } from './reference-encoding.js'
 
@@ -224,9 +225,13 @@ describe('in Postgres every field comes through', () => {
   })
 
   test('adopting a table that has its columns, and no other', async () => {
-    const client = await connect(database.url)
-    const table = await inspectTable(client, 'noetl')
-    await client.end()
+    const session = await openSession('migrate', {
+      databaseUrl: database.url,
+      applicationName: 'test',
+      readOnly: true,
+    })
+    const table = await session.run((client) => inspectTable(client, 'noetl'))
+    await session.close()
     if (table === undefined) throw new Error('there is no trail')
     const columnObjections = (columns: typeof table.columns): string[] =>
       objections({ ...table, kind: 'r', columns }).filter((text) => text.startsWith('column '))
