@@ -2,7 +2,6 @@ import type { AuditError } from '../errors.js'
 import { eventDigest } from '../event/digest.js'
 import type { AuditEvent } from '../event/event.js'
 import { invariant } from '../host/invariant.js'
-import type { AuditPipeline } from './pipeline.js'
 
 /** What a strict caller is told: exactly one of the two. */
 export type TicketAnswer = (error: AuditError | undefined, receipt: Receipt | undefined) => void
@@ -36,11 +35,11 @@ export interface RowPlace {
 }
 
 /** What a span processor needs of a ticket: to say that its pipeline takes it. */
-export interface Claimable {
+export interface Claimable<Pipeline extends object = object> {
   /** A probe only asks whether a processor is there; its span must not be exported. */
   readonly isProbe: boolean
   /** @returns false when another pipeline was first */
-  claim(pipeline: AuditPipeline): boolean
+  claim(pipeline: Pipeline): boolean
 }
 
 /**
@@ -52,14 +51,14 @@ export interface Claimable {
  *
  * An answer is what the *caller* is told. The fate of the *event* may be known later, and is the pipeline's to count.
  */
-export class Ticket implements Claimable {
+export class Ticket<Pipeline extends object = object> implements Claimable<Pipeline> {
   readonly isProbe = false
   readonly mode: AuditMode
   /** How long the caller waits, in ms. Strict only. */
   readonly deadlineMs: number
   /** Fields that were redacted before the event was made. */
   readonly redacted: number
-  #claimedBy: AuditPipeline | undefined
+  #claimedBy: Pipeline | undefined
   #event: AuditEvent | undefined
   #digest: Buffer | undefined
   #answer: TicketAnswer | undefined
@@ -83,11 +82,11 @@ export class Ticket implements Claimable {
     return this.#digest
   }
 
-  get claimedBy(): AuditPipeline | undefined {
+  get claimedBy(): Pipeline | undefined {
     return this.#claimedBy
   }
 
-  claim(pipeline: AuditPipeline): boolean {
+  claim(pipeline: Pipeline): boolean {
     this.#claimedBy ??= pipeline
     return this.#claimedBy === pipeline
   }

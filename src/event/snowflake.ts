@@ -12,7 +12,7 @@ export const SNOWFLAKE_LAST_MS = SNOWFLAKE_EPOCH_MS + 2 ** 41 - 1
 const MACHINE_BITS = 10n
 const SEQUENCE_BITS = 12n
 /** Below the time. */
-export const LOWER_BITS: bigint = MACHINE_BITS + SEQUENCE_BITS
+const LOWER_BITS: bigint = MACHINE_BITS + SEQUENCE_BITS
 const LOWER_MASK = (1n << LOWER_BITS) - 1n
 const SEQUENCES = 4096
 /** Half of the sequence space is left for counting up within the millisecond. */

@@ -17,7 +17,7 @@ export const BOUNDS = Object.freeze({
   queueBytes: { min: 64 * 1024, max: 16 * 1024 * 1024 * 1024, unit: 'bytes', default: 16 * 1024 * 1024 },
 }) satisfies Readonly<Record<string, Bound>>
 
-export type BoundName = keyof typeof BOUNDS
+type BoundName = keyof typeof BOUNDS
 
 /** The bounds of an exporter, all of them. */
 export type ExporterBounds = { readonly [Name in BoundName]: number }

@@ -5,7 +5,7 @@ import type { RowPlace } from '../contract/ticket.js'
 import type { SinkFault } from '../contract/sink.js'
 import type { Entry } from './entry.js'
 import type { Fates, LossReason } from './fates.js'
-import type { Writer } from './group-commit.js'
+import type { Writer } from './writer.js'
 import type { AuditQueue } from './queue.js'
 
 /** Callers that are refused in one turn of the event loop: thousands may have the same deadline. */

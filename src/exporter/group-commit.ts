@@ -1,3 +1,4 @@
+import type { Writer } from './writer.js'
 import { errorText } from '../host/error-text.js'
 import { contained, diag } from '../host/diagnostics.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
@@ -12,16 +13,6 @@ import { type AuditQueue, type BatchBounds, batchOf, inOrder, withoutTwins } fro
 export interface GroupCommitBounds extends BatchBounds {
   /** How long an async event may wait for company, in ms. */
   readonly lingerMs: number
-}
-
-/** What the rest of the exporter may know of the one who writes. */
-export interface Writer {
-  /** Why the database could not write last; undefined since it stored or refused rows again. */
-  fault(): SinkFault | undefined
-  /** Whether rows get through. */
-  isWriting(): boolean
-  /** Something new waits in the queue. */
-  wake(): void
 }
 
 /** Who has to know of batches. */

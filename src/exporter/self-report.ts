@@ -4,7 +4,7 @@ import type { RecordContext } from '../contract/pipeline.js'
 import { Ticket } from '../contract/ticket.js'
 import { Entry, type EntryRole } from './entry.js'
 import { type Gap, gapFields, withheldFields } from '../event/self-rows.js'
-import type { Writer } from './group-commit.js'
+import type { Writer } from './writer.js'
 
 /** How long losses are gathered for one gap row, in ms. */
 const GAP_AFTER_MS = 1000

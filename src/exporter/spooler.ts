@@ -6,7 +6,7 @@ import type { Fates } from './fates.js'
 import type { Overflow } from './overflow.js'
 import type { AuditQueue } from './queue.js'
 import { backoffMs } from './backoff.js'
-import type { Writer } from './group-commit.js'
+import type { Writer } from './writer.js'
 import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal } from '../spool/spool.js'
 
 /** `overflow`: the spool is used when Postgres is behind or away. `always`: an async event is on disk before it counts. */

@@ -3,7 +3,7 @@ import { AuditError } from '../errors.js'
 // Of the room's invariant: a time that Node cannot wait is refused when an object is made, and never met in a record.
 
 /** The longest that a timer of Node waits, in ms. One that is set to more does not wait at all. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** @throws AuditError `AUDIT_INVALID_OPTION` unless `ms` is a number from `least` to `most` */
 export function checkDuration(field: string, ms: unknown, least = 0, most = LONGEST_TIMER_MS): void {

@@ -6,7 +6,7 @@ import { VERSION } from '../version.js'
 import { ANCHOR_NAME, BLOCK_ATTRIBUTES, BLOCK_SPAN_NAME } from './span-event.js'
 
 /** How often the whole note of a data block is emitted, in ms. */
-export const NOTE_EVERY_MS = 10_000
+const NOTE_EVERY_MS = 10_000
 
 /**
  * Puts blocks out of reach of anyone who may change the database: into the trace and the log of the process.

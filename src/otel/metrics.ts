@@ -39,7 +39,7 @@ export const MAX_OPERATION_LABELS = 16
 export const MAX_OUTCOME_LABELS = 32
 
 /** The label of everything beyond the limit. */
-export const OTHER_LABEL = 'other'
+const OTHER_LABEL = 'other'
 
 /** Keeps the values of a metric label bounded: the known ones always, others first come, first served. */
 export class LabelSet {

@@ -138,7 +138,7 @@ export class SecretAuditService {
   }
 
   #recordAsync(fields: AuditFields, draft: EventDraft, redacted: number): bigint {
-    const ticket = new Ticket('async', 0, redacted)
+    const ticket = new Ticket<AuditPipeline>('async', 0, redacted)
     const opened = this.#open(fields, draft, ticket)
     this.#handOver(opened)
     opened.span.end()
@@ -153,7 +153,7 @@ export class SecretAuditService {
   ): Promise<Receipt> {
     const { credential, operation } = fields
     const deadlineMs = options.deadlineMs ?? this.#deadlineFor(credential, operation)
-    const ticket = new Ticket('strict', deadlineMs, redacted)
+    const ticket = new Ticket<AuditPipeline>('strict', deadlineMs, redacted)
     const opened = this.#open(fields, draft, ticket)
     const answered = new Promise<Receipt>((resolve, reject) => {
       ticket.onAnswer((error, receipt) => {
@@ -167,7 +167,7 @@ export class SecretAuditService {
   }
 
   /** The order of becoming an event, once it is checked: id and time, span, trace ids, freeze, span event. */
-  #open(fields: AuditFields, draft: EventDraft, ticket: Ticket): OpenRecord {
+  #open(fields: AuditFields, draft: EventDraft, ticket: Ticket<AuditPipeline>): OpenRecord {
     const own = this.#currentPipeline()
     const now = Date.now()
     const occurredAt = fields.occurredAt === undefined ? now * 1000 : eventTime(fields.occurredAt, now)
@@ -225,7 +225,7 @@ export class SecretAuditService {
 
 /** A record on its way: everything is decided but the handing over. */
 interface OpenRecord {
-  readonly ticket: Ticket
+  readonly ticket: Ticket<AuditPipeline>
   readonly span: AuditSpan
   readonly pipeline: AuditPipeline | undefined
 }

@@ -53,14 +53,14 @@ export function loadedBy(entry: string, imports: readonly Import[]): ReadonlySet
   return loaded
 }
 
-/** A circle of files of which each loads the next, if there is one. */
+/** A circle of files of which each imports the next, types included, if there is one. */
 export function cycleIn(imports: readonly Import[]): readonly string[] | undefined {
   const done = new Set<string>()
   const walk = (file: string, path: readonly string[]): readonly string[] | undefined => {
     if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
     if (done.has(file)) return undefined
-    for (const { from, to, typeOnly } of imports) {
-      const found = from === file && !typeOnly ? walk(to, [...path, file]) : undefined
+    for (const { from, to } of imports) {
+      const found = from === file ? walk(to, [...path, file]) : undefined
       if (found) return found
     }
     done.add(file)
