@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import config from './vitest.config.js'
 
-const { projects: _, ...test } = config.test ?? {}
+const { projects: _, coverage: __, ...test } = config.test ?? {}
 
 /** The console in a real Chromium: `npm run console:check`. */
 export default defineConfig({

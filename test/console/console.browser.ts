@@ -1,102 +1,20 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { createAudit, Operation, Outcome, PostgresAuditSink } from 'otel-audit'
+import { createAudit, Operation, Outcome } from 'otel-audit'
 import { ComputedEvidence, type EvidenceSource, type RowVerdict } from 'otel-audit/query'
-import type { Client } from 'pg'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unguard } from '../cli/honest-trail.js'
-import { idAt } from '../postgres/adopt/original-table.js'
-import { PATH, type Served, served, TOKEN } from '../server/served.js'
-import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
-import { packageRoot } from '../support/postgres/package-root.js'
-import { launchChromium } from '../support/chromium.js'
+import { TOKEN } from '../server/served.js'
+import { BrowsedTrail, HOSTILE, HOUR, type Opened, ROWS, settled, TRACE, type View } from './browsed-trail.js'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
-const HOSTILE = '<img src=x onerror="document.title=1">'
-const HOUR = 3_600_000
-const ROWS = 130
-
-let database: TestDatabase
-let client: Client
-let browser: Browser
+let browsed: BrowsedTrail
 
 beforeAll(async () => {
-  database = await migratedDatabase()
-  client = await connect(database.url)
-  const insert = `insert into noetl.secret_audit (audit_id, occurred_at, credential, operation, outcome, worker_id, execution_id, trace_id, server_region, notes)
-    values ($1, 'epoch'::timestamptz + $2 * interval '1 ms', $3, 'get_credential', $4, $5, $6, $7, 'eu-1', $8)`
-  for (let i = 0; i < ROWS; i++) {
-    const at = Date.now() - (i % 23) * HOUR
-    const outcome = i % 9 === 0 ? 'no_pubkey' : 'ok'
-    const credential = i % 10 === 0 ? 'billing-db' : 'orders-db'
-    await client.query(insert, [idAt(at, i), at, credential, outcome, `worker-${i % 3}`, i, TRACE, 'note'])
-  }
-  await client.query(insert, [idAt(Date.now(), 5000), Date.now(), HOSTILE, 'ok', HOSTILE, 5, TRACE, HOSTILE])
-  const sink = new PostgresAuditSink({ databaseUrl: database.url })
-  await sink.close()
-  browser = await launchChromium()
+  browsed = await BrowsedTrail.start()
 })
 
-afterAll(async () => {
-  await browser.close()
-  await client.end()
-  await database.drop()
-})
+afterAll(() => browsed.close())
 
-interface Opened {
-  readonly page: Page
-  readonly server: Served
-  /** What the browser complained about: scripts that failed, and what the policy refused. */
-  readonly complaints: readonly string[]
-  readonly requests: readonly string[]
-}
-
-interface View {
-  readonly path?: string
-  readonly width?: number
-  readonly colorScheme?: 'light' | 'dark'
-  readonly evidence?: EvidenceSource
-  readonly isSignedIn?: boolean
-  /** Whether there will be something to see. */
-  readonly isWaitedFor?: boolean
-}
-
-async function open({
-  path = '/',
-  width = 1280,
-  colorScheme = 'light',
-  evidence,
-  isSignedIn = true,
-  isWaitedFor = isSignedIn,
-}: View = {}): Promise<Opened> {
-  const server = await served(database.url, { evidence, traceUrl: 'https://jaeger.example/trace/{trace_id}' })
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme })
-  onTestFinished(() => context.close())
-  context.setDefaultTimeout(60_000)
-  if (isSignedIn) await context.addInitScript((token) => sessionStorage.setItem('token', token), TOKEN)
-  const page = await context.newPage()
-  const complaints: string[] = []
-  const requests: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-  })
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('request', (request) => requests.push(request.url()))
-  await page.goto(server.url + path)
-  if (isWaitedFor) await settled(page)
-  return { page, server, complaints, requests }
-}
-
-/** Until everything that was asked for is shown. */
-async function settled(page: Page): Promise<void> {
-  await page.waitForFunction(() => {
-    const results = document.getElementById('results')
-    return results !== null && !results.hasAttribute('aria-busy') && results.childElementCount > 0
-  })
-}
+const open = (view?: View): Promise<Opened> => browsed.open(view)
 
 const credentials = (page: Page): Promise<string[]> =>
   page.locator('tbody td[data-title=Credential]').allTextContents()
@@ -239,27 +157,29 @@ describe('a row', () => {
   })
 
   test('is verified, and not any more once it was changed in the database', async () => {
-    const audit = createAudit({ databaseUrl: database.url })
+    const audit = createAudit({ databaseUrl: browsed.database.url })
     const { auditId } = await audit.service.recordStrict({
       credential: 'signed-db',
       operation: Operation.GetCredential,
       outcome: Outcome.NoPubkey,
     })
     await audit.close()
-    await unguard(client)
-    const evidence = new ComputedEvidence({ databaseUrl: database.url, schema: 'noetl' })
+    await unguard(browsed.client)
+    const evidence = new ComputedEvidence({ databaseUrl: browsed.database.url, schema: 'noetl' })
     const { page } = await open({ path: '/?credential=signed-db', evidence })
     await page.locator('tbody td.time a').first().click()
     const dialog = page.getByRole('dialog')
     await dialog.getByText('✓ verified').waitFor()
     expect(await dialog.locator('pre').textContent()).toContain('otel-audit/block/v1')
     expect(await dialog.evaluate((element) => element.scrollTop), 'the mark is in sight').toBe(0)
-    await client.query(`update noetl.secret_audit set outcome = 'ok' where audit_id = ${auditId}`)
+    await browsed.client.query(`update noetl.secret_audit set outcome = 'ok' where audit_id = ${auditId}`)
     await page.reload()
     await dialog.getByText('✗ not verified').waitFor()
     expect(await dialog.locator('p.bad').allTextContents()).toContainEqual(expect.stringContaining('digest'))
     expect(await dialog.getByText('✓ verified').count()).toBe(0)
-    await client.query(`update noetl.secret_audit set outcome = 'no_pubkey' where audit_id = ${auditId}`)
+    await browsed.client.query(
+      `update noetl.secret_audit set outcome = 'no_pubkey' where audit_id = ${auditId}`,
+    )
     await page.reload()
     await dialog.getByText('✓ verified').waitFor()
   })
@@ -293,7 +213,7 @@ test('shows the credentials, and of one who accessed it', async () => {
 })
 
 test('shows the health of the chains, and goes back to the rows with their filters', async () => {
-  const audit = createAudit({ databaseUrl: database.url, serviceName: 'orders-service' })
+  const audit = createAudit({ databaseUrl: browsed.database.url, serviceName: 'orders-service' })
   await audit.service.recordStrict({
     credential: 'chained',
     operation: Operation.GetCredential,
@@ -347,78 +267,4 @@ test('works from the keyboard alone', async () => {
   await page.getByRole('dialog').getByText('not checked').waitFor()
   await page.keyboard.press('Escape')
   await page.waitForFunction(() => !location.search.includes('row='))
-})
-
-describe('accessibility and policy', () => {
-  test.each([
-    ['light', 1280, '/?row'],
-    ['dark', 1280, '/'],
-    ['light', 400, '/'],
-    ['dark', 400, '/?view=summary'],
-    ['light', 1280, '/?view=summary&credential=orders-db'],
-    ['light', 1280, '/?view=chains'],
-    ['dark', 400, '/?view=chains'],
-  ] as const)('axe finds nothing: %s, %i wide, %s', async (colorScheme, width, path) => {
-    const { page, complaints } = await open({ colorScheme, width, path: path === '/?row' ? '/' : path })
-    if (path === '/?row') {
-      await page.locator('tbody td.time a').first().click()
-      await page.getByRole('dialog').getByText('not checked').waitFor()
-    }
-    await page.evaluate(AXE)
-    const violations = await page.evaluate(async () => {
-      const { axe } = window as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
-      }
-      const found = await axe.run()
-      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-    })
-    expect(violations).toEqual([])
-    expect(complaints).toEqual([])
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-    expect(overflow, 'nothing is wider than the screen').toBeLessThanOrEqual(0)
-  })
-
-  test('no request leaves the origin, and the policy lets nothing else in', async () => {
-    const { page, server, requests, complaints } = await open()
-    await page.locator('tbody td.time a').first().click()
-    await page.getByRole('dialog').getByText('not checked').waitFor()
-    expect(requests.filter((url) => !url.startsWith(server.url))).toEqual([])
-    expect(complaints).toEqual([])
-    const policy = (await server.get('/', {})).headers.get('content-security-policy') ?? ''
-    expect(policy).toContain("default-src 'none'")
-    expect(policy).not.toMatch(/unsafe|\*|data:|http/)
-    const ran = await page.evaluate(() => {
-      const script = document.createElement('script')
-      const style = document.createElement('style')
-      style.textContent = 'body { outline: 7px solid red }'
-      try {
-        script.textContent = 'window.ran = true'
-      } catch {
-        // Trusted Types refuse the text already.
-      }
-      document.head.append(script, style)
-      return [
-        (window as unknown as { ran?: boolean }).ran === true,
-        getComputedStyle(document.body).outlineWidth === '7px',
-      ]
-    })
-    expect(ran).toEqual([false, false])
-  })
-
-  test('all of it is less than 100 kB', () => {
-    const folder = join(packageRoot(), 'src/console')
-    const bytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
-    expect(bytes).toBeLessThan(100_000)
-  })
-
-  test('every read of the console is a row of the trail', async () => {
-    const { page } = await open({ path: '/?credential=billing-db' })
-    await page.locator('tbody td.time a').first().click()
-    await page.getByRole('dialog').getByText('not checked').waitFor()
-    const { rows } = await client.query<{ what: string }>(
-      `select distinct attributes->>'what' as what from noetl.secret_audit where operation = 'query_trail' order by 1`,
-    )
-    expect(rows.map(({ what }) => what)).toEqual(expect.arrayContaining(['histogram', 'row', 'rows']))
-    expect((await open()).server.url + PATH).toContain('127.0.0.1')
-  })
 })

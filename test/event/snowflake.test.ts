@@ -139,7 +139,11 @@ describe('the id of an event whose time is given', () => {
 
   it('is another one for each of 4,096 events of one millisecond', () => {
     const generator = new SnowflakeGenerator(5)
-    expect(new Set(Array.from({ length: 4096 }, () => generator.at(NOW))).size).toBe(4096)
+    const ids = Array.from({ length: 4096 }, () => generator.at(NOW))
+    expect(new Set(ids).size).toBe(4096)
+    // After the last sequence number comes the first, and no other millisecond or machine.
+    expect(new Set(ids.map(snowflakeTime))).toEqual(new Set([NOW]))
+    expect(new Set(ids.map(machineOf))).toEqual(new Set([5]))
   })
 })
 
@@ -147,6 +151,7 @@ describe('a machine id', () => {
   it.each([-1, 1024, 1.5, Number.NaN, '1' as never])('%s is refused', (machine) => {
     expect(() => new SnowflakeGenerator(machine)).toThrow(AuditError)
     expect(() => new SnowflakeGenerator(machine)).toThrow('0 to 1023')
+    expect(() => new SnowflakeGenerator(machine)).toThrow(expect.objectContaining({ field: 'machineId' }))
   })
 })
 

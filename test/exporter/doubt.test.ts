@@ -1,5 +1,7 @@
 import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import type { WriteResult } from '../../src/contract/sink.js'
+import type { AuditEvent } from '../../src/event/event.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { connect } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
@@ -52,6 +54,16 @@ describe('the sink', () => {
     await waitUntil('its sessions to end', async () => (await trails.sessions(applicationName)).length === 0)
   })
 
+  /**
+   * What comes of the batch once it is sent: it is not (`failed`) while a busy machine needs longer to let the sink in
+   * again than the sink waits.
+   */
+  const sent = (event: AuditEvent): Promise<WriteResult> =>
+    waitUntil('a write that is sent', async () => {
+      const result = await sink.write(batchOf(event))
+      return result.status !== 'failed' && result
+    })
+
   /** A batch that is sent, of which no more is heard. */
   const unknown = { status: 'unknown', fault: { code: 'AUDIT_TIMEOUT' } }
 
@@ -63,7 +75,7 @@ describe('the sink', () => {
     expect(await writing).toMatchObject(unknown)
     await unlock()
     expect(await stored()).toEqual([])
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed' })
+    expect(await sent(event)).toMatchObject({ status: 'committed' })
     expect(await stored()).toEqual([event.auditId])
   })
 
@@ -76,7 +88,7 @@ describe('the sink', () => {
     expect(await stored(), 'absent is no proof').toEqual(before)
     await letGo()
     await waitUntil('the row', async () => (await stored()).length > before.length)
-    expect(await sink.write(batchOf(event)), 'its very block').toMatchObject({
+    expect(await sent(event), 'its very block').toMatchObject({
       status: 'committed',
       place: { block: 2 },
     })
@@ -99,7 +111,7 @@ describe('the sink', () => {
     expect(await stored(), 'absent is no proof').toEqual([])
     process.kill(pid, 'SIGCONT')
     await waitUntil('the row', async () => (await stored()).length === 1)
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 1 } })
+    expect(await sent(event)).toMatchObject({ status: 'committed', place: { block: 1 } })
     expect(await stored()).toEqual([event.auditId])
   })
 
@@ -110,7 +122,7 @@ describe('the sink', () => {
     process.kill(pid, 'SIGSTOP')
     expect(await writing).toMatchObject(unknown)
     await unlock()
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed' })
+    expect(await sent(event)).toMatchObject({ status: 'committed' })
     process.kill(pid, 'SIGCONT')
     await waitUntil('the first session to end', async () => {
       return !(await trails.sessions(applicationName)).some((session) => session.pid === pid)
@@ -128,7 +140,7 @@ describe('the sink', () => {
     await owner.query(`
       create function own() returns trigger language plpgsql as $$ begin raise exception 'forbidden'; end $$;
       create trigger own before insert on noetl.secret_audit for each row execute function own()`)
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
+    expect(await sent(event)).toMatchObject({ status: 'committed', place: { block: 2 } })
     expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'refused' })
   })
 
@@ -149,7 +161,7 @@ describe('the sink', () => {
     for (const each of [sink, other])
       expect(await each.write(batchOf(event))).toMatchObject({ status: 'unknown' })
     await letGo()
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
+    expect(await sent(event)).toMatchObject({ status: 'committed', place: { block: 2 } })
     expect(await other.write(batchOf(event))).toMatchObject({ status: 'conflict' })
     await other.close()
   })
@@ -162,7 +174,7 @@ describe('the sink', () => {
     const event = anEvent()
     expect(await sink.write(batchOf(event))).toMatchObject(unknown)
     await owner.query('drop trigger own on noetl.secret_audit')
-    expect(await sink.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 1 } })
+    expect(await sent(event)).toMatchObject({ status: 'committed', place: { block: 1 } })
     expect(await stored()).toEqual([event.auditId])
   })
 

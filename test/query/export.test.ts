@@ -19,8 +19,9 @@ import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { otelAudit } from '../cli/otel-audit.js'
 import { temporaryDirectory } from '../spool/directories.js'
-import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { connect } from '../support/database.js'
 import { allSettled } from '../support/settled.js'
+import { TrailServer } from '../support/trail-server.js'
 import { waitUntil } from '../support/wait-until.js'
 import { trailAt } from './trail-at.js'
 
@@ -29,18 +30,21 @@ const APP = fileURLToPath(new URL('./apps/export.mjs', import.meta.url))
 const ROWS = 60_000
 const MANY_ROWS = 200_000
 
-let database: TestDatabase
+let server: TrailServer
+let database: { readonly url: string }
 let client: Client
 
 beforeAll(async () => {
-  database = await migratedDatabase()
+  // A server of its own: on a shared one, transactions of other tests keep rows from being settled.
+  server = await TrailServer.start()
+  database = { url: await server.trail() }
   client = await connect(database.url)
   await insert('exported', ROWS)
 })
 
 afterAll(async () => {
   await client.end()
-  await database.drop()
+  await server.close()
 })
 
 async function insert(credential: string, rows: number): Promise<void> {
@@ -148,27 +152,23 @@ describe('an export', () => {
   })
 
   test.each(['ndjson', 'csv'] as const)('of many rows as %s needs little memory', async (format) => {
-    const own = await migratedDatabase()
-    try {
-      const owner = await connect(own.url)
-      await owner.query(
-        `insert into noetl.secret_audit (audit_id, occurred_at, credential, operation, outcome, notes)
-         select ((extract(epoch from now()) * 1000)::bigint - 1704067200000 - n) << 22, now(), 'many', 'get_credential', 'ok', repeat('note ', 60)
-         from generate_series(1, $1::int) n`,
-        [MANY_ROWS],
-      )
-      await owner.end()
-      const file = join(temporaryDirectory(), `many.${format}`)
-      const { stdout } = await promisify(execFile)(process.execPath, [APP, own.url, file, format], {
-        cwd: join(APP, '../../../..'),
-      })
-      const { rows, maxBytes } = JSON.parse(stdout) as { rows: number; maxBytes: number }
-      expect(rows).toBe(MANY_ROWS)
-      expect(statSync(file).size).toBeGreaterThan(50_000_000)
-      expect(maxBytes).toBeLessThan(160 * 1024 * 1024)
-    } finally {
-      await own.drop()
-    }
+    const own = await server.trail()
+    const owner = await connect(own)
+    await owner.query(
+      `insert into noetl.secret_audit (audit_id, occurred_at, credential, operation, outcome, notes)
+       select ((extract(epoch from now()) * 1000)::bigint - 1704067200000 - n) << 22, now(), 'many', 'get_credential', 'ok', repeat('note ', 60)
+       from generate_series(1, $1::int) n`,
+      [MANY_ROWS],
+    )
+    await owner.end()
+    const file = join(temporaryDirectory(), `many.${format}`)
+    const { stdout } = await promisify(execFile)(process.execPath, [APP, own, file, format], {
+      cwd: join(APP, '../../../..'),
+    })
+    const { rows, maxBytes } = JSON.parse(stdout) as { rows: number; maxBytes: number }
+    expect(rows).toBe(MANY_ROWS)
+    expect(statSync(file).size).toBeGreaterThan(50_000_000)
+    expect(maxBytes).toBeLessThan(160 * 1024 * 1024)
   })
 
   test('of nothing is an empty file, and a manifest that says so', async () => {

@@ -1,9 +1,8 @@
 import { onTestFinished } from 'vitest'
 import { Trail, type TrailOptions, type TrailRow } from 'otel-audit/query'
-import type { TestDatabase } from '../support/database.js'
 
 /** A trail that ends with the test. */
-export function trailAt({ url }: TestDatabase, options: Partial<TrailOptions> = {}): Trail {
+export function trailAt({ url }: { readonly url: string }, options: Partial<TrailOptions> = {}): Trail {
   const trail = new Trail({ databaseUrl: url, cursorKey: 'canary-key', ...options })
   onTestFinished(() => trail.close())
   return trail

@@ -11,7 +11,7 @@ const LONGEST = [
   'examples/wallet/branches',
   'exporter/lasting',
   'soak/soak',
-  'cli/verify',
+  'cli/verify-attacks',
   'launcher/watchdog',
   'bench/bench',
   'register/end',

@@ -19,7 +19,8 @@ const SPACE_BYTES = 4 * 2 ** 30
  */
 export function memoryDisk(): string | undefined {
   if (!isSpacious() || !mayRunPrograms()) return undefined
-  return join(MOUNT, `otel-audit-test-${randomBytes(6).toString('hex')}`)
+  // Short: the path of a socket, which a spool has below it, may be of 107 bytes.
+  return join(MOUNT, `audit-${randomBytes(4).toString('hex')}`)
 }
 
 function isSpacious(): boolean {

@@ -1,0 +1,1 @@
+export declare const TESTS: Readonly<Record<string, string[]>>
