@@ -1,10 +1,7 @@
 /** The folders of src whose code is mutated, each with the tests that must notice. None of them needs a database. */
 export const TESTS = {
   chain: ['test/chain/**/*.test.ts', 'test/verify/**/*.test.ts'],
-  event: ['test/event/**/*.test.ts', 'test/service/record.test.ts', 'test/public-api/events.test.ts'],
+  event: ['test/event/!(fields).test.ts', 'test/service/record.test.ts', 'test/public-api/events.test.ts'],
   verify: ['test/verify/**/*.test.ts'],
-  exporter: [
-    'test/exporter/{backoff,bounds,bystanders,close,deadlines,generations,group-commit}.test.ts',
-    'test/exporter/{lane,refused-denials,results,spooler}.test.ts',
-  ],
+  exporter: ['test/exporter/{backoff,bounds,bystanders,close,entry,fates,group-commit,mistakes,queue}.test.ts'],
 }
