@@ -12,8 +12,9 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<Statem
   const prototype = Client.prototype as { query: (...args: unknown[]) => unknown }
   const { query } = prototype
   prototype.query = function (...args) {
-    const [text, values = []] = args as [string, unknown[]?]
-    sent.push({ text, values })
+    const [statement, values] = args as [string | Partial<Statement>, unknown[]?]
+    const { text = '', values: given } = typeof statement === 'string' ? { text: statement } : statement
+    sent.push({ text, values: values ?? given ?? [] })
     return query.apply(this, args)
   }
   try {

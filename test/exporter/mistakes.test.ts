@@ -73,7 +73,8 @@ describe('while an event is taken', () => {
 describe('while a batch is written', () => {
   test('the writer stops: its rows are unknown, later ones are refused with the reason, and all is counted', async () => {
     vi.spyOn(Callers.prototype, 'committed').mockImplementationOnce(mistake)
-    const sent = [ledger.strict({}, DEADLINE_MS), ledger.async()]
+    // The pause after a failed write is at most 50 ms: its deadline must be later.
+    const sent = [ledger.strict({}, 2000), ledger.async()]
     ;(await sink.next()).answer({
       status: 'failed',
       lasting: false,

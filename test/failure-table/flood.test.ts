@@ -40,7 +40,7 @@ describe('the account', () => {
     expect(unaccounted(withSpool, { ...fine, rows: 11 })).toContain('twice')
     expect(unaccounted(withSpool, { ...fine, stored: 9, rows: 9, gapCount: 1 })).toContain('gap rows')
     const lost = { ...fine, stored: 9, rows: 9, gapCount: 1, settled: { ...answer, dropped: 1 } }
-    expect(unaccounted(withSpool, lost)).toContain('in spite')
+    expect(unaccounted(withSpool, lost)).toContain('despite')
     expect(unaccounted({ ...withSpool, spool: false }, lost)).toBeUndefined()
   })
 })
