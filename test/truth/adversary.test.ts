@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { migratedDatabase } from '../support/database.js'
-import { adversary } from './adversary.js'
+import { adversary } from '../support/adversary.js'
 
 /** How long it may go on here, in ms; `npm run adversary` goes on for as long as it is told to. */
 const LONGEST_MS = 12_000

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
-import { anEvent, batchOf } from '../support/events.js'
-import { anyMutation, arm, Random } from '../support/mutations.js'
-import { readTrail } from '../support/trail.js'
-import { WireProxy } from '../support/wire-proxy.js'
+import { anEvent, batchOf } from './events.js'
+import { anyMutation, arm, Random } from './mutations.js'
+import { readTrail } from './trail.js'
+import { WireProxy } from './wire-proxy.js'
 
 export interface AdversaryReport {
   readonly mutations: number
