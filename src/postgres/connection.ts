@@ -26,6 +26,12 @@ const MOST_WARNINGS = 100
 /** What an unconfirmed commit is reported by: its warning is kept among any number of others. */
 export const SYNC_REP_ROUTINE = 'SyncRepWaitForLSN'
 
+/** After this long without an answer, in ms, a connection is asked before it is used: firewalls forget quiet flows. */
+const QUIET_MS = 1000
+
+/** How long that answer may take, in ms: a fraction of what a strict caller waits. */
+const LONGEST_PROBE_MS = 1000
+
 /** How long the server may take to close its end, in ms: there is nothing left to lose. */
 const LONGEST_GOODBYE_MS = 1000
 
@@ -49,6 +55,8 @@ export class Connection {
   readonly #warnings: ServerWarning[] = []
   #broken: Error | undefined
   #uses = 0
+  /** When the last use ended. */
+  #usedAt = 0
   /** What the server said of itself. Written once, by `openSession`. */
   facts: SessionFacts | undefined
 
@@ -79,6 +87,7 @@ export class Connection {
       await this.#bounded(() => this.#logIn(), timeoutMs, 'connecting')
       this.#takeOver()
       await this.#bounded(() => prepare(this.#client), timeoutMs, 'the settings of the session')
+      this.#usedAt = performance.now()
       this.#client.unref()
     } catch (error) {
       this.destroy()
@@ -108,6 +117,22 @@ export class Connection {
 
   get isBroken(): boolean {
     return this.#broken !== undefined
+  }
+
+  /** Whether it can be used. One that was quiet for a while is asked first, and given up when it does not answer soon. */
+  async answers(): Promise<boolean> {
+    if (this.isBroken) return false
+    if (this.#uses > 0 || performance.now() - this.#usedAt < QUIET_MS) return true
+    try {
+      await this.run(
+        (client) => client.query('select 1'),
+        Math.min(LONGEST_PROBE_MS, this.#answerTimeoutMs / 4),
+      )
+      return true
+    } catch {
+      this.destroy()
+      return false
+    }
   }
 
   /** Warnings of the server since the last call. */
@@ -165,7 +190,9 @@ export class Connection {
   }
 
   #release(): void {
-    if (--this.#uses === 0) this.#client.unref()
+    if (--this.#uses > 0) return
+    this.#usedAt = performance.now()
+    this.#client.unref()
   }
 
   async #bounded<T>(work: () => Promise<T>, longestMs = Number.POSITIVE_INFINITY, what?: string): Promise<T> {

@@ -15,6 +15,16 @@ const TRAILER = -1
  */
 const LONGEST_SILENCE_MS = 30 * 60_000
 
+/** Asks elsewhere whether a silent server is there at all. */
+export interface ServerWatch {
+  /** After how long without a byte, in ms, and again. */
+  readonly everyMs: number
+  /** Never rejects. */
+  isThere(): Promise<boolean>
+}
+
+const NOT_WATCHED: ServerWatch = { everyMs: LONGEST_SILENCE_MS, isThere: () => Promise.resolve(true) }
+
 const BATCH = 1000
 /** Batches that wait to be taken. Beyond that the socket is not read. */
 const MOST_WAITING = 8
@@ -29,8 +39,9 @@ export function copyOut<T>(
   sql: string,
   read: ReadTuple<T>,
   longestSilenceMs = LONGEST_SILENCE_MS,
+  watch: ServerWatch = NOT_WATCHED,
 ): AsyncIterable<readonly T[]> {
-  return { [Symbol.asyncIterator]: () => start(connection, new CopyOut(sql, read, longestSilenceMs)) }
+  return { [Symbol.asyncIterator]: () => start(connection, new CopyOut(sql, read, longestSilenceMs, watch)) }
 }
 
 async function* start<T>(connection: Connection, copy: CopyOut<T>): AsyncGenerator<readonly T[], void> {
@@ -54,6 +65,7 @@ class CopyOut<T> implements Exchange {
   readonly #sql: string
   readonly #read: ReadTuple<T>
   readonly #longestSilenceMs: number
+  readonly #watch: ServerWatch
   #connection: PgConnection | undefined
   /** How much of {@link ANSWER} has come. */
   #step = 0
@@ -69,10 +81,11 @@ class CopyOut<T> implements Exchange {
   #error: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(sql: string, read: ReadTuple<T>, longestSilenceMs: number) {
+  constructor(sql: string, read: ReadTuple<T>, longestSilenceMs: number, watch: ServerWatch) {
     this.#sql = sql
     this.#read = read
     this.#longestSilenceMs = longestSilenceMs
+    this.#watch = watch
   }
 
   send({ connection }: Wire): void {
@@ -135,10 +148,16 @@ class CopyOut<T> implements Exchange {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve
+        const everyMs = Math.min(this.#longestSilenceMs, this.#watch.everyMs)
+        let silentMs = 0
         timer = setInterval(() => {
-          if (!this.#isHeard) reject(new NoAnswer(`nothing was sent for ${this.#longestSilenceMs} ms`))
+          silentMs = this.#isHeard ? 0 : silentMs + everyMs
           this.#isHeard = false
-        }, this.#longestSilenceMs)
+          if (silentMs === 0) return
+          const giveUp = (): void => reject(new NoAnswer(`nothing was sent for ${silentMs} ms`))
+          if (silentMs >= this.#longestSilenceMs) return giveUp()
+          void this.#watch.isThere().then((isThere) => (isThere || this.#isHeard ? undefined : giveUp()))
+        }, everyMs)
       })
     } finally {
       clearInterval(timer)

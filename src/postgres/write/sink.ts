@@ -208,13 +208,15 @@ export class PostgresAuditSink implements AuditSink {
   async #sayIdle(): Promise<void> {
     const connection = this.#connection
     if (this.#state !== 'connected' || connection === undefined || connection.isBroken) return
+    if (!(await connection.answers())) return this.#letGo(connection)
     // A block in doubt is sent again before the next rows.
     if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
   }
 
   async #connected(): Promise<Connected> {
     const current = this.#connection
-    if (this.#state === 'connected' && current?.isBroken === false && this.#blocks !== undefined) {
+    const isOpen = this.#state === 'connected' && current !== undefined && (await current.answers())
+    if (isOpen && this.#blocks !== undefined) {
       await this.#partitions.keepAhead(current)
       return { connection: current, blocks: this.#blocks }
     }
