@@ -1,6 +1,8 @@
 import type { Client, ClientBase, defaults } from 'pg'
 import { AuditError } from '../errors.js'
+import { within } from '../host/timers.js'
 import { Connection, type PgClient } from './connection.js'
+import type { DatabaseUrl } from './database-url.js'
 import { isServerError, withoutRowContents } from './faults.js'
 import {
   type Difference,
@@ -11,8 +13,8 @@ import {
   type WantedSettings,
 } from './session-settings.js'
 
-interface SessionTarget {
-  readonly databaseUrl: string
+export interface SessionTarget {
+  readonly databaseUrl: DatabaseUrl
   /** Name of the session in `pg_stat_activity`. */
   readonly applicationName: string
 }
@@ -140,7 +142,9 @@ export async function openSession<P extends keyof SessionOptions>(
   const { default: pg } = await import('pg')
   signal?.throwIfAborted()
   const plan = PLANS[purpose](options)
-  const client = newClient(pg, options)
+  const databaseUrl = await urlOf(options.databaseUrl, plan.connectTimeoutMs)
+  signal?.throwIfAborted()
+  const client = newClient(pg, databaseUrl, options.applicationName)
   giveParameters(client, plan)
   const connection = new Connection(client, plan.answerTimeoutMs)
   const giveUp = (): void => connection.destroy()
@@ -155,6 +159,28 @@ export async function openSession<P extends keyof SessionOptions>(
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }
+}
+
+/** What a function of the application throws may quote the URL: its text goes nowhere. */
+async function urlOf(databaseUrl: DatabaseUrl, longestMs: number): Promise<string> {
+  if (typeof databaseUrl === 'string') return databaseUrl
+  let url: unknown
+  const asked = (async () => {
+    url = await databaseUrl()
+  })()
+  try {
+    await within(longestMs, asked)
+  } catch (error) {
+    if (error instanceof AuditError) throw error
+    throw withoutUrl('the function that gives databaseUrl throws')
+  }
+  if (typeof url === 'string') return url
+  throw withoutUrl(`the function that gives databaseUrl gives none within ${longestMs} ms`)
+}
+
+function withoutUrl(problem: string): AuditError {
+  const remedy = 'It is called at each connect, and must give a string in that time.'
+  return new AuditError('AUDIT_SESSION', problem, { field: 'databaseUrl', remedy })
 }
 
 type Defaults = Record<keyof typeof defaults, unknown>
@@ -180,7 +206,8 @@ const PRISTINE: Partial<Defaults> = Object.freeze({
 /** Makes a client at one go, so that nobody else sees the defaults meanwhile. */
 function newClient(
   pg: { readonly Client: typeof Client; readonly defaults: typeof defaults },
-  { databaseUrl, applicationName }: SessionTarget,
+  databaseUrl: string,
+  applicationName: string,
 ): PgClient {
   const applications = { ...pg.defaults }
   try {

@@ -3,10 +3,11 @@ import { AuditError } from '../../errors.js'
 import { type Connection, NoAnswer } from '../connection.js'
 import { isServerError, withoutRowContents } from '../faults.js'
 import { roleNames } from '../schema-name.js'
+import type { DatabaseUrl } from '../database-url.js'
 import { openSession, statementTimeoutMs } from '../session.js'
 
 export interface ReaderOptions {
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   readonly schema: string
   /** How long one statement may take, in ms. */
   readonly timeoutMs: number

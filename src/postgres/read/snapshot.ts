@@ -18,11 +18,12 @@ import { fault, isServerError } from '../faults.js'
 import { readCheckedRow } from './checked-row.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
-import { openSession } from '../session.js'
+import type { DatabaseUrl } from '../database-url.js'
+import { openSession, type SessionTarget } from '../session.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   readonly schema: string
 }
 
@@ -42,13 +43,13 @@ export class Snapshot implements TrailSource {
   readonly #schema: string
   readonly #sql: Texts
 
-  readonly #target: { readonly databaseUrl: string; readonly applicationName: string }
+  readonly #target: SessionTarget
 
   private constructor(
     sessions: readonly [Connection, Connection],
     schema: string,
     sql: Texts,
-    target: { readonly databaseUrl: string; readonly applicationName: string },
+    target: SessionTarget,
   ) {
     this.#target = target
     ;[this.#rows, this.#blocks] = sessions
@@ -181,7 +182,7 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
 
 /** Whether the server lets somebody in, or at least says why not: one that hangs does neither. */
 async function isThere(target: {
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   readonly applicationName: string
 }): Promise<boolean> {
   try {

@@ -13,11 +13,12 @@ import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
+import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type WriteSession } from '../session.js'
 
 export interface PostgresAuditSinkOptions {
-  /** `postgres://user:password@host:port/database` */
-  readonly databaseUrl: string
+  /** `postgres://user:password@host:port/database`, or a function that gives it, called at each connect. */
+  readonly databaseUrl: DatabaseUrl
   /** Default `noetl`. */
   readonly schema?: string | undefined
   /** `on` (default), or `remote_apply` where a synchronous standby must have applied the row. */
