@@ -1,6 +1,8 @@
 import { diag } from '../host/diagnostics.js'
+import type { TLSSocket } from 'node:tls'
 import type { Client, ClientBase } from 'pg'
 import { untraced } from '../host/untraced.js'
+import type { Asked, Entrance } from './server-proof.js'
 import type { SessionFacts } from './session-settings.js'
 import { type Result, Statement, type StatementConfig } from './statement.js'
 import { type Exchange, guardParser, type PgConnection, Wire } from './wire.js'
@@ -19,6 +21,8 @@ export interface ServerWarning {
   /** Where in the server's source it was raised. */
   readonly routine: string | undefined
 }
+
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address)
 
 /** Of a warning that comes again and again, no more are kept than this. */
 const MOST_WARNINGS = 100
@@ -55,6 +59,8 @@ export class Connection {
   readonly #warnings: ServerWarning[] = []
   #broken: Error | undefined
   #uses = 0
+  #asked: Asked = 'nothing'
+  #knowsPassword = false
   /** When the last use ended. */
   #usedAt = 0
   /** What the server said of itself. Written once, by `openSession`. */
@@ -97,11 +103,35 @@ export class Connection {
 
   #logIn(): Promise<unknown> {
     const { connection } = this.#client
+    const ask = (event: string, how: Asked): unknown => connection.on(event, () => (this.#asked = how))
     connection.on('sslconnect', () => guardParser(connection.stream))
     const letIn = this.#client.connect()
     // With TLS, what listens until it is agreed on is not the parser.
     if (!(this.#client.ssl as unknown)) guardParser(connection.stream)
+    ask('authenticationCleartextPassword', 'cleartext')
+    ask('authenticationMD5Password', 'md5')
+    ask('authenticationSASL', 'scram')
+    // Behind the listener of the client, which has checked it.
+    connection.on('authenticationSASLFinal', () => (this.#knowsPassword = true))
     return letIn
+  }
+
+  /** What is known of whose server it is. */
+  get entrance(): Entrance {
+    const { connection, connectionParameters, ssl } = this.#client as unknown as {
+      readonly connection: { readonly stream: Partial<TLSSocket> }
+      readonly connectionParameters: { readonly password: unknown; readonly isDomainSocket: boolean }
+      readonly ssl: false | { readonly checkServerIdentity?: unknown }
+    }
+    const { authorized, remoteAddress } = connection.stream
+    const isNameChecked = ssl !== false && ssl.checkServerIdentity === undefined
+    return {
+      isLocal: connectionParameters.isDomainSocket || isLoopback(remoteAddress ?? ''),
+      isVerified: authorized === true && isNameChecked,
+      asked: this.#asked,
+      knowsPassword: this.#knowsPassword,
+      hasPassword: connectionParameters.password !== null,
+    }
   }
 
   #takeOver(): void {

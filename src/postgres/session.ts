@@ -4,6 +4,7 @@ import { within } from '../host/timers.js'
 import { Connection, type PgClient } from './connection.js'
 import type { DatabaseUrl } from './database-url.js'
 import { isServerError, withoutRowContents } from './faults.js'
+import { refuseStranger } from './server-proof.js'
 import {
   type Difference,
   readBack,
@@ -151,6 +152,7 @@ export async function openSession<P extends keyof SessionOptions>(
   signal?.addEventListener('abort', giveUp)
   try {
     await connection.connect(plan.connectTimeoutMs, async (queries) => {
+      refuseStranger(connection.entrance)
       connection.facts = await settle(queries, plan)
     })
     return connection

@@ -38,9 +38,12 @@ export class WireProxy {
     server.on('connection', (client) => this.#connected(client))
   }
 
-  /** @param databaseUrl of a server on this machine */
-  static async start(databaseUrl: string): Promise<WireProxy> {
-    const server = createServer().listen(0, '127.0.0.1')
+  /**
+   * @param databaseUrl of a server on this machine
+   * @param host the address to listen at
+   */
+  static async start(databaseUrl: string, host = '127.0.0.1'): Promise<WireProxy> {
+    const server = createServer().listen(0, host)
     await once(server, 'listening')
     return new WireProxy(server, Number(new URL(databaseUrl).port))
   }
@@ -48,7 +51,9 @@ export class WireProxy {
   /** The same URL, through the proxy. */
   url(databaseUrl: string): string {
     const url = new URL(databaseUrl)
-    url.port = String((this.#server.address() as AddressInfo).port)
+    const { address, port } = this.#server.address() as AddressInfo
+    url.hostname = address
+    url.port = String(port)
     return url.href
   }
 

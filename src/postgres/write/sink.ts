@@ -11,6 +11,7 @@ import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
 import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
+import { entranceFindings } from '../server-proof.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
@@ -146,7 +147,8 @@ export class PostgresAuditSink implements AuditSink {
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(connection)
       await openChain(connection, this.#options, this.#writer)
-      return await connection.run((client) => checkStore(client, schema))
+      const findings = await connection.run((client) => checkStore(client, schema))
+      return [...entranceFindings(connection.entrance), ...findings]
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
