@@ -75,6 +75,13 @@ export const ERROR_CATALOGUE = Object.freeze({
       'The tables are missing, older than this version needs, or changed by a newer version in a breaking way.',
     remedy: 'Run `otel-audit migrate` as the owner of the schema, or install the newer version.',
   },
+  AUDIT_SESSION: {
+    row: 'not-stored',
+    meaning:
+      'A session with the database cannot be as it has to be: a setting, or the encoding, is another one, or a pooler refuses or drops what was asked for.',
+    remedy:
+      'The message names the setting. Use the address of the server itself, and undo what sets it otherwise.',
+  },
   AUDIT_MIGRATION: {
     row: 'not-stored',
     meaning: 'A migration could not be applied. The database is as it was before that step.',

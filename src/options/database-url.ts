@@ -8,6 +8,9 @@ export function databaseUrlWanted(text: string): string | undefined {
   if (!/^postgres(ql)?:\/\//i.test(text)) {
     return `a URL that begins with postgres:// or postgresql://, such as ${FORM}`
   }
+  if (hasSeveralHosts(text)) {
+    return `a URL with one host, such as ${FORM}: several, and target_session_attrs, are not supported. Use a name or a proxy that leads to the primary`
+  }
   if (isParsed(text)) return undefined
   return `a URL that can be parsed, such as ${FORM}: what is special in its password needs percent-encoding (@ is %40, # is %23, / is %2F, ? is %3F)`
 }
@@ -26,6 +29,12 @@ export function maskedDatabaseUrl(text: string): string {
   const place = rest.slice(Math.max(0, end)).replace(/[?#].*$/s, '')
   const [user = ''] = login.split(':', 1)
   return `${scheme}${user}${login === user ? '' : ':***'}${place}`
+}
+
+/** As libpq takes them: `postgres://user:password@one:5432,two:5432/database`. A comma in a password is one of a password. */
+function hasSeveralHosts(text: string): boolean {
+  const [authority = ''] = text.replace(SCHEME, '').split(/[/?#]/, 1)
+  return /^[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)+$/.test(authority.slice(authority.lastIndexOf('@') + 1))
 }
 
 function isParsed(text: string): boolean {

@@ -7,6 +7,7 @@ import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from '.
 import { REQUIRED_VARIABLE, type StrictPolicy } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import { DEFAULT_SCHEMA } from '../postgres/schema-name.js'
+import type { DatabaseUrl } from '../postgres/database-url.js'
 import { DEFAULT_ANSWER_TIMEOUT_MS } from '../postgres/write/sink.js'
 
 const MINUTE_MS = 60_000
@@ -18,7 +19,19 @@ export const OPTIONS = Object.freeze({
     secret: true,
     variables: ['NOETL_SECRET_AUDIT_DATABASE_URL', 'DATABASE_URL'],
     default: undefined,
-    doc: 'Where the trail is: `postgres://user:password@host:port/database`, as a login with the writer role.',
+    doc: 'Where the trail is: `postgres://user:password@host:port/database`, as a login with the writer role. In code also a function that gives it, called at each connect.',
+  },
+  databaseUrlFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_DATABASE_URL_FILE', 'DATABASE_URL_FILE'],
+    default: undefined,
+    doc: 'File with that URL, when `databaseUrl` is not given. It is read at each connect, so that a password may be rotated.',
+  },
+  passwordFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_PASSWORD_FILE'],
+    default: undefined,
+    doc: 'File with the password of the login, in place of that of the URL. It is read at each connect.',
   },
   schema: {
     kind: 'text',
@@ -170,7 +183,9 @@ export type OptionName = keyof typeof OPTIONS
 
 /** Options of `createAudit`. What is left out comes from the environment, then from the defaults of {@link OPTIONS}. */
 export interface AuditOptions {
-  readonly databaseUrl?: string | undefined
+  readonly databaseUrl?: DatabaseUrl | undefined
+  readonly databaseUrlFile?: string | undefined
+  readonly passwordFile?: string | undefined
   readonly schema?: string | undefined
   readonly strict?: boolean | StrictPolicy | undefined
   readonly deadlineMs?: DeadlinePolicy | undefined
@@ -197,7 +212,14 @@ export interface AuditOptions {
 }
 
 /** Options that have no default. */
-type Optional = 'databaseUrl' | 'spoolDirectory' | 'machineId' | 'serviceName' | 'serviceInstanceId'
+type Optional =
+  | 'databaseUrl'
+  | 'databaseUrlFile'
+  | 'passwordFile'
+  | 'spoolDirectory'
+  | 'machineId'
+  | 'serviceName'
+  | 'serviceInstanceId'
 
 /** All options, parsed and checked. */
 export type AuditSettings = Readonly<

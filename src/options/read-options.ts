@@ -1,4 +1,5 @@
 import type { OptionSpec } from './option-spec.js'
+import type { DatabaseUrl } from '../postgres/database-url.js'
 
 /** Every option of reading the trail: of `otel-audit query`, `tail`, `export`, `summary` and `serve`; `readerUrl` also of `verify`. */
 export const READ_OPTIONS = Object.freeze({
@@ -8,6 +9,12 @@ export const READ_OPTIONS = Object.freeze({
     variables: ['NOETL_SECRET_AUDIT_READER_URL'],
     default: undefined,
     doc: 'Where the trail is read, as a login with the reader role. Default: `databaseUrl`, which is also where the row about the read is written.',
+  },
+  readerUrlFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_READER_URL_FILE'],
+    default: undefined,
+    doc: 'File with that URL, when `readerUrl` is not given. It is read at each connect.',
   },
   readTimeoutMs: {
     kind: 'integer',
@@ -96,9 +103,12 @@ export const READ_OPTIONS = Object.freeze({
 
 /** Options of reading. What is left out comes from the environment, then from the defaults of {@link READ_OPTIONS}. */
 export interface ReadOptions {
-  readonly databaseUrl?: string | undefined
+  readonly databaseUrl?: DatabaseUrl | undefined
+  readonly databaseUrlFile?: string | undefined
+  readonly passwordFile?: string | undefined
   readonly schema?: string | undefined
-  readonly readerUrl?: string | undefined
+  readonly readerUrl?: DatabaseUrl | undefined
+  readonly readerUrlFile?: string | undefined
   readonly readTimeoutMs?: number | undefined
   readonly readConnections?: number | undefined
   readonly cursorKey?: string | undefined

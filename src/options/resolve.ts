@@ -1,4 +1,6 @@
+import { databaseFrom } from './database-source.js'
 import { databaseUrlWanted } from './database-url.js'
+import type { DatabaseUrl } from '../postgres/database-url.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
 import type { OptionSpec } from './option-spec.js'
@@ -20,21 +22,47 @@ export function resolveOptions(given: AuditOptions, env: Environment): AuditSett
   checkOptions(given)
   checkVariables(env)
   const ours = given.sink === undefined ? env : withoutForeignDatabase(env)
-  return Object.freeze(resolved(OPTIONS, given, ours)) as unknown as AuditSettings
+  const settings = resolved(OPTIONS, given, ours) as Partial<AuditSettings>
+  return Object.freeze({ ...settings, databaseUrl: writerFrom(settings) }) as unknown as AuditSettings
 }
 
 /** The same for the options of reading, and of where the trail is. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSettings {
-  const { databaseUrl, schema } = OPTIONS
-  const table: Readonly<Record<string, OptionSpec>> = { databaseUrl, schema, ...READ_OPTIONS }
+  const { databaseUrl, databaseUrlFile, passwordFile, schema } = OPTIONS
+  const ofWriter = { databaseUrl, databaseUrlFile, passwordFile, schema }
+  const table: Readonly<Record<string, OptionSpec>> = { ...ofWriter, ...READ_OPTIONS }
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
     const spec = Object.hasOwn(table, name) ? table[name] : undefined
     if (spec === undefined) throw unknown('option', name, nearest(name, Object.keys(table)))
-    checkValue(name, spec, value)
+    if (!mayBeFunction(spec, value)) checkValue(name, spec, value)
   }
   checkVariables(env)
-  return Object.freeze(resolved(table, given, env)) as unknown as ReadSettings
+  const settings = resolved(table, given, env) as Partial<ReadSettings>
+  const readerUrl = databaseFrom({
+    url: settings.readerUrl,
+    urlFile: settings.readerUrlFile,
+    passwordFile: undefined,
+  })
+  return Object.freeze({
+    ...settings,
+    readerUrl,
+    databaseUrl: writerFrom(settings),
+  }) as unknown as ReadSettings
+}
+
+interface Writer {
+  readonly databaseUrl?: DatabaseUrl | undefined
+  readonly databaseUrlFile?: string | undefined
+  readonly passwordFile?: string | undefined
+}
+
+function writerFrom({ databaseUrl, databaseUrlFile, passwordFile }: Writer): DatabaseUrl | undefined {
+  return databaseFrom({ url: databaseUrl, urlFile: databaseUrlFile, passwordFile })
+}
+
+function mayBeFunction(spec: OptionSpec, value: unknown): boolean {
+  return spec.kind === 'databaseUrl' && typeof value === 'function'
 }
 
 function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
@@ -69,7 +97,8 @@ export function checkOptions(given: AuditOptions): void {
     const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined
     if (spec === undefined) throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink']))
     const mayBePolicy = name === 'strict' || name === 'deadlineMs'
-    if (!(mayBePolicy && typeof value === 'function')) checkValue(name, spec, value)
+    if (!(mayBePolicy && typeof value === 'function') && !mayBeFunction(spec, value))
+      checkValue(name, spec, value)
   }
 }
 

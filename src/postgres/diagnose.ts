@@ -7,6 +7,7 @@ import type { Connection } from './connection.js'
 import { fault } from './faults.js'
 import { listPartitions } from './partitions.js'
 import { remedyOf } from './remedy.js'
+import { entranceFindings } from './server-proof.js'
 import { quotedSchema, roleNames } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
 import { openSession, type WriteSession } from './session.js'
@@ -39,7 +40,7 @@ export async function diagnoseStore(
     return [broken('connection', `${message}; ${remedyOf(cause)}`)]
   }
   try {
-    const found = [await connection.run(whoAmI)]
+    const found = [await whoAmI(connection)]
     const version = await diagnosed('schema', () => connection.run((client) => checkSchema(client, schema)))
     if (version.findings.length > 0) return [...found, version]
     return [
@@ -58,13 +59,35 @@ export async function diagnoseStore(
   }
 }
 
-async function whoAmI(client: ClientBase): Promise<Diagnosis> {
-  const { rows } = await client.query<{ who: string; version: string; pid: string }>(
-    `select current_user || ' on ' || current_database() as who, current_setting('server_version') as version,
-       pg_backend_pid()::text as pid`,
-  )
-  const state = `${rows[0]?.who}, PostgreSQL ${rows[0]?.version}`
-  return { check: 'connection', state, findings: isBehindProxy(client, rows[0]?.pid) ? [PROXY] : [] }
+/** Who and where we are, with what somebody has set for this login and loads into it: neither is wrong by itself. */
+async function whoAmI(connection: Connection): Promise<Diagnosis> {
+  const [who, isProxied] = await connection.run(async (client) => {
+    const { rows } = await client.query<Who>(
+      `select current_user || ' on ' || current_database() as place, session_user as login, current_user as role,
+         current_setting('server_version') as version, pg_backend_pid()::text as pid,
+         (select string_agg(name || ' = ' || setting, ', ' order by name) from pg_settings
+          where name in ('local_preload_libraries', 'session_preload_libraries', 'shared_preload_libraries')
+            and setting <> '') as libraries`,
+    )
+    return [rows[0], isBehindProxy(client, rows[0]?.pid)] as const
+  })
+  const state = [
+    who?.place,
+    `PostgreSQL ${who?.version}`,
+    ...(who?.login === who?.role ? [] : [`the login ${who?.login} acts as ${who?.role}`]),
+    ...(who?.libraries ? [who.libraries] : []),
+  ]
+  const findings = [...(isProxied ? [PROXY] : []), ...entranceFindings(connection.entrance)]
+  return { check: 'connection', state: state.join(', '), findings }
+}
+
+interface Who {
+  readonly place: string
+  readonly login: string
+  readonly role: string
+  readonly version: string
+  readonly pid: string
+  readonly libraries: string | null
 }
 
 /** A proxy gives its clients process ids of its own: the server's would be of no use to them. */
@@ -77,7 +100,7 @@ const PROXY: HealthFinding = {
   level: 'warning',
   check: 'proxy',
   message:
-    'there is a proxy between here and the server; when it pools transactions, settings of the session are lost, synchronous_commit among them, and so are prepared statements: point DATABASE_URL at the server itself, or set pool_mode = session',
+    'there is a proxy between here and the server, which passes the settings of the session on; when it pools transactions, prepared statements are lost: point DATABASE_URL at the server itself, or set pool_mode = session',
 }
 
 /** The writer role suffices. A login that may also change rows makes the trail worth less. */

@@ -1,9 +1,21 @@
-import type { Client, CustomTypesConfig } from 'pg'
+import type { Client, ClientBase, defaults } from 'pg'
 import { AuditError } from '../errors.js'
-import { Connection, type Referencing } from './connection.js'
+import { within } from '../host/timers.js'
+import { Connection, type PgClient } from './connection.js'
+import type { DatabaseUrl } from './database-url.js'
+import { isServerError, withoutRowContents } from './faults.js'
+import { refuseStranger } from './server-proof.js'
+import {
+  type Difference,
+  readBack,
+  readBackSql,
+  type SessionFacts,
+  startupOptions,
+  type WantedSettings,
+} from './session-settings.js'
 
-interface SessionTarget {
-  readonly databaseUrl: string
+export interface SessionTarget {
+  readonly databaseUrl: DatabaseUrl
   /** Name of the session in `pg_stat_activity`. */
   readonly applicationName: string
 }
@@ -37,13 +49,13 @@ export interface SessionOptions {
   readonly migrate: MigrateSession
 }
 
-interface SessionPlan {
+interface SessionPlan extends WantedSettings {
   /** How long connecting may take, and then the settings, in ms. */
   readonly connectTimeoutMs: number
   /** How long any one answer may take, in ms. `Infinity`: no limit. */
   readonly answerTimeoutMs: number
-  /** Settings that a role, a database or the server may have set otherwise, as `set` takes their values. */
-  readonly settings: Readonly<Record<string, string>>
+  /** Text that a block has, or a name of the application's, must have a place in the database. */
+  readonly stores: boolean
 }
 
 /** For sessions without a time-out of their own: long for a network, short for a person who waits. */
@@ -52,13 +64,14 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** How long one of the short statements of a verification may take, in ms; COPYs have a limit of their own. */
 const LOOKUP_TIMEOUT_MS = 60_000
 
-/** What {@link PARSERS} relies on. */
-const AS_PARSED = { client_encoding: "'UTF8'", bytea_output: "'hex'" }
+/** How long a session of short statements may be in a transaction and ask for nothing, in ms. */
+const IDLE_IN_TRANSACTION_MS = '60000'
 
-const NO_LIMIT = { statement_timeout: '0', idle_in_transaction_session_timeout: '0' }
+/** How long the system may be silent on a connection before it asks whether the server is there, in ms: less than NAT. */
+const KEEPALIVE_DELAY_MS = 30_000
 
 /**
- * The one table of what sessions are like.
+ * The one table of what sessions are like, beside what all of them have.
  *
  * `synchronous_commit` below `on` would make "committed" untrue. A `statement_timeout` below our own timer gives most
  * failures a known fate. A verification and a migration have no such limit on the server: a COPY of the whole trail and
@@ -68,47 +81,44 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
   write: ({ answerTimeoutMs, synchronousCommit }) => ({
     connectTimeoutMs: answerTimeoutMs,
     answerTimeoutMs,
-    settings: statementSettings(answerTimeoutMs, synchronousCommit, 'off'),
+    own: shortStatements(answerTimeoutMs, 'off'),
+    leastCommit: synchronousCommit,
+    stores: true,
   }),
   query: ({ answerTimeoutMs }) => ({
     connectTimeoutMs: answerTimeoutMs,
     answerTimeoutMs,
-    settings: statementSettings(answerTimeoutMs, 'on', 'on'),
+    own: { ...shortStatements(answerTimeoutMs, 'on'), synchronous_commit: 'on' },
+    leastCommit: undefined,
+    stores: false,
   }),
   verify: () => ({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     answerTimeoutMs: LOOKUP_TIMEOUT_MS,
-    settings: { ...AS_PARSED, ...NO_LIMIT },
+    own: { ...longStatements('off'), synchronous_commit: 'on' },
+    leastCommit: undefined,
+    stores: false,
   }),
   migrate: ({ readOnly }) => ({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     answerTimeoutMs: Number.POSITIVE_INFINITY,
-    settings: {
-      ...AS_PARSED,
-      ...NO_LIMIT,
-      search_path: 'pg_catalog, pg_temp',
-      lock_timeout: '0',
-      default_transaction_isolation: "'read committed'",
-      default_transaction_read_only: readOnly ? 'on' : 'off',
-      client_min_messages: 'warning',
-    },
+    own: longStatements(readOnly ? 'on' : 'off'),
+    leastCommit: 'on',
+    stores: true,
   }),
 }
 
-function statementSettings(
-  answerTimeoutMs: number,
-  synchronousCommit: string,
-  readOnly: 'on' | 'off',
-): Readonly<Record<string, string>> {
-  return {
-    ...AS_PARSED,
-    synchronous_commit: synchronousCommit,
-    default_transaction_isolation: "'read committed'",
-    default_transaction_read_only: readOnly,
-    statement_timeout: String(statementTimeoutMs(answerTimeoutMs)),
-    timezone: "'UTC'",
-  }
-}
+const shortStatements = (answerTimeoutMs: number, readOnly: 'on' | 'off'): WantedSettings['own'] => ({
+  default_transaction_read_only: readOnly,
+  statement_timeout: String(statementTimeoutMs(answerTimeoutMs)),
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+})
+
+const longStatements = (readOnly: 'on' | 'off'): WantedSettings['own'] => ({
+  default_transaction_read_only: readOnly,
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+})
 
 /** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
 export function statementTimeoutMs(answerTimeoutMs: number): number {
@@ -118,9 +128,12 @@ export function statementTimeoutMs(answerTimeoutMs: number): number {
 /**
  * Opens a session of Postgres. Nothing else in this library makes a client of `pg`.
  *
+ * Its settings are start-up parameters, and are read back before anything else is asked: one that differs ends it
+ * before any SET, which a pooler would hand on to other clients.
+ *
  * @param signal cuts the socket while the session is not open yet
- * @throws the reason of a signal that was aborted before; AuditError `AUDIT_INVALID_OPTION` for a URL that is not one;
- *   else what the connection throws
+ * @throws the reason of a signal that was aborted before; AuditError `AUDIT_INVALID_OPTION` for a URL that is not one,
+ *   `AUDIT_SESSION` for a session that cannot be as it has to be; else what the connection throws
  */
 export async function openSession<P extends keyof SessionOptions>(
   purpose: P,
@@ -130,49 +143,166 @@ export async function openSession<P extends keyof SessionOptions>(
   const { default: pg } = await import('pg')
   signal?.throwIfAborted()
   const plan = PLANS[purpose](options)
-  const connection = new Connection(newClient(pg.Client, options), plan.answerTimeoutMs)
+  const databaseUrl = await urlOf(options.databaseUrl, plan.connectTimeoutMs)
+  signal?.throwIfAborted()
+  const client = newClient(pg, databaseUrl, options.applicationName)
+  giveParameters(client, plan)
+  const connection = new Connection(client, plan.answerTimeoutMs)
   const giveUp = (): void => connection.destroy()
   signal?.addEventListener('abort', giveUp)
   try {
-    await connection.connect(plan.connectTimeoutMs, settingsText(plan.settings))
+    await connection.connect(plan.connectTimeoutMs, async (queries) => {
+      refuseStranger(connection.entrance)
+      connection.facts = await settle(queries, plan)
+    })
     return connection
+  } catch (error) {
+    throw isOfPooler(error) ? refusedByPooler(error) : error
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }
 }
 
-function newClient(
-  PgClient: typeof Client,
-  { databaseUrl, applicationName }: SessionTarget,
-): Client & Referencing {
+/** What a function of the application throws may quote the URL: its text goes nowhere. */
+async function urlOf(databaseUrl: DatabaseUrl, longestMs: number): Promise<string> {
+  if (typeof databaseUrl === 'string') return databaseUrl
+  let url: unknown
+  const asked = (async () => {
+    url = await databaseUrl()
+  })()
   try {
-    return new PgClient({
+    await within(longestMs, asked)
+  } catch (error) {
+    if (error instanceof AuditError) throw error
+    throw withoutUrl('the function that gives databaseUrl throws')
+  }
+  if (typeof url === 'string') return url
+  throw withoutUrl(`the function that gives databaseUrl gives none within ${longestMs} ms`)
+}
+
+function withoutUrl(problem: string): AuditError {
+  const remedy = 'It is called at each connect, and must give a string in that time.'
+  return new AuditError('AUDIT_SESSION', problem, { field: 'databaseUrl', remedy })
+}
+
+type Defaults = Record<keyof typeof defaults, unknown>
+
+/** What `pg` takes where nothing else is given: those of the package, which the application may have changed. */
+const PRISTINE: Partial<Defaults> = Object.freeze({
+  host: 'localhost',
+  database: undefined,
+  password: null,
+  port: 5432,
+  binary: false,
+  client_encoding: '',
+  ssl: false,
+  application_name: undefined,
+  fallback_application_name: undefined,
+  options: undefined,
+  statement_timeout: false,
+  lock_timeout: false,
+  idle_in_transaction_session_timeout: false,
+  query_timeout: false,
+})
+
+/** Makes a client at one go, so that nobody else sees the defaults meanwhile. */
+function newClient(
+  pg: { readonly Client: typeof Client; readonly defaults: typeof defaults },
+  databaseUrl: string,
+  applicationName: string,
+): PgClient {
+  const applications = { ...pg.defaults }
+  try {
+    Object.assign(pg.defaults, PRISTINE)
+    return new pg.Client({
       connectionString: databaseUrl,
       application_name: applicationName,
       keepAlive: true,
-      types: OWN_TYPES,
-    }) as Client & Referencing
+      keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
+    }) as unknown as PgClient
   } catch {
     // The error would quote the URL, and with it the password.
     const field = 'databaseUrl'
     throw new AuditError('AUDIT_INVALID_OPTION', `${field} is not a Postgres URL`, { field })
+  } finally {
+    Object.assign(pg.defaults, applications)
   }
 }
 
-function settingsText(settings: Readonly<Record<string, string>>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `set ${name} = ${value}`)
-    .join(';')
+/** What `pg` has put together from URL, environment and defaults. */
+interface Parameters {
+  options: string | undefined
+  statement_timeout: unknown
+  lock_timeout: unknown
+  idle_in_transaction_session_timeout: unknown
+  query_timeout: unknown
+  replication: unknown
 }
 
-/**
- * How our sessions read values: text, but for these types. The parsers of `pg` are one table for the whole process, and
- * applications change it; 64-bit integers as JavaScript numbers would round audit ids.
- */
-const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
-  16: (text) => text === 't', // boolean
-  17: (text) => Buffer.from(text.slice(2), 'hex'), // bytea
-  23: Number, // int4
+/** Parameters of their own would be taken after `options`, and count instead. */
+function giveParameters(client: PgClient, plan: SessionPlan): void {
+  const { connectionParameters } = client as unknown as { connectionParameters: Parameters }
+  Object.assign(connectionParameters, {
+    options: startupOptions(connectionParameters.options, plan),
+    statement_timeout: false,
+    lock_timeout: false,
+    idle_in_transaction_session_timeout: false,
+    query_timeout: false,
+    replication: undefined,
+  } satisfies Parameters)
 }
-const asText = (text: string): string => text
-const OWN_TYPES: CustomTypesConfig = { getTypeParser: (type: number) => PARSERS[type] ?? asText }
+
+async function settle(client: ClientBase, plan: SessionPlan): Promise<SessionFacts> {
+  const { rows } = await client.query<unknown[]>({ text: readBackSql(plan), rowMode: 'array' })
+  const { facts, differences, yetToSet } = readBack(plan, rows[0] ?? [])
+  const { processID } = client as ClientBase & { readonly processID?: number | null }
+  const isProxied = String(processID) !== facts.backend
+  const [different] = differences
+  if (different !== undefined) throw differs(different, isProxied)
+  if (plan.stores && facts.encoding !== 'UTF8') throw encoded(facts.encoding)
+  const [first] = Object.entries(yetToSet)
+  if (first === undefined) return facts
+  // In a pool the setting would outlast us.
+  if (isProxied) throw differs({ name: first[0], wanted: first[1], found: 'another value' }, true)
+  const sets = Object.entries(yetToSet).map(([name, value]) => `set ${name} = ${value}`)
+  await client.query(sets.join(';'))
+  return facts
+}
+
+const OWN_ADDRESS =
+  'Give otel-audit the address of the Postgres server itself, or of a pool in session mode that passes start-up parameters on; docs/operations.md has a table of poolers.'
+
+function differs({ name, wanted, found }: Difference, isProxied: boolean): AuditError {
+  const problem = `the setting ${name} is ${found} in this session, and must be ${wanted}`
+  const whose = isProxied
+    ? `: there is a pooler between here and the server, which does not pass it on`
+    : `, although the session asked for it`
+  const remedy = isProxied
+    ? OWN_ADDRESS
+    : `Look for what sets ${name}: a pooler that drops start-up parameters, a login event trigger, ALTER ROLE … SET, ALTER DATABASE … SET, postgresql.conf. ${OWN_ADDRESS}`
+  return new AuditError('AUDIT_SESSION', problem + whose, { field: name, remedy })
+}
+
+function encoded(encoding: string): AuditError {
+  return new AuditError(
+    'AUDIT_SESSION',
+    `the database has the encoding ${encoding}, which cannot hold every name and every signature; it must be UTF8`,
+    {
+      field: 'server_encoding',
+      remedy: "Make a database for the trail: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
+    },
+  )
+}
+
+/** PgBouncer and those built on it, and RDS Proxy: they answer before there is a session. */
+function isOfPooler(error: unknown): error is Error {
+  return isServerError(error) && /startup parameter|command-line options/i.test(error.message)
+}
+
+function refusedByPooler(cause: Error): AuditError {
+  return new AuditError(
+    'AUDIT_SESSION',
+    `a pooler refuses the settings that the session needs: ${withoutRowContents(cause).message}`,
+    { cause: withoutRowContents(cause), field: 'databaseUrl', remedy: OWN_ADDRESS },
+  )
+}

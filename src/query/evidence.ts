@@ -1,3 +1,4 @@
+import type { DatabaseUrl } from '../postgres/database-url.js'
 import { checkRowProof, type RowProof } from '../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
@@ -25,7 +26,7 @@ export interface EvidenceSource {
 /** Where the trail is that is checked, and what is known of it from elsewhere. */
 export interface ComputedEvidenceOptions {
   /** `postgres://…`, as a login with the reader role. */
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   readonly schema: string
   /** What an auditor knows from elsewhere. Default: nothing, so no chain is known to be the operator's. */
   readonly trust?: Trust | undefined

@@ -1,3 +1,4 @@
+import type { DatabaseUrl } from '../postgres/database-url.js'
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
 import { BLOCK_COLUMNS, blockOfRow, blockSelect } from '../postgres/block-row.js'
@@ -15,7 +16,7 @@ import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow 
 
 export interface TrailOptions {
   /** `postgres://…`, as a login with the reader role. */
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   /** Default: `noetl`. */
   readonly schema?: string | undefined
   /** How long one statement may take, in ms. Default: 30,000. */

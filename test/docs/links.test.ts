@@ -92,7 +92,7 @@ describe('docs/decisions/README.md', () => {
 test('CONTRIBUTING.md has a line for every script of package.json', () => {
   const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> }
   const described = new Set(
-    [...textOf('CONTRIBUTING.md').matchAll(/^\| `([\w:]+)(?: [^`]*)?` \|/gm)].map(([, name = '']) => name),
+    [...textOf('CONTRIBUTING.md').matchAll(/^\| `([\w:-]+)(?: [^`]*)?` \|/gm)].map(([, name = '']) => name),
   )
   expect(Object.keys(scripts).filter((name) => !described.has(name))).toEqual([])
 })

@@ -72,7 +72,9 @@ function understood(settings: AuditSettings): Record<string, string> {
     return [
       name,
       spec.kind === 'databaseUrl'
-        ? maskedDatabaseUrl(String(value))
+        ? typeof value === 'string'
+          ? maskedDatabaseUrl(value)
+          : 'read at each connect'
         : 'secret' in spec
           ? '***'
           : String(value),

@@ -1,3 +1,4 @@
+import type { DatabaseUrl } from '../../postgres/database-url.js'
 import {
   addAnchors,
   checkFile,
@@ -38,7 +39,10 @@ export class ExportCheck {
   }
 
   /** The file, and the rows that the database has in its place now. */
-  async check(database: { readonly databaseUrl: string; readonly schema: string }): Promise<ExportFinding[]> {
+  async check(database: {
+    readonly databaseUrl: DatabaseUrl
+    readonly schema: string
+  }): Promise<ExportFinding[]> {
     const trail = new Trail({ ...database, connections: 1, applicationName: 'otel-audit verify' })
     const progress = new Progress('rows read again')
     try {

@@ -13,7 +13,7 @@ interface CreateFlags {
 
 export async function run({ origin, databaseUrl, out }: CreateFlags, command: Command): Promise<void> {
   if (out === undefined) command.error('--out FILE is required: the file for the private key')
-  const log = logName(origin, databaseUrl)
+  const log = await logName(origin, databaseUrl)
   if (log === undefined)
     command.error(
       'no log is given: use --origin, or set NOETL_SECRET_AUDIT_ORIGIN, or DATABASE_URL to name it after the database',
@@ -35,13 +35,15 @@ export async function run({ origin, databaseUrl, out }: CreateFlags, command: Co
   process.stdout.write(`enrolment ${verifierKey}\n`)
 }
 
-function logName(origin: string | undefined, databaseUrl: string | undefined): string | undefined {
+async function logName(
+  origin: string | undefined,
+  databaseUrl: string | undefined,
+): Promise<string | undefined> {
   const settings = resolveOptions({ origin, databaseUrl }, process.env)
   if (settings.origin !== undefined) return settings.origin
   if (settings.databaseUrl === undefined) return undefined
-  const database = URL.canParse(settings.databaseUrl)
-    ? decodeURIComponent(new URL(settings.databaseUrl).pathname.slice(1))
-    : ''
+  const url = typeof settings.databaseUrl === 'string' ? settings.databaseUrl : await settings.databaseUrl()
+  const database = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.slice(1)) : ''
   return database === '' ? undefined : logNameFor(database)
 }
 

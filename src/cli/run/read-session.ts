@@ -1,3 +1,4 @@
+import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { errorText } from '../../host/error-text.js'
 import { hostname, userInfo } from 'node:os'
 import { createAudit } from '../../audit/audit.js'
@@ -46,7 +47,7 @@ export async function withTrail(flags: Flags, work: (session: ReadSession) => Pr
 }
 
 /** The settings of the flags and the environment. @throws AuditError `AUDIT_INVALID_OPTION` without a database */
-export function readSettings(flags: Flags): ReadSettings & { readonly databaseUrl: string } {
+export function readSettings(flags: Flags): ReadSettings & { readonly databaseUrl: DatabaseUrl } {
   const text = (name: string): string | undefined => flags[name] as string | undefined
   const given = {
     databaseUrl: text('databaseUrl'),
@@ -73,7 +74,7 @@ export function openTrail(
     schema,
     readTimeoutMs,
     readConnections,
-  }: ReadSettings & { readonly databaseUrl: string },
+  }: ReadSettings & { readonly databaseUrl: DatabaseUrl },
   cursorKey: string | undefined,
   applicationName: string,
 ): Trail {

@@ -1,3 +1,4 @@
+import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { errorText } from '../../host/error-text.js'
 import { stat } from 'node:fs/promises'
 import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
@@ -81,7 +82,7 @@ export async function run(flags: DrainFlags, command: Command): Promise<void> {
 async function drain(
   settings: AuditSettings,
   directory: string,
-  databaseUrl: string,
+  databaseUrl: DatabaseUrl,
   patienceMs: number,
 ): Promise<Drained> {
   const spool = await openLmdbSpool({ directory, maxBytes: settings.spoolBytes })

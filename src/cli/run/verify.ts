@@ -1,3 +1,4 @@
+import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
@@ -100,7 +101,7 @@ function explained(error: unknown, schema: string): unknown {
 
 /** Where `query` and `export` read, too. */
 function databaseOf({ readerUrl, databaseUrl, schema }: VerifyFlags): {
-  databaseUrl: string
+  databaseUrl: DatabaseUrl
   schema: string
 } {
   const settings = resolveReadOptions({ readerUrl, databaseUrl, schema }, process.env)

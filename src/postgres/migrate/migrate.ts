@@ -6,11 +6,12 @@ import { lockMigrations } from './migration-lock.js'
 import { type MigrationPlan, planMigration } from './migration-plan.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
+import type { DatabaseUrl } from '../database-url.js'
 import { openSession } from '../session.js'
 
 export interface MigrateOptions {
   /** Of the schema's owner. Not through a transaction-pooling proxy: a lock is held by the session. */
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   /** Default `noetl`. */
   readonly schema?: string
   /** Also create the group roles `<schema>_audit_writer` and `<schema>_audit_reader`, and grant them their rights. */

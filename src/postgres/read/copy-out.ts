@@ -1,10 +1,5 @@
 import { type Connection, NoAnswer } from '../connection.js'
-
-/** What node-postgres gives to a query that it runs, and its types lack. */
-interface Wire {
-  query(text: string): void
-  readonly stream: { pause(): void; resume(): void; destroy(): void }
-}
+import { BadAnswer, type Exchange, type Message, type PgConnection, type Wire } from '../wire.js'
 
 /** Reads one tuple of COPY's binary format. `at` is behind the number of its fields; the bytes are gone afterwards. */
 export type ReadTuple<T> = (bytes: Buffer, at: number) => T
@@ -20,6 +15,16 @@ const TRAILER = -1
  */
 const LONGEST_SILENCE_MS = 30 * 60_000
 
+/** Asks elsewhere whether a silent server is there at all. */
+export interface ServerWatch {
+  /** After how long without a byte, in ms, and again. */
+  readonly everyMs: number
+  /** Never rejects. */
+  isThere(): Promise<boolean>
+}
+
+const NOT_WATCHED: ServerWatch = { everyMs: LONGEST_SILENCE_MS, isThere: () => Promise.resolve(true) }
+
 const BATCH = 1000
 /** Batches that wait to be taken. Beyond that the socket is not read. */
 const MOST_WAITING = 8
@@ -34,8 +39,9 @@ export function copyOut<T>(
   sql: string,
   read: ReadTuple<T>,
   longestSilenceMs = LONGEST_SILENCE_MS,
+  watch: ServerWatch = NOT_WATCHED,
 ): AsyncIterable<readonly T[]> {
-  return { [Symbol.asyncIterator]: () => start(connection, new CopyOut(sql, read, longestSilenceMs)) }
+  return { [Symbol.asyncIterator]: () => start(connection, new CopyOut(sql, read, longestSilenceMs, watch)) }
 }
 
 async function* start<T>(connection: Connection, copy: CopyOut<T>): AsyncGenerator<readonly T[], void> {
@@ -52,12 +58,17 @@ async function* start<T>(connection: Connection, copy: CopyOut<T>): AsyncGenerat
   }
 }
 
-/** A query of node-postgres, which calls the `handle…` methods. */
-class CopyOut<T> {
+/** What the server answers, in this order. Between the first two any number of `copyData`. */
+const ANSWER = ['copyOutResponse', 'copyDone', 'commandComplete', 'readyForQuery'] as const
+
+class CopyOut<T> implements Exchange {
   readonly #sql: string
   readonly #read: ReadTuple<T>
   readonly #longestSilenceMs: number
-  #wire: Wire | undefined
+  readonly #watch: ServerWatch
+  #connection: PgConnection | undefined
+  /** How much of {@link ANSWER} has come. */
+  #step = 0
   #isPaused = false
   readonly #waiting: (readonly T[])[] = []
   #batch: T[] = []
@@ -70,18 +81,38 @@ class CopyOut<T> {
   #error: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(sql: string, read: ReadTuple<T>, longestSilenceMs: number) {
+  constructor(sql: string, read: ReadTuple<T>, longestSilenceMs: number, watch: ServerWatch) {
     this.#sql = sql
     this.#read = read
     this.#longestSilenceMs = longestSilenceMs
+    this.#watch = watch
   }
 
-  submit(connection: unknown): void {
-    this.#wire = connection as Wire
-    this.#wire.query(this.#sql)
+  send({ connection }: Wire): void {
+    this.#connection = connection
+    connection.query(this.#sql)
   }
 
-  handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
+  take({ name, chunk }: Message): void {
+    if (name === 'copyData' && chunk !== undefined && this.#step === 1) return this.#receive(chunk)
+    if (name !== ANSWER[this.#step]) throw new BadAnswer(`${name} out of turn`)
+    this.#step++
+    if (name === 'commandComplete' && this.#batch.length > 0) this.#flush()
+  }
+
+  end(_: string, error: Error | undefined): void {
+    if (error !== undefined) return this.fail(error)
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  fail(error: Error): void {
+    this.#error ??= error
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  #receive(chunk: Buffer): void {
     this.#isHeard = true
     try {
       this.#take(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]))
@@ -90,23 +121,8 @@ class CopyOut<T> {
     }
     if (this.#waiting.length >= MOST_WAITING && !this.#isPaused) {
       this.#isPaused = true
-      this.#wire?.stream.pause()
+      this.#connection?.stream.pause()
     }
-  }
-
-  handleCommandComplete(): void {
-    if (this.#batch.length > 0) this.#flush()
-  }
-
-  handleReadyForQuery(): void {
-    this.#ended = true
-    this.#wake?.()
-  }
-
-  handleError(error: Error): void {
-    this.#error ??= error
-    this.#ended = true
-    this.#wake?.()
   }
 
   /** @returns undefined at the end. @throws what the server or the socket says, or NoAnswer */
@@ -117,7 +133,7 @@ class CopyOut<T> {
       if (batch !== undefined) {
         if (this.#isPaused && this.#waiting.length < MOST_WAITING / 2) {
           this.#isPaused = false
-          this.#wire?.stream.resume()
+          this.#connection?.stream.resume()
         }
         return batch
       }
@@ -132,10 +148,16 @@ class CopyOut<T> {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve
+        const everyMs = Math.min(this.#longestSilenceMs, this.#watch.everyMs)
+        let silentMs = 0
         timer = setInterval(() => {
-          if (!this.#isHeard) reject(new NoAnswer(`nothing was sent for ${this.#longestSilenceMs} ms`))
+          silentMs = this.#isHeard ? 0 : silentMs + everyMs
           this.#isHeard = false
-        }, this.#longestSilenceMs)
+          if (silentMs === 0) return
+          const giveUp = (): void => reject(new NoAnswer(`nothing was sent for ${silentMs} ms`))
+          if (silentMs >= this.#longestSilenceMs) return giveUp()
+          void this.#watch.isThere().then((isThere) => (isThere || this.#isHeard ? undefined : giveUp()))
+        }, everyMs)
       })
     } finally {
       clearInterval(timer)
@@ -144,7 +166,7 @@ class CopyOut<T> {
   }
 
   stop(): void {
-    if (!this.#ended) this.#wire?.stream.destroy()
+    if (!this.#ended) this.#connection?.stream.destroy()
   }
 
   #take(bytes: Buffer): void {

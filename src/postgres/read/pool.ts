@@ -3,10 +3,11 @@ import { AuditError } from '../../errors.js'
 import { type Connection, NoAnswer } from '../connection.js'
 import { isServerError, withoutRowContents } from '../faults.js'
 import { roleNames } from '../schema-name.js'
+import type { DatabaseUrl } from '../database-url.js'
 import { openSession, statementTimeoutMs } from '../session.js'
 
 export interface ReaderOptions {
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   readonly schema: string
   /** How long one statement may take, in ms. */
   readonly timeoutMs: number
@@ -82,8 +83,10 @@ export class Reader {
   async #take(): Promise<Connection> {
     if (this.#closed) throw new AuditError('AUDIT_CLOSED', 'the trail is closed: make another one')
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (idle.isBroken) this.#open--
-      else return this.#use(idle)
+      this.#use(idle)
+      if (await idle.answers()) return idle
+      this.#busy.delete(idle)
+      this.#open--
     }
     if (this.#open < this.#options.connections) return this.#use(await this.#connect())
     const given = await new Promise<Connection | undefined>((give) => {
@@ -115,7 +118,7 @@ export class Reader {
       return await openSession('query', { databaseUrl, applicationName, answerTimeoutMs: timeoutMs })
     } catch (error) {
       this.#open--
-      throw this.#explained(error)
+      throw error instanceof NoAnswer ? noConnection(error) : this.#explained(error)
     }
   }
 
@@ -153,4 +156,9 @@ export class Reader {
     if (code === INSUFFICIENT_PRIVILEGE) return mayNotRead(schema, cause)
     return new AuditError('AUDIT_READ_FAILED', cause.message, { cause })
   }
+}
+
+function noConnection(cause: NoAnswer): AuditError {
+  const remedy = 'The server, or what is between here and it, does not answer at all: look there first.'
+  return new AuditError('AUDIT_READ_FAILED', `no connection: ${cause.message}`, { cause, remedy })
 }

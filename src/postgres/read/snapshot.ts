@@ -12,17 +12,18 @@ import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
 import { blockSelect } from '../block-row.js'
 import { readBlock, readRowBlock } from './copied-block.js'
-import { copyOut } from './copy-out.js'
+import { copyOut, type ReadTuple } from './copy-out.js'
 import type { Connection } from '../connection.js'
-import { fault } from '../faults.js'
+import { fault, isServerError } from '../faults.js'
 import { readCheckedRow } from './checked-row.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
-import { openSession } from '../session.js'
+import type { DatabaseUrl } from '../database-url.js'
+import { openSession, type SessionTarget } from '../session.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
-  readonly databaseUrl: string
+  readonly databaseUrl: DatabaseUrl
   readonly schema: string
 }
 
@@ -42,7 +43,15 @@ export class Snapshot implements TrailSource {
   readonly #schema: string
   readonly #sql: Texts
 
-  private constructor(sessions: readonly [Connection, Connection], schema: string, sql: Texts) {
+  readonly #target: SessionTarget
+
+  private constructor(
+    sessions: readonly [Connection, Connection],
+    schema: string,
+    sql: Texts,
+    target: SessionTarget,
+  ) {
+    this.#target = target
     ;[this.#rows, this.#blocks] = sessions
     this.#schema = schema
     this.#sql = sql
@@ -61,8 +70,9 @@ export class Snapshot implements TrailSource {
       await rows.run((client) => checkSchema(client, schema))
       const blocks = await openSession('verify', target)
       sessions.push(blocks)
+      refuseSeveralServers(rows, blocks)
       await shareSnapshot(rows, blocks)
-      return new Snapshot([rows, blocks], schema, sql)
+      return new Snapshot([rows, blocks], schema, sql, target)
     } catch (error) {
       await Promise.allSettled(sessions.map((session) => session.close()))
       throw readable(error)
@@ -70,23 +80,23 @@ export class Snapshot implements TrailSource {
   }
 
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
-    return readably(copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL_IDS), readBlock))
+    return readably(this.#copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL_IDS), readBlock))
   }
 
   /** A block of a chain, and those up to it that brought in a key: what tells who signed it. */
   keyBlocks(chain: string, block: number): AsyncIterable<readonly BlockColumns[]> {
     const upTo = { first: 0n, last: BigInt(block) }
     const sql = this.#render('trail-key-blocks', { chain, ids: undefined }, upTo)
-    return readably(copyOut(this.#blocks, sql, readBlock))
+    return readably(this.#copyOut(this.#blocks, sql, readBlock))
   }
 
   rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]> {
     const sql = this.#render('trail-row-blocks', selection, selection.ids ?? ALL_IDS)
-    return readably(copyOut(this.#blocks, sql, readRowBlock))
+    return readably(this.#copyOut(this.#blocks, sql, readRowBlock))
   }
 
   rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
-    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
+    return readably(this.#copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
   }
 
   /** One row as the event that it makes, and where it says that it is. */
@@ -105,6 +115,11 @@ export class Snapshot implements TrailSource {
     await Promise.allSettled([this.#rows.close(), this.#blocks.close()])
   }
 
+  #copyOut<T>(connection: Connection, sql: string, read: ReadTuple<T>): AsyncIterable<readonly T[]> {
+    const watch = { everyMs: ASK_AFTER_MS, isThere: () => isThere(this.#target) }
+    return copyOut(connection, sql, read, undefined, watch)
+  }
+
   /** COPY takes no parameters: numbers and hex digits are written into the text. */
   #render(file: (typeof FILES)[number], { chain }: Selection, range: IdRange): string {
     if (chain !== undefined && !/^[0-9a-f]{32}$/.test(chain)) throw new TypeError('not the id of a chain')
@@ -116,6 +131,9 @@ export class Snapshot implements TrailSource {
     })
   }
 }
+
+/** After how long without a byte of a COPY, in ms, the server is asked on another connection. */
+const ASK_AFTER_MS = 20_000
 
 /** A row, taken for what it says. */
 export interface PlacedEvent {
@@ -160,6 +178,27 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
     },
     place: isPlaced ? { chain, block: Number(block), index: Number(index) } : undefined,
   }
+}
+
+/** Whether the server lets somebody in, or at least says why not: one that hangs does neither. */
+async function isThere(target: {
+  readonly databaseUrl: DatabaseUrl
+  readonly applicationName: string
+}): Promise<boolean> {
+  try {
+    await (await openSession('verify', target)).close()
+    return true
+  } catch (error) {
+    return isServerError(error)
+  }
+}
+
+/** A balancer gives each connection another server, to which the snapshot of the first means nothing. */
+function refuseSeveralServers(one: Connection, other: Connection): void {
+  if (one.facts?.startedAt === other.facts?.startedAt) return
+  throw new AuditError('AUDIT_UNAVAILABLE', 'the two connections reached different servers', {
+    remedy: 'Use the address of one server, and not that of a load balancer or of a reader endpoint.',
+  })
 }
 
 async function shareSnapshot(one: Connection, other: Connection): Promise<void> {

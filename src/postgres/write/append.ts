@@ -3,6 +3,8 @@ import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
 import { BLOCK_COLUMNS, blockOfRow, blockSelect, blockValues } from '../block-row.js'
 import { readSql, renderSql } from '../sql-text.js'
+import type { Result, StatementConfig } from '../statement.js'
+import { BadAnswer } from '../wire.js'
 
 /**
  * A row by its columns: `append.sql` reads it by their names, `append-one.sql` in this order. 64-bit integers are text,
@@ -74,10 +76,10 @@ export class AppendStatements {
    *
    * @param entries those of the block; none for a block without rows
    * @returns µs since the Unix epoch, by the database's clock
+   * @throws BadAnswer when what came is not the answer to it: the rows may be stored
    */
   async append(client: ClientBase, block: BlockColumns, entries: readonly BatchEntry[]): Promise<number> {
-    const answer = await client.query<[string]>(this.#appendQuery(block, entries))
-    return Number(answer.rows[0]?.[0])
+    return committedAt(await alone(client, this.#appendQuery(block, entries)))
   }
 
   #appendQuery(block: BlockColumns, entries: readonly BatchEntry[]): QueryArrayConfig {
@@ -98,13 +100,13 @@ export class AppendStatements {
    * may still wait for it, or may have lost its wait in a crash. A commit without a record in the WAL would not wait.
    */
   async confirm(client: ClientBase): Promise<void> {
-    await client.query("select pg_logical_emit_message(true, 'otel-audit', '')")
+    await alone(client, { text: "select pg_logical_emit_message(true, 'otel-audit', '')", rowMode: 'array' })
   }
 
   /** Which ids are taken, and by what: the digest, or `null` for a row without one. Primary only. */
   async held(client: ClientBase, ids: readonly bigint[]): Promise<Map<bigint, Buffer | null>> {
     const query: QueryArrayConfig = { text: this.#sql.held, values: [ids], rowMode: 'array' }
-    const { rows } = await client.query<[string, Buffer | null]>(query)
+    const rows = await rowsAlone<[string, Buffer | null]>(client, query)
     return new Map(rows.map(([id, digest]) => [BigInt(id), digest]))
   }
 
@@ -115,7 +117,31 @@ export class AppendStatements {
       values: [chain, upTo],
       rowMode: 'array',
     }
-    const { rows } = await client.query<unknown[]>(query)
+    const rows = await rowsAlone<unknown[]>(client, query)
     return rows.map((row) => ({ columns: blockOfRow(row), recordedAt: Number(row[BLOCK_COLUMNS]) }))
   }
+}
+
+/**
+ * Runs a statement that must be a transaction of its own: in one that somebody left open, nothing would be committed,
+ * and what is read would not be what is stored.
+ */
+async function alone(client: ClientBase, config: QueryArrayConfig): Promise<Result> {
+  const statement: StatementConfig = { ...config, alone: true }
+  return (await client.query(statement)) as unknown as Result
+}
+
+async function rowsAlone<Row>(client: ClientBase, config: QueryArrayConfig): Promise<readonly Row[]> {
+  return (await alone(client, config)).rows as readonly unknown[] as readonly Row[]
+}
+
+/** One row with one time in it, and the tag of one row: the absence of an error is not an answer. */
+function committedAt({ rows, tag }: Result): number {
+  const [row, ...more] = rows as readonly (readonly unknown[])[]
+  const [time, ...others] = row ?? []
+  const isTime = typeof time === 'string' && /^\d{1,16}$/.test(time) && Number.isSafeInteger(Number(time))
+  if (tag !== 'SELECT 1' || more.length > 0 || others.length > 0 || !isTime) {
+    throw new BadAnswer('an answer that does not say when the rows were stored')
+  }
+  return Number(time)
 }

@@ -4,9 +4,10 @@ import { INT8_MAX } from '../../event/int8.js'
 import { diag, guardedCall } from '../../host/diagnostics.js'
 import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
-import { type Connection, NoAnswer, type ServerWarning } from '../connection.js'
+import { type Connection, NoAnswer, type ServerWarning, SYNC_REP_ROUTINE } from '../connection.js'
 import { endsSession, fault, isMissingPartition, isServerError, verdictOf } from '../faults.js'
 import type { PartitionKeeper, Unstored } from './partition-keeper.js'
+import { BadAnswer } from '../wire.js'
 
 /**
  * What became of one block: stored; not, and the batch ends with `result`; not, and the batch is to be tried again (the
@@ -32,6 +33,8 @@ export class BlockWriter {
   readonly #partitions: PartitionKeeper
   readonly #writer: SinkOwner | undefined
   #chain: WriterChain
+  /** SQLSTATEs of warnings that were logged: an extension may send one with each statement. */
+  readonly #warned = new Set<string>()
 
   constructor(
     sql: AppendStatements,
@@ -124,13 +127,13 @@ export class BlockWriter {
         (client) => this.#sql.append(client, signed.columns, entries),
         longestMs,
       )
-      const unconfirmed = unconfirmedBy(connection.takeWarnings())
+      const unconfirmed = this.#unconfirmedBy(connection)
       if (unconfirmed !== undefined) return this.#unknown(unconfirmed)
       return this.#stored(signed, entries, committedAt)
     } catch (error) {
       if (!isServerError(error) || endsSession(error) || verdictOf(error) === 'unknown') {
         const doubt = doubtBy(error)
-        const unconfirmed = unconfirmedBy(connection.takeWarnings())
+        const unconfirmed = this.#unconfirmedBy(connection)
         return this.#unknown(
           unconfirmed ?? {
             status: 'unknown',
@@ -214,7 +217,29 @@ export class BlockWriter {
   async #unconfirmed(connection: Connection): Promise<Unstored | undefined> {
     connection.takeWarnings()
     await connection.run((client) => this.#sql.confirm(client))
-    return unconfirmedBy(connection.takeWarnings())
+    return this.#unconfirmedBy(connection)
+  }
+
+  /**
+   * A commit whose wait for the standby was given up is not the commit that was asked for. Other warnings, of extensions
+   * or of an owner's triggers, say nothing about it.
+   */
+  #unconfirmedBy(connection: Connection): Unstored | undefined {
+    const warnings = connection.takeWarnings()
+    const unconfirmed = warnings.find(({ routine }) => routine === SYNC_REP_ROUTINE)
+    for (const warning of warnings) this.#warn(warning)
+    if (unconfirmed === undefined) return undefined
+    const message = `the commit came with a warning: ${unconfirmed.message}`
+    return { status: 'unknown', fault: { code: 'AUDIT_UNCONFIRMED', message } }
+  }
+
+  /** Once: the text may quote a row. */
+  #warn({ code, routine }: ServerWarning): void {
+    if (routine === SYNC_REP_ROUTINE || this.#warned.has(code)) return
+    this.#warned.add(code)
+    diag.warn(
+      `otel-audit: the database sends a warning (SQLSTATE ${code}) with the commits of this writer; they count, and it is not logged again`,
+    )
   }
 
   #stored(signed: SignedBlock, entries: readonly BatchEntry[], committedAt: number): Sent {
@@ -248,20 +273,9 @@ function unsent(result: Unstored): Unstored {
   return { status: 'failed', lasting: false, fault: { ...result.fault, code: 'AUDIT_UNAVAILABLE' } }
 }
 
-/** A commit that comes with a warning ("may not have been replicated") is not the commit that was asked for. */
-function unconfirmedBy(warnings: readonly ServerWarning[]): Unstored | undefined {
-  if (warnings.length === 0) return undefined
-  const message = `the commit came with a warning: ${warnings.map(said).join('; ')}`
-  return { status: 'unknown', fault: { code: 'AUDIT_UNCONFIRMED', message } }
-}
-
-/** A warning of an owner's trigger may quote the row; that of a commit that waits for its standby does not. */
-function said({ code, message, routine }: ServerWarning): string {
-  return routine === 'SyncRepWaitForLSN' ? message : `SQLSTATE ${code}`
-}
-
 function doubtBy(error: unknown): string {
   if (error instanceof NoAnswer) return 'the database did not answer'
+  if (error instanceof BadAnswer) return 'the database answered what cannot be understood'
   const isTold = isServerError(error) && !endsSession(error)
   return isTold ? 'the database lost track of it' : 'the connection was lost'
 }

@@ -11,13 +11,15 @@ import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
 import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
+import { entranceFindings } from '../server-proof.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
+import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type WriteSession } from '../session.js'
 
 export interface PostgresAuditSinkOptions {
-  /** `postgres://user:password@host:port/database` */
-  readonly databaseUrl: string
+  /** `postgres://user:password@host:port/database`, or a function that gives it, called at each connect. */
+  readonly databaseUrl: DatabaseUrl
   /** Default `noetl`. */
   readonly schema?: string | undefined
   /** `on` (default), or `remote_apply` where a synchronous standby must have applied the row. */
@@ -145,7 +147,8 @@ export class PostgresAuditSink implements AuditSink {
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(connection)
       await openChain(connection, this.#options, this.#writer)
-      return await connection.run((client) => checkStore(client, schema))
+      const findings = await connection.run((client) => checkStore(client, schema))
+      return [...entranceFindings(connection.entrance), ...findings]
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
@@ -208,13 +211,15 @@ export class PostgresAuditSink implements AuditSink {
   async #sayIdle(): Promise<void> {
     const connection = this.#connection
     if (this.#state !== 'connected' || connection === undefined || connection.isBroken) return
+    if (!(await connection.answers())) return this.#letGo(connection)
     // A block in doubt is sent again before the next rows.
     if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
   }
 
   async #connected(): Promise<Connected> {
     const current = this.#connection
-    if (this.#state === 'connected' && current?.isBroken === false && this.#blocks !== undefined) {
+    const isOpen = this.#state === 'connected' && current !== undefined && (await current.answers())
+    if (isOpen && this.#blocks !== undefined) {
       await this.#partitions.keepAhead(current)
       return { connection: current, blocks: this.#blocks }
     }

@@ -1,0 +1,194 @@
+import type { QueryConfig } from 'pg'
+import { BadAnswer, type Exchange, type Message, type Wire } from './wire.js'
+
+export type Row = Record<string, unknown> | unknown[]
+
+/** What a statement gave. */
+export interface Result {
+  readonly rows: readonly Row[]
+  /** What the server says that it did: `SELECT 1`. */
+  readonly tag: string
+}
+
+/** A statement, as `query` of a client takes it. */
+export interface StatementConfig extends QueryConfig {
+  readonly rowMode?: string | undefined
+  /** It must be a transaction of its own: neither begun in one that is open, nor answered from within one. */
+  readonly alone?: boolean
+}
+
+/**
+ * How our sessions read values: text, but for these types. The parsers of `pg` are one table for the whole process, and
+ * applications change it; 64-bit integers as JavaScript numbers would round audit ids.
+ */
+const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  16: (text) => text === 't', // boolean
+  17: (text) => Buffer.from(text.slice(2), 'hex'), // bytea
+  23: Number, // int4
+}
+
+interface Field {
+  readonly name: string
+  readonly dataTypeID: number
+  readonly format: string
+}
+
+/** Which message is expected next. */
+type Step = 'parse' | 'bind' | 'describe' | 'rows' | 'ready'
+
+/**
+ * One statement. With a name or values it is prepared, bound, described and executed before one Sync:
+ *
+ * ```
+ * [ParseComplete] BindComplete (RowDescription DataRow* | NoData) (CommandComplete | EmptyQueryResponse) ReadyForQuery
+ * ```
+ *
+ * Without, it is a text that may hold several, whose last result counts.
+ */
+export class Statement implements Exchange {
+  readonly #config: StatementConfig
+  readonly #resolve: (result: Result) => void
+  readonly #reject: (error: Error) => void
+  readonly #isPrepared: boolean
+  #wire: Wire | undefined
+  #step: Step = 'describe'
+  #fields: readonly Field[] | undefined
+  #rows: Row[] = []
+  #tag = ''
+
+  constructor(config: StatementConfig, resolve: (result: Result) => void, reject: (error: Error) => void) {
+    this.#config = config
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#isPrepared = config.name !== undefined || (config.values ?? []).length > 0
+  }
+
+  send(wire: Wire): void {
+    const { text, name = '', values = [], alone = false } = this.#config
+    const { connection } = wire
+    this.#wire = wire
+    if (alone && wire.status !== 'I') throw new BadAnswer('a transaction is open')
+    if (!this.#isPrepared) return connection.query(text)
+    const isKnown = wire.prepared.has(name)
+    this.#step = isKnown ? 'bind' : 'parse'
+    const parameters = values.map(parameter)
+    connection.stream.cork?.()
+    try {
+      if (!isKnown) connection.parse({ text, name })
+      connection.bind({ statement: name, values: parameters, binary: false })
+      connection.describe({ type: 'P', name: '' })
+      connection.execute({ portal: '', rows: 0 })
+      connection.sync()
+    } finally {
+      connection.stream.uncork?.()
+    }
+  }
+
+  take(message: Message): void {
+    switch (message.name) {
+      case 'parseComplete':
+        this.#expect('parse', message)
+        if (this.#config.name !== undefined) this.#wire?.prepared.add(this.#config.name)
+        this.#step = 'bind'
+        return
+      case 'bindComplete':
+        this.#expect('bind', message)
+        this.#step = 'describe'
+        return
+      case 'rowDescription':
+        return this.#described(message)
+      case 'noData':
+        if (!this.#isPrepared) throw unexpected(message)
+        this.#expect('describe', message)
+        this.#step = 'rows'
+        return
+      case 'dataRow':
+        this.#expect('rows', message)
+        this.#rows.push(this.#rowOf(message))
+        return
+      case 'commandComplete':
+      case 'emptyQuery':
+        return this.#complete(message)
+      case 'readyForQuery':
+        // A text that holds several may be answered at any of them.
+        if (this.#isPrepared || this.#step !== 'describe') this.#expect('ready', message)
+        return
+      default:
+        throw unexpected(message)
+    }
+  }
+
+  end(status: string, error: Error | undefined): void {
+    if (this.#config.alone === true && status !== 'I') {
+      return this.#reject(new BadAnswer('the transaction is still open'))
+    }
+    if (error !== undefined) return this.#reject(error)
+    this.#resolve({ rows: this.#rows, tag: this.#tag })
+  }
+
+  fail(error: Error): void {
+    this.#reject(error)
+  }
+
+  #expect(step: Step, message: Message): void {
+    if (this.#step !== step) throw unexpected(message)
+  }
+
+  #described({ fields = [] }: Message): void {
+    if (this.#step === 'ready' && !this.#isPrepared) this.#step = 'describe'
+    if (this.#step !== 'describe') throw new BadAnswer('rowDescription out of turn')
+    this.#fields = fields as readonly Field[]
+    if (this.#fields.some(({ format }) => format !== 'text')) throw new BadAnswer('values that are not text')
+    this.#rows = []
+    this.#step = 'rows'
+  }
+
+  #rowOf({ fields = [] }: Message): Row {
+    const described = this.#fields
+    if (described === undefined || described.length !== fields.length)
+      throw new BadAnswer('a row of another width')
+    const values = described.map(({ dataTypeID }, i) => {
+      const text = fields[i] as string | null
+      return text === null ? null : (PARSERS[dataTypeID]?.(text) ?? text)
+    })
+    if (this.#config.rowMode === 'array') return values
+    return Object.fromEntries(described.map(({ name }, i) => [name, values[i]]))
+  }
+
+  /** In a text of several statements one without rows is not described. */
+  #complete(message: Message): void {
+    const isBare = !this.#isPrepared && (this.#step === 'describe' || this.#step === 'ready')
+    if (isBare) this.#rows = []
+    else this.#expect('rows', message)
+    this.#tag = message.text ?? ''
+    const [, count] = /^SELECT (\d+)$/.exec(this.#tag) ?? []
+    const hasRows = this.#fields !== undefined && !isBare
+    if (hasRows && count !== undefined && Number(count) !== this.#rows.length) {
+      throw new BadAnswer(`${this.#tag}, after ${this.#rows.length} rows`)
+    }
+    this.#fields = undefined
+    this.#step = 'ready'
+  }
+}
+
+function unexpected({ name }: Message): BadAnswer {
+  return new BadAnswer(`${name} out of turn`)
+}
+
+/** A value as text; bytes as they are. */
+function parameter(value: unknown): string | Buffer | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string' || Buffer.isBuffer(value)) return value
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
+    return String(value)
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value)) return `{${value.map(element).join(',')}}`
+  throw new TypeError('not the value of a parameter')
+}
+
+function element(value: unknown): string {
+  const text = parameter(value)
+  if (text === null) return 'NULL'
+  if (typeof text !== 'string') return `"\\\\x${text.toString('hex')}"`
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+}

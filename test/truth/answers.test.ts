@@ -1,0 +1,192 @@
+import { Client } from 'pg'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
+import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { anEvent, batchOf } from '../support/events.js'
+import { readTrail } from '../support/trail.js'
+import { messageOf, type Rewrite, WireProxy } from '../support/wire-proxy.js'
+
+// What counts as the answer to a commit. The proxy changes the answers to an append; the database is an honest one.
+
+let database: TestDatabase
+let proxy: WireProxy
+let sink: PostgresAuditSink
+
+beforeAll(async () => {
+  database = await migratedDatabase()
+  proxy = await WireProxy.start(database.url)
+})
+
+afterAll(async () => {
+  await proxy.close()
+  await database.drop()
+})
+
+beforeEach(async () => {
+  sink = new PostgresAuditSink({ databaseUrl: proxy.url(database.url), answerTimeoutMs: 1500 })
+  expect((await sink.write(batchOf(anEvent()))).status).toBe('committed')
+})
+
+afterEach(async () => {
+  proxy.calm()
+  await sink.close()
+})
+
+const ready = (status: string): Buffer => messageOf('Z', status)
+const tag = (text: string): Buffer => messageOf('C', `${text}\0`)
+/** A row with one column. */
+const row = (value: string): Buffer => {
+  const head = Buffer.alloc(6)
+  head.writeInt16BE(1)
+  head.writeInt32BE(value.length, 2)
+  return messageOf('D', Buffer.concat([head, Buffer.from(value)]))
+}
+const of =
+  (wanted: string, change: (bytes: Buffer) => readonly Buffer[]): Rewrite =>
+  ({ type, bytes }) =>
+    type === wanted ? change(bytes) : [bytes]
+
+describe('unknown, and never committed', () => {
+  test.each<[string, Rewrite]>([
+    ['no row', of('D', () => [])],
+    [
+      'no row, and the tag of none',
+      ({ type, bytes }) => (type === 'D' ? [] : type === 'C' ? [tag('SELECT 0')] : [bytes]),
+    ],
+    ['a transaction that is still open', of('Z', () => [ready('T')])],
+    ['a transaction that has failed', of('Z', () => [ready('E')])],
+    ['a transaction in a state that there is not', of('Z', () => [ready('X')])],
+    ['two rows', of('D', (bytes) => [bytes, bytes])],
+    [
+      'two rows, and the tag of two',
+      ({ type, bytes }) => (type === 'D' ? [bytes, bytes] : type === 'C' ? [tag('SELECT 2')] : [bytes]),
+    ],
+    ['a time that is empty', of('D', () => [row('')])],
+    ['a time that is not a number', of('D', () => [row('NaN')])],
+    ['a time without an end', of('D', () => [row('infinity')])],
+    ['a time beyond all times', of('D', () => [row('99999999999999999999')])],
+    ['the tag of another command', of('C', () => [tag('INSERT 0 1')])],
+    ['the tag of a rollback', of('C', () => [tag('ROLLBACK')])],
+    ['two tags', of('C', (bytes) => [bytes, bytes])],
+    ['no tag', of('C', () => [])],
+    ['nothing bound', of('2', () => [])],
+    ['bound twice', of('2', (bytes) => [bytes, bytes])],
+    ['a row that is not described', of('T', () => [])],
+    [
+      'a row described as bytes',
+      of('T', (bytes) => [Buffer.concat([bytes.subarray(0, -1), Buffer.from([1])])]),
+    ],
+    ['an empty query', of('C', () => [messageOf('I', '')])],
+    ['a row cut off inside', of('D', () => [messageOf('D', Buffer.from([0, 1, 0, 0]))])],
+    ['a message of no kind', of('C', (bytes) => [messageOf('~', 'x'), bytes])],
+    ['an error without a code', of('C', (bytes) => [messageOf('E', 'SERROR\0Mno\0\0'), bytes])],
+    [
+      'an error, and then a success',
+      of('C', (bytes) => [messageOf('E', 'SERROR\0VERROR\0C22000\0Mno\0\0'), bytes]),
+    ],
+    ['an answer before the request', of('2', (bytes) => [row('1'), bytes])],
+  ])('%s', async (_, rewrite) => {
+    proxy.answer = rewrite
+    const result = await sink.write(batchOf(anEvent()))
+    expect(result).toMatchObject({ status: 'unknown', fault: { code: 'AUDIT_TIMEOUT' } })
+  })
+})
+
+test('what was stored all the same is found when it is sent again', async () => {
+  const batch = batchOf(anEvent(), anEvent())
+  proxy.answer = of('D', () => [])
+  expect((await sink.write(batch)).status).toBe('unknown')
+  proxy.calm()
+  expect(await sink.write(batch)).toMatchObject({ status: 'committed', committedAt: expect.any(Number) })
+})
+
+/** A transaction that somebody left open: nothing in it is committed. */
+test.each(['P', 'B'])(
+  'a transaction begun before message %s of the append: nothing is committed in it',
+  async (at) => {
+    let swallowing = false
+    let armed = true
+    proxy.request = ({ type, bytes }) => {
+      // Another statement than the first is parsed once, too.
+      if (!armed || type !== at) return [bytes]
+      armed = false
+      swallowing = true
+      return [messageOf('Q', 'begin\0'), bytes]
+    }
+    proxy.answer = ({ type, bytes }) => {
+      if (!swallowing) return [bytes]
+      if (type === 'Z') swallowing = false
+      return type === 'C' || type === 'Z' ? [] : [bytes]
+    }
+    const batch = at === 'P' ? batchOf(anEvent(), anEvent()) : batchOf(anEvent())
+    expect((await sink.write(batch)).status).toBe('unknown')
+    const stored = (await readTrail(database.url)).map(({ event }) => event.auditId)
+    expect(stored).not.toContain(batch.entries[0]?.event.auditId)
+    proxy.calm()
+    expect((await sink.write(batch)).status).toBe('committed')
+  },
+)
+
+test('a parser that fails ends the connection, and not the process', async () => {
+  proxy.answer = of('D', () => [messageOf('D', Buffer.from([0, 9, 0, 0, 0, 9]))])
+  expect((await sink.write(batchOf(anEvent()))).status).toBe('unknown')
+  proxy.answer = ({ type, bytes }) => (type === 'R' ? [messageOf('R', Buffer.from([0, 0, 0, 77]))] : [bytes])
+  expect((await sink.write(batchOf(anEvent()))).status).toBe('failed')
+  proxy.calm()
+  expect((await sink.write(batchOf(anEvent()))).status).toBe('committed')
+})
+
+describe('the process is the application’s', () => {
+  test('a `query` of its own on the prototype of all clients neither sees nor answers ours', async () => {
+    const original = Client.prototype.query
+    const seen: unknown[] = []
+    Client.prototype.query = function lying(...given: unknown[]) {
+      seen.push(given)
+      return Promise.resolve({ rows: [['1700000000000000']], rowCount: 1 })
+    } as typeof original
+    const event = anEvent()
+    try {
+      const own = new PostgresAuditSink({ databaseUrl: database.url })
+      expect((await own.write(batchOf(event))).status).toBe('committed')
+      await own.close()
+    } finally {
+      Client.prototype.query = original
+    }
+    expect(seen).toEqual([])
+    expect((await readTrail(database.url)).map(({ event: { auditId } }) => auditId)).toContain(event.auditId)
+  })
+})
+
+describe('a warning of the server', () => {
+  const warned = async (raise: string, work: () => Promise<void>): Promise<void> => {
+    const owner = await connect(database.url)
+    await owner.query(`
+      create function noetl.warn() returns trigger language plpgsql as $$ begin ${raise} return null; end $$;
+      create trigger warn after insert on noetl.secret_audit for each row execute function noetl.warn()`)
+    await work()
+    await owner.query('drop function noetl.warn() cascade')
+    await owner.end()
+  }
+
+  test.each([
+    ['of an owner’s trigger', `raise warning 'queue is long';`],
+    [
+      'with the text of an unconfirmed commit',
+      `raise warning 'The transaction has already committed locally, but might not have been replicated to the standby.';`,
+    ],
+    ['again and again', `for i in 1..500 loop raise warning 'flood %', i; end loop;`],
+  ])('%s changes nothing', async (_, raise) => {
+    await warned(raise, async () => {
+      expect((await sink.write(batchOf(anEvent()))).status).toBe('committed')
+      expect((await sink.write(batchOf(anEvent(), anEvent()))).status).toBe('committed')
+    })
+  })
+
+  test('of the wait for a standby puts the commit in doubt, among any number of others', async () => {
+    const flood = Array.from({ length: 300 }, () => messageOf('N', 'SWARNING\0C01000\0Mflood\0Rx\0\0'))
+    const unconfirmed = messageOf('N', 'SWARNING\0C01000\0Mmay not be replicated\0RSyncRepWaitForLSN\0\0')
+    proxy.answer = of('Z', (bytes) => [...flood, unconfirmed, bytes])
+    const result = await sink.write(batchOf(anEvent()))
+    expect(result).toMatchObject({ status: 'unknown', fault: { code: 'AUDIT_UNCONFIRMED' } })
+  })
+})
