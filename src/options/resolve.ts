@@ -7,6 +7,7 @@ import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-option
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { Environment } from '../host/environment.js'
+import { givenOptions } from '../host/own.js'
 
 const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
 
@@ -38,7 +39,7 @@ export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSe
 }
 
 function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
-  const values = given as Readonly<Record<string, unknown>>
+  const values = givenOptions(given) as Readonly<Record<string, unknown>>
   return Object.fromEntries(
     Object.entries(table).map(([name, spec]) => [
       name,
@@ -100,7 +101,7 @@ function nearestVariable(variable: string, known: Iterable<string>): string | un
 
 function fromEnvironment(spec: OptionSpec, env: Environment): unknown {
   for (const variable of spec.variables) {
-    const text = env[variable]
+    const text = Object.hasOwn(env, variable) ? env[variable] : undefined
     if (text === undefined || (text === '' && spec.kind !== 'switch')) continue
     if (spec.kind === 'switch') return parseSwitch(variable, text)
     const value = spec.kind === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text

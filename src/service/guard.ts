@@ -1,6 +1,7 @@
 import { diag } from '../host/diagnostics.js'
+import { isShared } from '../host/own.js'
 import { AuditError } from '../errors.js'
-import { type AuditFields, draftAccess } from '../event/event.js'
+import { type AuditFields, draftAccess, ownFields } from '../event/event.js'
 import { eventTime } from '../event/time.js'
 import { isVocabularyName, Outcome } from '../event/vocabulary.js'
 import type { RecordOptions } from './record-options.js'
@@ -56,9 +57,9 @@ export async function runGuarded<T>(
 /** A checked copy that the caller cannot change: the record at the end must not fail for its fields. */
 function checked(given: GuardFields): GuardFields {
   const fields = { ...given }
-  if ('outcome' in fields) throw invalid('outcome', 'is determined by guard; it cannot be given')
+  if (Object.hasOwn(fields, 'outcome')) throw invalid('outcome', 'is determined by guard; it cannot be given')
   draftAccess({ ...fields, outcome: Outcome.Ok })
-  const { occurredAt, attributes } = fields
+  const { occurredAt, attributes } = ownFields(fields)
   return {
     ...fields,
     occurredAt: occurredAt === undefined ? undefined : eventTime(occurredAt, Date.now()),
@@ -66,7 +67,8 @@ function checked(given: GuardFields): GuardFields {
   }
 }
 
-function amended(fields: GuardFields, more: Partial<GuardFields>): GuardFields {
+function amended(fields: GuardFields, given: Partial<GuardFields>): GuardFields {
+  const more = ownFields(given)
   const known = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
   const replaced = checked({ ...fields, ...known })
   if (!more.attributes) return replaced
@@ -106,6 +108,7 @@ function outcomeOf(error: unknown, options: GuardOptions): Outcome {
 
 function ownOutcome(error: unknown): unknown {
   if (typeof error !== 'object' || error === null || error instanceof AuditError) return undefined
+  if (isShared(error, 'auditOutcome')) return undefined
   return (error as { auditOutcome?: unknown }).auditOutcome
 }
 
