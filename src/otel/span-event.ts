@@ -29,6 +29,8 @@ export const BLOCK_ATTRIBUTES = Object.freeze({
   /** On a strict audit span: the place of its row in the block. */
   index: 'secret_audit.index',
   rows: 'secret_audit.rows',
+  /** How many of its rows have a span that it is not linked to: an SDK keeps 128 links. */
+  linksOmitted: 'secret_audit.links_omitted',
   kind: 'secret_audit.block_kind',
   /** SHA-256 of the block's text, hex. */
   hash: 'secret_audit.block_hash',
