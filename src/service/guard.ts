@@ -3,9 +3,10 @@ import { isShared } from '../host/own.js'
 import { AuditError } from '../errors.js'
 import { type AuditFields, draftAccess, ownFields } from '../event/event.js'
 import { eventTime } from '../event/time.js'
-import { isVocabularyName, Outcome } from '../event/vocabulary.js'
+import { isVocabularyName, Outcome, typeName } from '../event/vocabulary.js'
 import type { RecordOptions } from './record-options.js'
 import { redactReturned } from './redact.js'
+import { SecretForms } from './secret-forms.js'
 
 /** What is known before the access; the outcome is what `guard` finds out. */
 export type GuardFields = Omit<AuditFields, 'outcome'>
@@ -24,6 +25,12 @@ export interface GuardedAccess {
 export interface GuardOptions extends RecordOptions {
   /** The outcome of an error. `undefined` leaves it to the error's `auditOutcome`, else `other`. */
   readonly outcomeOf?: ((error: unknown) => Outcome | undefined) | undefined
+  /**
+   * What happens when the value cannot be looked into (a stream, a function, an object with methods), and there are notes
+   * or attributes that might contain it. `redact`, the default: they are replaced. `refuse`: the value is withheld, the
+   * outcome is `other`, and `AUDIT_INVALID_EVENT` is thrown.
+   */
+  readonly opaque?: 'redact' | 'refuse' | undefined
 }
 
 interface Recorder {
@@ -36,6 +43,16 @@ export async function runGuarded<T>(
   options: GuardOptions,
   recorder: Recorder,
 ): Promise<T> {
+  if (typeof fn !== 'function') {
+    throw new AuditError(
+      'AUDIT_INVALID_OPTION',
+      'guard takes a function that fetches the secret: guard(fields, () => fetchSecret()); got ' +
+        ((fn as unknown) instanceof Promise
+          ? 'a promise: the access began before it could be recorded'
+          : typeName(fn)),
+      { field: 'fn' },
+    )
+  }
   let fields = checked(given)
   const access: GuardedAccess = {
     amend(more) {
@@ -50,6 +67,14 @@ export async function runGuarded<T>(
     throw error
   }
   const redaction = redactReturned(fields, value)
+  if (options.opaque === 'refuse' && redaction !== undefined && new SecretForms(value).isOpaque) {
+    const refusal = invalid(
+      'notes',
+      'or attributes may contain the returned value, which cannot be looked into',
+    )
+    await recordFailure({ ...fields, ...redaction.fields, outcome: Outcome.Other }, refusal, recorder)
+    throw refusal
+  }
   await recorder.record({ ...fields, ...redaction?.fields, outcome: Outcome.Ok }, redaction?.count ?? 0)
   return value
 }

@@ -13,15 +13,22 @@ export interface RecordOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['mode', 'deadlineMs', 'signal', 'outcomeOf'])
+const KNOWN: ReadonlySet<string> = new Set(['mode', 'deadlineMs', 'signal', 'outcomeOf', 'opaque'])
 
-const NOTHING_GIVEN: RecordOptions & { readonly outcomeOf?: unknown } = {}
+/** Those of a guard, too. */
+type Given = RecordOptions & { readonly outcomeOf?: unknown; readonly opaque?: unknown }
+
+const NOTHING_GIVEN: Given = {}
 
 /** The options without what somebody put on `Object.prototype`: that is not this caller's mode. */
 function own<Options extends RecordOptions>(given: Options): Options {
-  const { mode, deadlineMs, signal, outcomeOf } = NOTHING_GIVEN
+  const { mode, deadlineMs, signal, outcomeOf, opaque } = NOTHING_GIVEN
   const isClean =
-    mode === undefined && deadlineMs === undefined && signal === undefined && outcomeOf === undefined
+    mode === undefined &&
+    deadlineMs === undefined &&
+    signal === undefined &&
+    outcomeOf === undefined &&
+    opaque === undefined
   return isClean ? given : unshared(given)
 }
 
@@ -39,7 +46,7 @@ export function checkRecordOptions<Options extends RecordOptions>(given: Options
     const hint = nearest(name, KNOWN)
     throw invalid(name, `is not an option of a record${hint ? `; did you mean ${hint}?` : ''}`)
   }
-  const { mode, deadlineMs, signal, outcomeOf } = options as RecordOptions & { readonly outcomeOf?: unknown }
+  const { mode, deadlineMs, signal, outcomeOf, opaque } = options as Given
   if (mode !== undefined && mode !== 'strict' && mode !== 'async') {
     throw invalid('mode', "must be 'strict' or 'async'")
   }
@@ -49,6 +56,9 @@ export function checkRecordOptions<Options extends RecordOptions>(given: Options
   }
   if (outcomeOf !== undefined && typeof outcomeOf !== 'function')
     throw invalid('outcomeOf', 'must be a function')
+  if (opaque !== undefined && opaque !== 'redact' && opaque !== 'refuse') {
+    throw invalid('opaque', "must be 'redact' or 'refuse'")
+  }
   return options
 }
 

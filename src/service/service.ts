@@ -116,7 +116,8 @@ export class SecretAuditService {
    *   dropped and the `AuditError` is thrown.
    * * `fn` throws: the outcome is that of `outcomeOf`, else the error's `auditOutcome`, else `other`. The original
    *   error is what the caller sees; a failed audit write is attached to it as `auditError`.
-   * * Notes and attribute values that contain the returned value are replaced by `[redacted]`.
+   * * Texts that contain the returned value are replaced by `[redacted]`: `docs/guard.md` has the forms that are looked
+   *   for. Notes and attributes are, too, when the value cannot be looked into.
    *
    * @throws AuditError `AUDIT_INVALID_EVENT` or `AUDIT_INVALID_OPTION` before `fn` runs, when fields or options are wrong
    */
