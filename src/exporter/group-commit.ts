@@ -8,6 +8,7 @@ import { type Callers, turn } from './callers.js'
 import { type Entry, whereabouts } from './entry.js'
 import type { Fates } from './fates.js'
 import { type AuditQueue, type BatchBounds, batchOf, inOrder, withoutTwins } from './queue.js'
+import { Outage } from './outage.js'
 import { StoreClock } from './store-clock.js'
 
 export interface GroupCommitBounds extends BatchBounds {
@@ -87,6 +88,7 @@ export class GroupCommit implements Writer {
   readonly #bounds: GroupCommitBounds
   readonly #observer: CommitObserver
   readonly #clock = new StoreClock()
+  readonly #outage = new Outage()
   #state: State = 'idle'
   /** How long the last batch took, from its first send to its commit. */
   #writeMs = 0
@@ -317,6 +319,7 @@ export class GroupCommit implements Writer {
       if (result.status !== 'failed' && result.status !== 'unknown') {
         this.#attempt = 0
         this.#fault = undefined
+        this.#outage.stored(result.status === 'refused' ? 0 : entries.length, this.#queue.waiting)
         return result
       }
       this.#fault = result.fault
@@ -328,8 +331,8 @@ export class GroupCommit implements Writer {
       }
       if (this.#isEnding) return inDoubt ?? result
       // An earlier send of it may still commit: nothing about this batch may change, and nothing may overtake it.
-      diag.warn(
-        `otel-audit: the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
+      this.#outage.goesOn(
+        () => `the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
       )
       await this.#pause()
       if (this.#isEnding) return inDoubt ?? result
@@ -418,8 +421,10 @@ export class GroupCommit implements Writer {
     const back = entries.filter((entry) => this.#callers.notStored(entry, fault, lasting))
     this.#putBack(back)
     if (back.length > 0) {
-      const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
-      diag.warn(`otel-audit: ${what}: ${fault.message}; run otel-audit doctor`)
+      this.#outage.goesOn(() => {
+        const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
+        return `${what}: ${fault.message}; run otel-audit doctor`
+      })
     }
   }
 

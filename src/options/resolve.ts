@@ -7,6 +7,7 @@ import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-option
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { Environment } from '../host/environment.js'
+import { checkMethod } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 
 const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
@@ -67,8 +68,14 @@ export function checkOptions(given: AuditOptions): void {
       checkSink(value)
       continue
     }
+    if (name === 'logger') {
+      checkMethod('logger', value, 'error')
+      checkMethod('logger', value, 'warn')
+      continue
+    }
     const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined
-    if (spec === undefined) throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink']))
+    if (spec === undefined)
+      throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink', 'logger']))
     const mayBePolicy = name === 'strict' || name === 'deadlineMs'
     if (!(mayBePolicy && typeof value === 'function')) checkValue(name, spec, value)
   }

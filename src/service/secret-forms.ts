@@ -108,7 +108,8 @@ export class SecretForms {
 
   /** A text as bytes in the usual encodings. */
   #addForms(text: string, isName: boolean): void {
-    const trimmed = text.trim()
+    // White space at the ends does not count, unless there would be too little left.
+    const trimmed = text.trim().length < LEAST_LENGTH ? text : text.trim()
     if (trimmed.length < LEAST_LENGTH) return
     const utf8 = bytesOfText(trimmed)
     this.#add(utf8, isName)

@@ -205,7 +205,7 @@ export class SecretAuditService {
       )
     } else if (noteUnclaimed(event.operation, event.outcome)) {
       // Where the pipeline was not started, no logger is set either, as a rule: nothing else would report it.
-      diag.unmissable(
+      diag.warn(
         `otel-audit: no audit pipeline is started in this process; audit id ${event.auditId} (${event.operation}, ` +
           `${event.outcome}) was dropped, and all later ones will be. Start with --import otel-audit/register, ` +
           'or call createAudit(...).start().',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   AuditError,
+  type AuditLogger,
   type AuditOptions,
   AuditSampler,
   AuditSpanProcessor,
@@ -19,6 +20,7 @@ import { ComputedEvidence, Trail } from 'otel-audit/query'
 import { bearerToken, createTrailApp, oidc, Problem, serveTrail } from 'otel-audit/server'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Ticket } from '../../src/contract/ticket.js'
+import { useLogger } from '../../src/host/diagnostics.js'
 import { AuditMetrics } from '../../src/otel/metrics.js'
 import { OPTIONS } from '../../src/options/options.js'
 import { SpoolRefusal } from '../../src/spool/spool.js'
@@ -247,6 +249,24 @@ describe.each(Object.entries(TABLE))('%s', (_, { make, optional, refuses }) => {
     )
     expect(error).toBeInstanceOf(AuditError)
     expect((error as AuditError).code).toMatch(/^AUDIT_(INVALID_OPTION|SDK_CONFIG)$/)
+  })
+})
+
+describe('the logger of an application', () => {
+  it('hears of what happens to records, in place of every other', async () => {
+    const heard: string[] = []
+    const logger: AuditLogger = { error: (text) => heard.push(text), warn: (text) => heard.push(text) }
+    const audit = createAudit({ sink: new NoopAuditSink(), logger, serviceName: undefined })
+    await audit.start()
+    await audit.close()
+    audit.service.recordAsync({ credential: 'c', operation: 'get_credential', outcome: 'ok' })
+    useLogger(undefined)
+    expect(heard.some((text) => text.includes('the service has no name'))).toBe(true)
+    expect(heard.some((text) => text.includes('dropped') && text.includes('closed'))).toBe(true)
+  })
+
+  it.each([null, 'x', {}, { error() {} }, console.log])('has the methods error and warn: %s', (logger) => {
+    expect(() => createAudit({ sink: new NoopAuditSink(), logger: logger as never })).toThrow('logger')
   })
 })
 
