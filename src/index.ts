@@ -1,3 +1,4 @@
+export type { AuditLogger } from './host/diagnostics.js'
 export { Audit, type CloseOptions, createAudit } from './audit/audit.js'
 export {
   AuditError,

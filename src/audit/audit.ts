@@ -1,5 +1,7 @@
+import { diag, useLogger } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'
 import { moved, type Moves } from '../host/invariant.js'
+import { givenOptions } from '../host/own.js'
 import { checkDuration } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
@@ -50,6 +52,12 @@ export function createAudit(options: AuditOptions = {}): Audit {
   return new Audit(options)
 }
 
+const NAMELESS =
+  'the service has no name, and neither have its rows (service_name is NULL): set OTEL_SERVICE_NAME, or the option serviceName'
+
+/** How long a start by itself that failed keeps the next one waiting, at most, in ms. */
+const LONGEST_PAUSE_MS = 60_000
+
 /** Where a pipeline is in its life, with what those who ask again are given. */
 type State =
   | { readonly is: 'new' }
@@ -76,10 +84,10 @@ const MOVES: Moves<State['is']> = {
  *                                                      closing ──► closed
  * ```
  *
- * Records are taken from `new` on: the first one connects. One that was never used has nothing to close, and stays `new`.
+ * Records are taken from `new` on: the first one starts it. One that was never used has nothing to close, and stays `new`.
  */
 export class Audit {
-  /** The helper. It may be used at once: the first record connects. */
+  /** The helper. It may be used at once: the first record calls {@link start}, and strict ones wait for the self-test. */
   readonly service: SecretAuditService
   readonly #options: AuditOptions
   #state: State = { is: 'new' }
@@ -87,12 +95,25 @@ export class Audit {
   #override: boolean | StrictPolicy | undefined
   #spool: Promise<HealthFinding | undefined> | undefined
   #hasSdk = false
+  /** Whether somebody called {@link start}. */
+  #isExplicit = false
+  /** Of starts by itself that failed. */
+  #nextStartAt = 0
+  #pauseMs = 0
+  /** Whether it was said. */
+  #isNameless = false
 
   /** @internal */
   constructor(options: AuditOptions) {
     checkOptions(options)
-    this.#options = options
-    this.service = new SecretAuditService({ pipeline: lazyPipeline(() => this.#assembled().exporter) })
+    this.#options = givenOptions(options)
+    if (this.#options.logger !== undefined) useLogger(this.#options.logger)
+    this.service = new SecretAuditService({
+      pipeline: lazyPipeline(
+        () => this.#assembled().exporter,
+        () => this.#startByItself(),
+      ),
+    })
   }
 
   /** The options as they were understood. The database URL has its password in it. */
@@ -133,6 +154,11 @@ export class Audit {
    *   after {@link close}
    */
   start(): Promise<SelfTestReport> {
+    if (this.#state.is === 'new') this.#isExplicit = true
+    return this.#begin()
+  }
+
+  #begin(): Promise<SelfTestReport> {
     const state = this.#state
     if (state.is === 'starting' || state.is === 'started') return state.report
     if (state.is !== 'new') {
@@ -152,6 +178,17 @@ export class Audit {
     return report
   }
 
+  /** A record came before anybody called {@link start}: strict ones wait for the self-test, as after it. */
+  #startByItself(): void {
+    if (this.#state.is !== 'new' || performance.now() < this.#nextStartAt) return
+    this.#isExplicit = false
+    this.#pauseMs = Math.min(Math.max(1000, this.#pauseMs * 2), LONGEST_PAUSE_MS)
+    this.#nextStartAt = performance.now() + this.#pauseMs
+    this.#begin().catch((error: unknown) => {
+      diag.error(`otel-audit: the pipeline could not be started: ${errorText(error)}`)
+    })
+  }
+
   /** It may have been closed meanwhile. */
   #startEnded(next: State): void {
     if (this.#state.is === 'starting') this.#to(next)
@@ -167,16 +204,22 @@ export class Audit {
     registerPipeline(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
-    // What is strict is not even sent before it is known to be durable.
-    const report = isStrict ? await exporter.holdUntil(this.#prove()) : await this.#prepare()
+    // What is strict is not even sent before it is known to be durable; nor is what started it, since nobody waited.
+    const report = await (isStrict
+      ? exporter.holdUntil(this.#prove())
+      : this.#isExplicit
+        ? this.#prepare()
+        : exporter.holdUntil(this.#prepare()))
     exporter.refuseStrict(undefined)
-    if (exporter.isClosed) return report
+    if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
     return report
   }
 
   /** The strict start: when it fails, nothing strict is granted. */
   async #prove(): Promise<SelfTestReport> {
+    // An earlier one may have failed: those who come meanwhile wait for this one.
+    this.#assembled().exporter.refuseStrict(undefined)
     try {
       const report = await this.#prepare()
       if (!report.ok) throw new AuditError('AUDIT_SELF_TEST', errorsOf(report))
@@ -193,10 +236,15 @@ export class Audit {
     const { settings, exporter } = this.#assembled()
     if (settings.autoMigrate) await autoMigrate(settings)
     this.#spool ??= openSpool(settings, exporter)
+    if (exporter.identity.serviceName === undefined && !this.#isNameless && this.#tellsItsLife) {
+      this.#isNameless = true
+      diag.warn(`otel-audit: ${NAMELESS}`)
+    }
     const report = await this.selfTest()
     // What was in its way may be mended by the next try.
     if ((await this.#spool) !== undefined) this.#spool = undefined
-    sayFindings(report)
+    // In the tests of an application there need not be a tracer.
+    sayFindings(report, this.#tellsItsLife)
     return report
   }
 
@@ -247,7 +295,7 @@ export class Audit {
   }
 
   async #close({ settings, exporter }: Parts, timeoutMs = settings.closeTimeoutMs): Promise<void> {
-    if (this.#state.is === 'started') {
+    if (this.#state.is === 'started' && this.#tellsItsLife) {
       exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
     }
     await exporter.close(timeoutMs)
@@ -271,6 +319,11 @@ export class Audit {
   /** How many events are where. */
   stats(): AuditStats {
     return this.#assembled().exporter.stats()
+  }
+
+  /** The tests of an application, which give it a sink and start nothing, find in it what they record, and nothing else. */
+  get #tellsItsLife(): boolean {
+    return this.#isExplicit || this.#options.sink === undefined
   }
 
   get #strict(): boolean | StrictPolicy {

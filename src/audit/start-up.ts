@@ -58,8 +58,9 @@ export async function checkSink(sink: AuditSink): Promise<readonly HealthFinding
 }
 
 /** Says them on the diagnostics logger. */
-export function sayFindings({ findings }: SelfTestReport): void {
+export function sayFindings({ findings }: SelfTestReport, withWarnings: boolean): void {
   for (const { level, check, message } of findings) {
+    if (level === 'warning' && !withWarnings) continue
     diag[level === 'error' ? 'error' : 'warn'](`otel-audit: self-test: ${check}: ${message}`)
   }
 }

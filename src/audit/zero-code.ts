@@ -41,7 +41,7 @@ export function startZeroCode(by: Loader): Promise<unknown> {
   }
   if (!first.isSaidTwice) {
     first.isSaidTwice = true
-    diag.unmissable(
+    diag.warn(
       `otel-audit: otel-audit/register is loaded twice (${first.by}, then ${by}); the second is ignored`,
     )
   }

@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import { INT8_MAX } from '../event/int8.js'
+import { parseJsonString } from '../host/json-text.js'
 import {
   type Block,
   BLOCK_FORMAT,
@@ -176,12 +177,10 @@ function chainId(line: string, text: string): string {
 
 function jsonString(line: string, text: string): string {
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'string') return value
+    return parseJsonString(text)
   } catch {
-    // The message of the parser quotes the text.
+    throw malformed(`${line}: not a JSON string`)
   }
-  throw malformed(`${line}: not a JSON string`)
 }
 
 function malformed(message: string): AuditError {

@@ -1,6 +1,7 @@
 import { EMPTY_ROOT } from './merkle.js'
 import { HASH_BYTES, toBase64 } from './hash.js'
 import { sha256 } from '../event/sha256.js'
+import { jsonString } from '../host/json-text.js'
 
 export type BlockKind = 'genesis' | 'data' | 'idle' | 'rotate' | 'close'
 
@@ -96,7 +97,7 @@ export function bodyText({ writer, opening }: Pick<Block, 'writer' | 'opening'>)
   const { service, instance, version, continues } = opening
   const predecessor = continues === undefined ? '' : `continues ${continues.chain} ${continues.block}\n`
   return (
-    `writer ${writer}\nservice ${JSON.stringify(service)}\ninstance ${JSON.stringify(instance)}\n` +
+    `writer ${writer}\nservice ${jsonString(service)}\ninstance ${jsonString(instance)}\n` +
     `version ${version}\n${predecessor}`
   )
 }

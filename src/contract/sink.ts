@@ -41,14 +41,15 @@ export interface BlockPlace {
  * * `committed`: all of it is durably stored. `place` says where, when the sink keeps a chain of blocks.
  * * `conflict`: nothing of *this* write is stored, because ids of the batch are already taken. `held` has all of those
  *   that are stored, with the digest stored beside each (`null`: a row that has none).
- * * `refused`: nothing is stored; one row or more can never be stored as it is.
+ * * `refused`: nothing is stored; one row or more can never be stored as it is. With `misdatedAt`, the store's clock in ms
+ *   since the Unix epoch, when the time in an id may be why.
  * * `failed`: nothing is stored, for a reason that lies outside the batch. `lasting` when only a person can mend it.
  * * `unknown`: it was sent, and may be stored now or *later*. The same batch MUST be written again before any other.
  */
 export type WriteResult =
   | { readonly status: 'committed'; readonly committedAt: number; readonly place?: BlockPlace | undefined }
   | { readonly status: 'conflict'; readonly held: ReadonlyMap<bigint, Buffer | null> }
-  | { readonly status: 'refused'; readonly fault: SinkFault }
+  | { readonly status: 'refused'; readonly fault: SinkFault; readonly misdatedAt?: number | undefined }
   | { readonly status: 'failed'; readonly lasting: boolean; readonly fault: SinkFault }
   | { readonly status: 'unknown'; readonly fault: SinkFault }
 

@@ -1,7 +1,9 @@
 import type { AuditError } from '../errors.js'
 import { eventDigest } from '../event/digest.js'
 import type { AuditEvent } from '../event/event.js'
+import { checkChoice } from '../host/check.js'
 import { invariant } from '../host/invariant.js'
+import { checkDuration } from '../host/timers.js'
 
 /** What a strict caller is told: exactly one of the two. */
 export type TicketAnswer = (error: AuditError | undefined, receipt: Receipt | undefined) => void
@@ -64,7 +66,12 @@ export class Ticket<Pipeline extends object = object> implements Claimable<Pipel
   #answer: TicketAnswer | undefined
   #isSubmitted = false
 
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for a mode that is not one, and a strict deadline that cannot be waited for */
   constructor(mode: AuditMode, deadlineMs: number, redacted: number) {
+    if (mode !== 'async') {
+      checkChoice('mode', mode, ['strict', 'async'])
+      checkDuration('deadlineMs', deadlineMs)
+    }
     this.mode = mode
     this.deadlineMs = deadlineMs
     this.redacted = redacted

@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.js'
+import { jsonString } from '../host/json-text.js'
 import { cut, isStorable, sha256OfText, storableText } from './text.js'
 
 /** Largest number of keys a caller may give. */
@@ -55,8 +56,14 @@ export function encodeAttributes(given: unknown, markers: AuditAttributes): Enco
 
 /** JSON with keys in UTF-16 code unit order (RFC 8785; the value types need no further rule of it). */
 function canonicalJson(attributes: AuditAttributes): string {
-  const sorted = Object.keys(attributes).sort()
-  return `{${sorted.map((key) => `${JSON.stringify(key)}:${JSON.stringify(attributes[key])}`).join(',')}}`
+  let json = '{'
+  for (const key of Object.keys(attributes).sort()) {
+    const value = attributes[key] ?? ''
+    if (json.length > 1) json += ','
+    // Others are safe integers and booleans, which JavaScript writes as JSON does.
+    json += `${jsonString(key)}:${typeof value === 'string' ? jsonString(value) : value}`
+  }
+  return `${json}}`
 }
 
 function encoded(attributes: AuditAttributes, sanitized: boolean): EncodedAttributes {
@@ -64,8 +71,7 @@ function encoded(attributes: AuditAttributes, sanitized: boolean): EncodedAttrib
 }
 
 function isEmpty(record: object): boolean {
-  for (const _ in record) return false
-  return true
+  return Object.keys(record).length === 0
 }
 
 function checkAttributes(given: unknown): Record<string, AttributeValue> {
@@ -83,7 +89,7 @@ function checkAttributes(given: unknown): Record<string, AttributeValue> {
   for (const [key] of entries) {
     if (!KEY.test(key) || key.startsWith(SANITIZED_PREFIX)) {
       throw invalid(
-        `attribute key ${JSON.stringify(cut(key, 80))} must be 1 to 64 of A-Z a-z 0-9 _ . : / - and not begin with "${SANITIZED_PREFIX}"`,
+        `attribute key ${jsonString(cut(key, 80))} must be 1 to 64 of A-Z a-z 0-9 _ . : / - and not begin with "${SANITIZED_PREFIX}"`,
       )
     }
   }

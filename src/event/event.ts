@@ -1,10 +1,11 @@
 import { AuditError } from '../errors.js'
+import { isShared, unshared } from '../host/own.js'
 import { type AuditAttributes, encodeAttributes, SANITIZED_PREFIX } from './attributes.js'
 import { eventDigest } from './digest.js'
 import { type ActorType, type AuditEvent, CALLER_FIELDS, TEXT_LIMITS, type TextField } from './fields.js'
 import { sha256 } from './sha256.js'
 import { nearest } from './nearest.js'
-import { withLowerBits } from './snowflake.js'
+import { firstIdOf, withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
 import { microseconds } from './time.js'
 import {
@@ -65,15 +66,56 @@ export interface EventIdentity {
 /** An event but for its identity: checked, and made storable. */
 export type EventDraft = Omit<AuditEvent, keyof EventIdentity | 'originalAuditId'>
 
+const NOTHING_SAID: Partial<AuditFields> = {}
+
+/**
+ * What a caller says, without what somebody put on `Object.prototype` under the name of a field. Each by name: this is
+ * looked at for every record.
+ */
+export function ownFields<Given extends Partial<AuditFields>>(given: Given): Given {
+  const said = NOTHING_SAID
+  const isClean =
+    said.credential === undefined &&
+    said.operation === undefined &&
+    said.outcome === undefined &&
+    said.occurredAt === undefined &&
+    said.workerId === undefined &&
+    said.executionId === undefined &&
+    said.parentExecutionId === undefined &&
+    said.serverRegion === undefined &&
+    said.brokerRegion === undefined &&
+    said.kekVersion === undefined &&
+    said.notes === undefined &&
+    said.actorId === undefined &&
+    said.actorType === undefined &&
+    said.sourceAddress === undefined &&
+    said.attributes === undefined
+  return isClean || Array.isArray(given) ? given : unshared(given)
+}
+
+const NO_IDENTITY: Partial<EventIdentity> = {}
+
+function ownIdentity(given: EventIdentity): EventIdentity {
+  const said = NO_IDENTITY
+  const isClean =
+    said.serviceName === undefined &&
+    said.serviceInstanceId === undefined &&
+    said.traceId === undefined &&
+    said.spanId === undefined
+  return isClean ? given : unshared(given)
+}
+
 /**
  * Checks what a caller says, and makes its text storable. The first half of {@link buildEvent}.
  *
  * @param known `sanitized.*` markers that the text already has, when it is read back
  * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field
  */
-export function draftEvent(fields: AuditFields, known: Readonly<Record<string, string>> = {}): EventDraft {
+export function draftEvent(given: AuditFields, known: Readonly<Record<string, string>> = {}): EventDraft {
+  const fields = ownFields(given)
   checkKeys(fields)
-  const markers: Record<string, string> = { ...known }
+  // Without a prototype: an assignment must not reach a setter of somebody else's.
+  const markers = Object.assign(Object.create(null) as Record<string, string>, known)
   const text = (field: TextField, value: unknown): string | null => {
     if (value === undefined || value === null) return null
     if (typeof value !== 'string') throw invalid(field, `must be a string, got ${typeName(value)}`)
@@ -119,7 +161,8 @@ export function draftAccess(fields: AuditFields): EventDraft {
  *
  * Each field by name: spreading the draft took twice as long.
  */
-export function completeEvent(draft: EventDraft, identity: EventIdentity): AuditEvent {
+export function completeEvent(draft: EventDraft, given: EventIdentity): AuditEvent {
+  const identity = ownIdentity(given)
   return Object.freeze({
     auditId: identity.auditId,
     occurredAt: identity.occurredAt,
@@ -158,7 +201,8 @@ export function completeEvent(draft: EventDraft, identity: EventIdentity): Audit
 export function buildEvent(fields: AuditFields, identity: EventIdentity): AuditEvent {
   const draft = draftEvent(fields)
   checkIdentity(identity)
-  if (fields.occurredAt !== undefined && microseconds(fields.occurredAt) !== identity.occurredAt) {
+  const { occurredAt } = ownFields(fields)
+  if (occurredAt !== undefined && microseconds(occurredAt) !== identity.occurredAt) {
     throw invalid('occurredAt', 'must be that of the identity')
   }
   return completeEvent(draft, identity)
@@ -173,6 +217,25 @@ export function rekeyEvent(event: AuditEvent): AuditEvent {
   return Object.freeze({
     ...event,
     auditId: withLowerBits(event.auditId, lower),
+    originalAuditId: event.originalAuditId ?? event.auditId,
+  })
+}
+
+const HOUR_MS = 3_600_000
+
+/**
+ * The same event under an id of another time, because the store has no place for its own: a clock was wrong. Somewhere in
+ * the hour of `unixMs`, by SHA-256 of the event's digest; so a replay within the hour finds its first copy. What the event
+ * says about its time stays.
+ *
+ * @param unixMs the store's clock
+ */
+export function redateEvent(event: AuditEvent, unixMs: number): AuditEvent {
+  const hash = sha256(eventDigest(event))
+  const time = Math.floor(unixMs / HOUR_MS) * HOUR_MS + (hash.readUInt32BE(4) % HOUR_MS)
+  return Object.freeze({
+    ...event,
+    auditId: withLowerBits(firstIdOf(time), hash.readUInt32BE(0)),
     originalAuditId: event.originalAuditId ?? event.auditId,
   })
 }
@@ -192,7 +255,7 @@ function identityText(field: 'serviceName' | 'serviceInstanceId', value: string 
 /** The pipeline's own identities need no check: this is for those who call {@link buildEvent}. */
 function checkIdentity(identity: EventIdentity): void {
   if (typeof identity !== 'object' || identity === null) throw invalid('identity', 'must be an object')
-  const { auditId, occurredAt, serviceName, serviceInstanceId, traceId, spanId } = identity
+  const { auditId, occurredAt, serviceName, serviceInstanceId, traceId, spanId } = ownIdentity(identity)
   if (typeof auditId !== 'bigint' || auditId < 0n || BigInt.asIntN(64, auditId) !== auditId) {
     throw invalid('auditId', 'must be a bigint of 63 bits')
   }
@@ -219,7 +282,7 @@ function checkKeys(fields: AuditFields): void {
   const [symbol] = Object.getOwnPropertySymbols(fields)
   if (symbol !== undefined) throw invalid(String(symbol), 'is not a field of an audit event')
   for (const key in fields) {
-    if (CALLER_FIELDS.has(key)) continue
+    if (CALLER_FIELDS.has(key) || isShared(fields, key)) continue
     const hint = nearest(key, CALLER_FIELDS)
     throw invalid(key, `is not a field of an audit event${hint ? `; did you mean "${hint}"?` : ''}`)
   }

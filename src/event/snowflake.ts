@@ -15,6 +15,8 @@ const SEQUENCE_BITS = 12n
 const LOWER_BITS: bigint = MACHINE_BITS + SEQUENCE_BITS
 const LOWER_MASK = (1n << LOWER_BITS) - 1n
 const SEQUENCES = 4096
+/** How far ids may be ahead of the clock, in ms, before they follow it back. */
+const MOST_LEAD_MS = 5 * 60_000
 /** Half of the sequence space is left for counting up within the millisecond. */
 const FIRST_SEQUENCES = 2048
 /** Largest machine id. */
@@ -64,9 +66,10 @@ export interface SnowflakeSource {
  * The sequence begins each millisecond at a random value in 0…2047, so that two processes that share a machine
  * id rarely meet (they may: a duplicate id is settled at the store by comparing digests).
  *
- * Owned by one pipeline, used from one thread. Ids of {@link next} are strictly increasing whatever the clock
- * does: when it stands still, steps back, or a millisecond's sequence is used up, counting goes on from the
- * highest id so far. It never waits.
+ * Owned by one pipeline, used from one thread. Ids of {@link next} are strictly increasing while the clock stands still,
+ * steps back by up to five minutes, or a millisecond's sequence is used up: counting goes on from the highest id so far.
+ * After a larger step back ids follow the clock: it was wrong before, and one wrong moment must not decide the ids of a
+ * year. One that comes twice by that is settled at the store, too. It never waits.
  */
 export class SnowflakeGenerator {
   readonly #machine: bigint
@@ -95,7 +98,7 @@ export class SnowflakeGenerator {
   /** The id of an event that happens now. @param unixMs the wall clock, ms since the Unix epoch */
   next(unixMs: number): bigint {
     const millisecond = Math.max(0, Math.floor(unixMs) - SNOWFLAKE_EPOCH_MS)
-    if (millisecond > this.#millisecond) {
+    if (millisecond > this.#millisecond || this.#millisecond - millisecond > MOST_LEAD_MS) {
       this.#millisecond = millisecond
       this.#sequence = this.#random(FIRST_SEQUENCES)
     } else if (++this.#sequence === SEQUENCES) {

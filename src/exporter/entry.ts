@@ -1,4 +1,4 @@
-import { type AuditEvent, rekeyEvent } from '../event/event.js'
+import { type AuditEvent, redateEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
 import { Outcome } from '../event/vocabulary.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
@@ -69,6 +69,7 @@ export class Entry implements BatchEntry {
   #callerRefused = false
   #doubt: SinkFault | undefined
   #rekeyed: { event: AuditEvent; digest: Buffer } | undefined
+  #isRedated = false
 
   /** The timer of its deadline. Written by `Callers`. */
   deadline: NodeJS.Timeout | undefined
@@ -155,6 +156,22 @@ export class Entry implements BatchEntry {
     invariant(this.#phase === 'sent', 'an event that was not sent got another id')
     const event = rekeyEvent(this.event)
     this.#rekeyed = { event, digest: eventDigest(event) }
+  }
+
+  /** Whether its id is one of the store's time. */
+  get isRedated(): boolean {
+    return this.#isRedated
+  }
+
+  /** Gives the event an id of the store's time, because the store has no place for its own. */
+  redate(unixMs: number): void {
+    invariant(
+      this.#phase === 'sent' && !this.#isRedated,
+      'an event got an id of another time twice, or unsent',
+    )
+    const event = redateEvent(this.event, unixMs)
+    this.#rekeyed = { event, digest: eventDigest(event) }
+    this.#isRedated = true
   }
 }
 

@@ -1,5 +1,7 @@
 import { errorText } from '../host/error-text.js'
 import { contained, diag, guardedCall } from '../host/diagnostics.js'
+import { checkChoice, checkMethod } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
 import { checkDuration, within } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
@@ -73,8 +75,10 @@ export class DurableAuditExporter implements AuditPipeline {
   #closed: Promise<void> | undefined
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` when a bound or the machine id is not one */
-  constructor(options: DurableAuditExporterOptions) {
+  constructor(given: DurableAuditExporterOptions) {
+    const options = givenOptions(given)
     const { sink, identity = {}, context = { identity }, machineId } = options
+    checkMethod('sink', sink, 'write')
     this.#bounds = boundsOf(options)
     this.ids = new SnowflakeGenerator(machineId ?? randomMachineId())
     this.#context = context
@@ -133,8 +137,14 @@ export class DurableAuditExporter implements AuditPipeline {
     return this.#context.policy
   }
 
-  /** Gives the exporter a spool. It belongs to the exporter from then on, and is closed with it. */
-  attachSpool(spool: Spool, mode: SpoolMode): void {
+  /**
+   * Gives the exporter a spool. It belongs to the exporter from then on, and is closed with it.
+   *
+   * @param mode default: `overflow`
+   * @throws AuditError `AUDIT_INVALID_OPTION` for another mode
+   */
+  attachSpool(spool: Spool, mode: SpoolMode | undefined = 'overflow'): void {
+    checkChoice('mode', mode, ['overflow', 'always'])
     const { batchRows } = this.#bounds
     this.#overflow = new Spooler(spool, mode, this.#queue, this.#fates, this.#commits, batchRows)
   }

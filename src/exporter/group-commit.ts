@@ -9,6 +9,8 @@ import { type Callers, turn } from './callers.js'
 import { type Entry, whereabouts } from './entry.js'
 import type { Fates } from './fates.js'
 import { type AuditQueue, type BatchBounds, batchOf, inOrder, withoutTwins } from './queue.js'
+import { Outage } from './outage.js'
+import { StoreClock } from './store-clock.js'
 
 export interface GroupCommitBounds extends BatchBounds {
   /** How long an async event may wait for company, in ms. */
@@ -61,7 +63,7 @@ const FOREIGN_CONFLICT: SinkFault = {
  *
  * What a batch's result means is decided here and nowhere else:
  * `committed` → stored · `conflict` → same digest: stored; other digest: re-keyed, and written again with the rest ·
- * `refused` → halved until the row at fault stands alone · `failed` → back to the queue, then a pause ·
+ * `refused` → halved until the row at fault stands alone, and gets an id of the store's time if its own may be the fault · `failed` → back to the queue, then a pause ·
  * `unknown` → the *same* batch again, before anything else, until one of the others comes of it.
  *
  * A mistake of ours in here stops it for good: what a row of a batch in flight stands for is not known any more, and to
@@ -76,6 +78,8 @@ export class GroupCommit implements Writer {
   readonly #metrics: AuditMetrics
   readonly #bounds: GroupCommitBounds
   readonly #observer: CommitObserver
+  readonly #clock = new StoreClock()
+  readonly #outage = new Outage()
   #state: State = 'idle'
   /** How long the last batch took, from its first send to its commit. */
   #writeMs = 0
@@ -232,6 +236,10 @@ export class GroupCommit implements Writer {
     const parts: (readonly Entry[])[] = [entries]
     for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
       if (next.length === 0) continue
+      if (this.#redateUnstorable(next)) {
+        parts.unshift(...withoutTwins(next))
+        continue
+      }
       const part = inOrder(next)
       const result = await this.#write(part)
       switch (result.status) {
@@ -248,7 +256,7 @@ export class GroupCommit implements Writer {
           parts.unshift(...(await this.#resolveConflict(part, result.held)))
           break
         case 'refused':
-          parts.unshift(...(await this.#narrowDown(part, result.fault)))
+          parts.unshift(...(await this.#refused(part, result)))
           break
         case 'failed':
           this.#requeue([...part, ...parts.flat()], result.fault, result.lasting)
@@ -296,11 +304,13 @@ export class GroupCommit implements Writer {
       const result = await this.#guardedWrite(batch)
       if (result.status === 'committed') {
         this.#writeMs = performance.now() - began
+        this.#clock.heard(result.committedAt / 1000)
         this.#metrics.recordCommit(this.#writeMs / 1000, entries.length)
       }
       if (result.status !== 'failed' && result.status !== 'unknown') {
         this.#attempt = 0
         this.#fault = undefined
+        this.#outage.stored(result.status === 'refused' ? 0 : entries.length, this.#queue.waiting)
         return result
       }
       this.#fault = result.fault
@@ -312,8 +322,8 @@ export class GroupCommit implements Writer {
       }
       if (this.#isEnding) return inDoubt ?? result
       // An earlier send of it may still commit: nothing about this batch may change, and nothing may overtake it.
-      diag.warn(
-        `otel-audit: the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
+      this.#outage.goesOn(
+        () => `the fate of ${entries.length} rows is unknown; writing them again: ${result.fault.message}`,
       )
       await this.#pause()
       if (this.#isEnding) return inDoubt ?? result
@@ -353,6 +363,38 @@ export class GroupCommit implements Writer {
     return withoutTwins(rest)
   }
 
+  /** Before they are sent: what the store is known not to have a place for. @returns whether there was any */
+  #redateUnstorable(entries: readonly Entry[]): boolean {
+    const now = this.#clock.now()
+    if (now === undefined) return false
+    const misdated = entries.filter(
+      (entry) => !entry.isRedated && this.#clock.isUnstorable(entry.event.auditId),
+    )
+    for (const entry of misdated) this.#redate(entry, now)
+    return misdated.length > 0
+  }
+
+  #redate(entry: Entry, now: number): void {
+    entry.redate(now)
+    this.#metrics.count('records.rekeyed')
+  }
+
+  /** @returns what is still to be written */
+  async #refused(
+    entries: readonly Entry[],
+    { fault, misdatedAt }: Extract<WriteResult, { status: 'refused' }>,
+  ): Promise<readonly (readonly Entry[])[]> {
+    if (misdatedAt !== undefined) this.#clock.heard(misdatedAt)
+    const [only] = entries
+    const now = this.#clock.now()
+    const mayBeItsId = misdatedAt !== undefined && now !== undefined && entries.length === 1
+    if (mayBeItsId && only !== undefined && !only.isRedated && this.#clock.refused(only.event.auditId)) {
+      this.#redate(only, now)
+      return [entries]
+    }
+    return this.#narrowDown(entries, fault)
+  }
+
   async #narrowDown(entries: readonly Entry[], fault: SinkFault): Promise<(readonly Entry[])[]> {
     const [only] = entries
     if (entries.length === 1 && only !== undefined) {
@@ -370,8 +412,10 @@ export class GroupCommit implements Writer {
     const back = entries.filter((entry) => this.#callers.notStored(entry, fault, lasting))
     this.#putBack(back)
     if (back.length > 0) {
-      const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
-      diag.warn(`otel-audit: ${what}: ${fault.message}; run otel-audit doctor`)
+      this.#outage.goesOn(() => {
+        const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
+        return `${what}: ${fault.message}; run otel-audit doctor`
+      })
     }
   }
 

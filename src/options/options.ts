@@ -6,6 +6,7 @@ import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
 import { DEFAULT_DEADLINE_MS, type DeadlinePolicy, LONGEST_DEADLINE_MS } from '../service/deadline.js'
 import { REQUIRED_VARIABLE, type StrictPolicy } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
+import type { AuditLogger } from '../host/diagnostics.js'
 import { DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { DEFAULT_ANSWER_TIMEOUT_MS } from '../postgres/write/sink.js'
@@ -209,6 +210,11 @@ export interface AuditOptions {
   readonly serviceInstanceId?: string | undefined
   /** Where rows go, in place of `databaseUrl`: `RecordingAuditSink` in tests, `NoopAuditSink` where audit is off. */
   readonly sink?: AuditSink | undefined
+  /**
+   * Where losses, outages, recoveries and findings of the self-test are said, for all pipelines of the process. Default: the
+   * diagnostics logger of OpenTelemetry; where nobody has set one, stderr.
+   */
+  readonly logger?: AuditLogger | undefined
 }
 
 /** Options that have no default. */

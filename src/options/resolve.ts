@@ -9,6 +9,8 @@ import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-option
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { Environment } from '../host/environment.js'
+import { checkMethod } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
 
 const VARIABLE_PREFIX = 'NOETL_SECRET_AUDIT_'
 
@@ -66,7 +68,7 @@ function mayBeFunction(spec: OptionSpec, value: unknown): boolean {
 }
 
 function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
-  const values = given as Readonly<Record<string, unknown>>
+  const values = givenOptions(given) as Readonly<Record<string, unknown>>
   return Object.fromEntries(
     Object.entries(table).map(([name, spec]) => [
       name,
@@ -94,8 +96,14 @@ export function checkOptions(given: AuditOptions): void {
       checkSink(value)
       continue
     }
+    if (name === 'logger') {
+      checkMethod('logger', value, 'error')
+      checkMethod('logger', value, 'warn')
+      continue
+    }
     const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined
-    if (spec === undefined) throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink']))
+    if (spec === undefined)
+      throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink', 'logger']))
     const mayBePolicy = name === 'strict' || name === 'deadlineMs'
     if (!(mayBePolicy && typeof value === 'function') && !mayBeFunction(spec, value))
       checkValue(name, spec, value)
@@ -129,7 +137,7 @@ function nearestVariable(variable: string, known: Iterable<string>): string | un
 
 function fromEnvironment(spec: OptionSpec, env: Environment): unknown {
   for (const variable of spec.variables) {
-    const text = env[variable]
+    const text = Object.hasOwn(env, variable) ? env[variable] : undefined
     if (text === undefined || (text === '' && spec.kind !== 'switch')) continue
     if (spec.kind === 'switch') return parseSwitch(variable, text)
     const value = spec.kind === 'integer' && /^-?\d+$/.test(text.trim()) ? Number(text) : text

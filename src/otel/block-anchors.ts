@@ -8,6 +8,9 @@ import { ANCHOR_NAME, BLOCK_ATTRIBUTES, BLOCK_SPAN_NAME } from './span-event.js'
 /** How often the whole note of a data block is emitted, in ms. */
 const NOTE_EVERY_MS = 10_000
 
+/** Links that the SDK keeps of a span. For each one more it says "Dropped" on stderr, which is no word for an audit log. */
+const MOST_LINKS = 128
+
 /**
  * Puts blocks out of reach of anyone who may change the database: into the trace and the log of the process.
  *
@@ -56,11 +59,22 @@ export class BlockAnchors {
 }
 
 function blockSpan(block: CommittedBlock): Span {
-  const links = block.entries.flatMap(({ event }) => linkTo(event))
-  const attributes = attributesOf(block)
+  const all = block.entries.flatMap(({ event }) => linkTo(event))
+  const links = all.slice(0, mostLinks())
+  const omitted = all.length - links.length
+  const attributes = {
+    ...attributesOf(block),
+    ...(omitted > 0 && { [BLOCK_ATTRIBUTES.linksOmitted]: omitted }),
+  }
   return trace
     .getTracer('otel-audit', VERSION)
     .startSpan(BLOCK_SPAN_NAME, { attributes, links }, ROOT_CONTEXT)
+}
+
+/** The variable may lower what the SDK keeps; that it raises it helps nobody. */
+function mostLinks(): number {
+  const limit = process.env.OTEL_SPAN_LINK_COUNT_LIMIT ?? ''
+  return /^\d{1,6}$/.test(limit) ? Math.min(MOST_LINKS, Number(limit)) : MOST_LINKS
 }
 
 function linkTo({ traceId, spanId }: AuditEvent): Link[] {

@@ -22,7 +22,8 @@ export const COUNTERS = Object.freeze({
   'records.direct': 'Audit events that entered it without the trace, because no span processor claimed them',
   'records.sanitized': 'Audit events with text that had to be escaped or cut',
   'records.redacted': 'Texts replaced because they contained the returned secret',
-  'records.rekeyed': 'Audit events that got another id, because a different event already had theirs',
+  'records.rekeyed':
+    'Audit events that got another id: a different event had theirs, or its time has no place in the database',
   'records.quarantined': 'Audit events that were set aside, because the database refuses them',
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
   'spool.out': 'Audit events that left memory, because they are in the spool',

@@ -1,5 +1,7 @@
 import type { Context } from '@opentelemetry/api'
 import { diag } from '../host/diagnostics.js'
+import { checkMethod } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
 import { checkDuration, within } from '../host/timers.js'
 import { ticketOf } from './audit-span.js'
 import type { AuditPipeline } from '../contract/pipeline.js'
@@ -34,9 +36,11 @@ export class AuditSpanProcessor {
   #hasSeenSpan = false
 
   constructor(pipeline: SpanPipeline, options: AuditSpanProcessorOptions = {}) {
+    checkMethod('pipeline', pipeline, 'submit')
     this.#pipeline = pipeline
-    checkDuration('flushTimeoutMs', options.flushTimeoutMs ?? 0, 0, Infinity)
-    this.#flushTimeoutMs = options.flushTimeoutMs ?? DEFAULT_FLUSH_TIMEOUT_MS
+    const { flushTimeoutMs = DEFAULT_FLUSH_TIMEOUT_MS } = givenOptions(options)
+    checkDuration('flushTimeoutMs', flushTimeoutMs, 0, Infinity)
+    this.#flushTimeoutMs = flushTimeoutMs
   }
 
   /** Whether a tracer has it, as far as can be known: one that was given a span has. */

@@ -8,6 +8,7 @@ import {
 import type { ActorType, AuditEvent, AuditFields } from '../event/event.js'
 import { TEXT_LIMITS } from '../event/fields.js'
 import type { Operation, Outcome } from '../event/vocabulary.js'
+import { parseFlatObject } from '../host/json-text.js'
 
 /** Name of the span event that is an audit event. */
 export const SPAN_EVENT_NAME = 'secret.access'
@@ -28,6 +29,8 @@ export const BLOCK_ATTRIBUTES = Object.freeze({
   /** On a strict audit span: the place of its row in the block. */
   index: 'secret_audit.index',
   rows: 'secret_audit.rows',
+  /** How many of its rows have a span that it is not linked to: an SDK keeps 128 links. */
+  linksOmitted: 'secret_audit.links_omitted',
   kind: 'secret_audit.block_kind',
   /** SHA-256 of the block's text, hex. */
   hash: 'secret_audit.block_hash',
@@ -49,19 +52,19 @@ export function auditSpanName(operation: string): string {
  * an object with fast properties), and the exporter pays again.
  */
 export function toSpanEvent(event: AuditEvent): Attributes {
-  const auditId = String(event.auditId)
+  const auditId = `${event.auditId}`
   const attributes: Attributes = {
     'secret_audit.schema': SPAN_EVENT_SCHEMA,
     'secret_audit.audit_id': auditId,
-    'secret_audit.occurred_at': String(event.occurredAt),
+    'secret_audit.occurred_at': `${event.occurredAt}`,
     'secret_audit.credential': event.credential,
     'secret_audit.operation': event.operation,
     'secret_audit.outcome': event.outcome,
   }
   if (event.workerId !== null) attributes['secret_audit.worker_id'] = event.workerId
-  if (event.executionId !== null) attributes['secret_audit.execution_id'] = String(event.executionId)
+  if (event.executionId !== null) attributes['secret_audit.execution_id'] = `${event.executionId}`
   if (event.parentExecutionId !== null)
-    attributes['secret_audit.parent_execution_id'] = String(event.parentExecutionId)
+    attributes['secret_audit.parent_execution_id'] = `${event.parentExecutionId}`
   if (event.serverRegion !== null) attributes['secret_audit.server_region'] = event.serverRegion
   if (event.brokerRegion !== null) attributes['secret_audit.broker_region'] = event.brokerRegion
   if (event.kekVersion !== null) attributes['secret_audit.kek_version'] = event.kekVersion
@@ -116,7 +119,8 @@ export interface ReadBack {
  */
 export function fromSpanEvent(attributes: Attributes): ReadBack | undefined {
   const text = (name: string): string | undefined => {
-    const value = attributes[`secret_audit.${name}`]
+    const key = `secret_audit.${name}`
+    const value = Object.hasOwn(attributes, key) ? attributes[key] : undefined
     return typeof value === 'string' ? value : undefined
   }
   const credential = text('credential')
@@ -187,7 +191,7 @@ function parsedAttributes(json: string | undefined): ParsedAttributes {
 function takenApart(json: string): ParsedAttributes | undefined {
   try {
     // A lie about the type: whatever it is, it comes back unchanged only if it is what the type says.
-    const entries = Object.entries(JSON.parse(json) as Record<string, AttributeValue>)
+    const entries = [...parseFlatObject(json)] as [string, AttributeValue][]
     const [own, marked] = [false, true].map((wanted) =>
       entries.filter(([key]) => key.startsWith(SANITIZED_PREFIX) === wanted),
     ) as [typeof entries, [string, string][]]

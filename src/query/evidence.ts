@@ -2,6 +2,9 @@ import type { DatabaseUrl } from '../postgres/database-url.js'
 import { checkRowProof, type RowProof } from '../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
+import { checkText } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
+import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { proofOfRow } from '../postgres/read/row-proof.js'
 import { Snapshot } from '../postgres/read/snapshot.js'
 
@@ -27,7 +30,8 @@ export interface EvidenceSource {
 export interface ComputedEvidenceOptions {
   /** `postgres://…`, as a login with the reader role. */
   readonly databaseUrl: DatabaseUrl
-  readonly schema: string
+  /** Default: `noetl`. */
+  readonly schema?: string | undefined
   /** What an auditor knows from elsewhere. Default: nothing, so no chain is known to be the operator's. */
   readonly trust?: Trust | undefined
 }
@@ -39,10 +43,13 @@ export interface ComputedEvidenceOptions {
  * It says nothing about rows that are not there any more: that takes `otel-audit verify` over the whole trail.
  */
 export class ComputedEvidence implements EvidenceSource {
-  readonly #options: ComputedEvidenceOptions
+  readonly #options: ComputedEvidenceOptions & { readonly schema: string }
 
-  constructor(options: ComputedEvidenceOptions) {
-    this.#options = options
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
+  constructor(given: ComputedEvidenceOptions) {
+    const { databaseUrl, schema, trust } = givenOptions(given)
+    checkText('databaseUrl', databaseUrl)
+    this.#options = { databaseUrl, schema: checkSchemaName(schema ?? DEFAULT_SCHEMA), trust }
   }
 
   /** @throws AuditError `AUDIT_UNAVAILABLE` or `AUDIT_SCHEMA` when the trail cannot be read */

@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
+import { isShared } from '../host/own.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
 import { NOT_OK, parseParameter } from './parameter.js'
 import { formatTime, parseTime } from './time.js'
@@ -115,7 +116,7 @@ function checked(given: unknown): Checked {
     throw new AuditError('AUDIT_INVALID_QUERY', 'filter must be an object', { field: 'filter' })
   }
   const fields = Object.entries<FilterField>(FILTER_FIELDS).flatMap(([name, field]) => {
-    const value = (given as Readonly<Record<string, unknown>>)[name]
+    const value = isShared(given, name) ? undefined : (given as Readonly<Record<string, unknown>>)[name]
     return value === undefined ? [] : [[name, parseParameter(name, field, value)] as const]
   })
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(FILTER_FIELDS, name))

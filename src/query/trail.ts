@@ -1,6 +1,9 @@
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
+import { checkInteger, checkText } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
+import { checkDuration } from '../host/timers.js'
 import { BLOCK_COLUMNS, blockOfRow, blockSelect } from '../postgres/block-row.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
@@ -68,8 +71,14 @@ export class Trail {
   readonly #schema: string
   #statements: Promise<Statements> | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` for an invalid schema name */
-  constructor(options: TrailOptions) {
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
+  constructor(given: TrailOptions) {
+    const options = givenOptions(given)
+    checkText('databaseUrl', options.databaseUrl)
+    checkDuration('timeoutMs', options.timeoutMs ?? TRAIL_DEFAULTS.timeoutMs, 1)
+    checkInteger('connections', options.connections ?? TRAIL_DEFAULTS.connections, 1, 1000)
+    checkText('applicationName', options.applicationName ?? 'otel-audit query')
+    if (options.cursorKey !== undefined) checkText('cursorKey', options.cursorKey)
     this.#schema = checkSchemaName(options.schema ?? TRAIL_DEFAULTS.schema)
     this.#reader = new Reader({
       databaseUrl: options.databaseUrl,

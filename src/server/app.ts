@@ -1,6 +1,7 @@
 import { Hono, type Context } from 'hono'
 import type { Trust } from '../verify/trust.js'
 import { diag } from '../host/diagnostics.js'
+import { givenOptions } from '../host/own.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
 import type { EvidenceSource } from '../query/evidence.js'
@@ -46,7 +47,7 @@ interface NodeBindings {
  * another Hono application mounts it.
  */
 export function createTrailApp(options: TrailAppOptions): Hono {
-  const { trail, audit, authenticator = nobody, corsOrigin } = options
+  const { trail, audit, authenticator = nobody, corsOrigin } = givenOptions(options)
   const metrics = new ServerMetrics()
   const context: RouteContext = {
     trail,

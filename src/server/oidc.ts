@@ -1,5 +1,6 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import { AuditError } from '../errors.js'
+import { checkText } from '../host/check.js'
 import { type Authenticator, bearerOf } from './authentication.js'
 import { isLoopback } from './loopback.js'
 import { Problem } from './problem.js'
@@ -27,6 +28,8 @@ const CLOCK_TOLERANCE_S = 30
  */
 export async function oidc(options: OidcOptions): Promise<Authenticator> {
   checkIssuer(options.issuer)
+  // One that is missing is not asked for: any token of the issuer would do.
+  for (const name of ['audience', 'role', 'roleClaim'] as const) checkText(name, options[name])
   const jose = await import('jose').catch((cause: unknown) => {
     throw new AuditError('AUDIT_MISSING_PACKAGE', 'OpenID Connect needs the package jose: npm install jose', {
       cause,

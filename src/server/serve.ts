@@ -4,6 +4,8 @@ import { isIP, type AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { AuditError } from '../errors.js'
 import { Hono } from 'hono'
+import { checkInteger, checkText } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
 import { addConsole } from './console.js'
 import { isLoopback } from './loopback.js'
 import { createTrailApp, type TrailAppOptions } from './app.js'
@@ -42,7 +44,9 @@ const CLOSE_TIMEOUT_MS = 5000
  *   cannot be listened on, and for an invalid `traceUrl`
  */
 export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
-  const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = options
+  const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = givenOptions(options)
+  checkText('host', host)
+  checkInteger('port', port, 0, 65_535)
   if (!isLoopback(host) && authenticator === undefined) {
     throw new AuditError(
       'AUDIT_INVALID_OPTION',

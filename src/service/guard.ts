@@ -1,10 +1,12 @@
 import { diag } from '../host/diagnostics.js'
+import { isShared } from '../host/own.js'
 import { AuditError } from '../errors.js'
-import { type AuditFields, draftAccess } from '../event/event.js'
+import { type AuditFields, draftAccess, ownFields } from '../event/event.js'
 import { eventTime } from '../event/time.js'
-import { isVocabularyName, Outcome } from '../event/vocabulary.js'
+import { isVocabularyName, Outcome, typeName } from '../event/vocabulary.js'
 import type { RecordOptions } from './record-options.js'
 import { redactReturned } from './redact.js'
+import { SecretForms } from './secret-forms.js'
 
 /** What is known before the access; the outcome is what `guard` finds out. */
 export type GuardFields = Omit<AuditFields, 'outcome'>
@@ -23,6 +25,12 @@ export interface GuardedAccess {
 export interface GuardOptions extends RecordOptions {
   /** The outcome of an error. `undefined` leaves it to the error's `auditOutcome`, else `other`. */
   readonly outcomeOf?: ((error: unknown) => Outcome | undefined) | undefined
+  /**
+   * What happens when the value cannot be looked into (a stream, a function, an object with methods), and there are notes
+   * or attributes that might contain it. `redact`, the default: they are replaced. `refuse`: the value is withheld, the
+   * outcome is `other`, and `AUDIT_INVALID_EVENT` is thrown.
+   */
+  readonly opaque?: 'redact' | 'refuse' | undefined
 }
 
 interface Recorder {
@@ -35,6 +43,16 @@ export async function runGuarded<T>(
   options: GuardOptions,
   recorder: Recorder,
 ): Promise<T> {
+  if (typeof fn !== 'function') {
+    throw new AuditError(
+      'AUDIT_INVALID_OPTION',
+      'guard takes a function that fetches the secret: guard(fields, () => fetchSecret()); got ' +
+        ((fn as unknown) instanceof Promise
+          ? 'a promise: the access began before it could be recorded'
+          : typeName(fn)),
+      { field: 'fn' },
+    )
+  }
   let fields = checked(given)
   const access: GuardedAccess = {
     amend(more) {
@@ -49,6 +67,14 @@ export async function runGuarded<T>(
     throw error
   }
   const redaction = redactReturned(fields, value)
+  if (options.opaque === 'refuse' && redaction !== undefined && new SecretForms(value).isOpaque) {
+    const refusal = invalid(
+      'notes',
+      'or attributes may contain the returned value, which cannot be looked into',
+    )
+    await recordFailure({ ...fields, ...redaction.fields, outcome: Outcome.Other }, refusal, recorder)
+    throw refusal
+  }
   await recorder.record({ ...fields, ...redaction?.fields, outcome: Outcome.Ok }, redaction?.count ?? 0)
   return value
 }
@@ -56,9 +82,9 @@ export async function runGuarded<T>(
 /** A checked copy that the caller cannot change: the record at the end must not fail for its fields. */
 function checked(given: GuardFields): GuardFields {
   const fields = { ...given }
-  if ('outcome' in fields) throw invalid('outcome', 'is determined by guard; it cannot be given')
+  if (Object.hasOwn(fields, 'outcome')) throw invalid('outcome', 'is determined by guard; it cannot be given')
   draftAccess({ ...fields, outcome: Outcome.Ok })
-  const { occurredAt, attributes } = fields
+  const { occurredAt, attributes } = ownFields(fields)
   return {
     ...fields,
     occurredAt: occurredAt === undefined ? undefined : eventTime(occurredAt, Date.now()),
@@ -66,7 +92,8 @@ function checked(given: GuardFields): GuardFields {
   }
 }
 
-function amended(fields: GuardFields, more: Partial<GuardFields>): GuardFields {
+function amended(fields: GuardFields, given: Partial<GuardFields>): GuardFields {
+  const more = ownFields(given)
   const known = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
   const replaced = checked({ ...fields, ...known })
   if (!more.attributes) return replaced
@@ -106,6 +133,7 @@ function outcomeOf(error: unknown, options: GuardOptions): Outcome {
 
 function ownOutcome(error: unknown): unknown {
   if (typeof error !== 'object' || error === null || error instanceof AuditError) return undefined
+  if (isShared(error, 'auditOutcome')) return undefined
   return (error as { auditOutcome?: unknown }).auditOutcome
 }
 

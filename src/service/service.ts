@@ -1,6 +1,8 @@
 import { diag } from '../host/diagnostics.js'
+import { checkFunction, checkMethod } from '../host/check.js'
+import { givenOptions } from '../host/own.js'
 import { AuditError } from '../errors.js'
-import { type AuditFields, completeEvent, draftAccess, type EventDraft } from '../event/event.js'
+import { type AuditFields, completeEvent, draftAccess, type EventDraft, ownFields } from '../event/event.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { eventTime } from '../event/time.js'
 import type { Operation } from '../event/vocabulary.js'
@@ -37,9 +39,13 @@ export class SecretAuditService {
   #required = false
   #ownIds: SnowflakeGenerator | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` when `deadlineMs` is a number out of its bounds */
-  constructor(options: SecretAuditServiceOptions = {}) {
-    if (typeof options.deadlineMs === 'number') checkDeadline(options.deadlineMs)
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
+  constructor(given: SecretAuditServiceOptions = {}) {
+    const options = givenOptions(given)
+    const { pipeline, strict, deadlineMs } = options
+    if (pipeline !== undefined) checkMethod('pipeline', pipeline, 'submit')
+    if (deadlineMs !== undefined && typeof deadlineMs !== 'function') checkDeadline(deadlineMs)
+    if (strict !== undefined && typeof strict !== 'boolean') checkFunction('strict', strict)
     this.#pipeline = options.pipeline
     this.#strict = options.strict
     this.#deadlineMs = options.deadlineMs
@@ -91,8 +97,8 @@ export class SecretAuditService {
   recordStrict(fields: AuditFields, options: Omit<RecordOptions, 'mode'> = {}): Promise<Receipt> {
     // Not `async`: where a context manager watches promises, each one costs a strict record 1 µs (2026-11-26).
     try {
-      checkRecordOptions(options)
-      return this.#recordStrict(fields, draftAccess(fields), options, 0)
+      const checked = checkRecordOptions(options)
+      return this.#recordStrict(fields, draftAccess(fields), checked, 0)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -100,8 +106,7 @@ export class SecretAuditService {
 
   /** {@link recordStrict} or {@link recordAsync}, as the mode says. @returns a receipt only in strict mode */
   async record(fields: AuditFields, options: RecordOptions = {}): Promise<Receipt | undefined> {
-    checkRecordOptions(options)
-    return this.#record(fields, options, 0)
+    return this.#record(fields, checkRecordOptions(options), 0)
   }
 
   /**
@@ -111,7 +116,8 @@ export class SecretAuditService {
    *   dropped and the `AuditError` is thrown.
    * * `fn` throws: the outcome is that of `outcomeOf`, else the error's `auditOutcome`, else `other`. The original
    *   error is what the caller sees; a failed audit write is attached to it as `auditError`.
-   * * Notes and attribute values that contain the returned value are replaced by `[redacted]`.
+   * * Texts that contain the returned value are replaced by `[redacted]`: `docs/guard.md` has the forms that are looked
+   *   for. Notes and attributes are, too, when the value cannot be looked into.
    *
    * @throws AuditError `AUDIT_INVALID_EVENT` or `AUDIT_INVALID_OPTION` before `fn` runs, when fields or options are wrong
    */
@@ -120,9 +126,9 @@ export class SecretAuditService {
     fn: (access: GuardedAccess) => T | Promise<T>,
     options: GuardOptions = {},
   ): Promise<T> {
-    checkRecordOptions(options)
-    return runGuarded(fields, fn, options, {
-      record: (final, redacted) => this.#record(final, options, redacted),
+    const checked = checkRecordOptions(options)
+    return runGuarded(fields, fn, checked, {
+      record: (final, redacted) => this.#record(final, checked, redacted),
     })
   }
 
@@ -170,9 +176,10 @@ export class SecretAuditService {
   #open(fields: AuditFields, draft: EventDraft, ticket: Ticket<AuditPipeline>): OpenRecord {
     const own = this.#currentPipeline()
     const now = Date.now()
-    const occurredAt = fields.occurredAt === undefined ? now * 1000 : eventTime(fields.occurredAt, now)
+    const given = ownFields(fields).occurredAt
+    const occurredAt = given === undefined ? now * 1000 : eventTime(given, now)
     const ids = own?.ids ?? this.#fallbackIds()
-    const auditId = fields.occurredAt === undefined ? ids.next(now) : ids.at(occurredAt / 1000)
+    const auditId = given === undefined ? ids.next(now) : ids.at(occurredAt / 1000)
 
     const span = own?.tracing === false ? AuditSpan.none() : AuditSpan.start(ticket, draft.operation, auditId)
     const pipeline = ticket.claimedBy ?? own
@@ -198,7 +205,7 @@ export class SecretAuditService {
       )
     } else if (noteUnclaimed(event.operation, event.outcome)) {
       // Where the pipeline was not started, no logger is set either, as a rule: nothing else would report it.
-      diag.unmissable(
+      diag.warn(
         `otel-audit: no audit pipeline is started in this process; audit id ${event.auditId} (${event.operation}, ` +
           `${event.outcome}) was dropped, and all later ones will be. Start with --import otel-audit/register, ` +
           'or call createAudit(...).start().',

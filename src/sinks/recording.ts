@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../event/event.js'
+import { checkFunction } from '../host/check.js'
 import type { AuditBatch, AuditSink, WriteResult } from '../contract/sink.js'
 
 /** Answers in place of the recording: what a test wants the next write to end with. */
@@ -22,7 +23,8 @@ export class RecordingAuditSink implements AuditSink {
   readonly #script: ScriptedWrite | undefined
 
   /** @param script decides a write's result; `undefined` from it stores the batch */
-  constructor(script?: ScriptedWrite) {
+  constructor(script?: ScriptedWrite | undefined) {
+    if (script !== undefined) checkFunction('script', script)
     this.#script = script
   }
 

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../event/event.js'
+import { checkInteger } from '../host/check.js'
 import { eventToJson, spooledBytes } from './record.js'
 import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal, type SpoolStatus } from './spool.js'
 
@@ -20,9 +21,12 @@ export class MemorySpool implements Spool {
   #bytes = 0
   #closed = false
 
-  /** @param maxBytes most bytes of entries, quarantined ones included */
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+  /**
+   * @param maxBytes most bytes of entries, quarantined ones included. Default: 1 GiB
+   * @throws AuditError `AUDIT_INVALID_OPTION` unless it is a positive integer
+   */
+  constructor(maxBytes: number | undefined = 1024 ** 3) {
+    this.#maxBytes = checkInteger('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER)
   }
 
   get status(): SpoolStatus {

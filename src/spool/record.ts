@@ -1,5 +1,6 @@
 import type { ActorType, AuditEvent } from '../event/event.js'
 import { sha256 } from '../event/sha256.js'
+import { type FlatValue, jsonString, parseFlatObject } from '../host/json-text.js'
 
 /** First bytes of every entry: what it is, and in which version. */
 const MAGIC = Buffer.from('otel-audit/spool/v1\n')
@@ -7,15 +8,30 @@ const LENGTH_BYTES = 4
 const SHA256_BYTES = 32
 const HEADER_BYTES = MAGIC.length + LENGTH_BYTES + SHA256_BYTES
 
-/** An event as JSON, 64-bit integers as strings. */
+/** An event as JSON, 64-bit integers as strings. Each field by name, and without the global `JSON`: see `jsonString`. */
 export function eventToJson(event: AuditEvent): string {
-  return JSON.stringify({
-    ...event,
-    auditId: String(event.auditId),
-    executionId: asText(event.executionId),
-    parentExecutionId: asText(event.parentExecutionId),
-    originalAuditId: asText(event.originalAuditId),
-  })
+  return (
+    `{"auditId":"${event.auditId}","occurredAt":${event.occurredAt}` +
+    `,"credential":${jsonString(event.credential)}` +
+    `,"operation":${jsonString(event.operation)},"outcome":${jsonString(event.outcome)}` +
+    `,"workerId":${optional(event.workerId)}` +
+    `,"executionId":${decimal(event.executionId)},"parentExecutionId":${decimal(event.parentExecutionId)}` +
+    `,"serverRegion":${optional(event.serverRegion)},"brokerRegion":${optional(event.brokerRegion)}` +
+    `,"kekVersion":${optional(event.kekVersion)},"notes":${optional(event.notes)}` +
+    `,"actorId":${optional(event.actorId)},"actorType":${optional(event.actorType)}` +
+    `,"sourceAddress":${optional(event.sourceAddress)},"attributesJson":${optional(event.attributesJson)}` +
+    `,"serviceName":${optional(event.serviceName)},"serviceInstanceId":${optional(event.serviceInstanceId)}` +
+    `,"traceId":${optional(event.traceId)},"spanId":${optional(event.spanId)}` +
+    `,"originalAuditId":${decimal(event.originalAuditId)}}`
+  )
+}
+
+function optional(value: string | null): string {
+  return value === null ? 'null' : jsonString(value)
+}
+
+function decimal(value: bigint | null): string {
+  return value === null ? 'null' : `"${value}"`
 }
 
 /**
@@ -26,7 +42,7 @@ export function eventToJson(event: AuditEvent): string {
  * @throws Error that says what is wrong with the text, and quotes nothing of it
  */
 export function eventFromJson(json: string): AuditEvent {
-  const fields = objectOf(json)
+  const fields = parseFlatObject(json)
   const event: AuditEvent = {
     auditId: idOf(fields, 'auditId'),
     occurredAt: timeOf(fields, 'occurredAt'),
@@ -50,7 +66,7 @@ export function eventFromJson(json: string): AuditEvent {
     attributesJson: optionalText(fields, 'attributesJson'),
     originalAuditId: optionalInteger(fields, 'originalAuditId'),
   }
-  for (const field in fields) {
+  for (const field of fields.keys()) {
     if (!Object.hasOwn(event, field))
       throw new Error('it has a field that events of this version do not have')
   }
@@ -120,45 +136,33 @@ export function spooledBytesOfRecord(recordBytes: number): number {
   return spooledBytes(recordBytes - HEADER_BYTES)
 }
 
-type ParsedObject = Readonly<Record<string, unknown>>
-
-function objectOf(json: string): ParsedObject {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(json)
-  } catch {
-    throw new Error('it is not JSON')
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw new Error('it is not an object')
-  return parsed as ParsedObject
-}
+type ParsedObject = ReadonlyMap<string, FlatValue>
 
 function textOf(fields: ParsedObject, field: keyof AuditEvent): string {
-  const value = fields[field]
+  const value = fields.get(field)
   if (typeof value === 'string') return value
   throw unexpected(field)
 }
 
 function optionalText(fields: ParsedObject, field: keyof AuditEvent): string | null {
-  return (fields[field] ?? null) === null ? null : textOf(fields, field)
+  return (fields.get(field) ?? null) === null ? null : textOf(fields, field)
 }
 
 function timeOf(fields: ParsedObject, field: keyof AuditEvent): number {
-  const value = fields[field]
+  const value = fields.get(field)
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value
   throw unexpected(field)
 }
 
 function integerOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
-  const value = fields[field]
+  const value = fields.get(field)
   const integer = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
   if (integer !== undefined && BigInt.asIntN(64, integer) === integer) return integer
   throw unexpected(field)
 }
 
 function optionalInteger(fields: ParsedObject, field: keyof AuditEvent): bigint | null {
-  return (fields[field] ?? null) === null ? null : integerOf(fields, field)
+  return (fields.get(field) ?? null) === null ? null : integerOf(fields, field)
 }
 
 function idOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
@@ -169,8 +173,4 @@ function idOf(fields: ParsedObject, field: keyof AuditEvent): bigint {
 
 function unexpected(field: keyof AuditEvent): Error {
   return new Error(`its field ${field} is missing or not valid`)
-}
-
-function asText(value: bigint | null): string | null {
-  return value === null ? null : String(value)
 }

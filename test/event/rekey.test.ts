@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { eventDigest } from '../../src/event/digest.js'
-import { rekeyEvent } from '../../src/event/event.js'
+import { redateEvent, rekeyEvent } from '../../src/event/event.js'
 import { snowflakeTime } from '../../src/event/snowflake.js'
 import { anyEvent } from './arbitrary-event.js'
 
@@ -52,6 +52,27 @@ describe('a re-keyed event', () => {
         const other = { ...second, auditId: first.auditId }
         fc.pre(!eventDigest(first).equals(eventDigest(other)))
         expect(rekeyEvent(other).auditId).not.toBe(rekeyEvent(first).auditId)
+      }),
+    )
+  })
+})
+
+describe('an event that gets an id of the store’s time', () => {
+  const anyHour = fc.integer({ min: 475_000, max: 1_000_000 })
+
+  it('is the same event in that hour, the same each time, and another hour is another id', () => {
+    fc.assert(
+      fc.property(anyEvent, anyHour, fc.nat(3_599_999), (event, hour, within) => {
+        const dated = redateEvent(event, hour * 3_600_000 + within)
+        expect(Math.floor(snowflakeTime(dated.auditId) / 3_600_000)).toBe(hour)
+        expect(dated).toEqual({
+          ...event,
+          auditId: dated.auditId,
+          originalAuditId: event.originalAuditId ?? event.auditId,
+        })
+        expect(Object.isFrozen(dated)).toBe(true)
+        expect(redateEvent({ ...event }, hour * 3_600_000)).toEqual(dated)
+        expect(redateEvent(event, (hour + 1) * 3_600_000).auditId).not.toBe(dated.auditId)
       }),
     )
   })

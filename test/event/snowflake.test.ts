@@ -77,6 +77,21 @@ describe('ids', () => {
     expect(after).toBe(before + 1n)
   })
 
+  it.each([5, 60, 400 * 24 * 60])(
+    'follow the clock back when it had been wrong by more than 5 min: %d min',
+    (minutes) => {
+      const generator = new SnowflakeGenerator(7)
+      const before = generator.next(NOW)
+      const wrong = generator.next(NOW + minutes * 60_000 + 1)
+      const after = [generator.next(NOW + 1), generator.next(NOW + 1), generator.next(NOW + 2)]
+      expect(snowflakeTime(wrong)).toBe(NOW + minutes * 60_000 + 1)
+      expect(after.map(snowflakeTime)).toEqual(
+        minutes === 5 ? Array(3).fill(snowflakeTime(wrong)) : [NOW + 1, NOW + 1, NOW + 2],
+      )
+      expect(new Set([before, wrong, ...after]).size).toBe(5)
+    },
+  )
+
   it('go on in the next millisecond when the sequence of one is used up', () => {
     const generator = new SnowflakeGenerator(7, { random: () => 2000 })
     const ids = Array.from({ length: 4096 - 2000 + 1 }, () => generator.next(NOW))

@@ -1,6 +1,8 @@
 import type { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Receipt } from '../../src/contract/ticket.js'
 import type { AuditError } from '../../src/errors.js'
+import { snowflakeTime } from '../../src/event/snowflake.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent } from '../support/events.js'
 import type { Submission } from '../support/ledger.js'
@@ -103,39 +105,52 @@ function eventIn(ahead: number): ReturnType<typeof anEvent> {
 const submit = (...events: ReturnType<typeof anEvent>[]): Submission[] =>
   events.map((event) => pipeline.ledger.submit(event, 'strict', 60_000))
 
-async function retire(...ahead: readonly number[]): Promise<void> {
-  for (const month of ahead) await owner.query(`drop table noetl.secret_audit_${monthOf(month)}`)
+/** A partition of a month of long ago: those between it and now are inside the kept range, and missing. */
+async function keepFrom(ahead: number): Promise<void> {
+  const now = new Date()
+  const [from, to] = [ahead, ahead + 1].map((month) =>
+    idAt(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + month)),
+  )
+  await owner.query(
+    `create table noetl.secret_audit_${monthOf(ahead)} partition of noetl.secret_audit for values from (${from}) to (${to})`,
+  )
 }
 
 describe('no partition for an id', () => {
   beforeEach(async () => {
     // So that nothing of what follows is made by the first connection.
     await pipeline.ledger.strict().answer
+    await keepFrom(-7)
   })
 
   test('inside the kept range: it is made on the fly, and the batch is written', async () => {
-    await retire(4, 5, 6)
-    const events = submit(eventIn(4), eventIn(5), eventIn(6), eventIn(0))
-    for (const { answer } of events) expect(await answer).toMatchObject(committed)
+    const events = submit(eventIn(-4), eventIn(-5), eventIn(-6), eventIn(0))
+    for (const { answer, event } of events)
+      expect(await answer).toMatchObject({ ...committed, auditId: event.auditId })
   })
 
-  test('outside of it: that event alone is refused', async () => {
+  test('outside of it: that event alone gets an id of the database’s time', async () => {
     const ancient = anEvent({}, { auditId: 5n })
     const far = eventIn(20)
     const [first, good, last] = submit(ancient, eventIn(0), far) as [Submission, Submission, Submission]
-    expect(await first.answer).toMatchObject(rejected)
-    expect(await last.answer).toMatchObject({ ...rejected, cause: { code: '22023' } })
-    expect(await good.answer).toMatchObject(committed)
+    expect(await good.answer).toMatchObject({ ...committed, auditId: good.event.auditId })
+    for (const { answer, event } of [first, last]) {
+      const receipt = (await answer) as Receipt
+      expect(receipt).toMatchObject(committed)
+      expect(receipt.auditId).not.toBe(event.auditId)
+      const apart = snowflakeTime(receipt.auditId) - receipt.committedAt / 1000
+      expect(Math.abs(apart)).toBeLessThanOrEqual(3_600_000)
+    }
+    expect(pipeline.exporter.metrics.total('records.rekeyed')).toBe(2)
   })
 
   test('a partition that cannot be made at the moment is no reason to refuse the event', async () => {
     await reopen({ answerTimeoutMs: 1000 })
     await pipeline.ledger.strict().answer
-    await retire(4)
     const maintenance = await connect(database.url)
     // As VACUUM takes it: in the way of attaching a partition, and of no insert.
     await maintenance.query('begin; lock table noetl.secret_audit in share update exclusive mode')
-    const [event] = submit(eventIn(4)) as [Submission]
+    const [event] = submit(eventIn(-4)) as [Submission]
     await expect
       .poll(() =>
         pipeline.watched.writes.some(({ result }) => result !== undefined && result.status === 'failed'),
@@ -147,12 +162,11 @@ describe('no partition for an id', () => {
   })
 
   test('a role that may not make partitions is told so, and the event waits', async () => {
-    await retire(4)
     await owner.query(
       'revoke execute on function noetl.secret_audit_ensure_partition_for(bigint) from noetl_audit_writer',
     )
-    const async = pipeline.ledger.submit(eventIn(4), 'async')
-    const [event] = submit(eventIn(4)) as [Submission]
+    const async = pipeline.ledger.submit(eventIn(-4), 'async')
+    const [event] = submit(eventIn(-4)) as [Submission]
     expect(await event.answer).toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
       row: 'not-stored',

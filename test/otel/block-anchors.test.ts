@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createAudit } from '../../src/audit/audit.js'
 import { readAnchors, Anchors } from '../../src/verify/anchors.js'
 import { BlockAnchors } from '../../src/otel/block-anchors.js'
 import { AuditSampler } from '../../src/otel/sampler.js'
 import type { CommittedBlock } from '../../src/contract/sink.js'
 import { migratedDatabase, type TestDatabase } from '../support/database.js'
-import { anEvent, entryOf } from '../support/events.js'
+import { anEvent, batchOf, entryOf } from '../support/events.js'
 import { verifiedTrail } from '../support/verified.js'
 import { AlwaysOnSampler, type ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { thrower, traced } from '../service/telemetry.js'
@@ -57,6 +57,31 @@ describe('a committed block', () => {
     expect(span?.links.map(({ context }) => [context.traceId, context.spanId])).toEqual([
       ['a'.repeat(32), 'b'.repeat(16)],
     ])
+  })
+
+  const many = (count: number) =>
+    batchOf(
+      ...Array.from({ length: count }, (_, i) =>
+        anEvent({}, { traceId: 'a'.repeat(32), spanId: (i + 1).toString(16).padStart(16, '0') }),
+      ),
+    ).entries
+
+  it.each([
+    [128, undefined, 128],
+    [129, undefined, 128],
+    [512, undefined, 128],
+    [300, '1000', 128],
+    [300, '16', 16],
+    [3, '0', 0],
+  ])('of %d rows has no more links than the SDK keeps (limit %s): %d', async (rows, limit, links) => {
+    vi.stubEnv('OTEL_SPAN_LINK_COUNT_LIMIT', limit)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const { spans } = traced()
+    await emitAll(aBlock({ entries: many(rows) }))
+    const [span] = spans()
+    expect(span?.links).toHaveLength(links)
+    expect(span?.droppedLinksCount).toBe(0)
+    expect(span?.attributes['secret_audit.links_omitted']).toBe(rows > links ? rows - links : undefined)
   })
 
   it('says its whole note at first, at every end, and otherwise now and then', async () => {

@@ -44,8 +44,9 @@ describe('a damaged entry', () => {
   test('written by a version that knows other fields is quarantined, too', async () => {
     const directory = temporaryDirectory()
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
-    const future = { ...anEvent(), region: 'mars' }
-    const wrong = { ...anEvent(), occurredAt: 'yesterday' as unknown as number }
+    // What stands in the place of a number is written as it is: a field more, and a value of another type.
+    const future = { ...anEvent(), occurredAt: '1753000000000000,"region":"mars"' as unknown as number }
+    const wrong = { ...anEvent(), occurredAt: '"yesterday"' as unknown as number }
     const fine = anEvent()
     await spool.putBack(await spool.append([future, wrong, fine]))
     expect((await spool.next(2)).map(({ event }) => event)).toEqual([fine])

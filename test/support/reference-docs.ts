@@ -33,7 +33,8 @@ start (\`AUDIT_INVALID_OPTION\`), and never a default in silence. Switches accep
 
 const OPTIONS_END = `
 In code there is also \`sink\`: where rows go, in place of \`databaseUrl\`. \`RecordingAuditSink\` is for tests, \`NoopAuditSink\`
-for where audit is switched off.
+for where audit is switched off. \`logger\`: where losses, outages and findings are said; see
+[operations.md](operations.md#what-is-said-and-where).
 
 ## Of one record
 

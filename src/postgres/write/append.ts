@@ -5,45 +5,7 @@ import { BLOCK_COLUMNS, blockOfRow, blockSelect, blockValues } from '../block-ro
 import { readSql, renderSql } from '../sql-text.js'
 import type { Result, StatementConfig } from '../statement.js'
 import { BadAnswer } from '../wire.js'
-
-/**
- * A row by its columns: `append.sql` reads it by their names, `append-one.sql` in this order. 64-bit integers are text,
- * since as JSON numbers they would be rounded. What is `undefined` is NULL; as JSON it takes no byte.
- */
-function rowOf(
-  { event, digest }: BatchEntry,
-  index: number,
-): Readonly<Record<string, string | number | undefined>> {
-  return {
-    audit_id: int8(event.auditId),
-    occurred_at: event.occurredAt,
-    credential: event.credential,
-    operation: event.operation,
-    outcome: event.outcome,
-    worker_id: event.workerId ?? undefined,
-    execution_id: int8(event.executionId),
-    parent_execution_id: int8(event.parentExecutionId),
-    server_region: event.serverRegion ?? undefined,
-    broker_region: event.brokerRegion ?? undefined,
-    kek_version: event.kekVersion ?? undefined,
-    notes: event.notes ?? undefined,
-    actor_id: event.actorId ?? undefined,
-    actor_type: event.actorType ?? undefined,
-    source_address: event.sourceAddress ?? undefined,
-    service_name: event.serviceName ?? undefined,
-    service_instance_id: event.serviceInstanceId ?? undefined,
-    trace_id: event.traceId ?? undefined,
-    span_id: event.spanId ?? undefined,
-    attributes: event.attributesJson ?? undefined,
-    original_audit_id: int8(event.originalAuditId),
-    event_digest: `\\x${digest.toString('hex')}`,
-    block_index: index,
-  }
-}
-
-function int8(value: bigint | null): string | undefined {
-  return value === null ? undefined : value.toString()
-}
+import { rowsText, rowValues } from './row-text.js'
 
 /** A block as it is stored, and when the database stored it. */
 export interface RecordedBlock {
@@ -83,12 +45,11 @@ export class AppendStatements {
   }
 
   #appendQuery(block: BlockColumns, entries: readonly BatchEntry[]): QueryArrayConfig {
-    const rows = entries.map(rowOf)
-    const [first] = rows
+    const [first] = entries
     const values = blockValues(block)
     if (first === undefined) return this.#prepared('append-block', values)
-    if (rows.length === 1) return this.#prepared('append-one', [...Object.values(first), ...values])
-    return this.#prepared('append', [JSON.stringify(rows), rows.length, ...values])
+    if (entries.length === 1) return this.#prepared('append-one', [...rowValues(first), ...values])
+    return this.#prepared('append', [rowsText(entries), entries.length, ...values])
   }
 
   #prepared(name: Statement, values: readonly unknown[]): QueryArrayConfig {

@@ -1,12 +1,13 @@
 import type { SignedBlock } from '../../chain/signed-block.js'
 import type { WriterChain } from '../../chain/writer-chain.js'
 import { INT8_MAX } from '../../event/int8.js'
+import { snowflakeTime } from '../../event/snowflake.js'
 import { diag, guardedCall } from '../../host/diagnostics.js'
 import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
 import { type Connection, NoAnswer, type ServerWarning, SYNC_REP_ROUTINE } from '../connection.js'
 import { endsSession, fault, isMissingPartition, isServerError, verdictOf } from '../faults.js'
-import type { PartitionKeeper, Unstored } from './partition-keeper.js'
+import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
 import { BadAnswer } from '../wire.js'
 
 /**
@@ -206,11 +207,14 @@ export class BlockWriter {
       const why = fault('AUDIT_UNAVAILABLE', 'the database refuses a block', error)
       return { status: 'ended', result: { status: 'failed', lasting: true, fault: why } }
     }
-    const result: Unstored =
-      verdict === 'duplicate' || held.size > 0
-        ? { status: 'conflict', held }
-        : { status: 'refused', fault: fault('AUDIT_REJECTED', 'the database refuses the row', error) }
-    return { status: 'ended', result }
+    if (verdict === 'duplicate' || held.size > 0) {
+      return { status: 'ended', result: { status: 'conflict', held } }
+    }
+    const why = fault('AUDIT_REJECTED', 'the database refuses the row', error)
+    const now = await serverTime(connection)
+    const newest = entries.at(-1)?.event.auditId ?? 0n
+    const misdatedAt = now !== undefined && snowflakeTime(newest) > now + DAY_MS ? now : undefined
+    return { status: 'ended', result: { status: 'refused', fault: why, misdatedAt } }
   }
 
   /** What is found is not yet what was asked for: its commit may still wait for the standby. @returns why not */
@@ -266,6 +270,8 @@ export class BlockWriter {
 }
 
 const LAST_BLOCK = INT8_MAX
+/** The trail takes no id that is further ahead. */
+const DAY_MS = 86_400_000
 
 /** The block that had to go first is not stored, or not known to be: the batch itself was not sent. */
 function unsent(result: Unstored): Unstored {

@@ -10,6 +10,17 @@ const EVERY_MS = 24 * 60 * 60 * 1000
 /** Why a batch is not stored yet. */
 export type Unstored = Exclude<WriteResult, { status: 'committed' }>
 
+/** ms since the Unix epoch, by the database's clock; undefined when it does not answer. */
+export async function serverTime(connection: Connection): Promise<number | undefined> {
+  const text = 'select (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint as now'
+  try {
+    const { rows } = await connection.run((client) => client.query<{ now: string }>(text))
+    return Number(rows[0]?.now)
+  } catch {
+    return undefined
+  }
+}
+
 /** Sees to it that the rows of a writer have partitions. */
 export class PartitionKeeper {
   readonly #schema: string
@@ -50,7 +61,8 @@ export class PartitionKeeper {
       return undefined
     } catch (error) {
       if (isOutsideKeptRange(error)) {
-        return { status: 'refused', fault: fault('AUDIT_REJECTED', 'outside the kept range', error) }
+        const why = fault('AUDIT_REJECTED', 'outside the kept range', error)
+        return { status: 'refused', fault: why, misdatedAt: await serverTime(connection) }
       }
       const why = fault('AUDIT_UNAVAILABLE', 'a partition is missing, and could not be made', error)
       return { status: 'failed', lasting: isLasting(error), fault: why }

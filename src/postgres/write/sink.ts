@@ -1,4 +1,6 @@
+import { checkChoice, checkText } from '../../host/check.js'
 import { moved, type Moves } from '../../host/invariant.js'
+import { givenOptions } from '../../host/own.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
 import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
@@ -94,7 +96,12 @@ export class PostgresAuditSink implements AuditSink {
   /** Sends that go on, or wait for their turn. */
   #sends = 0
 
-  constructor(options: PostgresAuditSinkOptions) {
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
+  constructor(given: PostgresAuditSinkOptions) {
+    const options = givenOptions(given)
+    checkText('databaseUrl', options.databaseUrl)
+    checkChoice('synchronousCommit', options.synchronousCommit ?? 'on', ['on', 'remote_apply'])
+    checkText('applicationName', options.applicationName ?? 'otel-audit')
     this.#options = {
       databaseUrl: options.databaseUrl,
       schema: checkSchemaName(options.schema ?? DEFAULT_SCHEMA),

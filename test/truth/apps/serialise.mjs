@@ -1,0 +1,97 @@
+/**
+ * What a process makes of events: everything that is hashed, sent, spooled or traced, a line each, after its globals were
+ * changed. `node serialise.mjs <change, or none> <before|after> <file with what callers say, as JSON>`.
+ */
+import { readFileSync, writeSync } from 'node:fs'
+
+const [change, when, file] = process.argv.slice(2)
+const say = (what, text) => writeSync(1, `${what} ${Buffer.from(text, 'utf16le').toString('base64')}\n`)
+const records = JSON.parse(readFileSync(file, 'utf8'))
+
+const plain = { stringify: JSON.stringify, parse: JSON.parse }
+const toJSON = (prototype) =>
+  Object.defineProperty(prototype, 'toJSON', { value: () => 'changed', configurable: true, writable: true })
+const filtered = (key, value) => (/credential|notes|secret/i.test(key) ? '[Filtered]' : value)
+const changes = {
+  none() {},
+  'a filter in JSON.stringify'() {
+    JSON.stringify = (value, _, space) => plain.stringify(value, filtered, space)
+  },
+  'a JSON.stringify that sorts and upper-cases'() {
+    JSON.stringify = (value) =>
+      typeof value === 'string'
+        ? plain.stringify(value.toUpperCase())
+        : plain.stringify(value, Object.keys(value ?? {}).sort())
+  },
+  'a JSON.stringify that throws'() {
+    JSON.stringify = () => {
+      throw new Error('not allowed')
+    }
+  },
+  'a reviver in JSON.parse'() {
+    JSON.parse = (text) => plain.parse(text, filtered)
+  },
+  'no JSON at all'() {
+    delete globalThis.JSON
+  },
+  'toJSON on String.prototype': () => toJSON(String.prototype),
+  'toJSON on Array.prototype': () => toJSON(Array.prototype),
+  'toJSON on Object.prototype': () => toJSON(Object.prototype),
+  'toJSON on BigInt and Number': () => [BigInt, Number, Boolean].forEach((type) => toJSON(type.prototype)),
+  'toString of numbers and bigints'() {
+    for (const { prototype } of [BigInt, Number]) prototype.toString = () => '7'
+  },
+  'an enumerable method on Object.prototype'() {
+    Object.prototype.deepClone = function () {
+      return structuredClone(this)
+    }
+  },
+  'names of fields on Object.prototype'() {
+    const names = ['notes', 'workerId', 'attributes', 'originalAuditId', 'spanId', 'sanitized.notes']
+    for (const name of [...names, 'occurredAt', 'secret_audit.notes', 'secret_audit.worker_id'])
+      Object.prototype[name] = 'changed'
+  },
+  'getters of fields on Object.prototype'() {
+    for (const name of ['kekVersion', 'actorType', 'serviceName', 'traceId'])
+      Object.defineProperty(Object.prototype, name, { get: () => 'changed', configurable: true })
+  },
+}
+
+if (when === 'before') changes[change]()
+const { buildEvent, completeEvent, draftEvent, rekeyEvent } = await import('../../../dist/event/event.js')
+const { encodeEvent, eventDigest } = await import('../../../dist/event/digest.js')
+const { eventFromJson, eventToJson } = await import('../../../dist/spool/record.js')
+const { rowsText, rowValues } = await import('../../../dist/postgres/write/row-text.js')
+const { fromSpanEvent, toSpanEvent } = await import('../../../dist/otel/span-event.js')
+const { bodyText } = await import('../../../dist/chain/block.js')
+if (when === 'after') changes[change]()
+
+const entries = records.map(({ fields, identity }, i) => {
+  const wide = { ...identity, auditId: BigInt(identity.auditId) }
+  const said = { ...fields, ...(i % 2 === 0 && { executionId: BigInt(i) << 40n, parentExecutionId: i }) }
+  const built = buildEvent(said, wide)
+  const event = i % 3 === 0 ? rekeyEvent(built) : built
+  return { event, digest: eventDigest(event), said, wide }
+})
+for (const { event, digest } of entries) {
+  say('digest', encodeEvent(event).toString('latin1'))
+  for (const value of rowValues({ event, digest })) say('value', `${value}`)
+  const record = eventToJson(event)
+  say('record', record)
+  say('record again', eventToJson(eventFromJson(record)))
+  const attributes = toSpanEvent(event)
+  for (const name of Object.keys(attributes)) say('span', `${name} ${attributes[name]}`)
+  const back = fromSpanEvent(attributes)
+  const again = completeEvent(draftEvent(back.fields, back.markers), {
+    auditId: back.auditId,
+    occurredAt: back.occurredAt,
+  })
+  say('from the span', encodeEvent(again).toString('latin1'))
+  const service = event.serviceName ?? ''
+  say(
+    'block',
+    bodyText({ writer: 'w', opening: { service, instance: service, version: '1', continues: undefined } }),
+  )
+}
+say('rows', rowsText(entries))
+say('end', '')
