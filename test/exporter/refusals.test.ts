@@ -111,18 +111,24 @@ describe('no partition for an id', () => {
   beforeEach(async () => {
     // So that nothing of what follows is made by the first connection.
     await pipeline.ledger.strict().answer
+    for (let ago = 2; ago <= 7; ago++) {
+      await owner.query(
+        `select noetl.secret_audit_create_partition(date_trunc('month', now() at time zone 'UTC') - $1 * interval '1 month')`,
+        [ago],
+      )
+    }
   })
 
   test('inside the kept range: it is made on the fly, and the batch is written', async () => {
-    await retire(4, 5, 6)
-    const events = submit(eventIn(4), eventIn(5), eventIn(6), eventIn(0))
+    await retire(-4, -5, -6)
+    const events = submit(eventIn(-4), eventIn(-5), eventIn(-6), eventIn(-1))
     for (const { answer } of events) expect(await answer).toMatchObject(committed)
   })
 
   test('outside of it: that event alone is refused', async () => {
     const ancient = anEvent({}, { auditId: 5n })
     const far = eventIn(20)
-    const [first, good, last] = submit(ancient, eventIn(0), far) as [Submission, Submission, Submission]
+    const [first, good, last] = submit(ancient, eventIn(-1), far) as [Submission, Submission, Submission]
     expect(await first.answer).toMatchObject(rejected)
     expect(await last.answer).toMatchObject({ ...rejected, cause: { code: '22023' } })
     expect(await good.answer).toMatchObject(committed)
@@ -131,11 +137,11 @@ describe('no partition for an id', () => {
   test('a partition that cannot be made at the moment is no reason to refuse the event', async () => {
     await reopen({ answerTimeoutMs: 1000 })
     await pipeline.ledger.strict().answer
-    await retire(4)
+    await retire(-4)
     const maintenance = await connect(database.url)
     // As VACUUM takes it: in the way of attaching a partition, and of no insert.
     await maintenance.query('begin; lock table noetl.secret_audit in share update exclusive mode')
-    const [event] = submit(eventIn(4)) as [Submission]
+    const [event] = submit(eventIn(-4)) as [Submission]
     await expect
       .poll(() =>
         pipeline.watched.writes.some(({ result }) => result !== undefined && result.status === 'failed'),
@@ -147,12 +153,12 @@ describe('no partition for an id', () => {
   })
 
   test('a role that may not make partitions is told so, and the event waits', async () => {
-    await retire(4)
+    await retire(-4)
     await owner.query(
       'revoke execute on function noetl.secret_audit_ensure_partition_for(bigint) from noetl_audit_writer',
     )
-    const async = pipeline.ledger.submit(eventIn(4), 'async')
-    const [event] = submit(eventIn(4)) as [Submission]
+    const async = pipeline.ledger.submit(eventIn(-4), 'async')
+    const [event] = submit(eventIn(-4)) as [Submission]
     expect(await event.answer).toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
       row: 'not-stored',
