@@ -4,6 +4,7 @@ import { isIP, type AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { AuditError } from '../errors.js'
 import { Hono } from 'hono'
+import { CONNECTION_LIMITS, Connections } from './connections.js'
 import { addConsole } from './console.js'
 import { isLoopback } from './loopback.js'
 import { createTrailApp, type TrailAppOptions } from './app.js'
@@ -32,7 +33,8 @@ const LARGEST_HEAD = 32 * 1024
 const HEAD_TIMEOUT_MS = 10_000
 /** A client that takes nothing of its answer for so long is gone. */
 const IDLE_TIMEOUT_MS = 120_000
-const MOST_CONNECTIONS = 512
+/** What the kernel hands over in one go may be more than the limits, before one of them is cut. */
+const MOST_CONNECTIONS = 2 * CONNECTION_LIMITS.most
 const CLOSE_TIMEOUT_MS = 5000
 
 /**
@@ -46,7 +48,7 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   if (!isLoopback(host) && authenticator === undefined) {
     throw new AuditError(
       'AUDIT_INVALID_OPTION',
-      `host ${host} is not a loopback address, and no authentication is configured: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience`,
+      `host ${host} is not a loopback address, and no authentication is configured: set NOETL_INTERNAL_API_TOKEN, a file of tokens, or an OpenID Connect issuer and audience`,
       { field: 'host' },
     )
   }
@@ -65,6 +67,7 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   )
   server.maxConnections = MOST_CONNECTIONS
   server.timeout = IDLE_TIMEOUT_MS
+  new Connections().watch(server)
   answerBrokenRequests(server)
   server.listen(port, host)
   try {
