@@ -73,6 +73,29 @@ export function withheldFields(event: AuditEvent): AuditFields {
   }
 }
 
+/** The outcome of a read that was refused for want of a valid token. */
+const UNAUTHENTICATED = Outcome.other('unauthenticated')
+
+/** Reads of the trail that were refused before it was known who asks. */
+export interface RefusedReads {
+  /** Of HTTP: 401 or 403. */
+  readonly status: number
+  readonly sourceAddress: string | undefined
+  /** How many there were since the row before, of the same address. */
+  readonly refused: number
+}
+
+/** The row about a burst of refused reads. Nobody is named: whoever asked has not said who it is, or not proven it. */
+export function refusedReadFields({ status, sourceAddress, refused }: RefusedReads): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.QueryTrail,
+    outcome: UNAUTHENTICATED,
+    sourceAddress,
+    attributes: { via: 'http', status, refused },
+  }
+}
+
 /** Who reads the trail. */
 export interface Principal {
   readonly actorId: string

@@ -63,6 +63,12 @@ export const READ_OPTIONS = Object.freeze({
     default: undefined,
     doc: 'The bearer token that may read the trail.',
   },
+  tokensFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_TOKENS_FILE'],
+    default: undefined,
+    doc: 'File of bearer tokens that may read the trail, each under a name that the row about the read has: lines `name:sha256`, with the SHA-256 of the token in hex. Read again when it changes.',
+  },
   oidcIssuer: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_OIDC_ISSUER'],
@@ -115,6 +121,7 @@ export interface ReadOptions {
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly apiToken?: string | undefined
+  readonly tokensFile?: string | undefined
   readonly oidcIssuer?: string | undefined
   readonly oidcAudience?: string | undefined
   readonly oidcRole?: string | undefined

@@ -8,7 +8,7 @@ export const PARTITIONS_AHEAD = 12
  * Makes the monthly partitions that are missing: the previous month, the current one, and `ahead` more.
  * Inserts go on meanwhile, also behind a long reader. Needs EXECUTE on the function only, as the writer role has it.
  *
- * @param ahead 0 to 120 months
+ * @param ahead 0 to 12 months
  * @returns the names of the partitions it made
  */
 export async function ensurePartitions(
@@ -25,7 +25,7 @@ export async function ensurePartitions(
 
 /**
  * Makes the partition for one id that has none, when the id's time is inside the kept range: from the oldest existing
- * partition to 13 months ahead.
+ * partition to twelve months ahead.
  *
  * @returns the name of the partition it made; undefined when the id had one already
  * @throws the database's error with SQLSTATE 22023 for an id outside the kept range

@@ -1,6 +1,5 @@
 import { Hono, type Context } from 'hono'
 import type { Trust } from '../verify/trust.js'
-import { diag } from '../host/diagnostics.js'
 import { givenOptions } from '../host/own.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
@@ -8,10 +7,12 @@ import type { EvidenceSource } from '../query/evidence.js'
 import type { Trail } from '../query/trail.js'
 import type { SecretAuditService } from '../service/service.js'
 import { type Authenticator, nobody } from './authentication.js'
+import { FailureLog } from './failure-log.js'
 import { corsHeaders, SECURITY_HEADERS } from './headers.js'
 import { ServerMetrics } from './metrics.js'
 import { Problem, problemOf } from './problem.js'
 import { RATE_LIMIT, RateLimiter } from './rate-limit.js'
+import { Refusals } from './refusals.js'
 import type { Call, Route, RouteContext } from './route.js'
 import { ROUTES } from './service-routes.js'
 
@@ -49,10 +50,14 @@ interface NodeBindings {
 export function createTrailApp(options: TrailAppOptions): Hono {
   const { trail, audit, authenticator = nobody, corsOrigin } = givenOptions(options)
   const metrics = new ServerMetrics()
+  const failures = new FailureLog()
+  const refusals = new Refusals(audit, metrics)
+  const failed = (error: unknown): Response => answerTo(error, failures)
   const context: RouteContext = {
     trail,
     audit,
     metrics,
+    failures,
     evidence: options.evidence,
     trust: options.trust,
     exposition: options.exposition,
@@ -102,7 +107,9 @@ export function createTrailApp(options: TrailAppOptions): Hono {
       answer(route, c, async () => {
         admit(c)
         if (route.access === 'anyone') return route.handle(context, callOf(c, {}))
-        const who = await authenticator.authenticate(c.req.raw)
+        const who = await authenticator.authenticate(c.req.raw).catch((error: unknown): never => {
+          throw isRefusal(error) ? refusals.note(error, clientOf(c), performance.now()) : error
+        })
         const reader = { ...who, sourceAddress: clientOf(c) }
         return route.handle(context, { ...callOf(c, queryOf(c.req.raw, route)), reader })
       }),
@@ -121,11 +128,15 @@ export function createTrailApp(options: TrailAppOptions): Hono {
   return app
 }
 
-function failed(error: unknown): Response {
+function isRefusal(error: unknown): error is Problem {
+  return error instanceof Problem && (error.document.status === 401 || error.document.status === 403)
+}
+
+/** What a failure is answered with. One that is ours, and has not been logged, is. */
+function answerTo(error: unknown, failures: FailureLog): Response {
   const problem = problemOf(error)
-  if (problem.document.status >= 500 && !(error instanceof Problem)) {
-    diag.error('otel-audit: a request failed', error)
-  }
+  if (problem.document.status >= 500 && !(error instanceof Problem))
+    failures.failed('a request failed', error)
   return problem.toResponse()
 }
 

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'
 import type { Principal } from '../event/self-rows.js'
 import { Problem } from './problem.js'
@@ -16,6 +17,7 @@ export interface Authenticator {
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="secret audit"' }
 /** A longer one is not a token. */
 const LONGEST_TOKEN = 8192
+const TOKEN = /^[\x21-\x7e]+$/
 
 /** Denies everyone: no authentication is configured. */
 export const nobody: Authenticator = {
@@ -27,13 +29,25 @@ export const nobody: Authenticator = {
     ),
 }
 
-/** Admits the holder of one token. Compares in constant time, whatever the lengths. */
+/** The reader that holders of the shared token are. */
+export const API_TOKEN_READER = 'internal-api-token'
+
+/**
+ * Admits the holder of one token. Compares in constant time, whatever the lengths.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION` for a token that no client could send, as one with the line break of the file
+ *   it came from
+ */
 export function bearerToken(token: string): Authenticator {
+  if (!TOKEN.test(token) || token.length > LONGEST_TOKEN) {
+    const message = `the token must be 1 to ${LONGEST_TOKEN} printable ASCII characters without white space: clients send no other (does it end with the line break of a file?)`
+    throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'apiToken' })
+  }
   const expected = sha256(token)
   return {
     authenticate: async (request) => {
       if (!timingSafeEqual(sha256(bearerOf(request)), expected)) throw wrongToken()
-      return { actorId: 'internal-api-token', actorType: 'service' }
+      return { actorId: API_TOKEN_READER, actorType: 'service' }
     },
   }
 }
@@ -48,6 +62,20 @@ export function either(token: Authenticator, oidc: Authenticator): Authenticator
   }
 }
 
+/** Admits whom one of them admits. What the last one says is said to others. */
+export function anyOf(first: Authenticator, ...others: readonly Authenticator[]): Authenticator {
+  const [second, ...rest] = others
+  if (second === undefined) return first
+  const next = anyOf(second, ...rest)
+  return {
+    authenticate: (request) =>
+      first.authenticate(request).catch((error: unknown) => {
+        if (error instanceof Problem && error.document.status === 403) return next.authenticate(request)
+        throw error
+      }),
+  }
+}
+
 /** The bearer token of a request. @throws Problem 401 without one */
 export function bearerOf(request: Request): string {
   const [, token] = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
@@ -55,6 +83,6 @@ export function bearerOf(request: Request): string {
   throw new Problem(401, 'A bearer token is required.', { headers: CHALLENGE })
 }
 
-function wrongToken(): Problem {
+export function wrongToken(): Problem {
   return new Problem(403, 'This token may not read the trail.')
 }

@@ -1,9 +1,11 @@
 import { AuditError } from '../errors.js'
-import { type Authenticator, bearerToken, either } from './authentication.js'
+import { anyOf, type Authenticator, bearerToken, either } from './authentication.js'
+import { namedTokens } from './named-tokens.js'
 import { oidc } from './oidc.js'
 
 export interface AuthenticationSettings {
   readonly apiToken?: string | undefined
+  readonly tokensFile?: string | undefined
   readonly oidcIssuer?: string | undefined
   readonly oidcAudience?: string | undefined
   readonly oidcRole: string
@@ -14,17 +16,23 @@ export interface AuthenticationSettings {
  * Who may read, as the options say.
  *
  * @returns undefined when nothing is configured
- * @throws AuditError `AUDIT_INVALID_OPTION` for an issuer without an audience, or the other way round
+ * @throws AuditError `AUDIT_INVALID_OPTION` for an issuer without an audience, or the other way round; for a token that
+ *   no client could send; for a file of tokens that cannot be used
  */
 export async function authenticatorOf(settings: AuthenticationSettings): Promise<Authenticator | undefined> {
   const {
     apiToken,
+    tokensFile,
     oidcIssuer: issuer,
     oidcAudience: audience,
     oidcRole: role,
     oidcRoleClaim: roleClaim,
   } = settings
-  const token = apiToken === undefined ? undefined : bearerToken(apiToken)
+  const [first, ...others] = [
+    ...(tokensFile === undefined ? [] : [await namedTokens(tokensFile)]),
+    ...(apiToken === undefined ? [] : [bearerToken(apiToken)]),
+  ]
+  const token = first === undefined ? undefined : anyOf(first, ...others)
   if (issuer === undefined && audience === undefined) return token
   if (issuer === undefined || audience === undefined) {
     const field = issuer === undefined ? 'oidcIssuer' : 'oidcAudience'

@@ -1,5 +1,6 @@
 export { createTrailApp, type TrailAppOptions } from './app.js'
 export { type Authenticator, bearerToken, either } from './authentication.js'
+export { namedTokens } from './named-tokens.js'
 export { oidc, type OidcOptions } from './oidc.js'
 export { Problem, type ProblemDocument } from './problem.js'
 export { SERVE_DEFAULTS, serveTrail, type ServeOptions, type TrailServer } from './serve.js'

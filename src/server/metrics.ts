@@ -41,6 +41,7 @@ interface Instruments {
   readonly provider: MeterProvider
   readonly duration: Histogram
   readonly rowsRead: Counter
+  readonly readsRefused: Counter
 }
 
 /**
@@ -71,6 +72,12 @@ export class ServerMetrics {
     this.#guarded(() => this.#current().rowsRead.add(count))
   }
 
+  /** @param status of HTTP: 401 or 403, whatever the client was told */
+  readRefused(status: number): void {
+    const attributes: Attributes = { 'http.response.status_code': status }
+    this.#guarded(() => this.#current().readsRefused.add(1, attributes))
+  }
+
   #current(): Instruments {
     const provider = metrics.getMeterProvider()
     if (this.#instruments?.provider !== provider) this.#instruments = instrumentsOf(provider)
@@ -94,6 +101,11 @@ function instrumentsOf(provider: MeterProvider): Instruments {
     unit: '{row}',
   })
   rowsRead.add(0)
+  const readsRefused = meter.createCounter('noetl.secret_audit.server.reads_refused', {
+    description: 'Reads that were refused for want of a valid token',
+    unit: '{request}',
+  })
+  for (const status of [401, 403]) readsRefused.add(0, { 'http.response.status_code': status })
   meter
     .createObservableGauge('noetl.secret_audit.server.build_info', {
       description: '1, with the version as a label',
@@ -102,6 +114,7 @@ function instrumentsOf(provider: MeterProvider): Instruments {
   return {
     provider,
     rowsRead,
+    readsRefused,
     duration: meter.createHistogram('http.server.request.duration', {
       description: 'Duration of HTTP server requests.',
       unit: 's',

@@ -1,6 +1,7 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import { AuditError } from '../errors.js'
 import { checkText } from '../host/check.js'
+import { TEXT_LIMITS } from '../event/fields.js'
 import { type Authenticator, bearerOf } from './authentication.js'
 import { isLoopback } from './loopback.js'
 import { Problem } from './problem.js'
@@ -56,16 +57,31 @@ export async function oidc(options: OidcOptions): Promise<Authenticator> {
         .catch((error: unknown): never => {
           if (error instanceof jose.errors.JWKSTimeout || !(error instanceof jose.errors.JOSEError))
             throw issuerAway()
-          throw new Problem(401, 'The token is expired, or not valid for this audience.', {
-            headers: { 'www-authenticate': 'Bearer realm="secret audit", error="invalid_token"' },
-          })
+          throw new Problem(401, 'The token is expired, or not valid for this audience.', INVALID_TOKEN)
         })
       if (!rolesOf(payload, roleClaim).includes(role)) {
         throw new Problem(403, `The token does not have the role ${role}.`)
       }
-      return { actorId: String(payload.sub), actorType: 'user' }
+      return { actorId: subjectOf(payload), actorType: 'user' }
     },
   }
+}
+
+const INVALID_TOKEN = {
+  headers: { 'www-authenticate': 'Bearer realm="secret audit", error="invalid_token"' },
+}
+
+/** The row about the read names the subject: without one, or with something else in its place, nobody would be named. */
+function subjectOf({ sub }: { readonly sub?: unknown }): string {
+  if (
+    typeof sub === 'string' &&
+    sub.trim() !== '' &&
+    !/\p{C}/u.test(sub) &&
+    sub.length <= TEXT_LIMITS.actorId
+  ) {
+    return sub
+  }
+  throw new Problem(401, 'The token names no subject that a row could name.', INVALID_TOKEN)
 }
 
 function checkIssuer(issuer: string): void {

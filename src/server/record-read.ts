@@ -1,4 +1,3 @@
-import { diag } from '../host/diagnostics.js'
 import { Outcome } from '../event/vocabulary.js'
 import { type Reading, readingFields } from '../event/self-rows.js'
 import { Problem } from './problem.js'
@@ -10,7 +9,7 @@ import type { ReaderCall, RouteContext } from './route.js'
  * @throws Problem 503 when the row is not known to be stored
  */
 export async function recordRead(
-  { audit }: RouteContext,
+  { audit, failures }: RouteContext,
   { reader }: ReaderCall,
   reading: Omit<Reading, 'via'>,
   outcome: Outcome = Outcome.Ok,
@@ -18,7 +17,7 @@ export async function recordRead(
   try {
     await audit.recordStrict(readingFields(reader, { ...reading, via: 'http' }, outcome))
   } catch (error) {
-    diag.error('otel-audit: a read of the trail could not be recorded, and nothing was shown', error)
+    failures.failed('a read of the trail could not be recorded, and nothing was shown', error)
     throw new Problem(503, 'Nothing is returned, because the row about this read could not be written.', {
       headers: { 'retry-after': '5' },
     })
@@ -27,7 +26,7 @@ export async function recordRead(
 
 /** Writes how a stream ended: its rows are with the reader already, and the row that it began is stored. */
 export function recordEnd(
-  { audit }: RouteContext,
+  { audit, failures }: RouteContext,
   { reader }: ReaderCall,
   reading: Omit<Reading, 'via'>,
   outcome: Outcome,
@@ -35,6 +34,6 @@ export function recordEnd(
   try {
     audit.recordAsync(readingFields(reader, { ...reading, via: 'http' }, outcome))
   } catch (error) {
-    diag.error('otel-audit: the end of an export could not be recorded', error)
+    failures.failed('the end of an export could not be recorded', error)
   }
 }

@@ -4,6 +4,7 @@ import type { FilterField, FilterName } from '../query/filter-fields.js'
 import type { Principal } from '../event/self-rows.js'
 import type { Trail } from '../query/trail.js'
 import type { SecretAuditService } from '../service/service.js'
+import type { FailureLog } from './failure-log.js'
 import type { ServerMetrics } from './metrics.js'
 
 /** What routes work with. */
@@ -15,6 +16,7 @@ export interface RouteContext {
   /** What the chains are held against. */
   readonly trust: Trust | undefined
   readonly metrics: ServerMetrics
+  readonly failures: FailureLog
   /** The metrics of the process in the text format of Prometheus. */
   readonly exposition: (() => Promise<string>) | undefined
 }

@@ -6,6 +6,7 @@ import { AuditError } from '../errors.js'
 import { Hono } from 'hono'
 import { checkInteger, checkText } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
+import { CONNECTION_LIMITS, Connections } from './connections.js'
 import { addConsole } from './console.js'
 import { isLoopback } from './loopback.js'
 import { createTrailApp, type TrailAppOptions } from './app.js'
@@ -34,7 +35,8 @@ const LARGEST_HEAD = 32 * 1024
 const HEAD_TIMEOUT_MS = 10_000
 /** A client that takes nothing of its answer for so long is gone. */
 const IDLE_TIMEOUT_MS = 120_000
-const MOST_CONNECTIONS = 512
+/** What the kernel hands over in one go may be more than the limits, before one of them is cut. */
+const MOST_CONNECTIONS = 2 * CONNECTION_LIMITS.most
 const CLOSE_TIMEOUT_MS = 5000
 
 /**
@@ -50,7 +52,7 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   if (!isLoopback(host) && authenticator === undefined) {
     throw new AuditError(
       'AUDIT_INVALID_OPTION',
-      `host ${host} is not a loopback address, and no authentication is configured: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience`,
+      `host ${host} is not a loopback address, and no authentication is configured: set NOETL_INTERNAL_API_TOKEN, a file of tokens, or an OpenID Connect issuer and audience`,
       { field: 'host' },
     )
   }
@@ -69,6 +71,7 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   )
   server.maxConnections = MOST_CONNECTIONS
   server.timeout = IDLE_TIMEOUT_MS
+  new Connections().watch(server)
   answerBrokenRequests(server)
   server.listen(port, host)
   try {

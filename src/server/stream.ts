@@ -1,4 +1,3 @@
-import { diag } from '../host/diagnostics.js'
 import { Outcome } from '../event/vocabulary.js'
 import { CSV_HEAD, rowCsv } from '../query/csv.js'
 import { settledFilter } from '../query/export/export-file.js'
@@ -72,7 +71,7 @@ export async function streamRows(
           next = await pages.next()
         } catch (error) {
           // The client sees that the body has no end.
-          diag.error('otel-audit: an export broke off', error)
+          context.failures.failed('an export broke off', error)
           end(Outcome.Other)
           controller.error(new Error('the export broke off'))
         }

@@ -61,6 +61,8 @@ beforeAll(async () => {
     `select noetl.secret_audit_create_partition(month)
      from noetl.secret_audit_missing_months(date_trunc('month', now() - interval '40 days')::timestamp, now()::timestamp) month`,
   )
+  // Rows of a machine whose clock was ahead, from before the trail refused them.
+  await client.query('alter table noetl.secret_audit drop constraint secret_audit_not_ahead')
   for (const [i, seed] of SEEDS.entries()) {
     const { at, ahead: _, ...columns } = seed
     const names = Object.keys(columns)

@@ -22,7 +22,7 @@ const READING = [PATH, `${PATH}/5`, `${PATH}/histogram`, `${PATH}/summary`, `${P
 async function rowsAboutReads(): Promise<number> {
   const client = await connect(database.url)
   const { rows } = await client.query(
-    `select count(*)::int as n from noetl.secret_audit where operation like '%_trail'`,
+    `select count(*)::int as n from noetl.secret_audit where operation like '%_trail' and outcome <> 'unauthenticated'`,
   )
   await client.end()
   return rows[0].n as number

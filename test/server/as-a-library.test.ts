@@ -61,7 +61,10 @@ describe('the trail in an application of one’s own', () => {
       hint: 'Ask somebody.',
     })
     expect((await get(PATH, 'jane')).status).toBe(200)
-    expect(sink.events).toMatchObject([{ operation: 'query_trail', actorId: 'jane', sourceAddress: null }])
+    expect(sink.events).toMatchObject([
+      { outcome: 'unauthenticated', actorId: null, sourceAddress: null },
+      { operation: 'query_trail', outcome: 'ok', actorId: 'jane', sourceAddress: null },
+    ])
     expect(await (await get('/metrics')).json()).toMatchObject({
       status: 404,
       detail: 'This server exposes no metrics.',

@@ -2,19 +2,20 @@ import type { ExistingGrant } from './adopt-table.js'
 import { quoteIdentifier } from '../schema-name.js'
 
 /**
- * Who could read and insert still can. What else was granted (UPDATE, DELETE, TRUNCATE; TRIGGER, with which inserts can be
+ * Roles that could read and insert still can; PUBLIC cannot. What else was granted (UPDATE, DELETE, TRUNCATE; TRIGGER, with which inserts can be
  * made to vanish) has no place on a trail.
  */
 const CARRIED = new Set(['SELECT', 'INSERT'])
 
+function isCarried(grant: ExistingGrant): grant is ExistingGrant & { readonly grantee: string } {
+  return grant.grantee !== null && CARRIED.has(grant.privilege)
+}
+
 export function grantStatements(grants: readonly ExistingGrant[], schema: string): string[] {
-  return grants
-    .filter(({ privilege }) => CARRIED.has(privilege))
-    .map(({ grantee, privilege, column, grantable }) => {
-      const what = column === null ? privilege : `${privilege} (${quoteIdentifier(column)})`
-      const whom = grantee === null ? 'public' : quoteIdentifier(grantee)
-      return `grant ${what.toLowerCase()} on "${schema}".secret_audit to ${whom}${grantable ? ' with grant option' : ''};`
-    })
+  return grants.filter(isCarried).map(({ grantee, privilege, column, grantable }) => {
+    const what = column === null ? privilege : `${privilege} (${quoteIdentifier(column)})`
+    return `grant ${what.toLowerCase()} on "${schema}".secret_audit to ${quoteIdentifier(grantee)}${grantable ? ' with grant option' : ''};`
+  })
 }
 
 /** What is not carried over, in words for the operator. */
@@ -22,7 +23,7 @@ export function withheldGrants(grants: readonly ExistingGrant[]): string[] {
   return [
     ...new Set(
       grants
-        .filter(({ privilege }) => !CARRIED.has(privilege))
+        .filter((grant) => !isCarried(grant))
         .map(({ grantee, privilege }) => `${privilege} of ${grantee ?? 'PUBLIC'}`),
     ),
   ]

@@ -6,6 +6,7 @@ import { indexRenames, indexSteps } from './adopt-indexes.js'
 import { type ExistingTable, hasAddedColumns, objections } from './adopt-table.js'
 import { type Migration, migrationSql } from '../migrate/migration-files.js'
 import type { MigrationStep } from '../migrate/migration-step.js'
+import { rightsSql } from '../migrate/rights.js'
 import { quotedSchema } from '../schema-name.js'
 import { readSql, renderSql } from '../sql-text.js'
 
@@ -99,6 +100,7 @@ async function attachStep({ table, schema, migrations }: Adoption, bound: bigint
       `alter table ${quoted}.secret_audit rename to secret_audit_adopted;`,
       ...indexRenames(table, schema),
       ...migrations.map((migration) => migrationSql(migration, schema)),
+      await rightsSql(schema, 'on the trail'),
       ...grantStatements(table.grants, schema),
       renderSql(await readSql('./adopt-attach.sql', import.meta.url), schema, { BOUND: bound.toString() }),
     ].join('\n'),

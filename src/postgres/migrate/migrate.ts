@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
 import { VERSION } from '../../version.js'
 import { releaseBoundStep } from '../adopt/adopt.js'
+import type { Connection } from '../connection.js'
 import { lockMigrations } from './migration-lock.js'
 import { type MigrationPlan, planMigration } from './migration-plan.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
@@ -54,11 +55,13 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   const session = await openSession('migrate', target).catch((error: unknown) => {
     throw migrationError('connect to the database', error)
   })
+  let lock: Connection | undefined
   try {
     return await session.run(async (client) => {
       await refuseOldServer(client)
-      if (!dryRun) await lockMigrations(client, onProgress)
-      const plan = await planMigration(client, { schema, roles, now })
+      const planned = (): Promise<MigrationPlan> => planMigration(client, { schema, roles, now })
+      if (!dryRun) lock = await lockMigrations(client, target, { schema, onProgress, mayBegin: planned })
+      const plan = await planned()
       const report = {
         schema,
         applied: plan.migrations.map(({ number, name }) => ({ number, name })),
@@ -71,7 +74,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   } catch (error) {
     throw migrationError('migrate', error)
   } finally {
-    await session.close() // With the session ends its lock.
+    await session.close()
+    await lock?.close() // With the session ends its lock.
   }
 }
 

@@ -4,8 +4,9 @@ import { planAdoption, TRAIL_MIGRATION } from '../adopt/adopt.js'
 import { withheldGrants } from '../adopt/adopt-grants.js'
 import { type ExistingTable, inspectTable } from '../adopt/adopt-table.js'
 import { loadMigrations, type Migration, migrationSql } from './migration-files.js'
-import type { MigrationStep } from './migration-step.js'
+import { type MigrationStep, schemaStep } from './migration-step.js'
 import { PARTITIONS_AHEAD } from '../partitions.js'
+import { isOpenToPublic, rightsStep } from './rights.js'
 import { planRoles } from './roles.js'
 import { quoteIdentifier, quotedSchema } from '../schema-name.js'
 import { type Applied, refuseBreaking } from '../schema-version.js'
@@ -52,7 +53,8 @@ export async function planMigration(
       `${schema}.secret_audit belongs to ${owner}: run this as ${owner}`,
     )
   }
-  const adopts = table !== undefined && pending.some(({ number }) => number === TRAIL_MIGRATION)
+  const isNew = pending.some(({ number }) => number === TRAIL_MIGRATION)
+  const adopts = table !== undefined && isNew
   const changes: MigrationStep[] = []
   for (const migration of pending) {
     if (!adopts || !ADOPTING_MIGRATIONS.has(migration.number)) changes.push(migrationStep(migration, schema))
@@ -62,6 +64,10 @@ export async function planMigration(
       changes.push(...(await planAdoption(client, { table, schema, nowMs, migrations })))
     }
   }
+  const isOpen = await isOpenToPublic(client, schema)
+  if (isNew) changes.push(await rightsStep(schema, adopts ? 'all but on the trail' : 'all'))
+  else if (pending.length > 0 || (isOpen && session.memberOfOwner))
+    changes.push(await rightsStep(schema, 'public'))
   const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
   const steps = [
     ...(session.schemaExists ? [] : [schemaStep(schema)]),
@@ -70,7 +76,15 @@ export async function planMigration(
     ...asOwner(roles.asOwner, owner, session.user),
     partitionsStep(schema),
   ]
-  return { steps, migrations: pending, adopts, remarks: adopts ? remarks(table) : [] }
+  return {
+    steps,
+    migrations: pending,
+    adopts,
+    remarks: [
+      ...(adopts ? remarks(table) : []),
+      ...(isOpen && !session.memberOfOwner ? [`PUBLIC has rights on the trail: run this as ${owner}`] : []),
+    ],
+  }
 }
 
 function pendingMigrations(
@@ -131,15 +145,6 @@ function asOwner(steps: readonly MigrationStep[], owner: string, user: string): 
     ...steps,
     { title: `act as ${user} again`, sql: 'reset role;', mode: 'online' },
   ]
-}
-
-/** Somebody else may create the schema at this moment. */
-function schemaStep(schema: string): MigrationStep {
-  return {
-    title: `create schema ${schema}`,
-    sql: `do $$ begin create schema ${quotedSchema(schema)}; exception when duplicate_schema or unique_violation then null; end $$;`,
-    mode: 'transaction',
-  }
 }
 
 function migrationStep(migration: Migration, schema: string): MigrationStep {

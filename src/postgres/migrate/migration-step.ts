@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
+import { quotedSchema } from '../schema-name.js'
 
 /** A part of a migration that is done as a whole or not at all. */
 export interface MigrationStep {
@@ -32,6 +33,15 @@ export function stepScript({ title, sql, mode }: MigrationStep): string {
   const body = sql.trim()
   if (mode === 'online') return `-- ${title}\n${body}\n`
   return `-- ${title}\nbegin;\nset local lock_timeout = '${LOCK_TIMEOUT}';\n${body}\ncommit;\n`
+}
+
+/** Somebody else may create the schema at this moment. */
+export function schemaStep(schema: string): MigrationStep {
+  return {
+    title: `create schema ${schema}`,
+    sql: `do $$ begin create schema ${quotedSchema(schema)}; exception when duplicate_schema or unique_violation then null; end $$;`,
+    mode: 'transaction',
+  }
 }
 
 /**
@@ -76,8 +86,11 @@ async function transaction(client: ClientBase, sql: string): Promise<void> {
 async function oldest(client: ClientBase): Promise<string> {
   const { rows } = await client.query<{ pid: number; application: string; state: string; seconds: number }>(`
     select pid, application_name as application, state, extract(epoch from now() - xact_start)::int as seconds
-    from pg_stat_activity
+    from pg_stat_activity activity
     where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null and state is not null
+      -- Not the session that has the lock of the migrations: it is ours, and in nobody's way.
+      and not exists (select from pg_locks l join pg_class c on c.oid = l.relation
+                      where l.pid = activity.pid and c.relname = 'secret_audit_lock')
     order by xact_start limit 1`)
   const [session] = rows
   if (!session) return ''

@@ -6,6 +6,9 @@ import { SCHEMA_VERSION } from '../../../src/postgres/schema-version.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, ORIGINAL_START_UP, originalValues } from '../adopt/original-table.js'
 
+/** Of all migrations. */
+const ALL_NUMBERS = Array.from({ length: SCHEMA_VERSION }, (_, i) => i + 1)
+
 let database: TestDatabase
 let client: pg.Client
 
@@ -54,7 +57,7 @@ async function fingerprint(schema = 'noetl'): Promise<string> {
 describe('an empty database', () => {
   test('gets the table of the design, column by column', async () => {
     const report = await migrate({ databaseUrl: database.url })
-    expect(report.applied.map(({ number }) => number)).toEqual([1, 2, 3, 4])
+    expect(report.applied.map(({ number }) => number)).toEqual(ALL_NUMBERS)
     expect(report).toMatchObject({ schema: 'noetl', adopted: false, roles: [] })
     expect(report.partitions).toHaveLength(14)
 
@@ -140,7 +143,7 @@ describe('an empty database', () => {
     expect(reports.filter(({ applied }) => applied.length === SCHEMA_VERSION)).toHaveLength(1)
     expect(reports.filter(({ applied }) => applied.length === 0)).toHaveLength(19)
     expect(reports.flatMap(({ partitions }) => partitions)).toHaveLength(14)
-    expect(await column('select number from noetl.secret_audit_migration order by 1')).toEqual([1, 2, 3, 4])
+    expect(await column('select number from noetl.secret_audit_migration order by 1')).toEqual(ALL_NUMBERS)
   })
 
   test('a second migrate changes nothing', async () => {
@@ -211,6 +214,12 @@ describe('the original', () => {
   })
 })
 
+/** As a migration holds it that has not made anything yet. */
+async function holdLock(session: pg.Client): Promise<void> {
+  await session.query(`create schema noetl; create table noetl.secret_audit_lock ()`)
+  await session.query('begin; lock table noetl.secret_audit_lock in exclusive mode')
+}
+
 describe('dry run', () => {
   test('prints SQL and changes nothing; run by hand it does what migrate does', async () => {
     const { sql = '', applied } = await migrate({ databaseUrl: database.url, roles: true, dryRun: true })
@@ -236,7 +245,7 @@ describe('dry run', () => {
   })
 
   test('does not wait for a migration that is in progress', async () => {
-    await client.query('select pg_advisory_lock(5332353825325897723)')
+    await holdLock(client)
     const { sql } = await migrate({ databaseUrl: database.url, dryRun: true })
     expect(sql).toContain('create table "noetl".secret_audit (')
   })
@@ -285,19 +294,19 @@ describe('a migration that fails', () => {
 
     await client.query('drop function noetl.secret_audit_partitions()')
     const report = await migrate({ databaseUrl: database.url })
-    expect(report.applied.map(({ number }) => number)).toEqual([3, 4])
+    expect(report.applied.map(({ number }) => number)).toEqual(ALL_NUMBERS.slice(2))
     expect(report.partitions).toHaveLength(14)
   })
 
   test('waits behind a migration in progress, and goes on when that connection is gone', async () => {
     const other = await connect(database.url)
-    await other.query('select pg_advisory_lock(5332353825325897723)')
+    await holdLock(other)
     let run: Promise<MigrateReport> | undefined
     const line = await new Promise<string>((resolve) => {
       run = migrate({ databaseUrl: database.url, onProgress: resolve })
     })
-    expect(line).toBe('waiting for another migration of this database')
-    expect(await column(`select to_regnamespace('noetl')`)).toEqual([null])
+    expect(line).toMatch(/^waiting for another migration of this schema \(pid \d+, unnamed, since \d+ s\)$/)
+    expect(await column(`select to_regclass('noetl.secret_audit_migration')`)).toEqual([null])
     await other.end()
     expect((await run)?.applied).toHaveLength(SCHEMA_VERSION)
   })
@@ -305,5 +314,5 @@ describe('a migration that fails', () => {
 
 test('SCHEMA_VERSION is the number of the newest file, and the files are numbered without a gap', async () => {
   const numbers = (await loadMigrations()).map(({ number }) => number)
-  expect(numbers).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, i) => i + 1))
+  expect(numbers).toEqual(ALL_NUMBERS)
 })

@@ -18,6 +18,7 @@ async function openTrail() {
   const owner = await connect(database.url)
   const { rows } = await owner.query('select from_id, to_id from noetl.secret_audit_partitions() order by 1')
   await owner.query(`
+    alter table noetl.secret_audit drop constraint secret_audit_not_ahead;
     create table noetl.secret_audit_first partition of noetl.secret_audit for values from (minvalue) to (${rows[0].from_id});
     create table noetl.secret_audit_last partition of noetl.secret_audit for values from (${rows.at(-1).to_id}) to (maxvalue)`)
   const sink = new PostgresAuditSink({ databaseUrl: database.url })

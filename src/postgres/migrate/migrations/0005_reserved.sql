@@ -1,0 +1,3 @@
+-- breaking: no
+-- Reserved: the number is another change's.
+select 1;
