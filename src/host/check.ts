@@ -14,6 +14,12 @@ export function checkText(field: string, value: unknown): string {
   throw refused(field, 'a string that is not empty', undefined)
 }
 
+/** @throws AuditError `AUDIT_INVALID_OPTION` unless `value` is such a string, or a function that gives one. It is not quoted */
+export function checkTextOrSource(field: string, value: unknown): void {
+  if (typeof value === 'function' || (typeof value === 'string' && value !== '')) return
+  throw refused(field, 'a string that is not empty, or a function', undefined)
+}
+
 /** @throws AuditError `AUDIT_INVALID_OPTION` unless `value` is one of `choices` */
 export function checkChoice<Choice extends string>(
   field: string,

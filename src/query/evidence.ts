@@ -2,7 +2,7 @@ import type { DatabaseUrl } from '../postgres/database-url.js'
 import { checkRowProof, type RowProof } from '../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
-import { checkText } from '../host/check.js'
+import { checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { proofOfRow } from '../postgres/read/row-proof.js'
@@ -48,7 +48,7 @@ export class ComputedEvidence implements EvidenceSource {
   /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
   constructor(given: ComputedEvidenceOptions) {
     const { databaseUrl, schema, trust } = givenOptions(given)
-    checkText('databaseUrl', databaseUrl)
+    checkTextOrSource('databaseUrl', databaseUrl)
     this.#options = { databaseUrl, schema: checkSchemaName(schema ?? DEFAULT_SCHEMA), trust }
   }
 

@@ -1,7 +1,7 @@
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
-import { checkInteger, checkText } from '../host/check.js'
+import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 import { checkDuration } from '../host/timers.js'
 import { BLOCK_COLUMNS, blockOfRow, blockSelect } from '../postgres/block-row.js'
@@ -74,7 +74,7 @@ export class Trail {
   /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
   constructor(given: TrailOptions) {
     const options = givenOptions(given)
-    checkText('databaseUrl', options.databaseUrl)
+    checkTextOrSource('databaseUrl', options.databaseUrl)
     checkDuration('timeoutMs', options.timeoutMs ?? TRAIL_DEFAULTS.timeoutMs, 1)
     checkInteger('connections', options.connections ?? TRAIL_DEFAULTS.connections, 1, 1000)
     checkText('applicationName', options.applicationName ?? 'otel-audit query')

@@ -1,4 +1,4 @@
-import { checkChoice, checkText } from '../../host/check.js'
+import { checkChoice, checkText, checkTextOrSource } from '../../host/check.js'
 import { moved, type Moves } from '../../host/invariant.js'
 import { givenOptions } from '../../host/own.js'
 import { checkDuration } from '../../host/timers.js'
@@ -99,7 +99,7 @@ export class PostgresAuditSink implements AuditSink {
   /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
   constructor(given: PostgresAuditSinkOptions) {
     const options = givenOptions(given)
-    checkText('databaseUrl', options.databaseUrl)
+    checkTextOrSource('databaseUrl', options.databaseUrl)
     checkChoice('synchronousCommit', options.synchronousCommit ?? 'on', ['on', 'remote_apply'])
     checkText('applicationName', options.applicationName ?? 'otel-audit')
     this.#options = {
