@@ -1,7 +1,15 @@
+import { parseArgs } from 'node:util'
+import { wholeNumberOption } from '../bench/number-option.js'
 import { hostileSettings } from '../test/support/hostile-settings.js'
 import { TrailServer } from '../test/support/trail-server.js'
 
 const PROGRESS_EVERY = 100
+
+/** `--seed N`: in another order, so that a run that is cut short has seen something of everything. */
+function seedOf(args: readonly string[]): number | undefined {
+  const { values } = parseArgs({ args: [...args], options: { seed: { type: 'string' } } })
+  return values.seed === undefined ? undefined : wholeNumberOption('--seed', values.seed, 0, 0, 2 ** 32 - 1)
+}
 
 /**
  * `npm run hostile-settings`: makes every setting that a user, a superuser or a start may make, to each of its ends, for
@@ -11,11 +19,18 @@ const PROGRESS_EVERY = 100
 async function main(): Promise<void> {
   const trails = await TrailServer.start()
   try {
-    const report = await hostileSettings(await trails.trail(), undefined, (done) => {
+    let told: string | undefined
+    const say = (difference: string | undefined): void => {
+      if (difference !== undefined && difference !== told) console.error(`hostile-settings: ${difference}`)
+      told = difference
+    }
+    const seed = seedOf(process.argv.slice(2))
+    const report = await hostileSettings(await trails.trail(), seed, (done, last) => {
+      say(last)
       if (done > 0 && done % PROGRESS_EVERY === 0) console.error(`hostile-settings: ${done}`)
       return false
     })
-    for (const difference of report.differences) console.error(`hostile-settings: ${difference}`)
+    say(report.differences.at(-1))
     console.log(JSON.stringify({ ...report, differences: report.differences.length }))
     if (report.differences.length > 0) process.exitCode = 1
   } finally {

@@ -229,16 +229,18 @@ export class Connection {
     const ms = Math.min(longestMs, this.#answerTimeoutMs)
     if (ms === Number.POSITIVE_INFINITY) return untraced(work)
     let timer: NodeJS.Timeout | undefined
+    let isDone = false
     const timeUp = new Promise<never>((_, reject) => {
-      timer = setTimeout(async () => {
-        await this.#heard()
+      const giveUp = (): void => {
         reject(new NoAnswer(`${what === undefined ? '' : `${what}: `}no answer within ${ms} ms`))
         this.destroy()
-      }, ms)
+      }
+      timer = setTimeout(() => void this.#heard().then(() => isDone || giveUp()), ms)
     })
     try {
       return await Promise.race([untraced(work), timeUp])
     } finally {
+      isDone = true
       clearTimeout(timer)
     }
   }

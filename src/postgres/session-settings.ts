@@ -118,7 +118,10 @@ export interface ReadBack {
 /** @param row that of {@link readBackSql} */
 export function readBack(wanted: WantedSettings, row: readonly unknown[]): ReadBack {
   const names = readNames(wanted)
-  const text = (i: number): string | null => (row[i] === null || row[i] === undefined ? null : String(row[i]))
+  const text = (i: number): string | null => {
+    const value = row[i] as string | number | null | undefined
+    return value === null || value === undefined ? null : String(value)
+  }
   const found = new Map(names.map((name, i) => [name, text(i)]))
   const facts = Object.fromEntries(
     Object.keys(FACTS).map((fact, i) => [fact, text(names.length + i) ?? '']),

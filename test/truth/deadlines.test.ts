@@ -88,6 +88,8 @@ test('a process that was frozen reads the answer that has come meanwhile', async
   await new Promise(setImmediate) // It is sent.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
   expect((await answer).rows).toMatchObject([{ n: 7 }])
+  await new Promise((turn) => setTimeout(turn, 50))
+  expect(session.isBroken).toBe(false)
   await session.close()
 })
 

@@ -1,6 +1,6 @@
-import pg from 'pg'
+import { type Client, defaults, types } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { openSession, type SessionOptions } from '../../src/postgres/session.js'
+import { openSession } from '../../src/postgres/session.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { Trail } from '../../src/query/trail.js'
 import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
@@ -11,7 +11,7 @@ import { messageOf, WireProxy } from '../support/wire-proxy.js'
 // What a session is like, whatever anybody else has set.
 
 let database: TestDatabase
-let owner: pg.Client
+let owner: Client
 
 beforeAll(async () => {
   database = await migratedDatabase()
@@ -33,7 +33,7 @@ const open = (purpose: Purpose, databaseUrl = database.url) =>
     answerTimeoutMs: 5000,
     synchronousCommit: 'on',
     readOnly: false,
-  } as SessionOptions[Purpose])
+  })
 
 async function settings(
   purpose: Purpose,
@@ -126,7 +126,6 @@ describe.each(PURPOSES)('%s: what others set', (purpose) => {
   })
 
   test('for the driver decides nothing, and is there afterwards', async () => {
-    const { defaults, types } = pg
     const before = { ...defaults }
     const parser = types.getTypeParser(25)
     const changed = {
