@@ -1,3 +1,4 @@
+import { clearTimeout, performance, queueMicrotask, setTimeout, wallClock } from '../host/globals.js'
 import { errorText } from '../host/error-text.js'
 import { contained, diag } from '../host/diagnostics.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
@@ -360,7 +361,7 @@ export class GroupCommit implements Writer {
     for (const entry of entries) {
       const digest = held.get(entry.event.auditId)
       if (digest?.equals(entry.digest)) {
-        this.#callers.stored(entry, Date.now() * 1000)
+        this.#callers.stored(entry, wallClock() * 1000)
         continue
       }
       if (digest !== undefined) {
