@@ -1,3 +1,4 @@
+import { performance } from '../host/globals.js'
 import { diag, useLogger } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'
 import { moved, type Moves } from '../host/invariant.js'
@@ -20,6 +21,7 @@ import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
 import { assemble, type Parts } from './assembly.js'
+import { nothingToSayAtExit, sayAtExit } from './at-exit.js'
 import {
   autoMigrate,
   checkSink,
@@ -202,6 +204,7 @@ export class Audit {
   async #start(): Promise<SelfTestReport> {
     const { exporter } = this.#assembled()
     registerPipeline(exporter)
+    sayAtExit(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
     // What is strict is not even sent before it is known to be durable; nor is what started it, since nobody waited.
@@ -300,6 +303,7 @@ export class Audit {
     }
     await exporter.close(timeoutMs)
     unregisterPipeline(exporter)
+    nothingToSayAtExit(exporter)
   }
 
   /** Calls `listener` with the audit id and the fate of every event. @returns takes it off again */

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { createRequire, register } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type * as Api from '@opentelemetry/api'
@@ -117,15 +118,18 @@ function autoInstrumentations(): unknown[] {
   return getNodeAutoInstrumentations()
 }
 
+/** From orchestrators and terminals; from a terminal or connection that is gone; nodemon; `STOPSIGNAL` of some images. */
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+
 /**
- * On SIGTERM and SIGINT: what waits is stored. When nobody else listens, pipeline and SDK are closed and the signal
+ * On the signals that end a process: what waits is stored. When nobody else listens, pipeline and SDK are closed and the signal
  * does what it would have done. When the application listens too, it has its own way to end, and may still answer
  * requests on it: then both are closed when its work is done.
  */
 function endCleanly(audit: Audit, sdk: NodeSdk): void {
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= closeBoth(audit, sdk))
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of SIGNALS) {
     const onSignal = (): void => {
       if (process.listenerCount(signal) - signalExitListeners() > 1) {
         void said('flush', audit.flush())
@@ -136,13 +140,26 @@ function endCleanly(audit: Audit, sdk: NodeSdk): void {
         process.kill(process.pid, signal)
       })
     }
-    process.on(signal, onSignal)
+    try {
+      process.on(signal, onSignal)
+    } catch (error) {
+      diag.debug(`otel-audit: this system has no ${signal}`, error)
+    }
   }
   process.once('beforeExit', () => void close())
-  // `process.exit` and an uncaught exception leave no time to store anything; what is lost by it is at least said.
-  process.once('exit', () => {
-    const { pending } = audit.stats()
-    if (pending > 0) diag.error(`otel-audit: the process ends, and ${pending} audit events are not stored`)
+  endWithPrimary(close)
+}
+
+/**
+ * A worker of `node:cluster` whose channel is cut, by itself or because the primary died, is ended by Node at once, unless it
+ * says that it will end by itself. It does, when what waits is stored.
+ */
+function endWithPrimary(close: () => Promise<void>): void {
+  const { worker } = cluster
+  worker?.once('disconnect', () => {
+    if (worker.exitedAfterDisconnect) return
+    worker.exitedAfterDisconnect = true
+    void close().finally(() => process.exit())
   })
 }
 

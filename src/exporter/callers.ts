@@ -1,3 +1,4 @@
+import { clearTimeout, performance, setImmediate, setTimeout } from '../host/globals.js'
 import { contained, guardedCall } from '../host/diagnostics.js'
 import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'

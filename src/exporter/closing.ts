@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import { contained, diag } from '../host/diagnostics.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { SinkFault } from '../contract/sink.js'
@@ -67,7 +68,7 @@ function recovered(fates: Fates, callers: Callers): readonly Entry[] {
   for (const entry of astray) {
     contained('the end of an event', () => {
       if (entry.phase === 'committed') {
-        callers.stored(entry, Date.now() * 1000)
+        callers.stored(entry, wallClock() * 1000)
       } else {
         entry.leaveInDoubt(LOST_TRACK)
         entry.to('waiting')

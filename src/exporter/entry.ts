@@ -1,3 +1,4 @@
+import { performance } from '../host/globals.js'
 import { type AuditEvent, redateEvent, rekeyEvent } from '../event/event.js'
 import { eventDigest } from '../event/digest.js'
 import { Outcome } from '../event/vocabulary.js'

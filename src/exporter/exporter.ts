@@ -1,3 +1,4 @@
+import { performance } from '../host/globals.js'
 import { errorText } from '../host/error-text.js'
 import { contained, diag, guardedCall } from '../host/diagnostics.js'
 import { checkChoice, checkMethod } from '../host/check.js'

@@ -1,4 +1,5 @@
 import type { Writer } from './writer.js'
+import { clearTimeout, performance, queueMicrotask, setTimeout, wallClock } from '../host/globals.js'
 import { errorText } from '../host/error-text.js'
 import { contained, diag } from '../host/diagnostics.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
@@ -351,7 +352,7 @@ export class GroupCommit implements Writer {
     for (const entry of entries) {
       const digest = held.get(entry.event.auditId)
       if (digest?.equals(entry.digest)) {
-        this.#callers.stored(entry, Date.now() * 1000)
+        this.#callers.stored(entry, wallClock() * 1000)
         continue
       }
       if (digest !== undefined) {

@@ -1,3 +1,4 @@
+import { performance } from '../host/globals.js'
 import { diag } from '../host/diagnostics.js'
 
 const FIRST_PAUSE_MS = 1000

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout, wallClock } from '../host/globals.js'
 import { type AuditEvent, type AuditFields, completeEvent, draftEvent } from '../event/event.js'
 import type { SnowflakeGenerator } from '../event/snowflake.js'
 import type { RecordContext } from '../contract/pipeline.js'
@@ -121,7 +122,7 @@ export class SelfReport {
   }
 
   #entry(fields: AuditFields, role: EntryRole = OWN, of?: AuditEvent): Entry {
-    const now = Date.now()
+    const now = wallClock()
     const ticket = new Ticket('async', 0, 0)
     ticket.seal(
       completeEvent(draftEvent(fields), {

@@ -1,3 +1,4 @@
+import { clearInterval, performance, setImmediate, setInterval } from '../host/globals.js'
 import { diag } from '../host/diagnostics.js'
 import type { AuditEvent } from '../event/event.js'
 import { Ticket } from '../contract/ticket.js'
@@ -189,7 +190,7 @@ export class Spooler implements Overflow {
 
   async #appendAll(): Promise<void> {
     // After the caller's turn: what else it records in this turn shares the fsync.
-    await new Promise(setImmediate)
+    await new Promise<void>((resolve) => setImmediate(resolve))
     while (this.#arrivals.length > 0 || this.#denials.length > 0 || this.#surplus > 0) {
       const arrived = this.#arrivals.splice(0, APPEND_ROWS)
       await this.#appendDenials()

@@ -1,3 +1,4 @@
+import { performance, wallClock } from '../host/globals.js'
 import { snowflakeTime } from '../event/snowflake.js'
 import { diag } from '../host/diagnostics.js'
 
@@ -25,7 +26,7 @@ export class StoreClock {
   heard(unixMs: number): void {
     if (!Number.isFinite(unixMs) || unixMs <= 0) return
     this.#offset = unixMs - performance.now()
-    const own = Date.now()
+    const own = wallClock()
     const apart = unixMs - own
     if (Math.abs(apart) <= MOST_APART_MS) {
       this.#saidApart = 0

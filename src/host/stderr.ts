@@ -1,3 +1,4 @@
+import { performance } from './globals.js'
 import { inspect } from 'node:util'
 
 // Of the room's invariant: a loss, an outage and its end are said even where the application has set no logger; but what

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from './globals.js'
 import { AuditError } from '../errors.js'
 
 // Of the room's invariant: a time that Node cannot wait is refused when an object is made, and never met in a record.

@@ -1,3 +1,4 @@
+import { performance, setImmediate } from '../host/globals.js'
 import { type Attributes, type Link, ROOT_CONTEXT, type Span, trace, TraceFlags } from '@opentelemetry/api'
 import { diag } from '../host/diagnostics.js'
 import type { AuditEvent } from '../event/event.js'

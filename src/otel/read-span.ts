@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api'
 import { errorText } from '../host/error-text.js'
 import { diag } from '../host/diagnostics.js'
@@ -62,7 +63,7 @@ function ticketFor(
   pipeline: ReceivingPipeline,
 ): Ticket {
   const draft = draftEvent(read.fields, read.markers)
-  const occurredAt = eventTime(read.occurredAt ?? seconds * 1_000_000 + Math.floor(nanos / 1000), Date.now())
+  const occurredAt = eventTime(read.occurredAt ?? seconds * 1_000_000 + Math.floor(nanos / 1000), wallClock())
   const ticket = new Ticket('async', 0, 0)
   const { serviceName, serviceInstanceId } = pipeline.identity
   ticket.seal(

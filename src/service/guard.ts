@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import { diag } from '../host/diagnostics.js'
 import { isShared } from '../host/own.js'
 import { AuditError } from '../errors.js'
@@ -87,7 +88,7 @@ function checked(given: GuardFields): GuardFields {
   const { occurredAt, attributes } = ownFields(fields)
   return {
     ...fields,
-    occurredAt: occurredAt === undefined ? undefined : eventTime(occurredAt, Date.now()),
+    occurredAt: occurredAt === undefined ? undefined : eventTime(occurredAt, wallClock()),
     attributes: attributes && { ...attributes },
   }
 }

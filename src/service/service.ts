@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import { diag } from '../host/diagnostics.js'
 import { checkFunction, checkMethod } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
@@ -175,7 +176,7 @@ export class SecretAuditService {
   /** The order of becoming an event, once it is checked: id and time, span, trace ids, freeze, span event. */
   #open(fields: AuditFields, draft: EventDraft, ticket: Ticket<AuditPipeline>): OpenRecord {
     const own = this.#currentPipeline()
-    const now = Date.now()
+    const now = wallClock()
     const given = ownFields(fields).occurredAt
     const occurredAt = given === undefined ? now * 1000 : eventTime(given, now)
     const ids = own?.ids ?? this.#fallbackIds()

@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { AuditSink, WriteResult } from '../contract/sink.js'
 
 /** Accepts everything and keeps nothing. For tests, and where audit is switched off. */
@@ -5,7 +6,7 @@ export class NoopAuditSink implements AuditSink {
   readonly sinkId = 'noop'
 
   write(): Promise<WriteResult> {
-    return Promise.resolve({ status: 'committed', committedAt: Date.now() * 1000 })
+    return Promise.resolve({ status: 'committed', committedAt: wallClock() * 1000 })
   }
 
   close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { AuditEvent } from '../event/event.js'
 import { checkFunction } from '../host/check.js'
 import type { AuditBatch, AuditSink, WriteResult } from '../contract/sink.js'
@@ -52,7 +53,7 @@ export class RecordingAuditSink implements AuditSink {
     }
     if (held.size > 0) return { status: 'conflict', held }
     for (const { event, digest } of batch.entries) this.#rows.set(event.auditId, { event, digest })
-    return { status: 'committed', committedAt: Date.now() * 1000 }
+    return { status: 'committed', committedAt: wallClock() * 1000 }
   }
 
   close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { AuditError } from '../../src/errors.js'
 import { rekeyEvent } from '../../src/event/event.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
@@ -273,7 +274,7 @@ describe('failed', () => {
   })
 
   test('is tried again after pauses that grow, and begin short again after a success', async () => {
-    const pauses = vi.spyOn(globalThis, 'setTimeout')
+    const pauses = vi.spyOn(taken, 'setTimeout')
     try {
       answers = [FAILED, FAILED, FAILED, FAILED, 'store', LASTING, REFUSED]
       await ledger.async().fate

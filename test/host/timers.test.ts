@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { within } from '../../src/host/timers.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { AuditSpanProcessor } from '../../src/otel/processor.js'
@@ -36,7 +37,12 @@ describe('waiting', () => {
     ['for ever', Number.POSITIVE_INFINITY, undefined],
   ])('%s', async (_, ms, ends) => {
     vi.useFakeTimers()
-    onTestFinished(() => void vi.useRealTimers())
+    const { setTimeout, clearTimeout } = taken
+    Object.assign(taken, { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout })
+    onTestFinished(() => {
+      Object.assign(taken, { setTimeout, clearTimeout })
+      vi.useRealTimers()
+    })
     let isOver = false
     const wait = async (): Promise<void> => {
       await within(ms, new Promise(() => {}))

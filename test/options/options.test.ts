@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { AuditError, createAudit, NoopAuditSink, RecordingAuditSink, SecretAuditService } from 'otel-audit'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { maskedDatabaseUrl } from '../../src/options/database-url.js'
 import type { OptionSpec } from '../../src/options/option-spec.js'
 import { type AuditOptions, OPTIONS } from '../../src/options/options.js'
@@ -250,9 +251,8 @@ describe('createAudit, before it is used', () => {
     const real = process.env
     const read = vi.fn()
     process.env = new Proxy(real, { get: read, has: read, ownKeys: read, getOwnPropertyDescriptor: read })
-    const timers = (['setTimeout', 'setInterval', 'setImmediate'] as const).map((name) =>
-      vi.spyOn(globalThis, name),
-    )
+    const names = ['setTimeout', 'setInterval', 'setImmediate'] as const
+    const timers = names.flatMap((name) => [vi.spyOn(globalThis, name), vi.spyOn(taken, name)])
     onTestFinished(() => {
       process.env = real
       for (const timer of timers) timer.mockRestore()

@@ -55,15 +55,18 @@ const service = (env: Readonly<Record<string, string>> = {}): Application =>
   application('service.mjs', { ...NO_HURRY, ...env })
 
 describe('a signal', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('%s: stores what waits, and does what it does', async (signal) => {
-    const app = service(exportingTo(receiver.url))
-    await app.get('/record?credential=waiting')
-    expect(await stored()).toEqual([])
-    app.signal(signal)
-    expect(await app.exit).toEqual({ code: null, signal })
-    expect(await stored()).toEqual(['waiting'])
-    expect(receiver.auditSpans).toHaveLength(1)
-  })
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)(
+    '%s: stores what waits, and does what it does',
+    async (signal) => {
+      const app = service(exportingTo(receiver.url))
+      await app.get('/record?credential=waiting')
+      expect(await stored()).toEqual([])
+      app.signal(signal)
+      expect(await app.exit).toEqual({ code: null, signal })
+      expect(await stored()).toEqual(['waiting'])
+      expect(receiver.auditSpans).toHaveLength(1)
+    },
+  )
 
   it('beside a library that leaves the end to others', async () => {
     const env = { DATABASE_URL: server.url(), OTEL_SERVICE_NAME: name, ...NO_HURRY }
@@ -122,6 +125,19 @@ describe('a signal', () => {
     expect(await app.terminate()).toEqual({ code: null, signal: 'SIGTERM' })
     expect(app.stderr).toContain('credential "lost"')
   })
+})
+
+describe('a worker of a cluster', () => {
+  it.each(['worker disconnects', 'primary disconnects', 'primary dies', 'primary kills it'])(
+    'stores what waits: %s',
+    async (how) => {
+      const app = application('cluster.mjs', { ...NO_HURRY, END: how })
+      await app.says('recorded')
+      await app.exit
+      await expect.poll(async () => (await stored()).length, { timeout: 60_000 }).toBe(200)
+      expect(app.stderr).not.toContain('not stored')
+    },
+  )
 })
 
 describe('the natural end', () => {

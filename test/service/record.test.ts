@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { eventDigest } from '../../src/event/digest.js'
 import type { AuditEvent, AuditFields } from '../../src/event/event.js'
 import { snowflakeTime } from '../../src/event/snowflake.js'
@@ -172,11 +173,11 @@ describe('id and time', () => {
   const NOW = Date.UTC(2026, 4, 1, 12)
 
   it('are fixed by the clock at the call, the id in the same millisecond', async () => {
-    vi.useFakeTimers({ now: NOW, toFake: ['Date'] })
-    onTestFinished(() => void vi.useRealTimers())
+    const clock = vi.spyOn(taken, 'dateNow').mockReturnValue(NOW)
+    onTestFinished(() => clock.mockRestore())
     const { service, row } = recording()
     const auditId = service.recordAsync(ACCESS)
-    vi.setSystemTime(NOW + 60_000)
+    clock.mockReturnValue(NOW + 60_000)
     expect(await row()).toMatchObject({ auditId, occurredAt: NOW * 1000 })
     expect(snowflakeTime(auditId)).toBe(NOW)
   })

@@ -46,6 +46,7 @@ for where audit is switched off. \`logger\`: where losses, outages and findings 
 | \`deadlineMs\` | more than 0, at most 600,000 | how long a strict caller waits |
 | \`signal\` | an \`AbortSignal\` | ends the caller's wait, never the write |
 | \`outcomeOf\` | a function of the error | \`guard\` only: the outcome of a failed access |
+| \`opaque\` | \`'redact'\`, \`'refuse'\` | \`guard\` only: what happens to notes and attributes when the value cannot be looked into; see [guard.md](guard.md) |
 
 ## Elsewhere
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { snowflakeTime } from '../../src/event/snowflake.js'
 import { createAudit, type Audit } from '../../src/audit/audit.js'
 import { migratedDatabase, type TestDatabase } from '../support/database.js'
@@ -17,14 +18,13 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  Date.now = real
   vi.restoreAllMocks()
   await audit.close()
   await database.drop()
 })
 
 const says = (offsetMs: number): void => {
-  Date.now = () => real() + offsetMs
+  vi.spyOn(taken, 'dateNow').mockImplementation(() => real() + offsetMs)
 }
 const fields = (credential: string) => ({ credential, operation: 'get_credential', outcome: 'ok' }) as const
 
@@ -32,7 +32,7 @@ const daysFromNow = (unixMs: number): number => Math.round((unixMs - real()) / D
 
 async function stored(): Promise<readonly (readonly [string, number, number, bigint | null])[]> {
   await audit.close()
-  Date.now = real
+  vi.restoreAllMocks()
   const rows = await readTrail(database.url)
   expect((await verifiedTrail(database.url)).found).toEqual([])
   return rows.map(({ event }) => [

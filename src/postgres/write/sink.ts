@@ -1,4 +1,5 @@
 import { checkChoice, checkText, checkTextOrSource } from '../../host/check.js'
+import { diag } from '../../host/diagnostics.js'
 import { moved, type Moves } from '../../host/invariant.js'
 import { givenOptions } from '../../host/own.js'
 import { checkDuration } from '../../host/timers.js'
@@ -216,11 +217,17 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #sayIdle(): Promise<void> {
-    const connection = this.#connection
-    if (this.#state !== 'connected' || connection === undefined || connection.isBroken) return
-    if (!(await connection.answers())) return this.#letGo(connection)
     // A block in doubt is sent again before the next rows.
-    if (this.#blocks?.endsUnclean && !(await this.#blocks.end(connection, 'idle'))) this.#letGo(connection)
+    if (this.#isEnding || this.#blocks?.endsUnclean !== true) return
+    try {
+      // It may be a new one: a process that was idle while its database restarted is no less alive.
+      const { connection, blocks } = await this.#connected()
+      if (!blocks.endsUnclean || (await blocks.end(connection, 'idle'))) return
+      this.#letGo(connection)
+    } catch (error) {
+      diag.debug('otel-audit: the idle block cannot be written yet', error)
+    }
+    this.#restartIdleTimer()
   }
 
   async #connected(): Promise<Connected> {

@@ -1,3 +1,4 @@
+import { wallClock } from '../../host/globals.js'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
@@ -48,7 +49,7 @@ export class ProcessDirectory {
   /** Makes a directory for this process, which has it until {@link leave} or its end. */
   static async claim(directory: string): Promise<ProcessDirectory> {
     await prepareDirectory(directory)
-    const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
+    const id = `${wallClock().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
     // Others must not see it before this process is alive in it: they would take it over.
     const unfinished = join(directory, `.${id}`)
     await mkdir(join(unfinished, OWN), { recursive: true, mode: 0o700 })
@@ -132,7 +133,7 @@ export async function environmentsIn(processDirectory: string): Promise<string[]
 
 async function removeUnfinished(processDirectory: string): Promise<void> {
   const { mtimeMs } = await stat(processDirectory)
-  if (Date.now() - mtimeMs < UNFINISHED_MS || (await livenessOf(processDirectory)) !== 'dead') return
+  if (wallClock() - mtimeMs < UNFINISHED_MS || (await livenessOf(processDirectory)) !== 'dead') return
   await removeIfEmpty(join(processDirectory, OWN))
   await removeDirectory(processDirectory)
 }

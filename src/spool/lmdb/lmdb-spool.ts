@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from '../../host/globals.js'
 import { errorText } from '../../host/error-text.js'
 import { diag } from '../../host/diagnostics.js'
 import { AuditError } from '../../errors.js'
