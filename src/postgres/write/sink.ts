@@ -9,6 +9,7 @@ import type { Connection } from '../connection.js'
 import type { EnrolmentOptions } from './enrolment.js'
 import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
+import { ownerFinding } from '../owner.js'
 import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
@@ -145,7 +146,10 @@ export class PostgresAuditSink implements AuditSink {
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(connection)
       await openChain(connection, this.#options, this.#writer)
-      return await connection.run((client) => checkStore(client, schema))
+      return await connection.run(async (client) => {
+        const owner = await ownerFinding(client, schema)
+        return [...(owner === undefined ? [] : [owner]), ...(await checkStore(client, schema))]
+      })
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
