@@ -8,6 +8,7 @@ import { AuditError } from '../errors.js'
 import { Outcome } from '../event/vocabulary.js'
 import type { AuditStats, SettledListener, SpooledListener } from '../exporter/fates.js'
 import { lifecycleRow } from '../event/self-rows.js'
+import { withOwnerLevel } from '../options/owner-level.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { serviceIdentity } from '../otel/identity.js'
 import type { AuditSpanProcessor } from '../otel/processor.js'
@@ -260,7 +261,11 @@ export class Audit {
       ...(spool === undefined ? [] : [spool]),
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
-      ...(await checkSink(sink)),
+      ...withOwnerLevel(
+        await checkSink(sink),
+        { isStrict: this.#strict !== false, autoMigrate: settings.autoMigrate },
+        process.env,
+      ),
     ]
     return { ok: findings.every(({ level }) => level !== 'error'), findings }
   }

@@ -13,6 +13,10 @@ export function addMigrateCommand(program: Command): void {
       '--roles',
       'also create the group roles <schema>_audit_writer and <schema>_audit_reader and grant their rights',
     )
+    .option(
+      '--login <name>',
+      'also make a login for a service, without a password, with the writer role and no more; implies --roles',
+    )
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
       '--database-url <url>',
@@ -24,6 +28,7 @@ export function addMigrateCommand(program: Command): void {
 Examples:
   $ export DATABASE_URL=postgres://owner@db.example/app
   $ otel-audit migrate --roles
+  $ otel-audit migrate --login orders
   $ otel-audit migrate --dry-run > migrate.sql && psql --set ON_ERROR_STOP=1 --file migrate.sql "$DATABASE_URL"
 
 Progress goes to standard error, the result to standard output. Exit code: 0 done, 1 failed, 2 usage.`,

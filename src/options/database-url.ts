@@ -44,3 +44,11 @@ function isParsed(text: string): boolean {
   // password, and the server would be another one.
   return URL.canParse(url) && !url.includes('#') && !/^[^/]*\/\/[^/?]*\/[^?]*@/.test(url)
 }
+
+/** The same database for another login, without any password. */
+export function loginUrl(databaseUrl: string, login: string): string {
+  const [, scheme = 'postgres://', rest = ''] = /^([a-z]+:\/\/)(?:[^/?#]*@)?(.*)$/is.exec(databaseUrl) ?? []
+  const [path = '', query = ''] = rest.split(/\?(.*)/s)
+  const kept = query.split('&').filter((parameter) => !/^(?:$|user=|[^=]*password[^=]*=)/i.test(parameter))
+  return `${scheme}${encodeURIComponent(login)}@${path}${kept.length > 0 ? `?${kept.join('&')}` : ''}`
+}

@@ -5,6 +5,7 @@ import type { HealthFinding } from '../contract/sink.js'
 import { checkStore } from './check.js'
 import type { Connection } from './connection.js'
 import { fault } from './faults.js'
+import { ownerFinding } from './owner.js'
 import { listPartitions } from './partitions.js'
 import { remedyOf } from './remedy.js'
 import { entranceFindings } from './server-proof.js'
@@ -121,6 +122,8 @@ async function rightsOf(client: ClientBase, schema: string): Promise<Diagnosis> 
     const message = `this login may also change or delete rows; use one of its own: CREATE ROLE <name> LOGIN PASSWORD '…'; GRANT ${writer} TO <name>`
     findings.push({ level: 'warning', check: 'rights', message })
   }
+  const owner = await ownerFinding(client, schema)
+  if (owner !== undefined) findings.push(owner)
   return { check: 'rights', state: 'insert, and nothing that changes a row', findings }
 }
 

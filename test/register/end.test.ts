@@ -5,11 +5,14 @@ import { freePorts } from '../../examples/wallet/demo/ports.js'
 import { migrate } from '../../src/postgres/migrate/migrate.js'
 import { OtlpReceiver } from '../support/otlp-receiver.js'
 import { type PostgresServer, startPostgres } from '../support/postgres/server.js'
+import { writerLogin } from '../support/pipeline.js'
 import { readTrail } from '../support/trail.js'
 import { Application, exportingTo } from './application.js'
 
 let server: PostgresServer
 let receiver: OtlpReceiver
+/** Of the application: as the owner of the trail it would be warned. */
+let login: Awaited<ReturnType<typeof writerLogin>>
 /** Of the application under test. */
 let name: string
 let tests = 0
@@ -17,6 +20,7 @@ let tests = 0
 beforeAll(async () => {
   server = await startPostgres()
   await migrate({ databaseUrl: server.url(), roles: true })
+  login = await writerLogin(server.url())
 })
 
 afterAll(async () => {
@@ -45,7 +49,7 @@ async function stored(): Promise<string[]> {
 }
 
 function application(app: string, env: Readonly<Record<string, string>>): Application {
-  return new Application({ app, env: { DATABASE_URL: server.url(), OTEL_SERVICE_NAME: name, ...env } })
+  return new Application({ app, env: { DATABASE_URL: login.url, OTEL_SERVICE_NAME: name, ...env } })
 }
 
 const script = (program: string, env: Readonly<Record<string, string>> = {}): Application =>

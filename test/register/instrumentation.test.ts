@@ -4,17 +4,22 @@ import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../../src/event/vocabulary.js'
 import { COUNTERS, WRITE_STATUSES } from '../../src/otel/metrics.js'
 import { migratedDatabase, type TestDatabase } from '../support/database.js'
 import { OtlpReceiver, SERVER_KIND } from '../support/otlp-receiver.js'
+import { writerLogin } from '../support/pipeline.js'
 import { waitUntil } from '../support/wait-until.js'
 import { Application, exportingTo } from './application.js'
 
 let database: TestDatabase
+/** Of the application: as the owner of the trail it would be warned. */
+let login: Awaited<ReturnType<typeof writerLogin>>
 let receiver: OtlpReceiver
 
 beforeAll(async () => {
   database = await migratedDatabase()
+  login = await writerLogin(database.url)
 })
 
 afterAll(async () => {
+  await login.drop()
   await database.drop()
 })
 
@@ -63,7 +68,7 @@ describe('under a preload', () => {
     const [port] = await freePorts(1)
     const env = {
       ...exportingTo(receiver.url),
-      DATABASE_URL: database.url,
+      DATABASE_URL: login.url,
       OTEL_METRICS_EXPORTER: 'prometheus',
       OTEL_EXPORTER_PROMETHEUS_PORT: `${port}`,
     }

@@ -77,6 +77,8 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   )
   return {
     ...Object.fromEntries(inherited),
+    // Programs of tests run as the owner of the trail.
+    NODE_ENV: 'test',
     OTEL_LOGS_EXPORTER: 'none',
     OTEL_METRICS_EXPORTER: 'none',
     OTEL_TRACES_EXPORTER: 'none',

@@ -48,10 +48,10 @@ describe('connections that ask for nothing', () => {
     ['silent ones of another address', '127.0.0.2', ''],
     ['silent ones of the same address', '127.0.0.1', ''],
     ['ones that never end the head of their request', '127.0.0.1', 'GET / HTTP/1.1\r\nx: '],
-  ])('%s: 600 of them keep nobody from being served', async (_, address, said) => {
+  ])('%s: 1200 of them keep nobody from being served', async (_, address, said) => {
     const { get } = await served(database.url)
     const { url } = await served(database.url)
-    await settled(flood(url, 600, address, said))
+    await settled(flood(url, 1200, address, said))
     for (let i = 0; i < 5; i++) expect((await fetch(`${url}/healthz`)).status).toBe(200)
     const headers = { authorization: `Bearer ${TOKEN}` }
     expect((await fetch(`${url}${PATH}`, { headers })).status).toBe(200)

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { maskedDatabaseUrl } from '../../options/database-url.js'
 import type { OptionSpec } from '../../options/option-spec.js'
 import { type AuditSettings, OPTIONS } from '../../options/options.js'
+import { withOwnerLevel } from '../../options/owner-level.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { diagnoseStore, type Diagnosis } from '../../postgres/diagnose.js'
 import { checkEnrolment, enrolmentFindings } from '../../postgres/write/enrolment.js'
@@ -42,13 +43,18 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
     ]
   }
   const { databaseUrl, schema, synchronousCommit, answerTimeoutMs } = settings
-  return diagnoseStore({
+  const diagnoses = await diagnoseStore({
     databaseUrl,
     schema,
     synchronousCommit,
     answerTimeoutMs,
     applicationName: 'otel-audit doctor',
   })
+  const mode = { isStrict: settings.strict !== false, autoMigrate: settings.autoMigrate }
+  return diagnoses.map((diagnosis) => ({
+    ...diagnosis,
+    findings: withOwnerLevel(diagnosis.findings, mode, process.env),
+  }))
 }
 
 function diagnoseEnrolment(settings: AuditSettings): Diagnosis {

@@ -1,4 +1,5 @@
 import { AuditError } from '../../errors.js'
+import { loginUrl } from '../../options/database-url.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { migrate, type MigrateReport } from '../../postgres/migrate/migrate.js'
 
@@ -7,6 +8,7 @@ interface MigrateFlags {
   readonly schema?: string
   readonly roles?: boolean
   readonly dryRun?: boolean
+  readonly login?: string
 }
 
 export async function run({
@@ -14,6 +16,7 @@ export async function run({
   schema,
   roles = false,
   dryRun = false,
+  login,
 }: MigrateFlags): Promise<void> {
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   if (settings.databaseUrl === undefined) {
@@ -28,9 +31,13 @@ export async function run({
     schema: settings.schema,
     roles,
     dryRun,
+    ...(login !== undefined && { login }),
     onProgress: (line) => process.stderr.write(`${line}\n`),
   })
   process.stdout.write(result.sql ?? summary(result))
+  if (login === undefined || dryRun) return
+  process.stdout.write(`login       ${loginUrl(settings.databaseUrl, login)}\n`)
+  process.stderr.write(`Set its password, as it has none yet: psql --command '\\password "${login}"'\n`)
 }
 
 function summary({ schema, applied, adopted, partitions, roles }: MigrateReport): string {

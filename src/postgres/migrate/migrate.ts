@@ -5,6 +5,7 @@ import { releaseBoundStep } from '../adopt/adopt.js'
 import type { Connection } from '../connection.js'
 import { lockMigrations } from './migration-lock.js'
 import { type MigrationPlan, planMigration } from './migration-plan.js'
+import { checkLogin } from './roles.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
 import type { DatabaseUrl } from '../database-url.js'
@@ -17,6 +18,11 @@ export interface MigrateOptions {
   readonly schema?: string
   /** Also create the group roles `<schema>_audit_writer` and `<schema>_audit_reader`, and grant them their rights. */
   readonly roles?: boolean
+  /**
+   * A login for a service: made, without a password, where it is not there yet, and given the writer role. Implies
+   * `roles`.
+   */
+  readonly login?: string
   /** Changes nothing; the report holds the SQL. */
   readonly dryRun?: boolean
   /** Is told of every step before it is run, and of whatever it waits for. */
@@ -49,8 +55,10 @@ const OLDEST_SERVER = 140_000
  *   schema in a breaking way
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
-  const { databaseUrl, roles = false, dryRun = false, now, onProgress = () => {} } = options
+  const { databaseUrl, dryRun = false, now, onProgress = () => {} } = options
   const schema = checkSchemaName(options.schema ?? DEFAULT_SCHEMA)
+  const login = options.login === undefined ? undefined : checkLogin(options.login)
+  const roles = options.roles === true || login !== undefined
   const target = { databaseUrl, applicationName: 'otel-audit migrate', readOnly: dryRun }
   const session = await openSession('migrate', target).catch((error: unknown) => {
     throw migrationError('connect to the database', error)
@@ -59,7 +67,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   try {
     return await session.run(async (client) => {
       await refuseOldServer(client)
-      const planned = (): Promise<MigrationPlan> => planMigration(client, { schema, roles, now })
+      const planned = (): Promise<MigrationPlan> => planMigration(client, { schema, roles, login, now })
       if (!dryRun) lock = await lockMigrations(client, target, { schema, onProgress, mayBegin: planned })
       const plan = await planned()
       const report = {

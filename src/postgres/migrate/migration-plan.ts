@@ -37,7 +37,12 @@ interface Recorded extends Applied {
  */
 export async function planMigration(
   client: ClientBase,
-  options: { readonly schema: string; readonly roles: boolean; readonly now: Date | undefined },
+  options: {
+    readonly schema: string
+    readonly roles: boolean
+    readonly login: string | undefined
+    readonly now: Date | undefined
+  },
 ): Promise<MigrationPlan> {
   const { schema } = options
   const recorded = await readRecord(client, schema)
@@ -68,7 +73,9 @@ export async function planMigration(
   if (isNew) changes.push(await rightsStep(schema, adopts ? 'all but on the trail' : 'all'))
   else if (pending.length > 0 || (isOpen && session.memberOfOwner))
     changes.push(await rightsStep(schema, 'public'))
-  const roles = options.roles ? await planRoles(client, schema) : { asConnected: [], asOwner: [] }
+  const roles = options.roles
+    ? await planRoles(client, schema, options.login)
+    : { asConnected: [], asOwner: [] }
   const steps = [
     ...(session.schemaExists ? [] : [schemaStep(schema)]),
     ...asOwner(changes, owner, session.user),

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg'
+import { AuditError } from '../../errors.js'
 import type { MigrationStep } from './migration-step.js'
-import { quotedSchema, roleNames } from '../schema-name.js'
+import { quoteIdentifier, quotedSchema, roleNames } from '../schema-name.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 /** Who runs the steps: the role that connected, or the owner of the trail when that is another one. */
@@ -11,16 +12,44 @@ export interface RoleSteps {
   readonly asOwner: readonly MigrationStep[]
 }
 
-/** What gives the two group roles exactly their rights. Roles that are there already (a DBA has made them) are kept. */
-export async function planRoles(client: ClientBase, schema: string): Promise<RoleSteps> {
+/**
+ * What gives the two group roles exactly their rights. Roles that are there already (a DBA has made them) are kept.
+ *
+ * @param login a login that is made, if it is not there, and gets the writer role
+ * @throws AuditError `AUDIT_MIGRATION`, with the statements that an administrator has to run, when roles are missing that
+ *   whoever connected may not make; and for a login that is more than a writer
+ */
+export async function planRoles(
+  client: ClientBase,
+  schema: string,
+  login: string | undefined,
+): Promise<RoleSteps> {
   const { writer, reader } = roleNames(schema)
   const { rows } = await client.query<{ name: string }>(
     'select rolname as name from pg_roles where rolname = any($1)',
     [[writer, reader]],
   )
   const missing = [writer, reader].filter((role) => !rows.some(({ name }) => name === role))
+  if (login === writer || login === reader) refuseMighty({ name: login, mightier: false, isGroup: true })
+  const existing = login === undefined ? undefined : await findLogin(client, schema, login)
+  if (existing !== undefined) refuseMighty(existing)
+  const isMissingLogin = login !== undefined && existing === undefined
+  if (missing.length > 0 || isMissingLogin) {
+    await refuseWithoutCreateRole(
+      client,
+      [
+        ...missing.map((role) => `CREATE ROLE "${role}" NOLOGIN;`),
+        ...(isMissingLogin ? [`CREATE ROLE ${quoteIdentifier(login)} LOGIN;`] : []),
+      ],
+      roleNames(schema),
+    )
+  }
   return {
-    asConnected: [...missing.map(createRoleStep), usageStep(schema)],
+    asConnected: [
+      ...missing.map(createRoleStep),
+      usageStep(schema),
+      ...(login === undefined ? [] : [loginStep(login, writer, isMissingLogin)]),
+    ],
     asOwner: [
       {
         title: `roles: grant to ${writer} and ${reader}`,
@@ -31,6 +60,80 @@ export async function planRoles(client: ClientBase, schema: string): Promise<Rol
         mode: 'transaction',
       },
     ],
+  }
+}
+
+/**
+ * A name for a login, checked.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION`
+ */
+export function checkLogin(login: string): string {
+  if (/^[^\p{C}]+$/u.test(login) && Buffer.byteLength(login) <= 63 && !/^pg_|^public$|^none$/.test(login))
+    return login
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    'login must be the name of a role: 1 to 63 bytes, not beginning with pg_',
+    {
+      field: 'login',
+    },
+  )
+}
+
+interface Login {
+  readonly name: string
+  readonly mightier: boolean
+  readonly isGroup: boolean
+}
+
+async function findLogin(client: ClientBase, schema: string, login: string): Promise<Login | undefined> {
+  const { rows } = await client.query<Login>(
+    `select rolname as name, not rolcanlogin as "isGroup",
+       rolsuper or rolcreaterole or rolbypassrls or rolreplication or pg_has_role(oid, coalesce(
+         (select relowner from pg_class where oid = to_regclass($2)), current_user::regrole::oid), 'MEMBER') as mightier
+     from pg_roles where rolname = $1`,
+    [login, `${quotedSchema(schema)}.secret_audit`],
+  )
+  return rows[0]
+}
+
+/** The right role is the writer's and no more: with the rights of an owner, a service could rewrite its own trail. */
+function refuseMighty({ name, mightier, isGroup }: Login): void {
+  if (!mightier && !isGroup) return
+  const why = isGroup
+    ? 'cannot log in'
+    : 'is the owner of the trail or a superuser, or may create roles, replicate or bypass row security'
+  throw new AuditError(
+    'AUDIT_MIGRATION',
+    `role ${name} ${why}: choose another name for the login of a service`,
+  )
+}
+
+async function refuseWithoutCreateRole(
+  client: ClientBase,
+  statements: readonly string[],
+  { writer, reader }: { readonly writer: string; readonly reader: string },
+): Promise<void> {
+  const { rows } = await client.query<{ user: string; may: boolean }>(
+    'select current_user as user, rolsuper or rolcreaterole as may from pg_roles where rolname = current_user',
+  )
+  const [me] = rows
+  if (me === undefined || me.may) return
+  const admin = `GRANT "${writer}", "${reader}" TO ${quoteIdentifier(me.user)} WITH ADMIN OPTION;`
+  throw new AuditError(
+    'AUDIT_MIGRATION',
+    `${me.user} may not create roles (it lacks CREATEROLE), and nothing was changed. Have an administrator run these statements, then run this again:\n${[...statements, admin].map((sql) => `  ${sql}`).join('\n')}`,
+  )
+}
+
+/** Without a password: it is for the operator to set, and not for us to know. */
+function loginStep(login: string, writer: string, isMissing: boolean): MigrationStep {
+  const name = quoteIdentifier(login)
+  const create = `do $$ begin create role ${name} login; exception when duplicate_object or unique_violation then null; end $$;\n`
+  return {
+    title: `roles: login ${login} in ${writer}`,
+    sql: `${isMissing ? create : ''}grant "${writer}" to ${name};`,
+    mode: 'transaction',
   }
 }
 

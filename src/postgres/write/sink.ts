@@ -12,6 +12,7 @@ import type { Connection } from '../connection.js'
 import type { EnrolmentOptions } from './enrolment.js'
 import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
+import { ownerFinding } from '../owner.js'
 import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { entranceFindings } from '../server-proof.js'
@@ -155,8 +156,11 @@ export class PostgresAuditSink implements AuditSink {
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(connection)
       await openChain(connection, this.#options, this.#writer)
-      const findings = await connection.run((client) => checkStore(client, schema))
-      return [...entranceFindings(connection.entrance), ...findings]
+      return await connection.run(async (client) => {
+        const owner = await ownerFinding(client, schema)
+        const found = [...entranceFindings(connection.entrance), ...(await checkStore(client, schema))]
+        return owner === undefined ? found : [owner, ...found]
+      })
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)

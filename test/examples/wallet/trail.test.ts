@@ -25,6 +25,9 @@ afterAll(async () => {
 
 const stored = () => readTrail(testDatabase.url, stage.instances)
 
+/** Without the rows about reads that were refused. */
+const answered = async () => (await stored()).filter(({ outcome }) => outcome !== 'unauthenticated')
+
 function read(path: string, token: string | undefined, url = stage.euCentral.url): Promise<Response> {
   return fetch(`${url}${PATH}${path}`, {
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
@@ -61,11 +64,11 @@ it('a read is no access to a credential: it leaves its own row, and none of the 
 })
 
 it('it is for holders of the internal token: no other one of the wallet’s opens it', async () => {
-  const before = (await stored()).length
+  const before = (await answered()).length
   expect((await read('', undefined)).status).toBe(401)
   const { callerToken, peerToken } = stage.fixture
   for (const token of [callerToken, peerToken]) expect((await read('', token)).status).toBe(403)
   expect((await read('x', stage.trailToken)).status).toBe(404)
   expect((await fetch(`${stage.provider.url}${PATH}`)).status).toBe(404)
-  expect(await stored()).toHaveLength(before)
+  expect(await answered()).toHaveLength(before)
 })
