@@ -36,7 +36,8 @@ export async function run({
   })
   process.stdout.write(result.sql ?? summary(result))
   if (login === undefined || dryRun) return
-  process.stdout.write(`login       ${loginUrl(settings.databaseUrl, login)}\n`)
+  const url = typeof settings.databaseUrl === 'function' ? await settings.databaseUrl() : settings.databaseUrl
+  process.stdout.write(`login       ${loginUrl(url, login)}\n`)
   process.stderr.write(`Set its password, as it has none yet: psql --command '\\password "${login}"'\n`)
 }
 

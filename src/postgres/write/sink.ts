@@ -152,13 +152,13 @@ export class PostgresAuditSink implements AuditSink {
     const { schema } = this.#options
     let connection: Connection | undefined
     try {
-      connection = await this.#open()
+      const opened = (connection = await this.#open())
       // As before a write: a month without a partition is no reason that writes would fail.
-      await this.#partitions.keepAhead(connection)
-      await openChain(connection, this.#options, this.#writer)
-      return await connection.run(async (client) => {
+      await this.#partitions.keepAhead(opened)
+      await openChain(opened, this.#options, this.#writer)
+      return await opened.run(async (client) => {
         const owner = await ownerFinding(client, schema)
-        const found = [...entranceFindings(connection.entrance), ...(await checkStore(client, schema))]
+        const found = [...entranceFindings(opened.entrance), ...(await checkStore(client, schema))]
         return owner === undefined ? found : [owner, ...found]
       })
     } catch (error) {
