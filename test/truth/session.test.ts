@@ -295,6 +295,20 @@ describe('a pooler', () => {
     },
   )
 
+  test('is told to a caller, with the address to use', async () => {
+    proxy.answer = ({ type, bytes }) =>
+      type === 'R'
+        ? [messageOf('E', 'SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0')]
+        : [bytes]
+    const sink = new PostgresAuditSink({ databaseUrl: proxy.url(database.url) })
+    expect(await sink.write(batchOf(anEvent()))).toMatchObject({
+      status: 'failed',
+      lasting: true,
+      fault: { message: remedy },
+    })
+    await sink.close()
+  })
+
   test('that drops it in silence is found out before any SET', async () => {
     const asked: string[] = []
     proxy.request = ({ type, bytes }) => {
