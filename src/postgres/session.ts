@@ -21,12 +21,12 @@ export interface WriteSession extends SessionTarget {
   readonly synchronousCommit: 'on' | 'remote_apply'
 }
 
-export interface QuerySession extends SessionTarget {
+interface QuerySession extends SessionTarget {
   /** How long connecting, and any one answer, may take, in ms. */
   readonly answerTimeoutMs: number
 }
 
-export interface MigrateSession extends SessionTarget {
+interface MigrateSession extends SessionTarget {
   /** For a dry run: nothing can be written. */
   readonly readOnly: boolean
 }
