@@ -52,7 +52,8 @@ export async function checkSink(sink: AuditSink): Promise<readonly HealthFinding
   try {
     return (await sink.check?.()) ?? []
   } catch (error) {
-    const message = errorText(error)
+    const isOfSession = error instanceof AuditError && error.code === 'AUDIT_SESSION'
+    const message = isOfSession ? `${error.message}. ${error.remedy}` : errorText(error)
     return [{ level: 'error', check: 'store', message }]
   }
 }

@@ -1,12 +1,12 @@
 /** How the settings of a session are given, and held against what the server says afterwards. */
 
 /** Values as the server shows them; durations in ms, as a bare number. */
-export type Settings = Readonly<Record<string, string>>
+type Settings = Readonly<Record<string, string>>
 
 /** In the order of what they promise. */
 const SYNCHRONOUS_COMMITS = ['off', 'local', 'remote_write', 'on', 'remote_apply'] as const
 
-export type SynchronousCommit = (typeof SYNCHRONOUS_COMMITS)[number]
+type SynchronousCommit = (typeof SYNCHRONOUS_COMMITS)[number]
 
 /**
  * What every session has, whatever URL, environment, role, database or server say.

@@ -1,18 +1,12 @@
-import type { Client, ClientBase, defaults } from 'pg'
+import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import { within } from '../host/timers.js'
-import { Connection, type PgClient } from './connection.js'
+import { Connection } from './connection.js'
 import type { DatabaseUrl } from './database-url.js'
-import { isServerError, withoutRowContents } from './faults.js'
+import { giveParameters, newClient } from './pg-client.js'
 import { refuseStranger } from './server-proof.js'
-import {
-  type Difference,
-  readBack,
-  readBackSql,
-  type SessionFacts,
-  startupOptions,
-  type WantedSettings,
-} from './session-settings.js'
+import { differs, encoded, isOfPooler, refusedByPooler } from './session-refusal.js'
+import { readBack, readBackSql, type SessionFacts, type WantedSettings } from './session-settings.js'
 
 export interface SessionTarget {
   readonly databaseUrl: DatabaseUrl
@@ -32,7 +26,7 @@ interface QuerySession extends SessionTarget {
   readonly answerTimeoutMs: number
 }
 
-export interface MigrateSession extends SessionTarget {
+interface MigrateSession extends SessionTarget {
   /** For a dry run: nothing can be written. */
   readonly readOnly: boolean
 }
@@ -66,9 +60,6 @@ const LOOKUP_TIMEOUT_MS = 60_000
 
 /** How long a session of short statements may be in a transaction and ask for nothing, in ms. */
 const IDLE_IN_TRANSACTION_MS = '60000'
-
-/** How long the system may be silent on a connection before it asks whether the server is there, in ms: less than NAT. */
-const KEEPALIVE_DELAY_MS = 30_000
 
 /**
  * The one table of what sessions are like, beside what all of them have.
@@ -185,73 +176,6 @@ function withoutUrl(problem: string): AuditError {
   return new AuditError('AUDIT_SESSION', problem, { field: 'databaseUrl', remedy })
 }
 
-type Defaults = Record<keyof typeof defaults, unknown>
-
-/** What `pg` takes where nothing else is given: those of the package, which the application may have changed. */
-const PRISTINE: Partial<Defaults> = Object.freeze({
-  host: 'localhost',
-  database: undefined,
-  password: null,
-  port: 5432,
-  binary: false,
-  client_encoding: '',
-  ssl: false,
-  application_name: undefined,
-  fallback_application_name: undefined,
-  options: undefined,
-  statement_timeout: false,
-  lock_timeout: false,
-  idle_in_transaction_session_timeout: false,
-  query_timeout: false,
-})
-
-/** Makes a client at one go, so that nobody else sees the defaults meanwhile. */
-function newClient(
-  pg: { readonly Client: typeof Client; readonly defaults: typeof defaults },
-  databaseUrl: string,
-  applicationName: string,
-): PgClient {
-  const applications = { ...pg.defaults }
-  try {
-    Object.assign(pg.defaults, PRISTINE)
-    return new pg.Client({
-      connectionString: databaseUrl,
-      application_name: applicationName,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
-    }) as unknown as PgClient
-  } catch {
-    // The error would quote the URL, and with it the password.
-    const field = 'databaseUrl'
-    throw new AuditError('AUDIT_INVALID_OPTION', `${field} is not a Postgres URL`, { field })
-  } finally {
-    Object.assign(pg.defaults, applications)
-  }
-}
-
-/** What `pg` has put together from URL, environment and defaults. */
-interface Parameters {
-  options: string | undefined
-  statement_timeout: unknown
-  lock_timeout: unknown
-  idle_in_transaction_session_timeout: unknown
-  query_timeout: unknown
-  replication: unknown
-}
-
-/** Parameters of their own would be taken after `options`, and count instead. */
-function giveParameters(client: PgClient, plan: SessionPlan): void {
-  const { connectionParameters } = client as unknown as { connectionParameters: Parameters }
-  Object.assign(connectionParameters, {
-    options: startupOptions(connectionParameters.options, plan),
-    statement_timeout: false,
-    lock_timeout: false,
-    idle_in_transaction_session_timeout: false,
-    query_timeout: false,
-    replication: undefined,
-  } satisfies Parameters)
-}
-
 async function settle(client: ClientBase, plan: SessionPlan): Promise<SessionFacts> {
   const { rows } = await client.query<unknown[]>({ text: readBackSql(plan), rowMode: 'array' })
   const { facts, differences, yetToSet } = readBack(plan, rows[0] ?? [])
@@ -267,42 +191,4 @@ async function settle(client: ClientBase, plan: SessionPlan): Promise<SessionFac
   const sets = Object.entries(yetToSet).map(([name, value]) => `set ${name} = ${value}`)
   await client.query(sets.join(';'))
   return facts
-}
-
-const OWN_ADDRESS =
-  'Give otel-audit the address of the Postgres server itself, or of a pool in session mode that passes start-up parameters on; docs/operations.md has a table of poolers.'
-
-function differs({ name, wanted, found }: Difference, isProxied: boolean): AuditError {
-  const problem = `the setting ${name} is ${found} in this session, and must be ${wanted}`
-  const whose = isProxied
-    ? `: there is a pooler between here and the server, which does not pass it on`
-    : `, although the session asked for it`
-  const remedy = isProxied
-    ? OWN_ADDRESS
-    : `Look for what sets ${name}: a pooler that drops start-up parameters, a login event trigger, ALTER ROLE … SET, ALTER DATABASE … SET, postgresql.conf. ${OWN_ADDRESS}`
-  return new AuditError('AUDIT_SESSION', problem + whose, { field: name, remedy })
-}
-
-function encoded(encoding: string): AuditError {
-  return new AuditError(
-    'AUDIT_SESSION',
-    `the database has the encoding ${encoding}, which cannot hold every name and every signature; it must be UTF8`,
-    {
-      field: 'server_encoding',
-      remedy: "Make a database for the trail: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
-    },
-  )
-}
-
-/** PgBouncer and those built on it, and RDS Proxy: they answer before there is a session. */
-function isOfPooler(error: unknown): error is Error {
-  return isServerError(error) && /startup parameter|command-line options/i.test(error.message)
-}
-
-function refusedByPooler(cause: Error): AuditError {
-  return new AuditError(
-    'AUDIT_SESSION',
-    `a pooler refuses the settings that the session needs: ${withoutRowContents(cause).message}`,
-    { cause: withoutRowContents(cause), field: 'databaseUrl', remedy: OWN_ADDRESS },
-  )
 }

@@ -97,7 +97,7 @@ describe('a trail', () => {
   test('has defaults, and connects to nothing before it is used', async () => {
     expect(TRAIL_DEFAULTS).toEqual({ schema: 'noetl', timeoutMs: 30_000, connections: 4 })
     expect(Object.isFrozen(TRAIL_DEFAULTS)).toBe(true)
-    expectTypeOf<string>().toExtend<TrailOptions['databaseUrl']>()
+    expectTypeOf<TrailOptions['databaseUrl']>().toEqualTypeOf<string | (() => string | Promise<string>)>()
     const trail = new Trail({ databaseUrl: 'postgres://nobody@192.0.2.1/nothing' })
     await trail.close()
     await expect(trail.search()).rejects.toMatchObject({ code: 'AUDIT_CLOSED' })

@@ -13,7 +13,7 @@ import { readTrail } from './trail.js'
 import { verifiedTrail } from './verified.js'
 
 /** One setting that somebody has made, and by what. */
-export interface HostileCase {
+interface HostileCase {
   readonly name: string
   readonly value: string
   readonly by: 'role' | 'database' | 'PGOPTIONS'
@@ -43,7 +43,7 @@ const TEXTS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Every setting that a user, a superuser or a start may make, with each value of it that is an end. */
-export async function hostileCases(client: Client): Promise<HostileCase[]> {
+async function hostileCases(client: Client): Promise<HostileCase[]> {
   const { rows } = await client.query<Setting>(
     `select name, context, vartype, array_to_string(enumvals, '|') as enumvals, min_val, max_val from pg_settings
      where context in ('user', 'superuser', 'backend', 'superuser-backend') order by name`,

@@ -62,7 +62,7 @@ const TAGS = [
 const VALUES = ['', 'NaN', '-1', '1e99', 'infinity', '0x10', '1 ', '99999999999999999999']
 
 /** What may become of one message of the server. None of them makes a whole answer that is right. */
-export const CHANGES: Readonly<Record<string, Change>> = {
+const CHANGES: Readonly<Record<string, Change>> = {
   drop: () => [],
   duplicate: ({ bytes }) => [bytes, bytes],
   truncate: (message, random) => [truncated(message, random)],

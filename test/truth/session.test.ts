@@ -130,6 +130,7 @@ describe.each(PURPOSES)('%s: what others set', (purpose) => {
     const parser = types.getTypeParser(25)
     const changed = {
       binary: true,
+      user: 'nobody_at_all',
       query_timeout: 1,
       statement_timeout: 1,
       options: '-c search_path=public',
@@ -139,12 +140,19 @@ describe.each(PURPOSES)('%s: what others set', (purpose) => {
     }
     Object.assign(defaults, changed)
     types.setTypeParser(25, () => 'not the value')
+    // `defaults.parseInt8 = true` comes to this; the property itself can only be written.
+    const eight = types.getTypeParser(20)
+    const ofTheApplication = (): number => 8
+    types.setTypeParser(20, ofTheApplication)
     try {
       expect(await settings(purpose, ['search_path'])).toEqual({ search_path: 'pg_catalog, pg_temp' })
       expect(defaults).toMatchObject(changed)
+      expect(Object.keys(defaults)).toEqual(Object.keys(before))
+      expect(types.getTypeParser(20)).toBe(ofTheApplication)
     } finally {
       Object.assign(defaults, before)
       types.setTypeParser(25, parser)
+      types.setTypeParser(20, eight)
     }
   })
 
@@ -294,6 +302,20 @@ describe('a pooler', () => {
       }
     },
   )
+
+  test('is told to a caller, with the address to use', async () => {
+    proxy.answer = ({ type, bytes }) =>
+      type === 'R'
+        ? [messageOf('E', 'SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0')]
+        : [bytes]
+    const sink = new PostgresAuditSink({ databaseUrl: proxy.url(database.url) })
+    expect(await sink.write(batchOf(anEvent()))).toMatchObject({
+      status: 'failed',
+      lasting: true,
+      fault: { message: remedy },
+    })
+    await sink.close()
+  })
 
   test('that drops it in silence is found out before any SET', async () => {
     const asked: string[] = []
