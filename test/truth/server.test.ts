@@ -90,8 +90,8 @@ describe('refused reads', () => {
     const { get, sink, audit } = await withRecording()
     const statuses: number[] = []
     for (let i = 0; i < 60; i++) {
-      const headers = i % 3 === 0 ? {} : { authorization: `Bearer canary-wrong-${i}` }
-      statuses.push((await get(PATH, headers as Record<string, string>)).status)
+      const headers: Record<string, string> = i % 3 === 0 ? {} : { authorization: `Bearer canary-wrong-${i}` }
+      statuses.push((await get(PATH, headers)).status)
     }
     expect(statuses.slice(0, 10).every((status) => status === 401 || status === 403)).toBe(true)
     expect(statuses.at(-1)).toBe(429)
