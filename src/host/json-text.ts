@@ -20,9 +20,10 @@ const SHORT: readonly (readonly [number, string])[] = [
 
 /** A string as JSON: byte for byte what an unchanged `JSON.stringify` makes of it, lone surrogates included. */
 export function jsonString(text: string): string {
+  const { length } = text
   let json = '"'
   let copied = 0
-  for (let i = 0; i < text.length; i++) {
+  for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i)
     if (unit >= 0x20 && unit !== QUOTE && unit !== BACKSLASH && (unit < 0xd800 || unit > 0xdfff)) continue
     if (unit >= 0xd800 && unit <= 0xdbff) {
@@ -43,12 +44,16 @@ function escaped(unit: number): string {
   return `\\u${HEX[unit >> 12]}${HEX[(unit >> 8) & 15]}${HEX[(unit >> 4) & 15]}${HEX[unit & 15]}`
 }
 
+const HEX_OF: readonly string[] = Array.from(
+  { length: 256 },
+  (_, byte) => `${HEX[byte >> 4]}${HEX[byte & 15]}`,
+)
+
 /** Bytes as lower-case hex digits. */
 export function hexText(bytes: Uint8Array): string {
   let text = ''
   for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0
-    text += (HEX[byte >> 4] ?? '') + (HEX[byte & 15] ?? '')
+    text += HEX_OF[bytes[i] ?? 0] ?? ''
   }
   return text
 }

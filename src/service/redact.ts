@@ -58,5 +58,5 @@ export function redactReturned(given: Redactable, value: unknown): Redaction | u
     const text = identifiers[name]
     if (typeof text === 'string' && forms.isIdentifiedBy(text)) fields[name] = replaced(text, true)
   }
-  return count === 0 ? undefined : { fields: fields as Redactable, count }
+  return count === 0 ? undefined : { fields: fields, count }
 }

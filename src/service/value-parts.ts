@@ -145,8 +145,11 @@ class ValueReader implements ValueParts {
   }
 }
 
+// Not the value's own: a subclass may have another one.
+/* oxlint-disable typescript/unbound-method -- they are given their Map or Set */
 const MAP_EACH = Map.prototype.forEach as (this: object, each: (item: unknown, key: unknown) => void) => void
 const SET_EACH = Set.prototype.forEach as (this: object, each: (item: unknown) => void) => void
+/* oxlint-enable typescript/unbound-method */
 
 /** Whether it is of a class that extends what the engine has, in this realm or in another. */
 function isSubclassed(value: object): boolean {

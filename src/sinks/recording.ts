@@ -24,7 +24,7 @@ export class RecordingAuditSink implements AuditSink {
   readonly #script: ScriptedWrite | undefined
 
   /** @param script decides a write's result; `undefined` from it stores the batch */
-  constructor(script?: ScriptedWrite | undefined) {
+  constructor(script?: ScriptedWrite) {
     if (script !== undefined) checkFunction('script', script)
     this.#script = script
   }

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import {
   AuditError,
   type AuditLogger,
-  type AuditOptions,
   AuditSampler,
   AuditSpanProcessor,
   createAudit,
@@ -66,7 +65,7 @@ const numbers = [null, Number.NaN, '5', {}, true]
 const texts = [null, '', 5, {}]
 
 const AUDIT: Made = {
-  make: (given) => createAudit({ sink: new NoopAuditSink(), ...given } as AuditOptions).settings,
+  make: (given) => createAudit({ sink: new NoopAuditSink(), ...given }).settings,
   optional: [...Object.keys(OPTIONS), 'logger'],
   refuses: Object.fromEntries(
     Object.entries(OPTIONS).map(([name, { kind }]) => [
@@ -105,7 +104,7 @@ const TABLE: Readonly<Record<string, Made>> = {
     refuses: { databaseUrl: [...texts, undefined], schema: ['', 'a b', 5] },
   },
   DurableAuditExporter: {
-    make: (given) => new DurableAuditExporter({ sink: new NoopAuditSink(), ...given } as never),
+    make: (given) => new DurableAuditExporter({ sink: new NoopAuditSink(), ...given }),
     optional: [
       'identity',
       'context',
@@ -134,7 +133,7 @@ const TABLE: Readonly<Record<string, Made>> = {
   },
   NoopAuditSink: { make: () => new NoopAuditSink(), optional: [], refuses: {} },
   PostgresAuditSink: {
-    make: (given) => new PostgresAuditSink({ databaseUrl: URL, ...given } as never),
+    make: (given) => new PostgresAuditSink({ databaseUrl: URL, ...given }),
     optional: [
       'schema',
       'synchronousCommit',
@@ -179,7 +178,7 @@ const TABLE: Readonly<Record<string, Made>> = {
     refuses: { mode: [null, 'x', 1], deadlineMs: [...numbers, -1, 1e20, Number.POSITIVE_INFINITY] },
   },
   Trail: {
-    make: (given) => new Trail({ databaseUrl: URL, ...given } as never),
+    make: (given) => new Trail({ databaseUrl: URL, ...given }),
     optional: ['schema', 'timeoutMs', 'connections', 'cursorKey', 'applicationName'],
     refuses: {
       databaseUrl: [...texts, undefined],
@@ -204,8 +203,7 @@ const TABLE: Readonly<Record<string, Made>> = {
     refuses: {},
   },
   oidc: {
-    make: (given) =>
-      oidc({ issuer: 'https://i', audience: 'a', role: 'r', roleClaim: 'c', ...given } as never),
+    make: (given) => oidc({ issuer: 'https://i', audience: 'a', role: 'r', roleClaim: 'c', ...given }),
     optional: [],
     refuses: {
       audience: [...texts, undefined],

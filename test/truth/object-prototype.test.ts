@@ -105,7 +105,7 @@ describe('what a class has', () => {
   it('counts as given', async () => {
     share('notes', 'shared')
     const { service, row } = recording()
-    await service.recordStrict(new Fields() as never)
+    await service.recordStrict(new Fields())
     expect(await row()).toMatchObject({ credential: 'orders-db', notes: null })
   })
 

@@ -61,7 +61,7 @@ describe('without start()', () => {
     await program.says('waits')
     expect(program.stdout).toContain('refused')
     await migrate({ databaseUrl: server.url('late') })
-    await waitUntil('the pause', () => new Promise<true>((resolve) => setTimeout(() => resolve(true), 2500)))
+    await new Promise((resolve) => setTimeout(resolve, 2500))
     program.signal('SIGUSR1')
     await program.exit
     expect(program.stdout).toContain('receipt')
@@ -108,7 +108,7 @@ describe('on stderr', () => {
     await other.stop()
     program.signal('SIGUSR1')
     await waitUntil('the outage to be said', () => program.stderr.includes('wait for the database'))
-    await waitUntil('some time', () => new Promise<true>((resolve) => setTimeout(() => resolve(true), 4000)))
+    await new Promise((resolve) => setTimeout(resolve, 4000))
     await other.start()
     await waitUntil('its end to be said', () => program.stderr.includes('stored again: '))
     program.signal('SIGUSR1')

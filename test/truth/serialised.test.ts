@@ -102,12 +102,12 @@ describe('the row', () => {
       const told = withoutNulls({ ...event, attributesJson: null })
       expect(
         Object.entries(camel)
-          .map(([name, value]) => [name, String(value)])
-          .toSorted(),
+          .map(([name, value]) => `${name} ${String(value)}`)
+          .toSorted((a, b) => (a < b ? -1 : 1)),
       ).toEqual(
         Object.entries(told)
-          .map(([name, value]) => [name, String(value)])
-          .toSorted(),
+          .map(([name, value]) => `${name} ${String(value)}`)
+          .toSorted((a, b) => (a < b ? -1 : 1)),
       )
       expect([event_digest, block_index, attributes]).toEqual([
         `\\x${entry.digest.toString('hex')}`,

@@ -2,6 +2,7 @@
  * What a process makes of events: everything that is hashed, sent, spooled or traced, a line each, after its globals were
  * changed. `node serialise.mjs <change, or none> <before|after> <file with what callers say, as JSON>`.
  */
+/* oxlint-disable eslint/no-extend-native -- that is what is tried here */
 import { readFileSync, writeSync } from 'node:fs'
 
 const [change, when, file] = process.argv.slice(2)
@@ -80,7 +81,7 @@ for (const { event, digest } of entries) {
   say('record', record)
   say('record again', eventToJson(eventFromJson(record)))
   const attributes = toSpanEvent(event)
-  for (const name of Object.keys(attributes)) say('span', `${name} ${attributes[name]}`)
+  for (const name of Object.keys(attributes)) say('span', `${name} ${String(attributes[name])}`)
   const back = fromSpanEvent(attributes)
   const again = completeEvent(draftEvent(back.fields, back.markers), {
     auditId: back.auditId,
