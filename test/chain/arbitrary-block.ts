@@ -7,6 +7,7 @@ import {
   WITHOUT_ROWS,
 } from '../../src/chain/block.js'
 import { VerifierKey } from '../../src/chain/note-key.js'
+import { isWeakKey } from '../../src/chain/weak-key.js'
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const chainId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((id) => Buffer.from(id).toString('hex'))
@@ -46,7 +47,7 @@ export const arbitraryBlock: fc.Arbitrary<Block> = fc
     before: fc.nat({ max: Number.MAX_SAFE_INTEGER - 100_000 }),
     lost: count,
     time: count,
-    key: bytes32,
+    key: bytes32.filter((key) => !isWeakKey(key)),
     opening,
   })
   .map(({ kind, ids: { ids }, many, before, key, ...rest }) => {
