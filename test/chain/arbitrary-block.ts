@@ -6,6 +6,7 @@ import {
   NO_PREVIOUS,
   WITHOUT_ROWS,
 } from '../../src/chain/block.js'
+import { storableText } from '../../src/event/text.js'
 import { VerifierKey } from '../../src/chain/note-key.js'
 import { isWeakKey } from '../../src/chain/weak-key.js'
 
@@ -15,9 +16,12 @@ const count = fc.nat({ max: Number.MAX_SAFE_INTEGER })
 const auditId = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })
 const logName = fc.constantFrom('otel-audit/wallet', 'log.example', 'ü%20/x')
 
+const storable = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  text.map((original) => storableText(original, 256).text)
+
 const opening: fc.Arbitrary<ChainOpening> = fc.record({
-  service: fc.string({ unit: 'binary' }),
-  instance: fc.string({ unit: 'grapheme' }),
+  service: storable(fc.string({ unit: 'binary' })),
+  instance: storable(fc.string({ unit: 'grapheme' })),
   version: fc.constantFrom('0.1.0', '1.0.0-rc.1+build'),
   continues: fc.option(fc.record({ chain: chainId, block: count }), { nil: undefined }),
 })
