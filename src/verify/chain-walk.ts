@@ -13,6 +13,7 @@ import { sameBytes } from '../chain/hash.js'
 import { openNote } from '../chain/note.js'
 import { VerifierKey } from '../chain/note-key.js'
 import type { FindingCode, FindingLog } from './finding.js'
+import { enrolmentKeysFor } from './genesis.js'
 import type { Trust } from './trust.js'
 
 /** How a chain ends. */
@@ -149,9 +150,9 @@ export class ChainWalk {
     }
     this.#genesis = block
     this.#key = key
-    const { enrolment } = this.#trust
-    this.#enrolled = enrolment.length > 0 && problemOf(text, signatures, enrolment) === undefined
-    if (enrolment.length > 0 && !this.#enrolled) {
+    const keys = enrolmentKeysFor(block.log, this.#trust)
+    this.#enrolled = keys.length > 0 && problemOf(text, signatures, keys) === undefined
+    if (this.#trust.enrolment.length > 0 && !this.#enrolled) {
       this.#find('chain-unenrolled', 0, 'no enrolment key of the trust file has signed the genesis block')
     }
   }

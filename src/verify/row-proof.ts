@@ -8,7 +8,7 @@ import { fromBase64, toBase64 } from '../chain/hash.js'
 import { inclusionProof, verifyInclusion } from '../chain/merkle.js'
 import { openNote, parseNote } from '../chain/note.js'
 import { VerifierKey } from '../chain/note-key.js'
-import { openGenesis } from './genesis.js'
+import { enrolmentKeysFor, openGenesis } from './genesis.js'
 import type { Trust } from './trust.js'
 
 const FORMAT = 'otel-audit/proof/v1'
@@ -95,7 +95,7 @@ function checkGenesis(note: string | undefined, block: Block, trust: Trust): boo
     throw refuted(`it is of log ${genesis.log}, not of ${trust.origin}`)
   }
   if (trust.enrolment.length === 0) return false
-  openNote(note ?? '', trust.enrolment)
+  openNote(note ?? '', enrolmentKeysFor(genesis.log, trust))
   return true
 }
 
