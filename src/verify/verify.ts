@@ -48,7 +48,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   const { chains, blocks, extent } = await walkChains(source, request, findings)
   if (request.selection.chain === undefined) checkContinuations(chains, findings)
   const anchors = request.anchors.end(chains, request.trust.origin, request.selection.chain, findings)
-  const rows = await walkRows(source, request, extent, findings)
+  const rows = await walkRows(source, request, { chains, blocks, extent }, findings)
   return { findings: findings.counts, chains: [...chains.values()], blocks, rows, anchors }
 }
 
@@ -103,10 +103,13 @@ function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings:
 async function walkRows(
   source: TrailSource,
   { trust, selection, onProgress }: VerifyRequest,
-  extent: IdRange | undefined,
+  { chains, extent }: WalkedChains,
   findings: FindingLog,
 ): Promise<RowCoverage> {
-  const walk = new RowWalk(trust, findings, selection.ids)
+  const doubts = [...chains.values()].flatMap(({ chain, doubts }) =>
+    doubts.isEmpty ? [] : [[chain, doubts] as const],
+  )
+  const walk = new RowWalk(trust, findings, selection.ids, new Map(doubts))
   const blocks = new Stream(source.rowBlocks(selection))
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
@@ -114,7 +117,7 @@ async function walkRows(
     for (const row of batch) {
       // A synchronous look for each row; waiting only where the next batch of blocks is needed.
       while (blocks.isDue(row.auditId)) await blocks.take(row.auditId, walk)
-      walk.add(row)
+      if (!walk.add(row)) throw tooManyOpen()
     }
     done += batch.length
     onProgress?.({ step: 'rows', done })

@@ -38,7 +38,7 @@ test('more blocks that overlap than can be kept are told, and are not taken for 
 test('a block is let go of when its last row has come, or its ids have passed', () => {
   const findings = new FindingLog(() => {})
   const walk = new RowWalk(NO_TRUST, findings, undefined)
-  const add = (auditId: bigint, block: number, index: number): void =>
+  const add = (auditId: bigint, block: number, index: number): boolean =>
     walk.add({ auditId, computed: digest, stored: digest, chain: CHAIN, block, index })
   // Each is complete before the next begins: however many there are, one is open.
   for (let block = 1; block <= MOST_OPEN_BLOCKS + 10; block++) {
