@@ -76,8 +76,8 @@ export class ChainWalk {
     this.#findings = findings
   }
 
-  /** @returns the block, when it is one */
-  add(columns: BlockColumns): { readonly block: Block; readonly hash: Buffer } | undefined {
+  /** @returns the block, when it is one, and the hash of its text */
+  add(columns: BlockColumns): { readonly block: Block | undefined; readonly hash: Buffer } {
     const number = Number(columns.blockNo)
     // Any other is no number of a block: it has no place in the chain, and nothing can be missing before it.
     if (columns.blockNo >= 0n && columns.blockNo < 2n ** 53n) this.#checkNumber(number)
@@ -89,7 +89,7 @@ export class ChainWalk {
     if (block === undefined) {
       this.#doubts.addMalformed(number)
       this.#forget()
-      return undefined
+      return { block, hash }
     }
     if (block.kind === 'genesis') this.#begin(block, text, columns.signatures)
     const isSigned = this.#checkSignature(block, text, columns.signatures)
