@@ -31,7 +31,7 @@ export function addVerifyCommand(program: Command): void {
     .option('--trust <file>', 'what you know by yourself: origin, enrolment keys, what unsigned rows mean')
     .option(
       '--anchors <file>',
-      'blocks as traces or logs have them: OTLP/JSON lines, or signed notes. Of several logs: only with an origin in the trust file',
+      'blocks as traces or logs have them: OTLP/JSON, or signed notes. Of several logs: only with an origin in the trust file',
     )
     .option('--from <id|time>', 'rows from this audit id, or ISO 8601 time, on')
     .option('--to <id|time>', 'rows up to this audit id, or ISO 8601 time')
@@ -63,7 +63,7 @@ Examples:
   $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json
 
 What is found, and what was looked at, goes to standard output; progress to standard error.
-Exit code: 0 nothing found, 1 something found, 2 it could not be checked.`,
+Exit code: 0 nothing found, 1 something found, 2 it could not be checked, or not by all of the anchors.`,
     )
     .action(runVerify)
 }
@@ -74,10 +74,18 @@ async function runVerify(flags: VerifyFlags, command: Command): Promise<void> {
     process.exitCode = await verifyBy(flags, command)
   } catch (error) {
     const { AuditError } = await import('../errors.js')
-    if (!(error instanceof AuditError)) throw error
-    process.stderr.write(`${error.message}\n${error.remedy}\n`)
+    const { CommanderError } = await import('commander')
+    if (error instanceof CommanderError) throw error
+    const isKnown = error instanceof AuditError
+    process.stderr.write(
+      isKnown ? `${error.message}\n${error.remedy}\n` : `otel-audit failed: ${textOf(error)}\n`,
+    )
     process.exitCode = EXIT_NOT_CHECKED
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
@@ -85,13 +93,14 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const trust = await trustFrom(flags.trust)
   if (flags.proof !== undefined && flags.row === undefined) {
     const { checkProofFile } = await import('./proof-file.js')
-    return (await checkProofFile(flags.proof, trust)) ? 0 : EXIT_FINDINGS
+    const format = flags.format === undefined ? 'table' : formatOf(flags, command)
+    return (await checkProofFile(flags.proof, trust, format)) ? 0 : EXIT_FINDINGS
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   const chain = chainOf(flags, command)
   const range = rangeOf(flags, command)
   const format = formatOf(flags, command)
-  const anchors = await anchorsFrom(flags.anchors)
+  const { anchors, lines } = await anchorsFrom(flags.anchors)
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
@@ -120,8 +129,9 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       onProgress: (progress) => output.progress(progress),
     })
     const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
-    output.report({ ...report, findings }, trust)
-    return findings.size === 0 ? 0 : EXIT_FINDINGS
+    output.report({ ...report, findings }, trust, lines)
+    if (findings.size > 0) return EXIT_FINDINGS
+    return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
     await reader.close()
   }
