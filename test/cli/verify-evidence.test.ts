@@ -1,10 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyReport } from './attack.js'
-import { honestTrail, type HonestTrail, ORIGIN } from './honest-trail.js'
+import { honestTrail, type HonestTrail, ORIGIN, unguard } from './honest-trail.js'
 import { otelAudit } from './otel-audit.js'
+import { connect } from '../support/database.js'
+import { outcomeOf } from '../verify/vectors/files.js'
+import type { Json } from '../verify/vectors/tables.js'
 
 // What becomes of evidence that cannot be read: it is said, and the exit code is not 0.
 
@@ -87,5 +90,48 @@ describe('anchors', () => {
 
   test('that are a directory: they cannot be read', async () => {
     expect((await verifyWith(directory)).code).toBe(2)
+  })
+})
+
+describe('docs/integrity.md', () => {
+  const PAGE = readFileSync(join(import.meta.dirname, '../../docs/integrity.md'), 'utf8')
+
+  test('has every field of the report', async () => {
+    const [, section = ''] = PAGE.split('## The report')
+    const [fields = ''] = section.split('\n\n* A chain is')
+    const documented = [...fields.matchAll(/^\| `(\w+)` \|/gm)].map(([, field]) => field)
+    const { report } = await verifyWith(file('notes.txt', notes()))
+    expect(documented.toSorted()).toEqual(Object.keys(report).toSorted())
+    const inner = ['chains', 'rows', 'anchors'].flatMap((field) => Object.keys(report[field] as object))
+    for (const field of inner) expect(fields).toContain(`\`${field}\``)
+    for (const [tail] of [report['openTails'] as object[]]) {
+      for (const field of Object.keys(tail ?? {})) expect(fields).toContain(`\`${field}\``)
+    }
+  })
+
+  test('has the SELECTs that a second verifier needs, and they give what this one reads', async () => {
+    const [blocksSql = '', rowsSql = ''] = [...PAGE.matchAll(/^```sql\n(select.*?)```$/gms)].map(
+      ([, sql]) => sql,
+    )
+    const owner = await connect(honest.database.url)
+    await unguard(owner)
+    const blocks = (await owner.query<Json>(blocksSql)).rows
+    const rows = (await owner.query<Json>(rowsSql)).rows
+    await owner.query(
+      `update noetl.secret_audit set occurred_at = case when audit_id = $1 then timestamptz '-infinity'
+      else timestamptz '0044-03-15 12:00:00.000001 BC' end where audit_id in ($1, $2)`,
+      [rows[0]?.['audit_id'], rows[1]?.['audit_id']],
+    )
+    const odd = (await owner.query<Json>(rowsSql)).rows.slice(0, 2).map((row) => row['occurred_at'])
+    await owner.end()
+    expect(odd[0]).toBe('-Infinity')
+    expect(odd[1]).toMatch(/^-\d{17}$/)
+    const { found, rows: coverage } = await outcomeOf({ rows, blocks }, readFileSync(trust, 'utf8'), notes())
+    expect([found, coverage.proven]).toEqual([[], 57])
+    expect(blocks.map((block) => [block['chain_id'], Number(block['block_no'])])).toEqual(
+      blocks
+        .map((block) => [block['chain_id'], Number(block['block_no'])])
+        .toSorted(([a, m], [b, n]) => (a === b ? Number(m) - Number(n) : String(a) < String(b) ? -1 : 1)),
+    )
   })
 })
