@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import { INT8_MAX } from '../event/int8.js'
+import { isStorable } from '../event/text.js'
 import {
   type Block,
   BLOCK_FORMAT,
@@ -177,11 +178,14 @@ function chainId(line: string, text: string): string {
 function jsonString(line: string, text: string): string {
   try {
     const value: unknown = JSON.parse(text)
-    if (typeof value === 'string') return value
+    const isRight = typeof value === 'string' && isStorable(value, Number.POSITIVE_INFINITY)
+    if (isRight && JSON.stringify(value) === text) return value
   } catch {
     // The message of the parser quotes the text.
   }
-  throw malformed(`${line}: not a JSON string`)
+  throw malformed(
+    `${line}: not a JSON string as it must be written, without control characters and lone surrogates`,
+  )
 }
 
 function malformed(message: string): AuditError {

@@ -1,6 +1,8 @@
 import { rowLeaf } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
+import type { BlockDoubts } from './block-doubts.js'
+import { isUnchanged, judgeRows } from './block-rows.js'
 import type { FindingCode, FindingLog } from './finding.js'
 import type { IdRange, RowBlock, CheckedRow } from './source.js'
 import { mustBeSigned, type Trust } from './trust.js'
@@ -22,22 +24,23 @@ export interface RowCoverage {
 /** A block whose rows are coming by. */
 interface OpenBlock {
   readonly block: RowBlock
+  /** Undefined while nothing has proven the block: then it is not held against single rows. */
+  readonly rows: CheckedRow[] | undefined
   readonly leaves: MerkleFrontier
-  /** Index that comes next. */
-  next: number
-  /** A row that was not retired has come: so those after it were not. */
-  reached: boolean
-  /** Rows that are not there, and may have been retired. */
-  retired: number
-  /** Rows that are missing so far. */
-  missing: number
-  firstMissing: number
-  /** Something more telling than the root was found. */
-  spoilt: boolean
+  /** Every row had the index that came next. */
+  inOrder: boolean
+  /** How many rows have come. */
+  count: number
 }
 
 /** Blocks whose ids overlap at one place. Far more than any honest trail has; each takes about 1 KB. */
 export const MOST_OPEN_BLOCKS = 50_000
+
+/** Rows of open blocks. Far more than any honest trail has at one place. */
+const MOST_HELD_ROWS = 1_000_000
+
+/** Rows more than a block has signed: beyond these it is not looked for the ones that are too many. */
+const MOST_SURPLUS = 1000
 
 /** Sweeping costs as much as looking at every open block: now and then. */
 const SWEEP_EVERY_ROWS = 10_000
@@ -46,15 +49,18 @@ const SWEEP_EVERY_ROWS = 10_000
  * Holds rows against blocks, both in ascending order of ids.
  *
  * The range of ids is part of what a block signs, so a block is open from its smallest id to its largest: only rows in
- * between can be its own. Of an open block no more is kept than the edge of its tree, since indexes ascend with ids.
+ * between can be its own. The rows of an open block are kept until the last has come.
  */
 export class RowWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   readonly #ids: IdRange | undefined
+  readonly #doubts: ReadonlyMap<string, BlockDoubts>
+  readonly #onRow: (row: CheckedRow) => void
   /** By chain and number. */
   readonly #open = new Map<string, Map<number, OpenBlock>>()
   #openCount = 0
+  #heldCount = 0
   #sinceSweep = 0
   #proven = 0
   #unsigned = 0
@@ -62,11 +68,23 @@ export class RowWalk {
   #retired = 0
   #kept = 0
 
-  /** @param ids rows that were asked for; others come along only because they share a block with one */
-  constructor(trust: Trust, findings: FindingLog, ids: IdRange | undefined) {
+  /**
+   * @param ids rows that were asked for; others come along only because they share a block with one
+   * @param doubts by chain: blocks that nothing has proven
+   * @param onRow told of each row that is in an open block
+   */
+  constructor(
+    trust: Trust,
+    findings: FindingLog,
+    ids: IdRange | undefined,
+    doubts: ReadonlyMap<string, BlockDoubts> = new Map(),
+    onRow: (row: CheckedRow) => void = () => {},
+  ) {
     this.#trust = trust
     this.#findings = findings
     this.#ids = ids
+    this.#doubts = doubts
+    this.#onRow = onRow
   }
 
   get coverage(): RowCoverage {
@@ -84,8 +102,10 @@ export class RowWalk {
    * @returns false when too many blocks are open at once
    */
   admit(block: RowBlock, auditId: bigint): boolean {
-    const state = { next: 0, reached: false, retired: 0, missing: 0, firstMissing: 0, spoilt: false }
-    const opened: OpenBlock = { block, leaves: new MerkleFrontier(), ...state }
+    const doubts = this.#doubts.get(block.chain)
+    if (doubts?.isMalformed(block.block) === true) return true
+    const rows = doubts === undefined || doubts.isProven(block.block) ? [] : undefined
+    const opened: OpenBlock = { block, rows, leaves: new MerkleFrontier(), inOrder: true, count: 0 }
     // None of its rows is there: of a month that was retired it is so for every block.
     if (block.maxId < auditId) {
       this.#settle(opened)
@@ -98,28 +118,20 @@ export class RowWalk {
     return this.#openCount <= MOST_OPEN_BLOCKS
   }
 
-  add(row: CheckedRow): void {
+  /** @returns false when too many rows are in open blocks */
+  add(row: CheckedRow): boolean {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
-    const { auditId, chain, block, index, stored, computed } = row
+    const { auditId, chain, block, index } = row
     if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
-    if (chain === null && block === null && index === null) return this.#addUnsigned(row)
-    if (chain === null || block === null || index === null || index < 0) {
-      if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it gives only a part of its place')
-      return
-    }
-    const open = this.#open.get(chain)?.get(block)
-    if (open === undefined || auditId < open.block.minId || auditId > open.block.maxId) {
-      if (this.#isAskedFor(auditId)) {
-        this.#find('row-without-block', row, `there is no block ${block} that reaches to this id`)
+    if (chain !== null && block !== null && index !== null && index >= 0) {
+      const open = this.#open.get(chain)?.get(block)
+      if (open !== undefined && auditId >= open.block.minId && auditId <= open.block.maxId) {
+        this.#hold(row, open, index)
+        return this.#heldCount <= MOST_HELD_ROWS
       }
-      return
     }
-    if (stored === null || !sameBytes(stored, computed)) {
-      open.spoilt = true
-      this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
-    }
-    this.#place(row, open, index)
-    if (open.next >= open.block.rowCount && auditId >= open.block.maxId) this.#close(open)
+    if (this.#isAskedFor(auditId)) this.#addWithoutBlock(row)
+    return true
   }
 
   /** No more rows come. */
@@ -127,33 +139,44 @@ export class RowWalk {
     for (const blocks of this.#open.values()) for (const open of blocks.values()) this.#close(open)
   }
 
-  #addUnsigned(row: CheckedRow): void {
-    const { auditId, stored, computed } = row
-    if (!this.#isAskedFor(auditId)) return
-    this.#unsigned++
-    if (stored !== null && !sameBytes(stored, computed)) {
-      this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
+  #addWithoutBlock(row: CheckedRow): void {
+    const { auditId, chain, block, index, stored } = row
+    const isUnsigned = chain === null && block === null && index === null
+    if (isUnsigned) this.#unsigned++
+    if (!(isUnsigned && stored === null)) this.#checkDigest(row)
+    if (isUnsigned) {
+      if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')
+    } else if (chain === null || block === null || index === null || index < 0) {
+      this.#find('row-misplaced', row, 'it says only half of where it is')
+    } else if (!this.#isDoubtful(chain, block)) {
+      this.#find('row-without-block', row, `there is no block ${block} that reaches to this id`)
     }
-    if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')
   }
 
-  #place(row: CheckedRow, open: OpenBlock, index: number): void {
-    if (index < open.next || index >= open.block.rowCount) {
-      open.spoilt = true
-      const what = index < open.next ? 'was taken, or passed, before' : 'is beyond the rows of the block'
-      this.#find('row-misplaced', row, `its index ${index} ${what}`)
-      return
-    }
-    if (index > open.next && this.#mayLack(open)) open.retired += index - open.next
-    else miss(open, index)
-    if (row.auditId >= this.#trust.rowsFrom) open.reached = true
-    open.leaves.add(rowLeaf(open.block.chain, open.block.block, index, row.computed))
-    open.next = index + 1
+  /** Such a block is a finding, and what it says of its ids is not held against rows. */
+  #isDoubtful(chain: string, block: number): boolean {
+    const doubts = this.#doubts.get(chain)
+    return doubts !== undefined && doubts.isThere(block) && !doubts.isProven(block)
   }
 
-  /** Whether rows that are missing before the one that comes may have been retired: ids ascend with indexes. */
-  #mayLack({ block, reached }: OpenBlock): boolean {
-    return !reached && block.minId < this.#trust.rowsFrom
+  #checkDigest(row: CheckedRow): void {
+    if (isUnchanged(row)) return
+    this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
+  }
+
+  #hold(row: CheckedRow, open: OpenBlock, index: number): void {
+    this.#checkDigest(row)
+    this.#onRow(row)
+    const { block, rows, leaves } = open
+    if (rows === undefined) {
+      if (index !== open.count) open.inOrder = false
+      leaves.add(rowLeaf(block.chain, block.block, open.count, row.computed))
+    } else if (open.count < block.rowCount + MOST_SURPLUS) {
+      rows.push(row)
+      this.#heldCount++
+    }
+    open.count++
+    if (open.count >= block.rowCount && row.auditId >= block.maxId) this.#close(open)
   }
 
   #close(open: OpenBlock): void {
@@ -164,28 +187,35 @@ export class RowWalk {
 
   /** No more rows of it come. */
   #settle(open: OpenBlock): void {
-    const { chain, block, rowCount, root, maxId } = open.block
-    if (open.next < rowCount && this.#mayLack(open)) {
-      // The last row has the block's largest id, so it is known whether that one was retired.
-      const end = maxId < this.#trust.rowsFrom ? rowCount : rowCount - 1
-      open.retired += end - open.next
-      open.next = end
+    const { block, rows, count } = open
+    if (rows === undefined) return this.#settleDoubtful(open)
+    this.#heldCount -= rows.length
+    if (rows.length < count) {
+      this.#findBlock(block, 'block-root', `${count} rows name it, and it has ${block.rowCount}`)
+      return
     }
-    miss(open, rowCount)
-    this.#retired += open.retired
-    const { missing, firstMissing, retired } = open
+    const judgement = judgeRows(block, rows, this.#trust.rowsFrom)
+    const { proven, partly, retired, missing, firstMissing, misplaced, differs } = judgement
+    this.#proven += proven
+    this.#partly += partly
+    this.#retired += retired
+    for (const { row, why } of misplaced) this.#find('row-misplaced', row, why)
     if (missing > 0) {
-      const many = `${retired > 0 ? 'at least ' : ''}${missing} of its ${rowCount} rows`
+      const many = `${retired > 0 ? 'at least ' : ''}${missing} of its ${block.rowCount} rows`
       const what = `${many} ${missing === 1 ? 'is' : 'are'} missing, from index ${firstMissing} on`
-      this.#findings.add('row-missing', what, { chain, block })
-    } else if (retired > 0) {
-      this.#partly += open.leaves.size
-    } else if (!sameBytes(open.leaves.root, root)) {
-      if (!open.spoilt)
-        this.#findings.add('block-root', 'its rows are not those that were signed', { chain, block })
-    } else {
-      this.#proven += open.leaves.size
+      this.#findBlock(block, 'row-missing', what)
     }
+    if (differs === 'root') this.#findBlock(block, 'block-root', 'its rows are not those that were signed')
+    if (differs === 'ids') {
+      this.#findBlock(block, 'block-root', 'its smallest and largest ids are not those of its rows')
+    }
+  }
+
+  /** Nobody has signed what it says: so much for the block, and nothing for its rows. */
+  #settleDoubtful({ block, count, inOrder, leaves }: OpenBlock): void {
+    const fits = inOrder && count === block.rowCount && sameBytes(leaves.root, block.root)
+    const mayLack = count < block.rowCount && block.minId < this.#trust.rowsFrom
+    if (!fits && !mayLack) this.#findBlock(block, 'block-root', 'nor are its rows what it says')
   }
 
   /** Closes what has been passed. */
@@ -201,14 +231,11 @@ export class RowWalk {
     return this.#ids === undefined || (auditId >= this.#ids.first && auditId <= this.#ids.last)
   }
 
+  #findBlock({ chain, block }: RowBlock, code: FindingCode, detail: string): void {
+    this.#findings.add(code, detail, { chain, block })
+  }
+
   #find(code: FindingCode, { auditId, chain, block }: CheckedRow, detail: string): void {
     this.#findings.add(code, detail, { auditId, chain: chain ?? undefined, block: block ?? undefined })
   }
-}
-
-/** The rows before this index should have come. */
-function miss(open: OpenBlock, index: number): void {
-  if (index <= open.next) return
-  if (open.missing === 0) open.firstMissing = open.next
-  open.missing += index - open.next
 }

@@ -32,6 +32,8 @@ export interface RowBlock {
 /** A row as it is held against its block. */
 export interface CheckedRow {
   readonly auditId: bigint
+  /** The id that it had first, which another event had taken. */
+  readonly originalAuditId: bigint | null
   /** SHA-256 of the event that the columns make. */
   readonly computed: Uint8Array
   /** What the column `event_digest` says. */

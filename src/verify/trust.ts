@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
+import { isEnrolmentKeyName } from '../chain/chain-key.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
 
 /** What rows without a block mean: each is a finding, those from an id on are, or none is. */
@@ -61,7 +62,7 @@ export function parseTrust(text: string): Trust {
         break
       case 'enrolment':
         if (second !== '') throw bad('enrolment takes one verifier key')
-        enrolment.push(verifierKey(first, bad))
+        enrolment.push(enrolmentKey(first, bad))
         break
       case 'unsigned':
         once(found.unsigned)
@@ -101,6 +102,12 @@ function unsignedPolicy(word: string, id: string, bad: Bad): UnsignedPolicy {
 function auditId(text: string, bad: Bad): bigint {
   if (!/^\d{1,19}$/.test(text)) throw bad(`"${text}" is not an audit id`)
   return BigInt(text)
+}
+
+function enrolmentKey(text: string, bad: Bad): VerifierKey {
+  const key = verifierKey(text, bad)
+  if (!isEnrolmentKeyName(key.name)) throw bad('enrolment takes a key that is called <log>/enrolment')
+  return key
 }
 
 function verifierKey(text: string, bad: Bad): VerifierKey {

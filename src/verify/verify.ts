@@ -1,5 +1,5 @@
 import { AuditError } from '../errors.js'
-import type { AnchorCoverage, Anchors } from './anchors.js'
+import type { AnchorCoverage, Anchors, UnreadAnchors } from './anchors.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
 import { type RowCoverage, MOST_OPEN_BLOCKS, RowWalk } from './row-walk.js'
@@ -28,6 +28,8 @@ export interface VerifyReport {
   readonly blocks: number
   readonly rows: RowCoverage
   readonly anchors: AnchorCoverage
+  /** Anchors that were given and could not be read: nothing was checked by them. */
+  readonly unread: UnreadAnchors
 }
 
 /**
@@ -47,9 +49,17 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   const findings = new FindingLog(request.onFinding)
   const { chains, blocks, extent } = await walkChains(source, request, findings)
   if (request.selection.chain === undefined) checkContinuations(chains, findings)
-  const anchors = request.anchors.end(chains, request.trust.origin, request.selection.chain, findings)
-  const rows = await walkRows(source, request, extent, findings)
-  return { findings: findings.counts, chains: [...chains.values()], blocks, rows, anchors }
+  const { anchors, trust, selection } = request
+  anchors.endBlocks(chains, trust.origin, selection.chain, findings)
+  const rows = await walkRows(source, request, { chains, blocks, extent }, findings)
+  return {
+    findings: findings.counts,
+    chains: [...chains.values()],
+    blocks,
+    rows,
+    anchors: anchors.coverage,
+    unread: anchors.unread(trust.origin),
+  }
 }
 
 interface WalkedChains {
@@ -75,9 +85,10 @@ async function walkChains(
         current = { chain: columns.chainId, walk: new ChainWalk(columns.chainId, trust, findings) }
       }
       const walked = current.walk.add(columns)
-      if (walked === undefined) continue
-      const { number, ids } = walked.block
-      anchors.check(columns.chainId, number, walked.hash, findings)
+      const { block, hash } = walked
+      const [chain, number] = [columns.chainId, Number(columns.blockNo)]
+      anchors.check({ chain, number, rows: block?.rows }, hash, findings)
+      const ids = block?.ids
       if (ids !== undefined && overlaps(ids, selection.ids)) extent = around(extent, ids)
     }
     blocks += batch.length
@@ -102,11 +113,16 @@ function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings:
 
 async function walkRows(
   source: TrailSource,
-  { trust, selection, onProgress }: VerifyRequest,
-  extent: IdRange | undefined,
+  { trust, selection, anchors, onProgress }: VerifyRequest,
+  { chains, extent }: WalkedChains,
   findings: FindingLog,
 ): Promise<RowCoverage> {
-  const walk = new RowWalk(trust, findings, selection.ids)
+  const doubts = [...chains.values()].flatMap(({ chain, doubts }) =>
+    doubts.isEmpty ? [] : [[chain, doubts] as const],
+  )
+  const walk = new RowWalk(trust, findings, selection.ids, new Map(doubts), (row) =>
+    anchors.checkRow(row, findings),
+  )
   const blocks = new Stream(source.rowBlocks(selection))
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
@@ -114,7 +130,7 @@ async function walkRows(
     for (const row of batch) {
       // A synchronous look for each row; waiting only where the next batch of blocks is needed.
       while (blocks.isDue(row.auditId)) await blocks.take(row.auditId, walk)
-      walk.add(row)
+      if (!walk.add(row)) throw tooManyOpen()
     }
     done += batch.length
     onProgress?.({ step: 'rows', done })

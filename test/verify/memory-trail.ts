@@ -61,6 +61,7 @@ export class MemoryTrail {
       found.map(({ event, digest, ...place }) => ({
         ...place,
         auditId: event.auditId,
+        originalAuditId: event.originalAuditId,
         computed: eventDigest(event),
         stored: digest,
       })),

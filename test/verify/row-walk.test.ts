@@ -26,7 +26,15 @@ async function* just<T>(...batches: readonly (readonly T[])[]): AsyncGenerator<r
 
 test('more blocks that overlap than can be kept are told, and are not taken for verified', async () => {
   const blocks = Array.from({ length: MOST_OPEN_BLOCKS + 1 }, (_, i) => aBlock(i + 1, 1n, 9n, 1))
-  const row = { auditId: 5n, computed: digest, stored: digest, chain: CHAIN, block: 1, index: 0 }
+  const row = {
+    auditId: 5n,
+    originalAuditId: null,
+    computed: digest,
+    stored: digest,
+    chain: CHAIN,
+    block: 1,
+    index: 0,
+  }
   const source: TrailSource = { blocks: () => just(), rowBlocks: () => just(blocks), rows: () => just([row]) }
   const request = { trust: NO_TRUST, selection: { chain: undefined, ids: undefined }, anchors: new Anchors() }
   await expect(verify(source, { ...request, onFinding: () => {} })).rejects.toMatchObject({
@@ -38,8 +46,8 @@ test('more blocks that overlap than can be kept are told, and are not taken for 
 test('a block is let go of when its last row has come, or its ids have passed', () => {
   const findings = new FindingLog(() => {})
   const walk = new RowWalk(NO_TRUST, findings, undefined)
-  const add = (auditId: bigint, block: number, index: number): void =>
-    walk.add({ auditId, computed: digest, stored: digest, chain: CHAIN, block, index })
+  const add = (auditId: bigint, block: number, index: number): boolean =>
+    walk.add({ auditId, originalAuditId: null, computed: digest, stored: digest, chain: CHAIN, block, index })
   // Each is complete before the next begins: however many there are, one is open.
   for (let block = 1; block <= MOST_OPEN_BLOCKS + 10; block++) {
     const id = BigInt(block) * 10n
@@ -64,7 +72,15 @@ test('however many blocks have lost all their rows, each is found', async () => 
     const id = BigInt(i + 1) * 10n
     return aBlock(i + 1, id, id + 1n, 2)
   })
-  const last = { auditId: 10_000_000n, computed: digest, stored: null, chain: null, block: null, index: null }
+  const last = {
+    auditId: 10_000_000n,
+    originalAuditId: null,
+    computed: digest,
+    stored: null,
+    chain: null,
+    block: null,
+    index: null,
+  }
   for (const rows of [[], [last]]) {
     const source: TrailSource = {
       blocks: () => just(),

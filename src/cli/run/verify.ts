@@ -45,14 +45,15 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const trust = await trustFrom(flags.trust)
   if (flags.proof !== undefined && flags.row === undefined) {
-    return (await checkProofFile(flags.proof, trust)) ? 0 : EXIT_FINDINGS
+    const format = flags.format === undefined ? 'table' : formatOf(flags, command)
+    return (await checkProofFile(flags.proof, trust, format)) ? 0 : EXIT_FINDINGS
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   if (flags.row !== undefined && !AUDIT_ID.test(flags.row)) command.error('--row takes an audit id')
   const chain = chainOf(flags, command)
   const range = rangeOf(flags, command)
   const format = formatOf(flags, command)
-  const anchors = await anchorsFrom(flags.anchors)
+  const { anchors, lines } = await anchorsFrom(flags.anchors)
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
@@ -76,8 +77,9 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       onProgress: (progress) => output.progress(progress),
     })
     const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
-    output.report({ ...report, findings }, trust)
-    return findings.size === 0 ? 0 : EXIT_FINDINGS
+    output.report({ ...report, findings }, trust, lines)
+    if (findings.size > 0) return EXIT_FINDINGS
+    return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
     await reader.close()
   }

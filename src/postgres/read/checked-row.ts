@@ -6,6 +6,7 @@ import { sha256 } from '../../event/sha256.js'
 /** Columns of `trail-rows.sql` that are hashed: the tag of each is its place, from 1. */
 const HASHED = FIELDS.length
 const OCCURRED_AT = 1
+const ORIGINAL_AUDIT_ID = 20
 /** 2000-01-01T00:00:00Z, the zero of Postgres, in µs since the Unix epoch. */
 const POSTGRES_EPOCH_US = 946_684_800_000_000
 const EPOCH_HIGH = Math.floor(POSTGRES_EPOCH_US / 2 ** 32)
@@ -25,6 +26,7 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
   let at = from
   let end = EVENT_DOMAIN.length
   const auditId = bytes.readBigInt64BE(at + 4)
+  let originalAuditId: bigint | null = null
   for (let column = 0; column < HASHED; column++) {
     const length = bytes.readInt32BE(at)
     const next = at + 4 + Math.max(0, length)
@@ -33,6 +35,7 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
       scratch[end] = column + 1
       copyField(bytes, at, next, end + 1)
       if (column === OCCURRED_AT) fromUnixEpoch(end + 5)
+      if (column === ORIGINAL_AUDIT_ID) originalAuditId = bytes.readBigInt64BE(at + 4)
       end += 1 + next - at
     }
     at = next
@@ -44,6 +47,7 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
   const index = fieldAt(bytes, block.end)
   return {
     auditId,
+    originalAuditId,
     computed,
     stored: storedDigest(bytes, digest, computed),
     chain: chain.isNull ? null : chainAt(bytes, chain),
