@@ -184,7 +184,7 @@ function inTheirPlaces(places: readonly PlacedRow[]): readonly PlacedRow[] {
   // For each place, the index that the next kept one has.
   const limits: number[] = []
   let limit = Number.POSITIVE_INFINITY
-  for (const [i, place] of [...places.entries()].reverse()) {
+  for (const [i, place] of [...places.entries()].toReversed()) {
     limits[i] = limit
     if (isKept.has(place)) limit = place.index
   }
@@ -218,7 +218,7 @@ function longestAscending(places: readonly PlacedRow[]): readonly PlacedRow[] {
   }
   const longest: PlacedRow[] = []
   for (let link = ends.at(-1); link !== undefined; link = link.before) longest.push(link.place)
-  return longest.reverse()
+  return longest.toReversed()
 }
 
 /**
