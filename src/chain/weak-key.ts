@@ -19,7 +19,7 @@ const SMALL_ORDER: ReadonlySet<bigint> = new Set([
  * @param publicKey 32 bytes
  */
 export function isWeakKey(publicKey: Uint8Array): boolean {
-  const bytes = BigInt(`0x${Buffer.from(publicKey).reverse().toString('hex')}`)
+  const bytes = BigInt(`0x${Buffer.from(publicKey.toReversed()).toString('hex')}`)
   const y = bytes % SIGN
   return y >= PRIME || SMALL_ORDER.has(y)
 }

@@ -104,7 +104,7 @@ function pairs(attributes: unknown): readonly (readonly [string, unknown])[] {
   if (!Array.isArray(attributes)) return Object.entries(attributes)
   return attributes.flatMap((item: unknown) => {
     if (typeof item !== 'object' || item === null) return []
-    const { key = undefined, Key = key, value = undefined, Value = value } = item as Entry
+    const { key, Key = key, value, Value = value } = item as Entry
     return typeof Key === 'string' ? [[Key, Value] as const] : []
   })
 }

@@ -1,13 +1,15 @@
 /** Which blocks of a chain nothing has proven: rows are not accused because of what one of them says. */
 export class BlockDoubts {
-  readonly #malformed = new Set<number>()
+  readonly #unusable = new Set<number>()
   readonly #unproven = new Set<number>()
   /** From this number on no block is proven, up to the last that is there. */
   #from = Number.POSITIVE_INFINITY
   #last = -1
+  /** First and last of each gap, ascending. */
+  readonly #gaps: (readonly [first: number, last: number])[] = []
 
   get isEmpty(): boolean {
-    return this.#malformed.size === 0 && this.#unproven.size === 0 && this.#from === Number.POSITIVE_INFINITY
+    return this.#unusable.size === 0 && this.#unproven.size === 0 && this.#from === Number.POSITIVE_INFINITY
   }
 
   /** The number of the last block that is there. */
@@ -15,8 +17,13 @@ export class BlockDoubts {
     this.#last = last
   }
 
-  addMalformed(block: number): void {
-    this.#malformed.add(block)
+  /** Blocks from the first to the last are missing. Gaps come in ascending order. */
+  addGap(first: number, last: number): void {
+    this.#gaps.push([first, last])
+  }
+
+  addUnusable(block: number): void {
+    this.#unusable.add(block)
   }
 
   addUnproven(block: number): void {
@@ -28,20 +35,30 @@ export class BlockDoubts {
     this.#from = Math.min(this.#from, block)
   }
 
-  /** Its columns make no block, so it has neither rows nor a range of ids. */
-  isMalformed(block: number): boolean {
-    return this.#malformed.has(block)
+  /** Its columns make no block, or its number is there more than once: rows are held against none of it. */
+  isUnusable(block: number): boolean {
+    return this.#unusable.has(block)
   }
 
-  /** Some of these may be missing: that is another finding. */
+  /** Of an unproven block: whether it is there at all. */
   isThere(block: number): boolean {
-    return (
-      this.#malformed.has(block) || this.#unproven.has(block) || (block >= this.#from && block <= this.#last)
-    )
+    if (this.#unusable.has(block) || this.#unproven.has(block)) return true
+    return block >= this.#from && block <= this.#last && !this.#isInGap(block)
+  }
+
+  #isInGap(block: number): boolean {
+    let [low, high] = [0, this.#gaps.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#gaps[middle]?.[1] ?? 0) < block) low = middle + 1
+      else high = middle
+    }
+    const gap = this.#gaps[low]
+    return gap !== undefined && gap[0] <= block
   }
 
   /** Signed by the key that was current, or named by the block after it, which is. */
   isProven(block: number): boolean {
-    return block < this.#from && !this.#unproven.has(block) && !this.#malformed.has(block)
+    return block < this.#from && !this.#unproven.has(block) && !this.#unusable.has(block)
   }
 }

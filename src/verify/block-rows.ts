@@ -152,7 +152,7 @@ function placesOf({ rowCount }: RowBlock, rows: readonly CheckedRow[]): Places {
     row,
     why: `its index ${index} is beyond the rows of the block`,
   }))
-  const ascending = longestAscending(within)
+  const ascending = inTheirPlaces(within)
   const inOrder = new Set(ascending)
   const indexes = within.map(({ index }) => index).toSorted((a, b) => a - b)
   const areDistinct = new Set(indexes).size === indexes.length
@@ -177,7 +177,29 @@ function outOfOrder(index: number): string {
   return `its index ${index} does not follow from its id`
 }
 
-/** As many as possible whose indexes ascend with the ids. Each remembers the one before it. */
+/** A longest run of rows whose digest is right, and of the others those that fit in: they are accused already. */
+function inTheirPlaces(places: readonly PlacedRow[]): readonly PlacedRow[] {
+  const kept = longestAscending(places.filter(({ row }) => isUnchanged(row)))
+  const isKept = new Set(kept)
+  // For each place, the index that the next kept one has.
+  const limits: number[] = []
+  let limit = Number.POSITIVE_INFINITY
+  for (const [i, place] of [...places.entries()].toReversed()) {
+    limits[i] = limit
+    if (isKept.has(place)) limit = place.index
+  }
+  let last = -1
+  return places.filter((place, i) => {
+    const fits = isKept.has(place) || (place.index > last && place.index < (limits[i] ?? 0))
+    if (fits) last = place.index
+    return fits
+  })
+}
+
+/**
+ * As many as possible whose indexes ascend with the ids. Of several such runs the one that is built from its end, each time
+ * with the smallest index that ends a run of the length, and of rows with the same index the last.
+ */
 function longestAscending(places: readonly PlacedRow[]): readonly PlacedRow[] {
   interface Link {
     readonly place: PlacedRow
@@ -196,7 +218,7 @@ function longestAscending(places: readonly PlacedRow[]): readonly PlacedRow[] {
   }
   const longest: PlacedRow[] = []
   for (let link = ends.at(-1); link !== undefined; link = link.before) longest.push(link.place)
-  return longest.reverse()
+  return longest.toReversed()
 }
 
 /**

@@ -87,7 +87,7 @@ export class ChainWalk {
     this.#blocks++
     if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
     if (block === undefined) {
-      this.#doubts.addMalformed(number)
+      this.#doubts.addUnusable(number)
       this.#forget()
       return { block, hash }
     }
@@ -133,11 +133,13 @@ export class ChainWalk {
       const range =
         number - 1 === expected ? `block ${expected} is` : `blocks ${expected} to ${number - 1} are`
       this.#find('block-missing', expected, `${range} missing`)
+      this.#doubts.addGap(expected, number - 1)
       this.#forget()
       // A rotation may be among them.
       this.#keyIsLost = true
     } else if (number < expected) {
       this.#find('block-repeated', number, `block ${number} is there more than once`)
+      this.#doubts.addUnusable(number)
       this.#forget()
     }
     this.#lastNumber = Math.max(this.#lastNumber, number)

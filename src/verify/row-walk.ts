@@ -103,7 +103,7 @@ export class RowWalk {
    */
   admit(block: RowBlock, auditId: bigint): boolean {
     const doubts = this.#doubts.get(block.chain)
-    if (doubts?.isMalformed(block.block) === true) return true
+    if (doubts?.isUnusable(block.block) === true) return true
     const rows = doubts === undefined || doubts.isProven(block.block) ? [] : undefined
     const opened: OpenBlock = { block, rows, leaves: new MerkleFrontier(), inOrder: true, count: 0 }
     // None of its rows is there: of a month that was retired it is so for every block.

@@ -101,7 +101,7 @@ describe('docs/integrity.md', () => {
     const [fields = ''] = section.split('\n\n* A chain is')
     const documented = [...fields.matchAll(/^\| `(\w+)` \|/gm)].map(([, field]) => field)
     const { report } = await verifyWith(file('notes.txt', notes()))
-    expect(documented.toSorted()).toEqual(Object.keys(report).toSorted())
+    expect(new Set(documented)).toEqual(new Set(Object.keys(report)))
     const inner = ['chains', 'rows', 'anchors'].flatMap((field) => Object.keys(report[field] as object))
     for (const field of inner) expect(fields).toContain(`\`${field}\``)
     for (const [tail] of [report['openTails'] as object[]]) {

@@ -170,6 +170,20 @@ describe('a row planted', () => {
     expect(found.filter((text) => /misplaced \d/.test(text))).toEqual([])
   })
 
+  test('with a wrong digest, in the place of a row that was deleted: it is accused, and not its neighbours', async () => {
+    for (const [offset, index] of [
+      [1n, 7],
+      [75n, 0],
+    ] as const) {
+      const whole = trail.rows
+      const forged = planted(idOf(0) + offset, index, false)
+      const gone = row(index)
+      trail.rows = [...trail.rows.filter((candidate) => candidate !== gone), forged]
+      expect(await accusations()).toEqual(['row-changed +', 'row-misplaced +'])
+      trail.rows = whole
+    }
+  })
+
   test('far more often than the block has rows: the block is named, and no row', async () => {
     for (let i = 0; i < 1500; i++) trail.insert(planted(idOf(4) + 1n, 4))
     expect(await accusations()).toEqual(['block-root'])
@@ -238,6 +252,25 @@ describe('one cell of a block tampered with', () => {
       expect((await accusations()).filter((text) => text.startsWith('row-'))).toEqual([])
     },
   )
+})
+
+test('a number that is there twice: no row is held against either block', async () => {
+  for (const other of [{}, { root: Buffer.alloc(32) }, { minId: 1n, maxId: 2n }, { rowCount: 2 }]) {
+    trail.table.push({ ...block(), ...other })
+    const found = await accusations()
+    expect(found).toContain('block-repeated')
+    expect(found.filter((text) => text.startsWith('row-') || text === 'block-root')).toEqual([])
+    expect((await verified(trail)).rows.proven).toBe(5)
+    trail.table.pop()
+  }
+})
+
+test('a block that is missing is missing, also where genesis is', async () => {
+  trail.dropBlock(chain(), BLOCK)
+  trail.dropBlock(chain(), 0)
+  const found = await accusations()
+  expect(found.filter((text) => text === 'block-missing')).toHaveLength(2)
+  expect(found.filter((text) => text.startsWith('row-without-block'))).toHaveLength(ROWS)
 })
 
 describe('a row changed', () => {

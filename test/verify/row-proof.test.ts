@@ -158,7 +158,7 @@ describe('refuted', () => {
       checkRowProof(JSON.stringify({ ...proofOf(2), ...parts }), NO_TRUST)
       return 'proven'
     } catch (error) {
-      return String((error as Error).message)
+      return (error as Error).message
     }
   }
 

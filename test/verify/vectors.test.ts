@@ -19,7 +19,7 @@ const inDirectory = (path: string): string[] => readdirSync(join(ROOT, path))
 test('the published files are those that are made here', async () => {
   const files = await vectorFiles()
   if (process.env['UPDATE_VECTORS'] === '1') {
-    for (const name of ['honest', 'cases', 'anchors', 'proofs'])
+    for (const name of ['honest', 'cases', 'anchors', 'proofs', 'mixed.ndjson'])
       rmSync(join(ROOT, name), { recursive: true, force: true })
     for (const [path, text] of files) {
       mkdirSync(dirname(join(ROOT, path)), { recursive: true })
@@ -82,6 +82,26 @@ describe('cases', () => {
         .toSorted(),
     )
   })
+})
+
+test('what was done at random comes to what is published', async () => {
+  const lines = read('mixed.ndjson').split('\n').filter(Boolean)
+  expect(lines.length).toBeGreaterThan(100)
+  for (const line of lines) {
+    const { patch, trust, expected } = JSON.parse(line) as {
+      patch: Patch[]
+      trust: string
+      expected: { exit: number; rows: object; found: { code: string; auditId?: string }[] }
+    }
+    const { found, exit, rows } = await outcomeOf(patched(published(), patch), trust)
+    const said = found
+      .map(({ code, auditId }) => `${code} ${auditId ?? ''}`)
+      .toSorted((a, b) => (a < b ? -1 : 1))
+    const wanted = expected.found
+      .map(({ code, auditId }) => `${code} ${auditId ?? ''}`)
+      .toSorted((a, b) => (a < b ? -1 : 1))
+    expect({ exit, rows, said }).toEqual({ exit: expected.exit, rows: expected.rows, said: wanted })
+  }
 })
 
 describe('anchors', () => {

@@ -7,7 +7,6 @@ import {
   BEFORE,
   HONEST,
   LOG,
-  NEXT,
   OPERATORS,
   OTHER,
   OTHER_OPERATOR,
@@ -102,6 +101,13 @@ const rowsBelow = (limit: bigint): readonly Patch[] =>
   HONEST.rows.flatMap((line) =>
     BigInt(line['audit_id'] ?? 0) < limit ? [dropRows({ audit_id: line['audit_id'] ?? '' })] : [],
   )
+
+const retiredTo = (index: number, where: string): Case => ({
+  what: `Rows are retired up to an id ${where}, and the trust file says so.`,
+  patch: rowsBelow(idOf(BIG, index)),
+  trust: [...TRUST, `rows-from ${idOf(BIG, index)}`],
+  codes: {},
+})
 
 export const CASES: Readonly<Record<string, Case>> = {
   'row-changed': {
@@ -433,22 +439,10 @@ export const CASES: Readonly<Record<string, Case>> = {
     patch: [row({ audit_id: String(BEFORE[1]?.event.auditId) }, { outcome: 'denied' })],
     codes: { 'row-changed': 1 },
   },
-  ...Object.fromEntries(
-    [
-      ['first', 0, 'at the first row of a block', {}],
-      ['second', 1, 'at its second row', {}],
-      ['middle', 100, 'in its middle', {}],
-      ['last', 194, 'at its last row', {}],
-    ].map(([name, index, where]) => [
-      `retired-to-${String(name)}`,
-      {
-        what: `Rows are retired up to an id ${String(where)}, and the trust file says so.`,
-        patch: rowsBelow(idOf(BIG, Number(index))),
-        trust: [...TRUST, `rows-from ${idOf(BIG, Number(index))}`],
-        codes: {},
-      } satisfies Case,
-    ]),
-  ),
+  'retired-to-first': retiredTo(0, 'at the first row of a block'),
+  'retired-to-second': retiredTo(1, 'at its second row'),
+  'retired-to-middle': retiredTo(100, 'in its middle'),
+  'retired-to-last': retiredTo(194, 'at its last row'),
   'retired-unsaid': {
     what: 'Rows are retired, and the trust file does not say so.',
     patch: rowsBelow(idOf(BIG, 100)),
@@ -469,4 +463,3 @@ export const CASES: Readonly<Record<string, Case>> = {
 }
 
 export const tablesOf = ({ patch }: Case): ReturnType<typeof patched> => patched(HONEST, patch)
-export const NEWEST = NEXT

@@ -6,7 +6,8 @@ import { ANCHOR_CASES, ANCHORS, NOTES } from './anchors.js'
 import { CASES, tablesOf, TRUST } from './cases.js'
 import { HONEST, OPERATORS, OTHER_OPERATOR, UNICODE_CHAIN, NEXT, WALLET, WITNESS } from './honest.js'
 import { PROOFS } from './proofs.js'
-import { type Json, type Tables, trailOf } from './tables.js'
+import { mixed } from './mixed.js'
+import { type Json, NothingToPatch, type Patch, patched, type Tables, trailOf } from './tables.js'
 
 const lines = (values: readonly (Json | object)[]): string =>
   values.map((value) => `${JSON.stringify(value)}\n`).join('')
@@ -38,6 +39,29 @@ function expectedOf({ found, findings, exit, rows, anchors }: Verified & { exit:
   }
 }
 
+const MIXED = 150
+
+async function mixedCases(): Promise<object[]> {
+  const made: object[] = []
+  for (let seed = 1; made.length < MIXED; seed++) {
+    const { patch, trust } = mixed(seed)
+    const tables = patchedIfAny(patch)
+    if (tables !== undefined) {
+      made.push({ patch, trust, expected: expectedOf(await outcomeOf(tables, trust)) })
+    }
+  }
+  return made
+}
+
+function patchedIfAny(patch: readonly Patch[]): Tables | undefined {
+  try {
+    return patched(HONEST, patch)
+  } catch (error) {
+    if (error instanceof NothingToPatch) return undefined
+    throw error
+  }
+}
+
 /** Every file of docs/vectors but its README, by its path there. */
 export async function vectorFiles(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>()
@@ -63,6 +87,7 @@ export async function vectorFiles(): Promise<ReadonlyMap<string, string>> {
     const { what, patch } = one
     files.set(`cases/${name}.json`, pretty({ what, trust, patch, expected: expectedOf(outcome) }))
   }
+  files.set('mixed.ndjson', lines(await mixedCases()))
   const anchors: Record<string, object> = {}
   for (const [name, { what, anchors: text, exit }] of Object.entries(ANCHOR_CASES)) {
     files.set(`anchors/${name}.jsonl`, text)

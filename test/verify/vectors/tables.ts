@@ -73,6 +73,9 @@ export type Patch =
   | { readonly table: 'rows' | 'blocks'; readonly where: Json; readonly delete: true }
   | { readonly table: 'rows' | 'blocks'; readonly insert: readonly Json[] }
 
+/** No row has what `where` says. */
+export class NothingToPatch extends Error {}
+
 export interface Tables {
   readonly rows: readonly Json[]
   readonly blocks: readonly Json[]
@@ -84,7 +87,7 @@ export function patched(tables: Tables, patches: readonly Patch[]): Tables {
     if ('insert' in patch) return { ...now, [patch.table]: [...lines, ...patch.insert] }
     const isMeant = (line: Json): boolean =>
       Object.entries(patch.where).every(([column, value]) => line[column] === value)
-    if (!lines.some(isMeant)) throw new Error(`nothing to patch: ${JSON.stringify(patch)}`)
+    if (!lines.some(isMeant)) throw new NothingToPatch(JSON.stringify(patch))
     const changed =
       'delete' in patch
         ? lines.filter((line) => !isMeant(line))
