@@ -55,6 +55,9 @@ const LOOKUP_TIMEOUT_MS = 60_000
 /** What {@link PARSERS} relies on. */
 const AS_PARSED = { client_encoding: "'UTF8'", bytea_output: "'hex'" }
 
+/** A policy that would hide rows is an error, and not a silence. */
+const NOTHING_HIDDEN = { row_security: 'off' }
+
 const NO_LIMIT = { statement_timeout: '0', idle_in_transaction_session_timeout: '0' }
 
 /**
@@ -73,12 +76,12 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
   query: ({ answerTimeoutMs }) => ({
     connectTimeoutMs: answerTimeoutMs,
     answerTimeoutMs,
-    settings: statementSettings(answerTimeoutMs, 'on', 'on'),
+    settings: { ...statementSettings(answerTimeoutMs, 'on', 'on'), ...NOTHING_HIDDEN },
   }),
   verify: () => ({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     answerTimeoutMs: LOOKUP_TIMEOUT_MS,
-    settings: { ...AS_PARSED, ...NO_LIMIT },
+    settings: { ...AS_PARSED, ...NO_LIMIT, ...NOTHING_HIDDEN },
   }),
   migrate: ({ readOnly }) => ({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,

@@ -1,6 +1,6 @@
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
-import { BLOCK_COLUMNS, blockOfRow, blockSelect } from '../postgres/block-row.js'
+import { BLOCK_COLUMNS, blockOfRow, boundedBlockSelect } from '../postgres/block-row.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
@@ -158,8 +158,8 @@ export class Trail {
     const { limit } = parseFilter(filter)
     const { chains } = await this.#sql()
     const text = this.#render(chains, {
-      LAST: blockSelect('last'),
-      FIRST: blockSelect('first'),
+      LAST: boundedBlockSelect('last'),
+      FIRST: boundedBlockSelect('first'),
       LIMIT: String(limit + 1),
     })
     const rows = await this.#reader.query<unknown[]>(text, [], 'array')
@@ -169,7 +169,7 @@ export class Trail {
   /** A block as it is stored. @returns undefined when there is none */
   async block(chainId: string, number: bigint): Promise<StoredBlock | undefined> {
     const { block } = await this.#sql()
-    const text = this.#render(block, { BLOCK: blockSelect('block') })
+    const text = this.#render(block, { BLOCK: boundedBlockSelect('block') })
     const [row] = await this.#reader.query<unknown[]>(text, [chainId, number], 'array')
     return row === undefined ? undefined : storedBlock(blockOfRow(row))
   }

@@ -1,16 +1,13 @@
+import { NumberRanges } from './number-ranges.js'
+
 /** Which blocks of a chain nothing has proven: rows are not accused because of what one of them says. */
 export class BlockDoubts {
-  readonly #unusable = new Set<number>()
-  readonly #unproven = new Set<number>()
+  readonly #unusable = new NumberRanges()
+  readonly #unproven = new NumberRanges()
   /** From this number on no block is proven, up to the last that is there. */
   #from = Number.POSITIVE_INFINITY
   #last = -1
-  /** First and last of each gap, ascending. */
-  readonly #gaps: (readonly [first: number, last: number])[] = []
-
-  get isEmpty(): boolean {
-    return this.#unusable.size === 0 && this.#unproven.size === 0 && this.#from === Number.POSITIVE_INFINITY
-  }
+  readonly #gaps = new NumberRanges()
 
   /** The number of the last block that is there. */
   end(last: number): void {
@@ -19,7 +16,7 @@ export class BlockDoubts {
 
   /** Blocks from the first to the last are missing. Gaps come in ascending order. */
   addGap(first: number, last: number): void {
-    this.#gaps.push([first, last])
+    this.#gaps.add(first, last)
   }
 
   addUnusable(block: number): void {
@@ -43,18 +40,12 @@ export class BlockDoubts {
   /** Of an unproven block: whether it is there at all. */
   isThere(block: number): boolean {
     if (this.#unusable.has(block) || this.#unproven.has(block)) return true
-    return block >= this.#from && block <= this.#last && !this.#isInGap(block)
+    return block >= this.#from && this.wasRead(block)
   }
 
-  #isInGap(block: number): boolean {
-    let [low, high] = [0, this.#gaps.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#gaps[middle]?.[1] ?? 0) < block) low = middle + 1
-      else high = middle
-    }
-    const gap = this.#gaps[low]
-    return gap !== undefined && gap[0] <= block
+  /** Whether there was such a block at all. */
+  wasRead(block: number): boolean {
+    return block >= 0 && block <= this.#last && !this.#gaps.has(block)
   }
 
   /** Signed by the key that was current, or named by the block after it, which is. */

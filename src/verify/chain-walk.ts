@@ -186,6 +186,7 @@ export class ChainWalk {
     this.#key = key
     const keys = enrolmentKeysFor(block.log, this.#trust)
     this.#enrolled = keys.length > 0 && problemOf(text, signatures, keys) === undefined
+    if (this.#enrolled) this.#findings.vouchFor(this.#chain)
     if (this.#trust.enrolment.length > 0 && !this.#enrolled) {
       this.#find('chain-unenrolled', 0, 'no enrolment key of the trust file has signed the genesis block')
     }

@@ -3,9 +3,14 @@ import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
 import type { BlockDoubts } from './block-doubts.js'
 import { isUnchanged, judgeRows } from './block-rows.js'
+import { type OpenBlock, OpenBlocks } from './open-blocks.js'
+import type { ChainSummary } from './chain-walk.js'
 import type { FindingCode, FindingLog } from './finding.js'
 import type { IdRange, RowBlock, CheckedRow } from './source.js'
 import { mustBeSigned, type Trust } from './trust.js'
+
+/** A chain, as its walk has left it. */
+export type WalkedChain = Pick<ChainSummary, 'enrolled' | 'doubts'>
 
 /** How many rows there were of which kind. */
 export interface RowCoverage {
@@ -20,24 +25,6 @@ export interface RowCoverage {
   /** There all the same, below the id from which on the trust file has rows. Each is one of the others too. */
   readonly kept: number
 }
-
-/** A block whose rows are coming by. */
-interface OpenBlock {
-  readonly block: RowBlock
-  /** Undefined while nothing has proven the block: then it is not held against single rows. */
-  readonly rows: CheckedRow[] | undefined
-  readonly leaves: MerkleFrontier
-  /** Every row had the index that came next. */
-  inOrder: boolean
-  /** How many rows have come. */
-  count: number
-}
-
-/** Blocks whose ids overlap at one place. Far more than any honest trail has; each takes about 1 KB. */
-export const MOST_OPEN_BLOCKS = 50_000
-
-/** Rows of open blocks. Far more than any honest trail has at one place. */
-const MOST_HELD_ROWS = 1_000_000
 
 /** Rows more than a block has signed: beyond these it is not looked for the ones that are too many. */
 const MOST_SURPLUS = 1000
@@ -55,12 +42,11 @@ export class RowWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   readonly #ids: IdRange | undefined
-  readonly #doubts: ReadonlyMap<string, BlockDoubts>
+  readonly #chains: ReadonlyMap<string, WalkedChain> | undefined
   readonly #onRow: (row: CheckedRow) => void
-  /** By chain and number. */
-  readonly #open = new Map<string, Map<number, OpenBlock>>()
-  #openCount = 0
-  #heldCount = 0
+  readonly #open: OpenBlocks
+  /** By chain: blocks that were proven, and whose rows were too many to be kept. */
+  readonly #givenUp = new Map<string, Set<number>>()
   #sinceSweep = 0
   #proven = 0
   #unsigned = 0
@@ -70,20 +56,22 @@ export class RowWalk {
 
   /**
    * @param ids rows that were asked for; others come along only because they share a block with one
-   * @param doubts by chain: blocks that nothing has proven
+   * @param chains all that were walked: a block of another one, or one that was not read, is not a block. Undefined: every
+   *   block counts as proven
    * @param onRow told of each row that is in an open block
    */
   constructor(
     trust: Trust,
     findings: FindingLog,
     ids: IdRange | undefined,
-    doubts: ReadonlyMap<string, BlockDoubts> = new Map(),
+    chains?: ReadonlyMap<string, WalkedChain>,
     onRow: (row: CheckedRow) => void = () => {},
   ) {
     this.#trust = trust
     this.#findings = findings
     this.#ids = ids
-    this.#doubts = doubts
+    this.#chains = chains
+    this.#open = new OpenBlocks((chain) => chains?.get(chain)?.enrolled === true)
     this.#onRow = onRow
   }
 
@@ -97,46 +85,58 @@ export class RowWalk {
     }
   }
 
-  /**
-   * @param auditId of the row that comes next
-   * @returns false when too many blocks are open at once
-   */
-  admit(block: RowBlock, auditId: bigint): boolean {
-    const doubts = this.#doubts.get(block.chain)
-    if (doubts?.isUnusable(block.block) === true) return true
+  /** @param auditId of the row that comes next */
+  admit(block: RowBlock, auditId: bigint): void {
+    const doubts = this.#doubtsOf(block.chain)
+    if (doubts === null) return
+    if (doubts !== undefined && (!doubts.wasRead(block.block) || doubts.isUnusable(block.block))) return
     const rows = doubts === undefined || doubts.isProven(block.block) ? [] : undefined
     const opened: OpenBlock = { block, rows, leaves: new MerkleFrontier(), inOrder: true, count: 0 }
     // None of its rows is there: of a month that was retired it is so for every block.
-    if (block.maxId < auditId) {
-      this.#settle(opened)
-      return true
-    }
-    const blocks = this.#open.get(block.chain) ?? new Map<number, OpenBlock>()
-    this.#open.set(block.chain, blocks)
-    if (!blocks.has(block.block)) this.#openCount++
-    blocks.set(block.block, opened)
-    return this.#openCount <= MOST_OPEN_BLOCKS
+    if (block.maxId < auditId) return this.#settle(opened)
+    this.#open.add(opened)
+    this.#relieve()
   }
 
-  /** @returns false when too many rows are in open blocks */
-  add(row: CheckedRow): boolean {
+  add(row: CheckedRow): void {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
     const { auditId, chain, block, index } = row
     if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
     if (chain !== null && block !== null && index !== null && index >= 0) {
-      const open = this.#open.get(chain)?.get(block)
+      const open = this.#open.get(chain, block)
       if (open !== undefined && auditId >= open.block.minId && auditId <= open.block.maxId) {
         this.#hold(row, open, index)
-        return this.#heldCount <= MOST_HELD_ROWS
+        return this.#relieve()
       }
     }
     if (this.#isAskedFor(auditId)) this.#addWithoutBlock(row)
-    return true
   }
 
   /** No more rows come. */
   end(): void {
-    for (const blocks of this.#open.values()) for (const open of blocks.values()) this.#close(open)
+    for (const open of this.#open.all()) this.#close(open)
+  }
+
+  /** Memory has a bound, whatever there is: what goes over it is a finding. */
+  #relieve(): void {
+    for (const open of this.#open.excess()) {
+      this.#open.remove(open)
+      // Nothing proves it, which is a finding already.
+      if (open.rows === undefined) continue
+      const { chain, block } = open.block
+      const known = this.#givenUp.get(chain) ?? new Set()
+      this.#givenUp.set(chain, known.add(block))
+      this.#findBlock(
+        open.block,
+        'block-unchecked',
+        'too many blocks or rows overlap with it: its rows were not checked',
+      )
+    }
+  }
+
+  /** @returns null for a chain that is not there; undefined when all blocks count as proven */
+  #doubtsOf(chain: string): BlockDoubts | null | undefined {
+    return this.#chains === undefined ? undefined : (this.#chains.get(chain)?.doubts ?? null)
   }
 
   #addWithoutBlock(row: CheckedRow): void {
@@ -155,8 +155,9 @@ export class RowWalk {
 
   /** Such a block is a finding, and what it says of its ids is not held against rows. */
   #isDoubtful(chain: string, block: number): boolean {
-    const doubts = this.#doubts.get(chain)
-    return doubts !== undefined && doubts.isThere(block) && !doubts.isProven(block)
+    if (this.#givenUp.get(chain)?.has(block) === true) return true
+    const doubts = this.#doubtsOf(chain)
+    return doubts != null && doubts.isThere(block) && !doubts.isProven(block)
   }
 
   #checkDigest(row: CheckedRow): void {
@@ -172,16 +173,14 @@ export class RowWalk {
       if (index !== open.count) open.inOrder = false
       leaves.add(rowLeaf(block.chain, block.block, open.count, row.computed))
     } else if (open.count < block.rowCount + MOST_SURPLUS) {
-      rows.push(row)
-      this.#heldCount++
+      this.#open.hold(open, row)
     }
     open.count++
     if (open.count >= block.rowCount && row.auditId >= block.maxId) this.#close(open)
   }
 
   #close(open: OpenBlock): void {
-    const { chain, block } = open.block
-    if (this.#open.get(chain)?.delete(block)) this.#openCount--
+    this.#open.remove(open)
     this.#settle(open)
   }
 
@@ -189,7 +188,6 @@ export class RowWalk {
   #settle(open: OpenBlock): void {
     const { block, rows, count } = open
     if (rows === undefined) return this.#settleDoubtful(open)
-    this.#heldCount -= rows.length
     if (rows.length < count) {
       this.#findBlock(block, 'block-root', `${count} rows name it, and it has ${block.rowCount}`)
       return
@@ -209,6 +207,15 @@ export class RowWalk {
     if (differs === 'ids') {
       this.#findBlock(block, 'block-root', 'its smallest and largest ids are not those of its rows')
     }
+    // The sum of what was said of its rows is what was signed, or something was found.
+    const isFound = missing > 0 || misplaced.length > 0 || differs !== undefined || !rows.every(isUnchanged)
+    if (!isFound && proven + partly + retired !== block.rowCount) {
+      this.#findBlock(
+        block,
+        'block-root',
+        `${proven + partly + retired} of its ${block.rowCount} rows are accounted for`,
+      )
+    }
   }
 
   /** Nobody has signed what it says: so much for the block, and nothing for its rows. */
@@ -221,10 +228,7 @@ export class RowWalk {
   /** Closes what has been passed. */
   #sweep(auditId: bigint): void {
     this.#sinceSweep = 0
-    for (const [chain, blocks] of this.#open) {
-      for (const open of blocks.values()) if (open.block.maxId < auditId) this.#close(open)
-      if (blocks.size === 0) this.#open.delete(chain)
-    }
+    for (const open of this.#open.passedBy(auditId)) this.#close(open)
   }
 
   #isAskedFor(auditId: bigint): boolean {

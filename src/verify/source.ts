@@ -44,11 +44,21 @@ export interface CheckedRow {
   readonly index: number | null
 }
 
+/** Something in the place of a table of the trail, or on it, that can change what it answers. */
+export interface StoreAlteration {
+  /** What it is, with the name of the table. */
+  readonly what: string
+  /** Rows are kept from this login: whatever was read would look as if the others were gone. */
+  readonly hidesRows: boolean
+}
+
 /**
  * One snapshot of a trail. Everything in it may be an attacker's. Streams come in batches, and nothing is read before
  * it is asked for.
  */
 export interface TrailSource {
+  /** What the tables are, where that is not what a trail has. */
+  alterations(): Promise<readonly StoreAlteration[]>
   /** All blocks, chain by chain, in ascending order of their numbers. */
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */

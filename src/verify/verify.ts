@@ -1,8 +1,9 @@
-import { AuditError } from '../errors.js'
 import type { AnchorCoverage, Anchors, UnreadAnchors } from './anchors.js'
+import type { BlockColumns } from '../chain/block-columns.js'
+import { type BlockSum, BlockSums } from './block-sum.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
-import { type RowCoverage, MOST_OPEN_BLOCKS, RowWalk } from './row-walk.js'
+import { type RowCoverage, RowWalk } from './row-walk.js'
 import { ALL_IDS, type IdRange, type RowBlock, type Selection, type TrailSource } from './source.js'
 import type { Trust } from './trust.js'
 
@@ -40,18 +41,21 @@ export interface VerifyReport {
  * 3. That blocks which were said outside the database are there, as they were said.
  * 4. Every row: that it is what was signed in its block, in its place; and every block: that none of its rows is missing.
  *
- * Memory: the summaries of the chains, the anchors, and the blocks that overlap at one id. No table is ever held.
+ * Before all that, whether tables answer. The blocks are read twice, for 1 and for 4, and the second time they are held
+ * to be the same by a sum over both.
  *
- * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when the blocks overlap so much that they cannot be checked at once;
- *   whatever the source throws
+ * Memory: the summaries of the chains, the anchors, and the blocks that overlap at one id, up to a bound. No table is
+ * ever held. Whatever is in the store, it ends with a report.
+ *
+ * @throws whatever the source throws
  */
 export async function verify(source: TrailSource, request: VerifyRequest): Promise<VerifyReport> {
   const findings = new FindingLog(request.onFinding)
-  const { chains, blocks, extent } = await walkChains(source, request, findings)
-  if (request.selection.chain === undefined) checkContinuations(chains, findings)
-  const { anchors, trust, selection } = request
-  anchors.endBlocks(chains, trust.origin, selection.chain, findings)
-  const rows = await walkRows(source, request, { chains, blocks, extent }, findings)
+  const alterations = await source.alterations()
+  for (const { what } of alterations) findings.add('store-altered', what, {})
+  const { anchors, trust } = request
+  const isHidden = alterations.some(({ hidesRows }) => hidesRows)
+  const { chains, blocks, rows } = isHidden ? NOTHING_READ : await walk(source, request, findings)
   return {
     findings: findings.counts,
     chains: [...chains.values()],
@@ -62,16 +66,47 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   }
 }
 
+interface Walked {
+  readonly chains: ReadonlyMap<string, ChainSummary>
+  readonly blocks: number
+  readonly rows: RowCoverage
+}
+
+/** What cannot be read is not said to be missing. */
+const NOTHING_READ: Walked = {
+  chains: new Map(),
+  blocks: 0,
+  rows: { proven: 0, unsigned: 0, retired: 0, partly: 0, kept: 0 },
+}
+
+async function walk(source: TrailSource, request: VerifyRequest, findings: FindingLog): Promise<Walked> {
+  const { anchors, trust, selection } = request
+  const sums = new BlockSums()
+  const walked = await walkChains(source, request, sums.start(), findings)
+  const { chains, blocks } = walked
+  if (selection.chain === undefined) checkContinuations(chains, findings)
+  anchors.endBlocks(chains, trust.origin, selection.chain, findings)
+  const again = sums.start()
+  const rows = await walkRows(source, request, walked, again, findings)
+  if (walked.sum.equals(again)) return { chains, blocks, rows }
+  const what = 'asked twice for the same blocks, it gave different ones: no row counts as proven'
+  findings.add('store-altered', what, {})
+  return { chains, blocks, rows: { ...rows, proven: 0, partly: 0 } }
+}
+
 interface WalkedChains {
   readonly chains: ReadonlyMap<string, ChainSummary>
   readonly blocks: number
   /** From the smallest to the largest id of the blocks that are looked at. */
   readonly extent: IdRange | undefined
+  /** Of the blocks that the rows are to be held against. */
+  readonly sum: BlockSum
 }
 
 async function walkChains(
   source: TrailSource,
   { trust, selection, anchors, onProgress }: VerifyRequest,
+  sum: BlockSum,
   findings: FindingLog,
 ): Promise<WalkedChains> {
   const chains = new Map<string, ChainSummary>()
@@ -88,6 +123,7 @@ async function walkChains(
       const { block, hash } = walked
       const [chain, number] = [columns.chainId, Number(columns.blockNo)]
       anchors.check({ chain, number, rows: block?.rows }, hash, findings)
+      addTo(sum, columns, selection.ids ?? ALL_IDS)
       const ids = block?.ids
       if (ids !== undefined && overlaps(ids, selection.ids)) extent = around(extent, ids)
     }
@@ -95,7 +131,17 @@ async function walkChains(
     onProgress?.({ step: 'blocks', done: blocks })
   }
   if (current !== undefined) chains.set(current.chain, current.walk.end())
-  return { chains, blocks, extent }
+  return { chains, blocks, extent, sum }
+}
+
+/** Of the block as it was signed. One that is not proven is added, too: it is asked for again like the others. */
+function addTo(
+  sum: BlockSum,
+  { chainId, blockNo, minId, maxId, rowCount, root }: BlockColumns,
+  ids: IdRange,
+): void {
+  if (minId === null || maxId === null || minId > ids.last || maxId < ids.first) return
+  sum.add({ chain: chainId, block: Number(blockNo), minId, maxId, rowCount, root })
 }
 
 function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings: FindingLog): void {
@@ -115,22 +161,18 @@ async function walkRows(
   source: TrailSource,
   { trust, selection, anchors, onProgress }: VerifyRequest,
   { chains, extent }: WalkedChains,
+  sum: BlockSum,
   findings: FindingLog,
 ): Promise<RowCoverage> {
-  const doubts = [...chains.values()].flatMap(({ chain, doubts }) =>
-    doubts.isEmpty ? [] : [[chain, doubts] as const],
-  )
-  const walk = new RowWalk(trust, findings, selection.ids, new Map(doubts), (row) =>
-    anchors.checkRow(row, findings),
-  )
-  const blocks = new Stream(source.rowBlocks(selection))
+  const walk = new RowWalk(trust, findings, selection.ids, chains, (row) => anchors.checkRow(row, findings))
+  const blocks = new Stream(source.rowBlocks(selection), sum)
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
   for await (const batch of source.rows(range, selection)) {
     for (const row of batch) {
       // A synchronous look for each row; waiting only where the next batch of blocks is needed.
       while (blocks.isDue(row.auditId)) await blocks.take(row.auditId, walk)
-      if (!walk.add(row)) throw tooManyOpen()
+      walk.add(row)
     }
     done += batch.length
     onProgress?.({ step: 'rows', done })
@@ -143,11 +185,14 @@ async function walkRows(
 /** The blocks in ascending order of their smallest ids, taken as far as the rows have come. */
 class Stream {
   readonly #batches: AsyncIterator<readonly RowBlock[]>
+  readonly #sum: BlockSum
   #batch: readonly RowBlock[] = []
   #next = 0
   #ended = false
 
-  constructor(batches: AsyncIterable<readonly RowBlock[]>) {
+  /** @param sum of the blocks that were taken */
+  constructor(batches: AsyncIterable<readonly RowBlock[]>, sum: BlockSum) {
+    this.#sum = sum
     this.#batches = batches[Symbol.asyncIterator]()
   }
 
@@ -161,7 +206,8 @@ class Stream {
       const block = this.#batch[this.#next]
       if (block !== undefined) {
         this.#next++
-        if (!walk.admit(block, auditId)) throw tooManyOpen()
+        this.#sum.add(block)
+        walk.admit(block, auditId)
         continue
       }
       const { done, value } = await this.#batches.next()
@@ -170,13 +216,6 @@ class Stream {
       this.#next = 0
     }
   }
-}
-
-function tooManyOpen(): AuditError {
-  return new AuditError(
-    'AUDIT_EVIDENCE_MALFORMED',
-    `more than ${MOST_OPEN_BLOCKS} blocks overlap at one id: look at a part of the trail, or at one chain`,
-  )
 }
 
 function overlaps(ids: IdRange, range: IdRange | undefined): boolean {

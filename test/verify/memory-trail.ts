@@ -177,6 +177,7 @@ export async function verified(
   const found: Finding[] = []
   const report = await verify(
     {
+      alterations: async () => [],
       blocks: (...args) => trail.blocks(...args),
       rowBlocks: (...args) => trail.rowBlocks(...args),
       rows: (...args) => trail.evidence(...args),

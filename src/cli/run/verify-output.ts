@@ -139,10 +139,10 @@ function readable(summary: ReportSummary): string {
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
     `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
     `blocks     ${grouped(summary.blocks)}`,
-    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in blocks that are retired in part${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are there although the trust file says that they were retired` : ''}`,
-    `losses     ${grouped(summary.lost)} events, as the writers say themselves`,
+    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}`,
+    `losses     ${grouped(summary.lost)} events, as reported by the writers`,
     `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
-    ...(openTails.length === 0 ? [] : ['open tails (only anchors show what is cut off at the end of these)']),
+    ...(openTails.length === 0 ? [] : ['open tails (only anchors reveal what was cut off at the end of these)']),
     ...shown.map(
       ({ chain, service, instance, state, lastBlock, since }) =>
         `           ${chain} ${state} since ${since}, block ${lastBlock}${service ? `, ${service}` : ''}${instance ? ` ${instance}` : ''}`,

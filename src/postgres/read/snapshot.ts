@@ -6,19 +6,22 @@ import {
   type RowBlock,
   type CheckedRow,
   type Selection,
+  type StoreAlteration,
   type TrailSource,
 } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
-import { blockSelect } from '../block-row.js'
+import { boundedBlockSelect } from '../block-row.js'
 import { readBlock, readRowBlock } from './copied-block.js'
 import { copyOut } from './copy-out.js'
 import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
 import { readCheckedRow } from './checked-row.js'
+import { BOUNDED_EVENT } from './event-select.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import { openSession } from '../session.js'
+import { alterationsOf, type Relation } from './store-shape.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
@@ -28,7 +31,14 @@ export interface SnapshotOptions {
 
 type Texts = Readonly<Record<(typeof FILES)[number], string>>
 
-const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-rows', 'trail-event'] as const
+const FILES = [
+  'store-shape',
+  'trail-blocks',
+  'trail-key-blocks',
+  'trail-row-blocks',
+  'trail-rows',
+  'trail-event',
+] as const
 
 /**
  * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other.
@@ -41,11 +51,18 @@ export class Snapshot implements TrailSource {
   readonly #blocks: Connection
   readonly #schema: string
   readonly #sql: Texts
+  readonly #shape: readonly Relation[]
 
-  private constructor(sessions: readonly [Connection, Connection], schema: string, sql: Texts) {
+  private constructor(
+    sessions: readonly [Connection, Connection],
+    schema: string,
+    sql: Texts,
+    shape: readonly Relation[],
+  ) {
     ;[this.#rows, this.#blocks] = sessions
     this.#schema = schema
     this.#sql = sql
+    this.#shape = shape
   }
 
   /** @throws AuditError `AUDIT_UNAVAILABLE` when the database cannot be read, `AUDIT_SCHEMA` when it has no trail */
@@ -62,11 +79,17 @@ export class Snapshot implements TrailSource {
       const blocks = await openSession('verify', target)
       sessions.push(blocks)
       await shareSnapshot(rows, blocks)
-      return new Snapshot([rows, blocks], schema, sql)
+      const text = renderSql(sql['store-shape'], schema)
+      const { rows: shape } = await rows.run((client) => client.query<Relation>(text))
+      return new Snapshot([rows, blocks], schema, sql, shape)
     } catch (error) {
       await Promise.allSettled(sessions.map((session) => session.close()))
       throw readable(error)
     }
+  }
+
+  async alterations(): Promise<readonly StoreAlteration[]> {
+    return alterationsOf(this.#shape)
   }
 
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
@@ -109,7 +132,8 @@ export class Snapshot implements TrailSource {
   #render(file: (typeof FILES)[number], { chain }: Selection, range: IdRange): string {
     if (chain !== undefined && !/^[0-9a-f]{32}$/.test(chain)) throw new TypeError('not the id of a chain')
     return renderSql(this.#sql[file], this.#schema, {
-      BLOCK: blockSelect('block'),
+      BLOCK: boundedBlockSelect('block'),
+      EVENT: BOUNDED_EVENT,
       CHAIN: chain === undefined ? 'null::uuid' : `'${chain}'::uuid`,
       FIRST: `'${range.first}'::bigint`,
       LAST: `'${range.last}'::bigint`,
