@@ -142,7 +142,9 @@ function readable(summary: ReportSummary): string {
     `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}`,
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,
     `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
-    ...(openTails.length === 0 ? [] : ['open tails (only anchors reveal what was cut off at the end of these)']),
+    ...(openTails.length === 0
+      ? []
+      : ['open tails (only anchors reveal what was cut off at the end of these)']),
     ...shown.map(
       ({ chain, service, instance, state, lastBlock, since }) =>
         `           ${chain} ${state} since ${since}, block ${lastBlock}${service ? `, ${service}` : ''}${instance ? ` ${instance}` : ''}`,
