@@ -24,32 +24,52 @@ export class BlockSums {
   }
 }
 
-export class BlockSum {
-  readonly #input: Buffer
+/** A sum that two lists of the same things have, in whatever order. */
+export class KeyedSum {
+  readonly #key: Uint8Array
   #sum = 0n
   #count = 0
 
-  /** @param key the same for the reads that are compared */
+  /** @param key the same for what is compared, and known to nobody who has a say in it */
   constructor(key: Uint8Array) {
-    this.#input = Buffer.alloc(KEY_BYTES + HEAD_BYTES)
-    this.#input.set(key)
+    this.#key = key
   }
 
-  add({ chain, block, minId, maxId, rowCount, root }: RowBlock): void {
-    const input = this.#input
-    let at = KEY_BYTES
-    input.fill(0, at, at + 16)
-    input.write(chain, at, 16, 'hex')
-    at = input.writeDoubleBE(block, at + 16)
-    at = input.writeBigInt64BE(minId, at)
-    at = input.writeBigInt64BE(maxId, at)
-    input.writeInt32BE(rowCount, at)
-    const hash = sha256(Buffer.concat([input, root]))
+  get count(): number {
+    return this.#count
+  }
+
+  add(bytes: Uint8Array): void {
+    const hash = sha256(Buffer.concat([this.#key, bytes]))
     this.#sum = (this.#sum + BigInt(`0x${hash.toString('hex')}`)) % MODULUS
     this.#count++
   }
 
-  equals(other: BlockSum): boolean {
+  equals(other: KeyedSum): boolean {
     return this.#count === other.#count && this.#sum === other.#sum
+  }
+}
+
+export class BlockSum {
+  readonly #head = Buffer.alloc(HEAD_BYTES)
+  readonly #sum: KeyedSum
+
+  constructor(key: Uint8Array) {
+    this.#sum = new KeyedSum(key)
+  }
+
+  add({ chain, block, minId, maxId, rowCount, root }: RowBlock): void {
+    const head = this.#head
+    head.fill(0, 0, 16)
+    head.write(chain, 0, 16, 'hex')
+    let at = head.writeDoubleBE(block, 16)
+    at = head.writeBigInt64BE(minId, at)
+    at = head.writeBigInt64BE(maxId, at)
+    head.writeInt32BE(rowCount, at)
+    this.#sum.add(Buffer.concat([head, root]))
+  }
+
+  equals(other: BlockSum): boolean {
+    return this.#sum.equals(other.#sum)
   }
 }

@@ -21,12 +21,14 @@ export const FINDINGS = Object.freeze({
   'row-missing': 'Rows of the block are missing.',
   'row-misplaced':
     'The row is not in its place: it is one too many, out of order, or gives only a part of its place.',
+  'row-foreign':
+    'Another transaction put rows of the block here than the one that they name, and the trust file names no restore after them.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
   'anchor-mismatch': 'An anchor gives another hash of the block.',
   'anchor-missing': 'An anchor names a block that is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
-  'export-rows': 'The same export gives other rows now than its manifest says.',
+  'export-rows': 'The trail has other rows for the export than its file or its manifest.',
 })
 
 export type FindingCode = keyof typeof FINDINGS

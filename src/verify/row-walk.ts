@@ -1,4 +1,5 @@
 import { rowLeaf } from '../chain/block.js'
+import { INT8_MIN } from '../event/int8.js'
 import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
 import type { BlockDoubts } from './block-doubts.js'
@@ -53,6 +54,7 @@ export class RowWalk {
   #partly = 0
   #retired = 0
   #kept = 0
+  #foreign = 0
 
   /**
    * @param ids rows that were asked for; others come along only because they share a block with one
@@ -85,6 +87,11 @@ export class RowWalk {
     }
   }
 
+  /** Rows that another transaction put here than the one that they name. Each is counted elsewhere too. */
+  get foreign(): number {
+    return this.#foreign
+  }
+
   /** @param auditId of the row that comes next */
   admit(block: RowBlock, auditId: bigint): void {
     const doubts = this.#doubtsOf(block.chain)
@@ -102,6 +109,7 @@ export class RowWalk {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
     const { auditId, chain, block, index } = row
     if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
+    if (row.isForeign === true && this.#isAskedFor(auditId)) this.#foreign++
     if (chain !== null && block !== null && index !== null && index >= 0) {
       const open = this.#open.get(chain, block)
       if (open !== undefined && auditId >= open.block.minId && auditId <= open.block.maxId) {
@@ -207,6 +215,7 @@ export class RowWalk {
     if (differs === 'ids') {
       this.#findBlock(block, 'block-root', 'its smallest and largest ids are not those of its rows')
     }
+    if (proven > 0) this.#checkForeign(block, rows)
     // The sum of what was said of its rows is what was signed, or something was found.
     const isFound = missing > 0 || misplaced.length > 0 || differs !== undefined || !rows.every(isUnchanged)
     if (!isFound && proven + partly + retired !== block.rowCount) {
@@ -216,6 +225,17 @@ export class RowWalk {
         `${proven + partly + retired} of its ${block.rowCount} rows are accounted for`,
       )
     }
+  }
+
+  /** Who hides a row from exports by its transaction, or writes a table anew, leaves these. One finding for a block. */
+  #checkForeign(block: RowBlock, rows: readonly CheckedRow[]): void {
+    const { restoredBelow = INT8_MIN } = this.#trust
+    const foreign = rows.filter(
+      (row) => row.isForeign === true && row.auditId >= restoredBelow && isUnchanged(row),
+    )
+    if (foreign.length === 0) return
+    const what = `${foreign.length} of its ${block.rowCount} rows were put here by another transaction than the one that they name`
+    this.#findBlock(block, 'row-foreign', what)
   }
 
   /** Nobody has signed what it says: so much for the block, and nothing for its rows. */

@@ -42,6 +42,8 @@ export interface CheckedRow {
   readonly chain: string | null
   readonly block: number | null
   readonly index: number | null
+  /** It was put here by another transaction than the one that it names. Undefined: the store cannot tell. */
+  readonly isForeign?: boolean | undefined
 }
 
 /** Something in the place of a table of the trail, or on it, that can change what it answers. */

@@ -15,6 +15,8 @@ export interface Trust {
   readonly unsigned: UnsignedPolicy
   /** Rows below this id were retired. */
   readonly rowsFrom: bigint
+  /** Rows below this id were put here by a restore: their transactions are of another server. */
+  readonly restoredBelow?: bigint | undefined
 }
 
 /** Without a trust file. */
@@ -34,12 +36,13 @@ export const NO_TRUST: Trust = Object.freeze({
  * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
  * unsigned before 384299930694800793                      (or none, or any)
  * rows-from 310000000000000000
+ * restored below 384299930694800793
  * ```
  *
  * @throws AuditError `AUDIT_EVIDENCE_MALFORMED`, naming the line
  */
 export function parseTrust(text: string): Trust {
-  const found: { origin?: string; unsigned?: UnsignedPolicy; rowsFrom?: bigint } = {}
+  const found: { origin?: string; unsigned?: UnsignedPolicy; rowsFrom?: bigint; restoredBelow?: bigint } = {}
   const enrolment: VerifierKey[] = []
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [word, ...values] = line
@@ -73,8 +76,15 @@ export function parseTrust(text: string): Trust {
         if (second !== '') throw bad('rows-from takes one audit id')
         found.rowsFrom = auditId(first, bad)
         break
+      case 'restored':
+        once(found.restoredBelow)
+        if (first !== 'below') throw bad('restored takes below and an audit id')
+        found.restoredBelow = auditId(second, bad)
+        break
       default:
-        throw bad(`"${word}" is not a statement of a trust file (origin, enrolment, unsigned, rows-from)`)
+        throw bad(
+          `"${word}" is not a statement of a trust file (origin, enrolment, unsigned, rows-from, restored)`,
+        )
     }
   }
   return Object.freeze({
@@ -82,6 +92,7 @@ export function parseTrust(text: string): Trust {
     enrolment,
     unsigned: found.unsigned ?? NO_TRUST.unsigned,
     rowsFrom: found.rowsFrom ?? NO_TRUST.rowsFrom,
+    restoredBelow: found.restoredBelow,
   })
 }
 

@@ -28,6 +28,8 @@ export interface VerifyReport {
   readonly chains: readonly ChainSummary[]
   readonly blocks: number
   readonly rows: RowCoverage
+  /** Rows that another transaction put here than the one that they name, as after a restore. */
+  readonly foreign: number
   readonly anchors: AnchorCoverage
   /** Anchors that were given and could not be read: nothing was checked by them. */
   readonly unread: UnreadAnchors
@@ -55,12 +57,13 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   for (const { what } of alterations) findings.add('store-altered', what, {})
   const { anchors, trust } = request
   const isHidden = alterations.some(({ hidesRows }) => hidesRows)
-  const { chains, blocks, rows } = isHidden ? NOTHING_READ : await walk(source, request, findings)
+  const { chains, blocks, rows, foreign } = isHidden ? NOTHING_READ : await walk(source, request, findings)
   return {
     findings: findings.counts,
     chains: [...chains.values()],
     blocks,
     rows,
+    foreign,
     anchors: anchors.coverage,
     unread: anchors.unread(trust.origin),
   }
@@ -70,12 +73,14 @@ interface Walked {
   readonly chains: ReadonlyMap<string, ChainSummary>
   readonly blocks: number
   readonly rows: RowCoverage
+  readonly foreign: number
 }
 
 /** What cannot be read is not said to be missing. */
 const NOTHING_READ: Walked = {
   chains: new Map(),
   blocks: 0,
+  foreign: 0,
   rows: { proven: 0, unsigned: 0, retired: 0, partly: 0, kept: 0 },
 }
 
@@ -87,11 +92,11 @@ async function walk(source: TrailSource, request: VerifyRequest, findings: Findi
   if (selection.chain === undefined) checkContinuations(chains, findings)
   anchors.endBlocks(chains, trust.origin, selection.chain, findings)
   const again = sums.start()
-  const rows = await walkRows(source, request, walked, again, findings)
-  if (walked.sum.equals(again)) return { chains, blocks, rows }
+  const { coverage: rows, foreign } = await walkRows(source, request, walked, again, findings)
+  if (walked.sum.equals(again)) return { chains, blocks, rows, foreign }
   const what = 'asked twice for the same blocks, it gave different ones: no row counts as proven'
   findings.add('store-altered', what, {})
-  return { chains, blocks, rows: { ...rows, proven: 0, partly: 0 } }
+  return { chains, blocks, foreign, rows: { ...rows, proven: 0, partly: 0 } }
 }
 
 interface WalkedChains {
@@ -163,7 +168,7 @@ async function walkRows(
   { chains, extent }: WalkedChains,
   sum: BlockSum,
   findings: FindingLog,
-): Promise<RowCoverage> {
+): Promise<RowWalk> {
   const walk = new RowWalk(trust, findings, selection.ids, chains, (row) => anchors.checkRow(row, findings))
   const blocks = new Stream(source.rowBlocks(selection), sum)
   const range = around(extent, selection.ids ?? ALL_IDS)
@@ -179,7 +184,7 @@ async function walkRows(
   }
   await blocks.take(ALL_IDS.last, walk)
   walk.end()
-  return walk.coverage
+  return walk
 }
 
 /** The blocks in ascending order of their smallest ids, taken as far as the rows have come. */

@@ -7,6 +7,7 @@ import { filterOf, type Flags, formatOf } from '../read-flags.js'
 import { whileWaiting } from './progress.js'
 import { withTrail } from './read-session.js'
 import { ROW_COLUMNS } from './row-table.js'
+import { saySettled } from './settled.js'
 import { hasColours, table } from './table.js'
 
 const FORMATS = ['table', 'ndjson', 'json', 'csv'] as const
@@ -15,14 +16,17 @@ const EXIT_FOUND = 3
 export async function run(flags: Flags, command: Command): Promise<void> {
   const format = formatOf(command, flags, FORMATS)
   const filter = filterOf(flags)
-  const described = describeFilter(parseFilter(filter))
+  const resolved = parseFilter(filter)
+  const described = describeFilter(resolved)
   await withTrail(flags, async ({ trail, record }) => {
+    const state = resolved.settled ? await trail.settledState() : undefined
     const page = await whileWaiting('reading', () => trail.search(filter))
     await record({ what: 'rows', filter: described, rows: page.rows.length })
     process.stdout.write(rendered(page, format))
     if (page.next_cursor !== null && format !== 'json') {
       process.stderr.write(`There are more rows: add --cursor ${page.next_cursor}\n`)
     }
+    if (state !== undefined) saySettled({ ...state, foreign: page.foreign ?? 0 })
     if (flags['exitCode'] === true && page.rows.length > 0) process.exitCode = EXIT_FOUND
   })
 }

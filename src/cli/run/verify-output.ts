@@ -24,6 +24,8 @@ interface ReportSummary {
   readonly blocks: number
   readonly rows: RowCoverage
   /** Events that the writers say they have lost. */
+  /** Rows that another transaction put here than the one that they name. */
+  readonly foreign: number
   readonly lost: number
   readonly anchors: AnchorCoverage & {
     /** Entries that could not be read. */
@@ -96,7 +98,7 @@ export class VerifyOutput {
   }
 
   #summary(
-    { findings, chains, blocks, rows, anchors, unread }: VerifyReport,
+    { findings, chains, blocks, rows, foreign, anchors, unread }: VerifyReport,
     trust: Trust,
     lines: AnchorLines | undefined,
   ): ReportSummary {
@@ -119,6 +121,7 @@ export class VerifyOutput {
       },
       blocks,
       rows,
+      foreign,
       lost: chains.reduce((sum, { lost }) => sum + lost, 0),
       anchors: { ...anchors, unreadable: unread.count, lines: lines ?? null },
       openTails: chains.flatMap((chain, i) => {
@@ -139,7 +142,7 @@ function readable(summary: ReportSummary): string {
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
     `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
     `blocks     ${grouped(summary.blocks)}`,
-    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}`,
+    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}${summary.foreign > 0 ? `; ${grouped(summary.foreign)} of them are foreign: put here by another transaction than they name, as after a restore` : ''}`,
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,
     `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
     ...(openTails.length === 0

@@ -67,15 +67,18 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       return 0
     }
     const output = new VerifyOutput(format, reader.now)
-    const found = (await exported?.check(database)) ?? []
-    for (const finding of found) output.finding(finding)
-    const report = await verify(reader, {
+    const inFile = (await exported?.checkFile(reader)) ?? []
+    for (const finding of inFile) output.finding(finding)
+    const report = await verify(exported?.watching(reader) ?? reader, {
       trust,
       anchors,
       selection: { chain, ids },
       onFinding: (finding) => output.finding(finding),
       onProgress: (progress) => output.progress(progress),
     })
+    const inRows = exported?.findings() ?? []
+    for (const finding of inRows) output.finding(finding)
+    const found = [...inFile, ...inRows]
     const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
     output.report({ ...report, findings }, trust, lines)
     if (findings.size > 0) return EXIT_FINDINGS

@@ -1,6 +1,7 @@
 import type { CheckedRow } from '../../verify/source.js'
 import { EVENT_DOMAIN } from '../../event/digest.js'
 import { FIELDS } from '../../event/fields.js'
+import { type ReadRow, readEvent, timeAt } from './copied-event.js'
 import { sha256 } from '../../event/sha256.js'
 
 /** Columns of `trail-rows.sql` that are hashed: the tag of each is its place, from 1. */
@@ -45,6 +46,8 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
   const chain = fieldAt(bytes, digest.end)
   const block = fieldAt(bytes, chain.end)
   const index = fieldAt(bytes, block.end)
+  const xid = fieldAt(bytes, index.end)
+  const xmin = fieldAt(bytes, xid.end)
   return {
     auditId,
     originalAuditId,
@@ -53,6 +56,23 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
     chain: chain.isNull ? null : chainAt(bytes, chain),
     block: block.isNull ? null : Number(bytes.readBigInt64BE(block.start)),
     index: index.isNull ? null : bytes.readInt32BE(index.start),
+    isForeign: isForeign(bytes, xid, xmin),
+  }
+}
+
+/** A row with the event that was hashed, and what no digest covers. */
+export function readWholeRow(bytes: Buffer, from: number): ReadRow {
+  const { event, end } = readEvent(bytes, from)
+  // Digest, chain, block and index.
+  let at = end
+  for (let skipped = 0; skipped < 4; skipped++) at = fieldAt(bytes, at).end
+  const xid = fieldAt(bytes, at)
+  const recordedAt = fieldAt(bytes, fieldAt(bytes, xid.end).end)
+  return {
+    ...readCheckedRow(bytes, from),
+    event,
+    recordedXid: xid.isNull ? 0n : bytes.readBigInt64BE(xid.start),
+    recordedAt: recordedAt.isNull ? 0 : timeAt(bytes, recordedAt.start),
   }
 }
 
@@ -68,6 +88,12 @@ const SHORT = 64
 function copyField(bytes: Buffer, from: number, to: number, target: number): void {
   if (to - from > SHORT) bytes.copy(scratch, target, from, to)
   else for (let i = from, j = target; i < to; i++, j++) scratch[j] = bytes[i] as number
+}
+
+/** Of the transaction, `xmin` has the lower 32 bits. A view has none. */
+function isForeign(bytes: Buffer, xid: Field, xmin: Field): boolean | undefined {
+  if (xmin.isNull || xid.isNull) return undefined
+  return bytes.readUInt32BE(xid.start + 4) !== bytes.readUInt32BE(xmin.start)
 }
 
 // The last chain that was read: rows of one come in a row, or take turns with a few others.

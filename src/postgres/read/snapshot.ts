@@ -16,12 +16,13 @@ import { readBlock, readRowBlock } from './copied-block.js'
 import { copyOut } from './copy-out.js'
 import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
-import { readCheckedRow } from './checked-row.js'
+import { readCheckedRow, readWholeRow } from './checked-row.js'
+import type { ReadRow } from './copied-event.js'
 import { BOUNDED_EVENT } from './event-select.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import { openSession } from '../session.js'
-import { alterationsOf, type Relation } from './store-shape.js'
+import { alterationsOf, isTable, type Relation } from './store-shape.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
@@ -112,6 +113,27 @@ export class Snapshot implements TrailSource {
     return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
   }
 
+  /** {@link rows} with what they say: the event of each is made from the bytes that were hashed. */
+  wholeRows(range: IdRange, selection: Selection): AsyncIterable<readonly ReadRow[]> {
+    return readably(copyOut(this.#rows, this.#render('trail-rows', selection, range), readWholeRow))
+  }
+
+  /** Of the server, as `pg_control_system` has it. Null where this login may not ask. */
+  async system(): Promise<string | null> {
+    try {
+      return await this.#rows.run(async (client) => {
+        const may = `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as may`
+        const { rows: allowed } = await client.query<{ may: boolean }>(may)
+        if (allowed[0]?.may !== true) return null
+        const text = 'select system_identifier::text as system from pg_control_system()'
+        const { rows } = await client.query<{ system: string }>(text)
+        return rows[0]?.system ?? null
+      })
+    } catch (error) {
+      throw readable(error)
+    }
+  }
+
   /** One row as the event that it makes, and where it says that it is. */
   async event(auditId: bigint): Promise<PlacedEvent | undefined> {
     const text = renderSql(this.#sql['trail-event'], this.#schema)
@@ -134,6 +156,7 @@ export class Snapshot implements TrailSource {
     return renderSql(this.#sql[file], this.#schema, {
       BLOCK: boundedBlockSelect('block'),
       EVENT: BOUNDED_EVENT,
+      XMIN: isTable(this.#shape) ? 'xmin' : 'null::xid',
       CHAIN: chain === undefined ? 'null::uuid' : `'${chain}'::uuid`,
       FIRST: `'${range.first}'::bigint`,
       LAST: `'${range.last}'::bigint`,
