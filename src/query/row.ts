@@ -38,7 +38,14 @@ export interface TrailRow {
 }
 
 /** The row that a read gives, from the columns that were hashed. */
-export function rowOf({ event, recordedAt, stored, chain, block, index }: ReadRow): TrailRow {
+export function rowOf({
+  event,
+  recordedAt,
+  stored,
+  chain,
+  block,
+  index,
+}: Pick<ReadRow, 'event' | 'recordedAt' | 'stored' | 'chain' | 'block' | 'index'>): TrailRow {
   const fields = FIELDS.map(({ name, column, kind }) => {
     const value = event[name]
     if (value === null) return [column, null]
