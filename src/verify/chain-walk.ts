@@ -69,6 +69,9 @@ export class ChainWalk {
   #closed = false
   #blocks = 0
   #rows = 0
+  #lost = 0
+  /** The genesis block is signed by its own key. */
+  #isOpened = false
 
   constructor(chain: string, trust: Trust, findings: FindingLog) {
     this.#chain = chain
@@ -98,6 +101,8 @@ export class ChainWalk {
     this.#newest = block
     // What is not signed may say anything: neither it nor the next block is held against the other.
     if (isSigned) this.#checkAgainstLast(block)
+    if (isSigned) this.#lost = Math.max(this.#lost, block.lost)
+    if (isSigned && block.kind === 'genesis') this.#isOpened = true
     this.#last = isSigned ? block : undefined
     this.#lastHash = isSigned ? hash : undefined
     this.#noteDoubts(block, isSigned && !this.#keyIsForeign && !this.#keyIsOverdue)
@@ -113,11 +118,12 @@ export class ChainWalk {
     return {
       chain: this.#chain,
       log: this.#genesis?.log ?? last?.log,
-      service: this.#genesis?.opening?.service,
-      instance: this.#genesis?.opening?.instance,
+      // What nobody has signed is not known.
+      service: this.#isOpened ? this.#genesis?.opening?.service : undefined,
+      instance: this.#isOpened ? this.#genesis?.opening?.instance : undefined,
       blocks: this.#blocks,
       rows: this.#rows,
-      lost: last?.lost ?? 0,
+      lost: this.#lost,
       lastBlock: this.#lastNumber,
       lastTime: last?.time ?? 0,
       end: this.#closed ? 'closed' : last?.kind === 'idle' ? 'idle' : 'open',

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import { once } from 'node:events'
 import type { Command } from 'commander'
 import { Outcome } from '../../event/vocabulary.js'
@@ -114,7 +115,9 @@ async function toStandardOutput({ session, filter, described, format }: ExportJo
       if (isGone) break
       rows += page.rows.length
       foreign += page.foreign ?? 0
-      await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
+      await write(
+        page.rows.map((row) => (format === 'csv' ? rowCsv(row) : visibleJson(`${rowJson(row)}\n`))).join(''),
+      )
     }
   } catch (error) {
     await failed(record, { what: 'export', filter: described, rows }, error)

@@ -1,3 +1,4 @@
+import { visible, visibleLines } from '../../host/visible.js'
 import { AuditError } from '../../errors.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { migrate, type MigrateReport } from '../../postgres/migrate/migrate.js'
@@ -28,7 +29,7 @@ export async function run({
     schema: settings.schema,
     roles,
     dryRun,
-    onProgress: (line) => process.stderr.write(`${line}\n`),
+    onProgress: (line) => process.stderr.write(`${visible(line)}\n`),
   })
   process.stdout.write(result.sql ?? summary(result))
 }
@@ -36,12 +37,12 @@ export async function run({
 function summary({ schema, applied, adopted, partitions, roles }: MigrateReport): string {
   const migrations = applied.map(({ number, name }) => `${number} ${name.replaceAll('_', ' ')}`).join(', ')
   const span = partitions.length < 2 ? partitions.join('') : `${partitions[0]} to ${partitions.at(-1)}`
-  return [
+  return visibleLines([
     `schema      ${schema}`,
     `migrations  ${migrations || 'none were missing'}`,
     ...(adopted ? ['adopted     the existing table, as partition secret_audit_adopted'] : []),
     `partitions  ${partitions.length === 0 ? 'none were missing' : `${partitions.length} made: ${span}`}`,
     ...(roles.length > 0 ? [`roles       ${roles.join(', ')}`] : []),
     '',
-  ].join('\n')
+  ])
 }

@@ -1,3 +1,4 @@
+import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import { open } from 'node:fs/promises'
 import { parseBlock } from '../../chain/block-parse.js'
 import { parseNote } from '../../chain/note.js'
@@ -21,7 +22,9 @@ export async function writeProofFile(reader: Snapshot, auditId: bigint, path: st
   if (proof === 'no block') throw missing(`row ${auditId} has no block`)
   await writeNew(path, `${JSON.stringify(proof, undefined, 2)}\n`)
   const { chain, number } = parseBlock(parseNote(proof.block).text)
-  process.stdout.write(`row ${auditId}, index ${proof.index} of block ${number} of chain ${chain}: ${path}\n`)
+  process.stdout.write(
+    `${visible(`row ${auditId}, index ${proof.index} of block ${number} of chain ${chain}: ${path}`)}\n`,
+  )
 }
 
 /** @returns whether the proof holds; says so on standard output */
@@ -34,20 +37,22 @@ export async function checkProofFile(path: string, trust: Trust, format: VerifyF
   } catch (error) {
     if (!(error instanceof AuditError) || error.code !== 'AUDIT_EVIDENCE_REFUTED') throw error
     const refuted = { result: 'refuted', message: error.message }
-    process.stdout.write(format === 'table' ? `refuted    ${error.message}\n` : jsonOf(refuted, format))
+    process.stdout.write(
+      format === 'table' ? `refuted    ${visible(error.message)}\n` : jsonOf(refuted, format),
+    )
     return false
   }
 }
 
 function provenTable({ event, block, index, enrolled }: ProvenRow): string {
   const { credential, operation, outcome } = event
-  return [
+  return visibleLines([
     `proven     row ${event.auditId}, ${new Date(event.occurredAt / 1000).toISOString()}`,
     `           ${operation} ${JSON.stringify(credential)}: ${outcome}`,
     `by         index ${index} of block ${block.number} of chain ${block.chain}, log ${block.log}`,
     `enrolled   ${enrolled ? 'yes' : 'no: nothing says that the chain is the operator’s'}`,
     '',
-  ].join('\n')
+  ])
 }
 
 function provenJson({ event, block, index, enrolled }: ProvenRow): object {
@@ -63,7 +68,7 @@ function provenJson({ event, block, index, enrolled }: ProvenRow): object {
 }
 
 function jsonOf(value: object, format: VerifyFormat): string {
-  return `${JSON.stringify(value, undefined, format === 'json' ? 2 : undefined)}\n`
+  return visibleJson(`${JSON.stringify(value, undefined, format === 'json' ? 2 : undefined)}\n`)
 }
 
 /** Never over something that is there. */

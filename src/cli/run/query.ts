@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import type { Command } from 'commander'
 import { CSV_HEAD, rowCsv } from '../../query/csv.js'
 import { describeFilter, parseFilter } from '../../query/filter.js'
@@ -34,9 +35,11 @@ export async function run(flags: Flags, command: Command): Promise<void> {
 function rendered({ rows, next_cursor, mark }: Page, format: (typeof FORMATS)[number]): string {
   switch (format) {
     case 'ndjson':
-      return rows.map((row) => `${rowJson(row)}\n`).join('')
+      return visibleJson(rows.map((row) => `${rowJson(row)}\n`).join(''))
     case 'json':
-      return `{"rows":[${rows.map((row) => `\n${rowJson(row)}`).join(',')}],${JSON.stringify({ next_cursor, mark }).slice(1)}\n`
+      return visibleJson(
+        `{"rows":[${rows.map((row) => `\n${rowJson(row)}`).join(',')}],${JSON.stringify({ next_cursor, mark }).slice(1)}\n`,
+      )
     case 'csv':
       return CSV_HEAD + rows.map(rowCsv).join('')
     case 'table':

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { Outcome } from '../../event/vocabulary.js'
@@ -61,7 +62,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
 
 function printer(format: (typeof FORMATS)[number]): (rows: readonly TrailRow[]) => void {
   if (format === 'ndjson') {
-    return (rows) => void process.stdout.write(rows.map((row) => `${rowJson(row)}\n`).join(''))
+    return (rows) => void process.stdout.write(visibleJson(rows.map((row) => `${rowJson(row)}\n`).join('')))
   }
   let isFirst = true
   return (rows) => {

@@ -1,3 +1,5 @@
+import { lostOf } from '../../verify/losses.js'
+import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import type { AnchorLines } from '../../verify/anchor-file.js'
 import type { AnchorCoverage, UnreadAnchors } from '../../verify/anchors.js'
 import { chainState, type ChainState } from '../../verify/chain-state.js'
@@ -67,7 +69,7 @@ export class VerifyOutput {
     this.#shown++
     if (this.#format === 'json') this.#findings.push(asJson(finding))
     else if (this.#format === 'ndjson') write({ type: 'finding', ...asJson(finding) })
-    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${line(finding)}\n`)
+    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${visible(line(finding))}\n`)
   }
 
   progress({ step, done }: VerifyProgress): void {
@@ -88,7 +90,9 @@ export class VerifyOutput {
     sayUnread(report.unread)
     const summary = this.#summary(report, trust, lines)
     if (this.#format === 'json') {
-      process.stdout.write(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`)
+      process.stdout.write(
+        visibleJson(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`),
+      )
     } else if (this.#format === 'ndjson') {
       write({ type: 'report', ...summary })
     } else {
@@ -122,7 +126,7 @@ export class VerifyOutput {
       blocks,
       rows,
       foreign,
-      lost: chains.reduce((sum, { lost }) => sum + lost, 0),
+      lost: lostOf(chains),
       anchors: { ...anchors, unreadable: unread.count, lines: lines ?? null },
       openTails: chains.flatMap((chain, i) => {
         const state = states[i]
@@ -138,7 +142,7 @@ function readable(summary: ReportSummary): string {
   const { chains, rows, anchors, findings, openTails } = summary
   const found = Object.entries(findings).map(([code, count]) => `${grouped(count)} ${code}`)
   const shown = openTails.slice(0, MOST_TAILS)
-  return [
+  return visibleLines([
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
     `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
     `blocks     ${grouped(summary.blocks)}`,
@@ -157,7 +161,7 @@ function readable(summary: ReportSummary): string {
       : []),
     `findings   ${found.join(', ') || 'none'}`,
     '',
-  ].join('\n')
+  ])
 }
 
 function lines(count: AnchorLines | null): string {
@@ -168,7 +172,8 @@ function lines(count: AnchorLines | null): string {
 
 /** Each with its line: what could not be read was not checked. */
 function sayUnread({ count, first }: UnreadAnchors): void {
-  for (const { line, problem } of first) process.stderr.write(`the anchors, line ${line}: ${problem}\n`)
+  for (const { line, problem } of first)
+    process.stderr.write(`the anchors, line ${line}: ${visible(problem)}\n`)
   if (count > first.length) process.stderr.write(`the anchors: … and ${grouped(count - first.length)} more\n`)
 }
 
@@ -190,7 +195,7 @@ function asJson({ code, message, chain, block, auditId }: Finding): object {
 }
 
 function write(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+  process.stdout.write(visibleJson(`${JSON.stringify(value)}\n`))
 }
 
 function isoTime(us: number): string {

@@ -1,3 +1,4 @@
+import { visible } from '../../host/visible.js'
 import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
@@ -37,7 +38,7 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
     process.exitCode = await verifyBy(flags, command)
   } catch (error) {
     if (!(error instanceof AuditError)) throw error
-    process.stderr.write(`${error.message}\n${error.remedy}\n`)
+    process.stderr.write(`${visible(error.message)}\n${visible(error.remedy)}\n`)
     process.exitCode = EXIT_NOT_CHECKED
   }
 }
