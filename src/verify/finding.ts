@@ -20,7 +20,7 @@ export const FINDINGS = Object.freeze({
     'The row is not in its place: it is one too many, out of order, or says only half of where it is.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
-  'anchor-mismatch': 'An anchor says another hash of the block.',
+  'anchor-mismatch': 'An anchor says something else of the block, or of a row of it.',
   'anchor-missing': 'An anchor says a block that is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
   'export-rows': 'The same export gives other rows now than its manifest says.',
