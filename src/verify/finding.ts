@@ -25,7 +25,7 @@ export const FINDINGS = Object.freeze({
     'Another transaction put rows of the block here than the one that they name, and the trust file names no restore after them.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
-  'anchor-mismatch': 'An anchor gives another hash of the block.',
+  'anchor-mismatch': 'An anchor says something else of the block, or of a row of it.',
   'anchor-missing': 'An anchor names a block that is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
   'export-rows': 'The trail has other rows for the export than its file or its manifest.',
