@@ -1,7 +1,7 @@
 import { type AuditEvent, FIELDS } from '../event/fields.js'
 import type { ResolvedFilter } from './filter.js'
 
-const NAMES = new Map(FIELDS.map(({ column, name }) => [column as string, name]))
+const NAMES: ReadonlyMap<string, keyof AuditEvent> = new Map(FIELDS.map(({ column, name }) => [column, name]))
 const NOT_DENIALS: ReadonlySet<string> = new Set(['ok', 'started', 'stopped', 'mode_changed'])
 
 /** Whether an event is one that the filter asks for: what `conditions` says in SQL, without the database. */

@@ -116,8 +116,7 @@ export class Trail {
   async search(filter: TrailFilter = {}): Promise<Page> {
     const resolved = parseFilter(filter)
     const range = await this.#rangeOf(resolved)
-    const { isLast: _, ...page } = await this.#pageOf(resolved, range, resolved.limit)
-    return page
+    return (await this.#pageOf(resolved, range, resolved.limit)).page
   }
 
   /**
@@ -128,7 +127,7 @@ export class Trail {
     const resolved = parseFilter(filter)
     let range = await this.#rangeOf(resolved)
     for (;;) {
-      const { isLast, ...page } = await this.#pageOf(resolved, range, STREAM_ROWS)
+      const { isLast, page } = await this.#pageOf(resolved, range, STREAM_ROWS)
       const last = page.rows.at(-1)
       yield page
       if (isLast || last === undefined) return
@@ -315,14 +314,15 @@ export class Trail {
     filter: ResolvedFilter,
     range: Range,
     limit: number,
-  ): Promise<Page & { readonly isLast: boolean }> {
+  ): Promise<{ readonly page: Page; readonly isLast: boolean }> {
     const { rows: found, isLast } = await this.#read(filter, range, limit)
-    const rows = found.map(({ is_foreign: _, ...row }) => row)
+    const rows = found.map(withoutForeign)
     const last = rows.at(-1)
     const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, filter)
-    const page = { rows, next_cursor, isLast, mark: range.mark?.toString() ?? null }
-    if (range.mark === undefined) return page
-    return { ...page, foreign: found.filter((row) => row.is_foreign === true).length }
+    const page = { rows, next_cursor, mark: range.mark?.toString() ?? null }
+    if (range.mark === undefined) return { page, isLast }
+    const foreign = found.filter((row) => row.is_foreign === true).length
+    return { page: { ...page, foreign }, isLast }
   }
 
   async #read(
@@ -376,6 +376,12 @@ export class Trail {
 async function loadStatements(): Promise<Statements> {
   const texts = await Promise.all(STATEMENTS.map((name) => readSql(`./${name}.sql`, import.meta.url)))
   return Object.fromEntries(STATEMENTS.map((name, i) => [name, texts[i]])) as Statements
+}
+
+function withoutForeign(found: FoundRow): TrailRow {
+  const row: TrailRow & { is_foreign?: boolean } = { ...found }
+  delete row.is_foreign
+  return row
 }
 
 type FoundRow = TrailRow & { readonly is_foreign?: boolean }

@@ -18,7 +18,7 @@ export interface Judgement {
   readonly differs: 'root' | 'ids' | undefined
 }
 
-export interface MisplacedRow {
+interface MisplacedRow {
   readonly row: CheckedRow
   readonly why: string
 }

@@ -45,7 +45,7 @@ export interface Finding {
 }
 
 /** Findings of one code that are told one by one. Beyond that they are counted. */
-export const MOST_OF_A_CODE = 10_000
+const MOST_OF_A_CODE = 10_000
 /** Of one code and one chain of the operator: told however many of other chains there are. */
 const MOST_OF_A_CHAIN = 1_000
 

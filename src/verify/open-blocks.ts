@@ -17,7 +17,7 @@ export interface OpenBlock {
 export const MOST_OPEN_BLOCKS = 50_000
 
 /** Rows of open blocks. Far more than any honest trail has at one place. */
-export const MOST_HELD_ROWS = 1_000_000
+const MOST_HELD_ROWS = 1_000_000
 
 /**
  * The blocks that are open at one place of the walk, within bounds: whoever may write can make blocks that overlap, and

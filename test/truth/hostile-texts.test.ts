@@ -1,3 +1,4 @@
+/* oxlint-disable no-control-regex -- they are what is looked for */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,6 @@ import { anEvent } from '../support/events.js'
 
 /** Clears the screen, hides what follows, sets the title, turns the direction; as C0 and as C1. */
 const HOSTILE = 'x\u001b[2J\u001b[8m\u001b]0;pwned\u0007\u009b31m\u202emoc\u2066\u0085y\u2028z'
-// oxlint-disable-next-line no-control-regex -- they are what is looked for
 const ANY =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
 
@@ -88,7 +88,7 @@ for (const args of PATHS) {
 }
 
 test('nor do proofs, anchors, manifests and trust files of somebody else', async () => {
-  const manifest = { format: 'otel-audit/export/v1', file: `${HOSTILE}` }
+  const manifest = { format: 'otel-audit/export/v1', file: HOSTILE }
   const paths = [
     ['verify', '--proof', proof],
     ['verify', '--proof', proof, '--format', 'json'],
@@ -106,7 +106,7 @@ test('nor do proofs, anchors, manifests and trust files of somebody else', async
     ],
     ['verify', '--trust', file('evil.trust', `${HOSTILE} ${HOSTILE}\n`)],
     ['verify', '--trust', file('key.trust', `enrolment ${HOSTILE.replaceAll(' ', '')}\n`)],
-    ['verify', '--anchors', file('evil.jsonl', `{"secret_audit.chain": "${'\u009b'}"\n${HOSTILE}\n`)],
+    ['verify', '--anchors', file('evil.jsonl', `{"secret_audit.chain": "\u009b"\n${HOSTILE}\n`)],
     ['verify', '--manifest', file('evil.manifest', JSON.stringify(manifest))],
     ['verify', '--manifest', file('text.manifest', HOSTILE)],
     ['verify', '--proof', join(directory, `${HOSTILE.replaceAll('/', '')}.json`)],

@@ -107,9 +107,8 @@ const LIES: Record<
     return (blocks) => [...blocks, ...its].toSorted((a, b) => (a.minId < b.minId ? -1 : 1))
   },
   'a block comes twice': () => (blocks) => blocks.flatMap((block) => [block, block]),
-  'two blocks come twice, and so would cancel each other': () => (blocks) => [
-    ...blocks.flatMap((block, i) => (i < 2 ? [block, block, block] : [block])),
-  ],
+  'two blocks come twice, and so would cancel each other': () => (blocks) =>
+    blocks.flatMap((block, i) => (i < 2 ? [block, block, block] : [block])),
 }
 
 for (const [name, lie] of Object.entries(LIES)) {

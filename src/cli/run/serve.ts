@@ -67,5 +67,5 @@ function exposedMetrics(): PrometheusMetrics | undefined {
 }
 
 function warn(why: string): void {
-  process.stderr.write(`/metrics is not available: ${visible(String(why))}\n`)
+  process.stderr.write(`/metrics is not available: ${visible(why)}\n`)
 }

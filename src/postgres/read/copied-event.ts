@@ -25,7 +25,7 @@ export function readEvent(bytes: Buffer, from: number): { readonly event: AuditE
     if (kind === 'time') return [name, timeAt(bytes, start)]
     return [name, bytes.toString('utf8', start, at)]
   })
-  return { event: Object.fromEntries(values) as unknown as AuditEvent, end: at }
+  return { event: Object.fromEntries(values), end: at }
 }
 
 /** @returns µs since the Unix epoch */

@@ -11,7 +11,7 @@ import { blockJson, rowJson, type Tables } from './tables.js'
 // The trail that every case begins with.
 
 export const LOG = 'otel-audit/vectors'
-export const OTHER_LOG = 'otel-audit/elsewhere'
+const OTHER_LOG = 'otel-audit/elsewhere'
 /** 2026-11-26, µs since the Unix epoch. */
 export const START = 1_795_651_200_000_000
 const FIRST_ID = 384_000_000_000_000_000n
