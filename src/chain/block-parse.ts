@@ -1,6 +1,7 @@
 import { AuditError } from '../errors.js'
 import { INT8_MAX } from '../event/int8.js'
-import { parseJsonString } from '../host/json-text.js'
+import { jsonString as jsonText, parseJsonString } from '../host/json-text.js'
+import { isStorable } from '../event/text.js'
 import {
   type Block,
   BLOCK_FORMAT,
@@ -177,10 +178,14 @@ function chainId(line: string, text: string): string {
 
 function jsonString(line: string, text: string): string {
   try {
-    return parseJsonString(text)
+    const value = parseJsonString(text)
+    if (isStorable(value, Number.POSITIVE_INFINITY) && jsonText(value) === text) return value
   } catch {
     throw malformed(`${line}: not a JSON string`)
   }
+  throw malformed(
+    `${line}: not a JSON string as it must be written, without control characters and lone surrogates`,
+  )
 }
 
 function malformed(message: string): AuditError {

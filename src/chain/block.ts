@@ -47,9 +47,9 @@ export interface BlockIds {
 
 /** What a genesis block says of its writer. */
 export interface ChainOpening {
-  /** Empty when it is not known. */
+  /** Empty when it is not known. Without control characters and lone surrogates. */
   readonly service: string
-  /** Empty when it is not known. */
+  /** Likewise. */
   readonly instance: string
   /** Of this library. */
   readonly version: string

@@ -31,7 +31,14 @@ export function logNameFor(database: string): string {
   return `otel-audit/${encoded}`
 }
 
+const ENROLMENT = '/enrolment'
+
 /** The name of a log's enrolment key, which says that chains are the operator's. */
 export function enrolmentKeyName(log: string): string {
-  return `${log}/enrolment`
+  return `${log}${ENROLMENT}`
+}
+
+/** Whether it is the name of some log's enrolment key. */
+export function isEnrolmentKeyName(name: string): boolean {
+  return name.endsWith(ENROLMENT) && isKeyName(name.slice(0, -ENROLMENT.length))
 }

@@ -9,6 +9,7 @@ import {
 import { AuditError } from '../errors.js'
 import { fromBase64, toBase64 } from './hash.js'
 import { sha256 } from '../event/sha256.js'
+import { isWeakKey } from './weak-key.js'
 
 /** Type of an Ed25519 signature, and what stands before its public key. */
 const ED25519 = 0x01
@@ -44,6 +45,8 @@ export class VerifierKey {
   constructor(name: string, publicKey: Uint8Array) {
     if (!isKeyName(name)) throw malformed(`${JSON.stringify(name)} is not a name for a key`)
     if (publicKey.length !== PUBLIC_KEY_BYTES) throw malformed('an Ed25519 public key has 32 bytes')
+    if (isWeakKey(publicKey))
+      throw malformed('not an Ed25519 public key that can be trusted: of small order, or not canonical')
     this.name = name
     this.publicKey = publicKey
     this.id = sha256(Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([ED25519]), publicKey]))

@@ -8,6 +8,7 @@ import {
   WITHOUT_ROWS,
 } from './block.js'
 import { type BlockColumns, sameColumns } from './block-columns.js'
+import { identityText } from '../event/event.js'
 import { newChain, nextKey } from './chain-key.js'
 import { moved, type Moves } from '../host/invariant.js'
 import { sameBytes } from './hash.js'
@@ -248,7 +249,13 @@ export class WriterChain {
 
   #genesis(): Block {
     const { log, service, instance, version, now, lost } = this.#options
-    const opening: ChainOpening = { service, instance, version, continues: this.#continues }
+    const opening: ChainOpening = {
+      // As the rows say it: a text that not every language reads alike would make an honest chain look forged.
+      service: identityText('serviceName', service) ?? '',
+      instance: identityText('serviceInstanceId', instance) ?? '',
+      version,
+      continues: this.#continues,
+    }
     return {
       log,
       chain: this.id,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { errorText } from '../host/error-text.js'
+import { visible } from '../host/visible.js'
 import { Command, CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { VERSION } from '../version.js'
@@ -68,9 +69,9 @@ async function run(argv: readonly string[]): Promise<number> {
 /** Code, message and remedy. Never the stack, and never a cause: it may quote the database URL. */
 async function report(error: unknown): Promise<number> {
   if (!(error instanceof AuditError)) {
-    process.stderr.write(`otel-audit failed: ${errorText(error)}\n`)
+    process.stderr.write(`otel-audit failed: ${visible(errorText(error))}\n`)
     return EXIT_FAILED
   }
-  process.stderr.write(`${error.message}\n${error.remedy}\n`)
+  process.stderr.write(`${visible(error.message)}\n${visible(error.remedy)}\n`)
   return COULD_NOT_RUN.has(error.code) ? EXIT_USAGE : EXIT_FAILED
 }

@@ -13,6 +13,7 @@ export function addTailCommand(program: Command): void {
       `rows of the last 24 hours to show first, 0 to ${TAIL_LINES.most}`,
       String(TAIL_LINES.default),
     )
+    .option('--since <mark>', 'continue after the mark that an earlier tail ended with, instead of --lines')
     .option('--format <format>', 'table or ndjson (default: table on a terminal, ndjson in a pipe)')
     .addHelpText(
       'after',

@@ -11,7 +11,7 @@ export function addVerifyCommand(program: Command): void {
     .option('--trust <file>', 'the trust file: origin, enrolment keys, what unsigned rows mean')
     .option(
       '--anchors <file>',
-      'block hashes from traces or logs: OTLP/JSON lines, or signed notes. If they are of several logs, the trust file must name the origin',
+      'blocks from traces or logs: OTLP/JSON, or signed notes. If they are of several logs, the trust file must name the origin',
     )
     .option('--from <id|time>', 'rows from this audit id, or ISO 8601 time, on')
     .option('--to <id|time>', 'rows up to this audit id, or ISO 8601 time')
@@ -46,7 +46,7 @@ Examples:
   $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json
 
 Findings and the report go to standard output, progress to standard error.
-Exit code: 0 nothing found, 1 something found, 2 it could not be checked.`,
+Exit code: 0 nothing found, 1 something found, 2 it could not be checked, or not with all of the anchors.`,
     )
     .action(lazily(() => import('./run/verify.js')))
 }

@@ -19,7 +19,10 @@ export function detailView({ row, evidence }, traceUrl) {
 function mark(evidence) {
   switch (evidence?.status) {
     case 'verified':
-      return el('p', { class: 'mark good' }, '✓ verified')
+      // Anybody with rights on the tables can write a chain of his own that is as consistent.
+      return evidence.vouched === false
+        ? el('p', { class: 'mark quiet' }, '✓ consistent; signer not vouched for')
+        : el('p', { class: 'mark good' }, '✓ verified')
     case 'not-verified':
       return el('p', { class: 'mark bad' }, '✗ not verified')
     case 'unsigned':

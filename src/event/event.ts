@@ -248,7 +248,11 @@ export function isSanitized(event: AuditEvent): boolean {
   return event.attributesJson !== null && SANITIZED_KEY.test(event.attributesJson)
 }
 
-function identityText(field: 'serviceName' | 'serviceInstanceId', value: string | undefined): string | null {
+/** The name of a service, or of an instance of it, as it is stored. NULL when it is not known. */
+export function identityText(
+  field: 'serviceName' | 'serviceInstanceId',
+  value: string | undefined,
+): string | null {
   return value === undefined ? null : storableText(value, TEXT_LIMITS[field]).text
 }
 

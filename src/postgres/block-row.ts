@@ -30,6 +30,33 @@ export function blockSelect(table: string): string {
   return COLUMNS.map((column) => `${table}.${column}`).join(', ')
 }
 
+/** Longest value of a column that is read, in bytes. A block is a note, and a note has at most 1,000,000. */
+const LONGEST_TEXT = 1_000_000
+/** Of a name, or a hash. */
+const LONGEST_NAME = 1_000
+
+const BOUNDS: Partial<Record<(typeof COLUMNS)[number], { most: number; instead: string }>> = {
+  log: { most: LONGEST_NAME, instead: 'chr(1)' },
+  kind: { most: LONGEST_NAME, instead: 'chr(1)' },
+  prev_hash: { most: LONGEST_NAME, instead: `''::bytea` },
+  root: { most: LONGEST_NAME, instead: `''::bytea` },
+  body: { most: LONGEST_TEXT, instead: 'chr(1)' },
+  signatures: { most: LONGEST_TEXT, instead: 'chr(1)' },
+}
+
+/**
+ * {@link blockSelect} for blocks that anybody may have written: what is too long to be a block's comes as something that is
+ * no block's either, so that nobody decides how much memory a reader needs.
+ */
+export function boundedBlockSelect(table: string): string {
+  return COLUMNS.map((column) => {
+    const bound = BOUNDS[column]
+    const name = `${table}.${column}`
+    if (bound === undefined) return name
+    return `case when octet_length(${name}) > ${bound.most} then ${bound.instead} else ${name} end as ${column}`
+  }).join(', ')
+}
+
 /** What a session of ours reads for {@link blockSelect}: 64-bit integers are text. */
 type BlockRow = readonly [
   chainId: string | null,

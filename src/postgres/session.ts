@@ -26,7 +26,7 @@ interface QuerySession extends SessionTarget {
   readonly answerTimeoutMs: number
 }
 
-interface MigrateSession extends SessionTarget {
+export interface MigrateSession extends SessionTarget {
   /** For a dry run: nothing can be written. */
   readonly readOnly: boolean
 }

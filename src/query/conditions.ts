@@ -12,6 +12,13 @@ const WIDENING_MS = HOUR_MS + 1000
 const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
   or occurred_at > to_timestamp((audit_id >> 22)::float8 / 1000 + 1704070800))`
 
+/**
+ * Whether a row was put here by another transaction than the one that it names: after a restore, a replication or an
+ * UPDATE. What it names is a number of another server then, or anybody's, and says nothing about a mark of this one.
+ * `xmin` has the lower 32 bits, also of a frozen row, and after pg_upgrade.
+ */
+export const FOREIGN = '((recorded_xid & 4294967295) <> xmin::text::bigint)'
+
 /** Values of a statement, and the places they have in its text. */
 export class Values {
   readonly list: unknown[] = []
@@ -42,10 +49,12 @@ export interface Range {
   readonly below?: bigint | undefined
   /** Only rows with higher ids. */
   readonly above?: bigint | undefined
-  /** Only rows of transactions below this one. */
+  /** Only rows of transactions below this one; and foreign ones, whose transactions ended somewhere else. */
   readonly mark?: bigint | undefined
-  /** Only rows of this transaction and later ones. */
+  /** Only rows of this transaction and later ones, and no foreign ones. */
   readonly since?: bigint | undefined
+  /** What tells a foreign row, where it is not {@link FOREIGN}. */
+  readonly foreign?: string | undefined
 }
 
 /**
@@ -91,13 +100,19 @@ function ofFilter({ equals, credentialPrefix, notOk }: ResolvedFilter, values: V
   return parts
 }
 
-function ofRange({ below, above, mark, since }: Range, values: Values): string[] {
+function ofRange({ below, above, mark, since, foreign = FOREIGN }: Range, values: Values): string[] {
   return [
     ...(below === undefined ? [] : [`audit_id < ${values.add(below, 'bigint')}`]),
     ...(above === undefined ? [] : [`audit_id > ${values.add(above, 'bigint')}`]),
-    ...(mark === undefined ? [] : [`recorded_xid < ${values.add(mark, 'bigint')}`]),
-    ...(since === undefined ? [] : [`recorded_xid >= ${values.add(since, 'bigint')}`]),
+    ...ofMarks({ mark, since, foreign }, values),
   ]
+}
+
+function ofMarks({ mark, since, foreign }: Range, values: Values): string[] {
+  const below = mark === undefined ? [] : [`recorded_xid < ${values.add(mark, 'bigint')}`]
+  if (since !== undefined)
+    return [...below, `recorded_xid >= ${values.add(since, 'bigint')}`, `not ${foreign}`]
+  return below.map((condition) => `(${condition} or ${foreign})`)
 }
 
 function joined(parts: readonly string[]): string {

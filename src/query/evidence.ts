@@ -5,7 +5,9 @@ import { AuditError } from '../errors.js'
 import { checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
+import { eventDigest } from '../event/digest.js'
 import { proofOfRow } from '../postgres/read/row-proof.js'
+import { rowOf, type TrailRow } from './row.js'
 import { Snapshot } from '../postgres/read/snapshot.js'
 
 /** What was found out about one row by checking it, its block and its chain. */
@@ -18,7 +20,14 @@ export interface RowVerdict {
   readonly block: string | null
   /** The hashes that lead from the row to the block's root, base64. */
   readonly proof: readonly string[]
+  /** Of a `verified` row: an enrolment key of the trust file has signed its chain's first block. */
+  readonly vouched?: boolean | undefined
+  /** Of a `verified` row: what was proven of it. Whoever shows the row shows this, and not what another read said. */
+  readonly proven?: ProvenColumns | undefined
 }
+
+/** All but when it was recorded, which no signature covers. */
+export type ProvenColumns = Omit<TrailRow, 'recorded_at'>
 
 /** Computes the evidence of a row. Passed to the server; without it a row says `evidence: null`. */
 export interface EvidenceSource {
@@ -61,8 +70,20 @@ export class ComputedEvidence implements EvidenceSource {
       if (provable === 'no row') return undefined
       if (provable === 'no block') return { status: 'unsigned', findings: [], block: null, proof: [] }
       proof = provable
-      checkRowProof(JSON.stringify(proof), this.#options.trust ?? NO_TRUST)
-      return { status: 'verified', findings: [], block: proof.block, proof: proof.path }
+      const { event, block, index, enrolled } = checkRowProof(
+        JSON.stringify(proof),
+        this.#options.trust ?? NO_TRUST,
+      )
+      if (event.auditId !== auditId) throw new AuditError('AUDIT_EVIDENCE_REFUTED', 'another row was proven')
+      const place = { chain: block.chain, block: block.number, index }
+      const { recorded_at: _, ...proven } = rowOf({
+        event,
+        recordedAt: 0,
+        stored: eventDigest(event),
+        ...place,
+      })
+      const { block: note, path } = proof
+      return { status: 'verified', findings: [], block: note, proof: path, vouched: enrolled, proven }
     } catch (error) {
       if (!isAboutEvidence(error)) throw error
       const { block = null, path = [] } = proof ?? {}

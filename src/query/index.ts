@@ -5,6 +5,7 @@ export {
   ComputedEvidence,
   type ComputedEvidenceOptions,
   type EvidenceSource,
+  type ProvenColumns,
   type RowVerdict,
 } from './evidence.js'
 export {
@@ -28,6 +29,7 @@ export {
 } from './summary.js'
 export {
   type Page,
+  type SettledState,
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,

@@ -1,4 +1,6 @@
 import { type FieldColumn, FIELDS } from '../event/fields.js'
+import type { ReadRow } from '../postgres/read/copied-event.js'
+import { formatTime } from './time.js'
 
 /**
  * A row of the trail, by the names of its columns. 64-bit integers are strings of digits, since JSON numbers would be
@@ -33,6 +35,30 @@ export interface TrailRow {
   readonly chain_id: string | null
   readonly block_no: string | null
   readonly block_index: string | null
+}
+
+/** The row that a read gives, from the columns that were hashed. */
+export function rowOf({
+  event,
+  recordedAt,
+  stored,
+  chain,
+  block,
+  index,
+}: Pick<ReadRow, 'event' | 'recordedAt' | 'stored' | 'chain' | 'block' | 'index'>): TrailRow {
+  const fields = FIELDS.map(({ name, column, kind }) => {
+    const value = event[name]
+    if (value === null) return [column, null]
+    return [column, kind === 'time' ? formatTime(Number(value)) : String(value)]
+  })
+  return {
+    ...(Object.fromEntries(fields) as Pick<TrailRow, FieldColumn>),
+    recorded_at: formatTime(recordedAt),
+    event_digest: stored === null ? null : Buffer.from(stored).toString('hex'),
+    chain_id: chain === null ? null : chain.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
+    block_no: block === null ? null : String(block),
+    block_index: index === null ? null : String(index),
+  }
 }
 
 export type ColumnName = keyof TrailRow

@@ -4,11 +4,11 @@ import { AuditError } from '../errors.js'
 import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 import { checkDuration } from '../host/timers.js'
-import { BLOCK_COLUMNS, blockOfRow, blockSelect } from '../postgres/block-row.js'
+import { BLOCK_COLUMNS, blockOfRow, boundedBlockSelect } from '../postgres/block-row.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
-import { conditions, type Range, Values } from './conditions.js'
+import { conditions, FOREIGN, type Range, Values } from './conditions.js'
 import { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
@@ -49,11 +49,42 @@ export interface Page {
   readonly next_cursor: string | null
   /** With `settled`: the mark that fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
   readonly mark: string | null
+  /** With `settled`: how many of the rows are foreign, which no mark says anything about. */
+  readonly foreign?: number | undefined
 }
 
-type Statements = Readonly<
-  Record<'page' | 'few' | 'mark' | 'matching' | 'histogram' | 'summary' | 'chains' | 'block', string>
->
+/** What a set that is settled now has, and what it lacks. */
+export interface SettledState {
+  readonly mark: bigint
+  /** Of the server that the mark is of, as `pg_control_system` has it. Null where this login may not ask. */
+  readonly system: string | null
+  /** Rows that are committed and not settled: a transaction that began before them is still open. */
+  readonly unsettled: number
+  /** When the first of them was recorded. */
+  readonly since: Date | null
+}
+
+type Statements = Readonly<Record<(typeof STATEMENTS)[number], string>>
+
+const STATEMENTS = [
+  'page',
+  'few',
+  'mark',
+  'unsettled',
+  'store',
+  'matching',
+  'histogram',
+  'summary',
+  'chains',
+  'block',
+] as const
+
+interface Store {
+  /** What tells a foreign row: a view has no system columns, and then no row is known to be of this server. */
+  readonly foreign: string
+  /** What gives the identifier of the server. */
+  readonly system: string
+}
 
 /**
  * Reads the trail. Nothing connects before it is used.
@@ -70,6 +101,7 @@ export class Trail {
   readonly #cursors: Cursors
   readonly #schema: string
   #statements: Promise<Statements> | undefined
+  #shape: Promise<Store> | undefined
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
   constructor(given: TrailOptions) {
@@ -94,10 +126,7 @@ export class Trail {
   async search(filter: TrailFilter = {}): Promise<Page> {
     const resolved = parseFilter(filter)
     const range = await this.#rangeOf(resolved)
-    const { rows, isLast } = await this.#page(resolved, range, resolved.limit)
-    const last = rows.at(-1)
-    const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, resolved)
-    return { rows, next_cursor, mark: range.mark?.toString() ?? null }
+    return (await this.#pageOf(resolved, range, resolved.limit)).page
   }
 
   /**
@@ -108,10 +137,9 @@ export class Trail {
     const resolved = parseFilter(filter)
     let range = await this.#rangeOf(resolved)
     for (;;) {
-      const { rows, isLast } = await this.#page(resolved, range, STREAM_ROWS)
-      const last = rows.at(-1)
-      const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, resolved)
-      yield { rows, next_cursor, mark: range.mark?.toString() ?? null }
+      const { isLast, page } = await this.#pageOf(resolved, range, STREAM_ROWS)
+      const last = page.rows.at(-1)
+      yield page
       if (isLast || last === undefined) return
       range = { ...range, below: BigInt(last.audit_id) }
     }
@@ -168,8 +196,8 @@ export class Trail {
     const { limit } = parseFilter(filter)
     const { chains } = await this.#sql()
     const text = this.#render(chains, {
-      LAST: blockSelect('last'),
-      FIRST: blockSelect('first'),
+      LAST: boundedBlockSelect('last'),
+      FIRST: boundedBlockSelect('first'),
       LIMIT: String(limit + 1),
     })
     const rows = await this.#reader.query<unknown[]>(text, [], 'array')
@@ -179,7 +207,7 @@ export class Trail {
   /** A block as it is stored. @returns undefined when there is none */
   async block(chainId: string, number: bigint): Promise<StoredBlock | undefined> {
     const { block } = await this.#sql()
-    const text = this.#render(block, { BLOCK: blockSelect('block') })
+    const text = this.#render(block, { BLOCK: boundedBlockSelect('block') })
     const [row] = await this.#reader.query<unknown[]>(text, [chainId, number], 'array')
     return row === undefined ? undefined : storedBlock(blockOfRow(row))
   }
@@ -189,9 +217,47 @@ export class Trail {
    * transaction that is still writing anywhere in the cluster, and means nothing after a dump and restore.
    */
   async mark(): Promise<bigint> {
+    return (await this.#marked()).mark
+  }
+
+  /** The mark, whose it is, and what is not settled yet. */
+  async settledState(): Promise<SettledState> {
+    const { mark, system } = await this.#marked()
+    const { unsettled } = await this.#sql()
+    const { foreign: FOREIGN } = await this.#store()
+    const text = this.#render(unsettled, { FOREIGN })
+    const [row] = await this.#reader.query<{ rows: string; since: string | null }>(text, [mark])
+    const since = row?.since == null ? null : new Date(row.since)
+    return { mark, system, unsettled: Number(row?.rows ?? 0), since }
+  }
+
+  async #marked(): Promise<{ readonly mark: bigint; readonly system: string | null }> {
     const { mark } = await this.#sql()
-    const [row] = await this.#reader.query<{ mark: string }>(mark)
-    return BigInt(row?.mark ?? 0)
+    const { system: SYSTEM } = await this.#store()
+    const [row] = await this.#reader.query<{ mark: string; system: string | null }>(
+      this.#render(mark, { SYSTEM }),
+    )
+    return { mark: BigInt(row?.mark ?? 0), system: row?.system ?? null }
+  }
+
+  #store(): Promise<Store> {
+    this.#shape ??= this.#readStore().catch((error: unknown) => {
+      this.#shape = undefined
+      throw error
+    })
+    return this.#shape
+  }
+
+  async #readStore(): Promise<Store> {
+    const { store } = await this.#sql()
+    const [row] = await this.#reader.query<{ is_table: boolean; has_system: boolean }>(
+      this.#render(store, {}),
+    )
+    return {
+      foreign: row?.is_table === true ? FOREIGN : 'true',
+      system:
+        row?.has_system === true ? '(select system_identifier::text from pg_control_system())' : 'null::text',
+    }
   }
 
   /**
@@ -205,10 +271,11 @@ export class Trail {
   ): AsyncGenerator<readonly TrailRow[], void, void> {
     const resolved = parseFilter(filter, Date.now(), { isBounded: true })
     const { few } = await this.#sql()
+    const { foreign } = await this.#store()
     let above: bigint | undefined
     for (;;) {
       const values = new Values()
-      const range: Range = { ...window(resolved), mark: until, since, above }
+      const range: Range = { ...window(resolved), mark: until, since, above, foreign }
       const { main, displaced } = conditions(resolved, range, values)
       const text = this.#render(few, {
         DIRECTION: 'asc',
@@ -236,9 +303,10 @@ export class Trail {
   async #rangeOf(filter: ResolvedFilter): Promise<Range> {
     if (filter.cursor !== undefined) {
       const { auditId, ...range } = this.#cursors.read(filter.cursor, filter)
-      return { ...range, below: auditId }
+      return { ...range, ...(await this.#store()), below: auditId }
     }
     if (!filter.settled) return window(filter)
+    const { foreign } = await this.#store()
     const mark = await this.mark()
     if (filter.mark !== undefined && filter.mark > mark) {
       throw new AuditError(
@@ -249,25 +317,45 @@ export class Trail {
         },
       )
     }
-    return { ...window(filter), mark: filter.mark ?? mark }
+    return { ...window(filter), mark: filter.mark ?? mark, foreign }
   }
 
-  async #page(
+  async #pageOf(
     filter: ResolvedFilter,
     range: Range,
     limit: number,
-  ): Promise<{ rows: TrailRow[]; isLast: boolean }> {
+  ): Promise<{ readonly page: Page; readonly isLast: boolean }> {
+    const { rows: found, isLast } = await this.#read(filter, range, limit)
+    const rows = found.map(withoutForeign)
+    const last = rows.at(-1)
+    const next_cursor = isLast || last === undefined ? null : this.#cursorAt(last, range, filter)
+    const page = { rows, next_cursor, mark: range.mark?.toString() ?? null }
+    if (range.mark === undefined) return { page, isLast }
+    const foreign = found.filter((row) => row.is_foreign === true).length
+    return { page: { ...page, foreign }, isLast }
+  }
+
+  async #read(
+    filter: ResolvedFilter,
+    range: Range,
+    limit: number,
+  ): Promise<{ rows: FoundRow[]; isLast: boolean }> {
     const { page, few } = await this.#sql()
     const values = new Values()
     const { main, displaced } = conditions(filter, range, values)
-    const placeholders = { COLUMNS: SELECT_COLUMNS, DIRECTION: 'desc', LIMIT: String(limit + 1) }
+    const settled = range.mark === undefined ? '' : `, ${range.foreign ?? FOREIGN} as is_foreign`
+    const placeholders = {
+      COLUMNS: `${SELECT_COLUMNS}${settled}`,
+      DIRECTION: 'desc',
+      LIMIT: String(limit + 1),
+    }
     const most = this.#render(page, { ...placeholders, WHERE: main })
     const text =
       displaced === undefined
         ? most
         : `select * from ((${most}) union all (${this.#render(few, { ...placeholders, WHERE: displaced })})) found
            order by audit_id desc limit ${limit + 1}`
-    const rows = await this.#reader.query<TrailRow>(text, values.list)
+    const rows = await this.#reader.query<FoundRow>(text, values.list)
     return { rows: rows.slice(0, limit), isLast: rows.length <= limit }
   }
 
@@ -296,10 +384,17 @@ export class Trail {
 }
 
 async function loadStatements(): Promise<Statements> {
-  const names = ['page', 'few', 'mark', 'matching', 'histogram', 'summary', 'chains', 'block'] as const
-  const texts = await Promise.all(names.map((name) => readSql(`./${name}.sql`, import.meta.url)))
-  return Object.fromEntries(names.map((name, i) => [name, texts[i]])) as Statements
+  const texts = await Promise.all(STATEMENTS.map((name) => readSql(`./${name}.sql`, import.meta.url)))
+  return Object.fromEntries(STATEMENTS.map((name, i) => [name, texts[i]])) as Statements
 }
+
+function withoutForeign(found: FoundRow): TrailRow {
+  const row: TrailRow & { is_foreign?: boolean } = { ...found }
+  delete row.is_foreign
+  return row
+}
+
+type FoundRow = TrailRow & { readonly is_foreign?: boolean }
 
 /** A row of `chains.sql`. */
 function chainBlocks(row: readonly unknown[]): ChainBlocks {

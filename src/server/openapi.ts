@@ -57,6 +57,11 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     findings: list(string),
     block: { type: ['string', 'null'], description: 'The signed block, as a note.' },
     proof: list(string),
+    vouched: {
+      type: 'boolean',
+      description:
+        'With `verified`: an enrolment key of the trust file has signed the first block of the chain.',
+    },
   }),
   Histogram: object({
     from: time,

@@ -81,8 +81,10 @@ const row: Route = {
     await recordRead(context, call, { what: 'row', filter, rows: found === undefined ? 0 : 1 })
     if (found === undefined) throw new Problem(404, 'There is no row with this id.')
     context.metrics.rowsRead(1)
-    const evidence = (await context.evidence?.evidenceOf(auditId)) ?? null
-    return json(`{"row":${rowJson(found, ids)},"evidence":${JSON.stringify(evidence)}}\n`)
+    const { proven, ...verdict } = (await context.evidence?.evidenceOf(auditId)) ?? {}
+    const evidence = 'status' in verdict ? verdict : null
+    // What stands beside the verdict is what was proven, and not what the other read said.
+    return json(`{"row":${rowJson({ ...found, ...proven }, ids)},"evidence":${JSON.stringify(evidence)}}\n`)
   },
 }
 

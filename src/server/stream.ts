@@ -3,6 +3,7 @@ import { CSV_HEAD, rowCsv } from '../query/csv.js'
 import { settledFilter } from '../query/export/export-file.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../query/filter.js'
 import { type IdFormat, rowJson, type TrailRow } from '../query/row.js'
+import type { SettledState } from '../query/trail.js'
 import { recordEnd, recordRead } from './record-read.js'
 import type { ReaderCall, RouteContext } from './route.js'
 
@@ -44,6 +45,7 @@ export async function streamRows(
   const settled = settledFilter(given)
   const filter = describeFilter(parseFilter(settled))
   await recordRead(context, call, { what: 'export', filter }, Outcome.Started)
+  const state = await context.trail.settledState()
   const pages = context.trail.pages(settled)
   let rows = 0
   const end = (outcome: Outcome): void => recordEnd(context, call, { what: 'export', filter, rows }, outcome)
@@ -83,7 +85,16 @@ export async function streamRows(
     },
     { highWaterMark: 0 },
   )
-  return new Response(body, { headers: headersOf(format) })
+  return new Response(body, { headers: { ...headersOf(format), ...unsettledHeaders(state) } })
+}
+
+/** A body cannot say what it lacks: rows that are committed, and wait for an older transaction. */
+function unsettledHeaders({ unsettled, since }: SettledState): Record<string, string> {
+  if (unsettled === 0) return {}
+  return {
+    'secret-audit-unsettled': String(unsettled),
+    ...(since !== null && { 'secret-audit-unsettled-since': since.toISOString() }),
+  }
 }
 
 /** One page in a format other than JSON. The cursor of the next one is in `Link` (RFC 8288). */

@@ -1,11 +1,9 @@
-import { AuditError } from '../errors.js'
-import { ANCHOR_NAME, BLOCK_ATTRIBUTES, BLOCK_SPAN_NAME } from '../otel/span-event.js'
-import { BLOCK_FORMAT, blockHash } from '../chain/block.js'
-import { parseBlock } from '../chain/block-parse.js'
+import { isKeyName } from '../chain/note-key.js'
+import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
-import { parseNote } from '../chain/note.js'
 import type { ChainSummary } from './chain-walk.js'
 import type { FindingLog } from './finding.js'
+import type { CheckedRow } from './source.js'
 
 /** What was said of a block outside the database. */
 export interface Anchor {
@@ -14,8 +12,19 @@ export interface Anchor {
   /** 32 hex digits. */
   readonly chain: string
   readonly block: number
-  /** SHA-256 of the block's text. Undefined where only the block's existence was said. */
-  readonly hash: Uint8Array | undefined
+  /**
+   * SHA-256 of the block's text. Undefined where only the block's existence was said; null where what was said is not a hash,
+   * or contradicts itself: no block is as that says.
+   */
+  readonly hash: Uint8Array | undefined | null
+  /** A row of the block, where one was said. */
+  readonly row?: SaidRow | undefined
+}
+
+/** What was said of a row. Null is what cannot be read. */
+export interface SaidRow {
+  readonly index: number | null
+  readonly auditId: bigint | undefined | null
 }
 
 /** What has become of the anchors. */
@@ -28,31 +37,94 @@ export interface AnchorCoverage {
   readonly foreign: number
 }
 
+/** Something that says it is an anchor, or was given as one, and cannot be read. */
+export interface UnreadAnchor {
+  /** Of the file, from 1. */
+  readonly line: number
+  readonly problem: string
+}
+
+/** What of the given anchors could not be used. */
+export interface UnreadAnchors {
+  readonly count: number
+  /** The first of them. */
+  readonly first: readonly UnreadAnchor[]
+}
+
+/** Of each log, how many unread entries are kept with their lines. */
+const MOST_UNREAD = 20
+
+interface Said {
+  readonly statements: readonly Pick<Anchor, 'log' | 'hash'>[]
+  readonly rows: readonly SaidRow[]
+}
+
 /** Blocks as they were said outside the database, for one look at each block of it. */
 export class Anchors {
   /** By chain and number: everything that was said of the block. */
-  readonly #byChain = new Map<string, Map<number, readonly Anchor[]>>()
+  readonly #byChain = new Map<string, Map<number, Said>>()
+  /** By chain, number and index: which ids the row there has, of blocks that were found. */
+  readonly #rows = new Map<string, Map<number, Map<number, readonly bigint[]>>>()
+  readonly #unread = new Map<string | undefined, { count: number; first: UnreadAnchor[] }>()
+  /** Blocks of which a row is another than was said. */
+  readonly #fallen = new Set<string>()
   #found = 0
   #held = 0
+  #missing = 0
+  #foreign = 0
 
-  add(anchor: Anchor): void {
-    const blocks = this.#byChain.get(anchor.chain) ?? new Map<number, readonly Anchor[]>()
-    this.#byChain.set(anchor.chain, blocks)
-    const known = blocks.get(anchor.block) ?? []
-    // What contradicts is kept: neither the first nor the last to speak is right because of that.
-    if (known.some((other) => saysAsMuch(other, anchor))) return
-    blocks.set(anchor.block, [...known.filter((other) => !saysAsMuch(anchor, other)), anchor])
+  add({ row, chain, block, log, hash }: Anchor): void {
+    const blocks = this.#byChain.get(chain) ?? new Map<number, Said>()
+    this.#byChain.set(chain, blocks)
+    const { statements, rows } = blocks.get(block) ?? { statements: [], rows: [] }
+    blocks.set(block, {
+      statements: added(statements, { log, hash }),
+      rows: row === undefined ? rows : [...rows, row],
+    })
   }
 
-  /** A block of the database. Its anchors are done with. */
-  check(chain: string, block: number, hash: Uint8Array, findings: FindingLog): void {
+  /** @param log that it says it is of. Undefined: nobody knows */
+  addUnread(log: string | undefined, unread: UnreadAnchor): void {
+    const known = this.#unread.get(log) ?? { count: 0, first: [] }
+    this.#unread.set(log, known)
+    known.count++
+    if (known.first.length < MOST_UNREAD) known.first.push(unread)
+  }
+
+  get isEmpty(): boolean {
+    return this.#byChain.size === 0
+  }
+
+  /**
+   * A block of the database. What was said of it is done with, but for its rows.
+   *
+   * @param rows how many it has. Undefined: it is not a block
+   */
+  check(
+    { chain, number: block, rows }: Pick<Block, 'chain' | 'number'> & { readonly rows: number | undefined },
+    hash: Uint8Array,
+    findings: FindingLog,
+  ): void {
     const blocks = this.#byChain.get(chain)
     const said = blocks?.get(block)
     if (blocks === undefined || said === undefined) return
     blocks.delete(block)
     this.#found++
-    if (said.every((anchor) => anchor.hash === undefined || sameBytes(anchor.hash, hash))) this.#held++
-    else findings.add('anchor-mismatch', 'an anchor gives another hash of this block', { chain, block })
+    const problem = problemOf(said, hash, rows)
+    if (problem === undefined) {
+      this.#held++
+      this.#expectRows(chain, block, said.rows)
+    } else findings.add('anchor-mismatch', problem, { chain, block })
+  }
+
+  /** A row of a block that was found. */
+  checkRow({ auditId, originalAuditId, chain, block, index }: CheckedRow, findings: FindingLog): void {
+    if (this.#rows.size === 0 || chain === null || block === null || index === null) return
+    const said = this.#rows.get(chain)?.get(block)?.get(index)
+    // A row whose id was taken has another one than its span, and says which that was.
+    if (said === undefined || said.every((id) => id === auditId || id === originalAuditId)) return
+    this.#fallen.add(`${chain} ${block}`)
+    findings.add('anchor-mismatch', 'an anchor says another row in this place', { chain, block, auditId })
   }
 
   /**
@@ -64,20 +136,19 @@ export class Anchors {
    * @param origin the log that the auditor knows. Undefined: all anchors are of this trail
    * @param only the chain that is looked at. Undefined: all
    */
-  end(
+  endBlocks(
     chains: ReadonlyMap<string, ChainSummary>,
     origin: string | undefined,
     only: string | undefined,
     findings: FindingLog,
-  ): AnchorCoverage {
-    const isOurs = ({ log }: Anchor): boolean => origin === undefined || log === undefined || log === origin
-    let missing = 0
-    let foreign = 0
+  ): void {
+    const isOurs = ({ log }: Pick<Anchor, 'log'>): boolean =>
+      origin === undefined || log === undefined || log === origin
     for (const [chain, blocks] of this.#byChain) {
       if (only !== undefined && chain !== only) continue
-      const ours = [...blocks].filter(([, said]) => said.some(isOurs)).map(([block]) => block)
-      foreign += blocks.size - ours.length
-      missing += ours.length
+      const ours = [...blocks].filter(([, { statements }]) => statements.some(isOurs)).map(([block]) => block)
+      this.#foreign += blocks.size - ours.length
+      this.#missing += ours.length
       if (ours.length === 0) continue
       const block = ours.reduce((first, next) => Math.min(first, next))
       const more = ours.length === 1 ? '' : `, and so for ${ours.length - 1} more blocks of the chain`
@@ -88,130 +159,82 @@ export class Anchors {
           : ''
       findings.add('anchor-missing', `an anchor names this block: ${what}${more}${hint}`, { chain, block })
     }
-    return { given: this.#found + missing, held: this.#held, foreign }
   }
-}
 
-/** Whether one of two anchors of a block makes the other one superfluous. */
-function saysAsMuch(one: Anchor, other: Anchor): boolean {
-  if (one.log !== other.log) return false
-  return other.hash === undefined || (one.hash !== undefined && sameBytes(one.hash, other.hash))
-}
-
-/**
- * Reads anchors from lines, as they come: OTLP/JSON (traces and logs, one request a line, as the file exporter of the
- * OpenTelemetry collector writes them), or signed notes of blocks one after the other.
- *
- * @throws AuditError `AUDIT_EVIDENCE_MALFORMED`, naming the line
- */
-export async function readAnchors(
-  lines: AsyncIterable<string> | Iterable<string>,
-  anchors: Anchors,
-): Promise<void> {
-  let note: string[] = []
-  let number = 0
-  let noteAt = 0
-  const endNote = (): void => {
-    if (note.length > 0) anchors.add(anchorOfNote(note.join('\n').trimEnd(), noteAt))
-    note = []
-  }
-  for await (const line of lines) {
-    number++
-    if (line === BLOCK_FORMAT) {
-      endNote()
-      noteAt = number
-      note.push(line)
-    } else if (note.length > 0 && !line.startsWith('{')) {
-      note.push(line)
-    } else if (line.trim() !== '') {
-      endNote()
-      for (const anchor of anchorsOfRequest(parsedJson(line, number), number)) anchors.add(anchor)
+  /** When blocks and rows have been looked at. */
+  get coverage(): AnchorCoverage {
+    return {
+      given: this.#found + this.#missing,
+      held: this.#held - this.#fallen.size,
+      foreign: this.#foreign,
     }
   }
-  endNote()
-}
 
-function anchorOfNote(note: string, line: number): Anchor {
-  try {
-    const { text } = parseNote(`${note}\n`)
-    const { log, chain, number } = parseBlock(text)
-    return { log, chain, block: number, hash: blockHash(text) }
-  } catch (cause) {
-    throw malformed(line, `the block that begins here cannot be read: ${(cause as Error).message}`)
+  /** @param origin the log that the auditor knows: what says that it is of another is not ours */
+  unread(origin: string | undefined): UnreadAnchors {
+    const ours = [...this.#unread]
+      .filter(([log]) => origin === undefined || log === undefined || log === origin)
+      .map(([, unread]) => unread)
+    return {
+      count: ours.reduce((sum, { count }) => sum + count, 0),
+      first: ours
+        .flatMap(({ first }) => first)
+        .toSorted((a, b) => a.line - b.line)
+        .slice(0, MOST_UNREAD),
+    }
+  }
+
+  #expectRows(chain: string, block: number, rows: readonly SaidRow[]): void {
+    const expected = new Map<number, readonly bigint[]>()
+    for (const { index, auditId } of rows) {
+      if (index === null || auditId === undefined || auditId === null) continue
+      const known = expected.get(index) ?? []
+      if (!known.includes(auditId)) expected.set(index, [...known, auditId])
+    }
+    if (expected.size === 0) return
+    const blocks = this.#rows.get(chain) ?? new Map<number, ReadonlyMap<number, readonly bigint[]>>()
+    this.#rows.set(chain, blocks as Map<number, Map<number, readonly bigint[]>>)
+    blocks.set(block, expected)
   }
 }
 
-type Json = { readonly [key: string]: unknown }
+/** A log that an anchor says. What no log can be called says nothing, and then the anchor counts as ours. */
+export function logOf(said: unknown): string | undefined {
+  return typeof said === 'string' && isKeyName(said) ? said : undefined
+}
 
-function parsedJson(line: string, number: number): Json {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (typeof value === 'object' && value !== null) return value as Json
-  } catch {
-    // The parser's message quotes the line.
+function problemOf(
+  { statements, rows }: Said,
+  hash: Uint8Array,
+  count: number | undefined,
+): string | undefined {
+  if (statements.some((said) => said.hash === null)) {
+    return 'an anchor says of this block what is not a hash, or contradicts itself'
   }
-  throw malformed(number, 'neither OTLP/JSON nor a signed block')
-}
-
-function anchorsOfRequest(request: Json, line: number): Anchor[] {
-  const spans = children(request, 'resourceSpans', 'scopeSpans', 'spans')
-  const records = children(request, 'resourceLogs', 'scopeLogs', 'logRecords')
-  return [
-    ...spans.flatMap((span) => [
-      ...anchorOfSpan(span),
-      ...list(span['events'])
-        .filter((event) => event['name'] === ANCHOR_NAME)
-        .flatMap((event) => anchorOfAttributes(event, line)),
-    ]),
-    ...records.flatMap((record) => anchorOfAttributes(record, line)),
-  ]
-}
-
-/** The span of a block, or the span of a strict record, which says where its row is. */
-function anchorOfSpan(span: Json): Anchor[] {
-  if (!String(span['name']).startsWith(BLOCK_SPAN_NAME.split(' ')[0] ?? '')) return []
-  const { log, chain, block, hash } = attributesOf(span)
-  if (
-    chain === undefined ||
-    !/^[0-9a-f]{32}$/.test(chain) ||
-    block === undefined ||
-    !/^\d{1,15}$/.test(block)
-  )
-    return []
-  const isHash = hash !== undefined && /^[0-9a-f]{64}$/.test(hash)
-  return [{ log, chain, block: Number(block), hash: isHash ? Buffer.from(hash, 'hex') : undefined }]
-}
-
-function anchorOfAttributes(holder: Json, line: number): Anchor[] {
-  const { note } = attributesOf(holder)
-  return note === undefined ? [] : [anchorOfNote(note.trimEnd(), line)]
-}
-
-/** Those of a block, as text. */
-function attributesOf(holder: Json): Partial<Record<keyof typeof BLOCK_ATTRIBUTES, string>> {
-  const found: Partial<Record<string, string>> = {}
-  for (const attribute of list(holder['attributes'])) {
-    const value = attribute['value'] as Json | undefined
-    const text = value?.['stringValue'] ?? value?.['intValue']
-    if (typeof text === 'string' || typeof text === 'number') found[String(attribute['key'])] = String(text)
+  if (!statements.every((said) => said.hash === undefined || sameBytes(said.hash ?? hash, hash))) {
+    return 'an anchor says another hash of this block'
   }
-  return Object.fromEntries(
-    Object.entries(BLOCK_ATTRIBUTES).flatMap(([name, key]) =>
-      found[key] === undefined ? [] : [[name, found[key]]],
-    ),
-  )
+  if (rows.some(({ index, auditId }) => index === null || auditId === null)) {
+    return 'an anchor says a row of this block that cannot be read'
+  }
+  // What is not a block has no rows that anybody could know of.
+  const beyond = rows.find(({ index }) => index !== null && count !== undefined && index >= count)
+  return beyond === undefined
+    ? undefined
+    : `an anchor says index ${beyond.index}, and the block has ${count} rows`
 }
 
-function children(request: Json, ...path: readonly string[]): Json[] {
-  return path.reduce<Json[]>((holders, key) => holders.flatMap((holder) => list(holder[key])), [request])
+type Statement = Pick<Anchor, 'log' | 'hash'>
+
+/** What contradicts is kept: neither the first nor the last to speak is right because of that. */
+function added(known: readonly Statement[], statement: Statement): readonly Statement[] {
+  if (known.some((other) => saysAsMuch(other, statement))) return known
+  return [...known.filter((other) => !saysAsMuch(statement, other)), statement]
 }
 
-function list(value: unknown): Json[] {
-  return Array.isArray(value)
-    ? value.filter((item): item is Json => typeof item === 'object' && item !== null)
-    : []
-}
-
-function malformed(line: number, message: string): AuditError {
-  return new AuditError('AUDIT_EVIDENCE_MALFORMED', `the anchors, line ${line}: ${message}`)
+/** Whether one of two statements about a block makes the other one superfluous. */
+function saysAsMuch(one: Statement, other: Statement): boolean {
+  if (one.log !== other.log) return false
+  if (other.hash === undefined || one.hash === other.hash) return true
+  return one.hash !== undefined && one.hash !== null && other.hash !== null && sameBytes(one.hash, other.hash)
 }

@@ -12,7 +12,9 @@ import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
 import { openNote } from '../chain/note.js'
 import { VerifierKey } from '../chain/note-key.js'
+import { BlockDoubts } from './block-doubts.js'
 import type { FindingCode, FindingLog } from './finding.js'
+import { enrolmentKeysFor } from './genesis.js'
 import type { Trust } from './trust.js'
 
 /** How a chain ends. */
@@ -33,6 +35,8 @@ export interface ChainSummary {
   readonly end: ChainEnd
   readonly enrolled: boolean
   readonly continues: ChainPosition | undefined
+  /** Blocks that nothing has proven. */
+  readonly doubts: BlockDoubts
 }
 
 /**
@@ -56,9 +60,18 @@ export class ChainWalk {
   #lastNumber = -1
   /** SHA-256 of the last block's text; undefined when that block proves nothing about the next. */
   #lastHash: Uint8Array | undefined
+  /** SHA-256 of the text of the last block, signed or not. */
+  #lastText: Uint8Array | undefined
+  /** The blocks before the next that are not signed, each of which names the one before. */
+  #unsigned: number[] = []
+  readonly #doubts = new BlockDoubts()
+  #keyIsForeign = false
   #closed = false
   #blocks = 0
   #rows = 0
+  #lost = 0
+  /** The genesis block is signed by its own key. */
+  #isOpened = false
 
   constructor(chain: string, trust: Trust, findings: FindingLog) {
     this.#chain = chain
@@ -66,19 +79,20 @@ export class ChainWalk {
     this.#findings = findings
   }
 
-  /** @returns the block, when it is one */
-  add(columns: BlockColumns): { readonly block: Block; readonly hash: Buffer } | undefined {
+  /** @returns the block, when it is one, and the hash of its text */
+  add(columns: BlockColumns): { readonly block: Block | undefined; readonly hash: Buffer } {
     const number = Number(columns.blockNo)
-    this.#checkNumber(number)
+    // Any other is no number of a block: it has no place in the chain, and nothing can be missing before it.
+    if (columns.blockNo >= 0n && columns.blockNo < 2n ** 53n) this.#checkNumber(number)
     const text = textOfColumns(columns)
     const block = this.#parsed(text, number)
     const hash = blockHash(text)
     this.#blocks++
     if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
     if (block === undefined) {
-      this.#lastHash = undefined
-      this.#last = undefined
-      return undefined
+      this.#doubts.addUnusable(number)
+      this.#forget()
+      return { block, hash }
     }
     if (block.kind === 'genesis') this.#begin(block, text, columns.signatures)
     const isSigned = this.#checkSignature(block, text, columns.signatures)
@@ -87,27 +101,35 @@ export class ChainWalk {
     this.#newest = block
     // What is not signed may say anything: neither it nor the next block is held against the other.
     if (isSigned) this.#checkAgainstLast(block)
+    if (isSigned) this.#lost = Math.max(this.#lost, block.lost)
+    if (isSigned && block.kind === 'genesis') this.#isOpened = true
     this.#last = isSigned ? block : undefined
     this.#lastHash = isSigned ? hash : undefined
+    this.#noteDoubts(block, isSigned && !this.#keyIsForeign && !this.#keyIsOverdue)
+    this.#lastText = hash
     if (block.kind === 'close' && isSigned) this.#closed = true
     return { block, hash }
   }
 
   end(): ChainSummary {
     const last = this.#newest
+    this.#doubtUnsigned()
+    this.#doubts.end(this.#lastNumber)
     return {
       chain: this.#chain,
       log: this.#genesis?.log ?? last?.log,
-      service: this.#genesis?.opening?.service,
-      instance: this.#genesis?.opening?.instance,
+      // What nobody has signed is not known.
+      service: this.#isOpened ? this.#genesis?.opening?.service : undefined,
+      instance: this.#isOpened ? this.#genesis?.opening?.instance : undefined,
       blocks: this.#blocks,
       rows: this.#rows,
-      lost: last?.lost ?? 0,
+      lost: this.#lost,
       lastBlock: this.#lastNumber,
       lastTime: last?.time ?? 0,
       end: this.#closed ? 'closed' : last?.kind === 'idle' ? 'idle' : 'open',
       enrolled: this.#enrolled,
       continues: this.#genesis?.opening?.continues,
+      doubts: this.#doubts,
     }
   }
 
@@ -117,11 +139,13 @@ export class ChainWalk {
       const range =
         number - 1 === expected ? `block ${expected} is` : `blocks ${expected} to ${number - 1} are`
       this.#find('block-missing', expected, `${range} missing`)
+      this.#doubts.addGap(expected, number - 1)
       this.#forget()
       // A rotation may be among them.
       this.#keyIsLost = true
     } else if (number < expected) {
       this.#find('block-repeated', number, `block ${number} is there more than once`)
+      this.#doubts.addUnusable(number)
       this.#forget()
     }
     this.#lastNumber = Math.max(this.#lastNumber, number)
@@ -131,6 +155,22 @@ export class ChainWalk {
   #forget(): void {
     this.#last = undefined
     this.#lastHash = undefined
+    this.#lastText = undefined
+    this.#doubtUnsigned()
+  }
+
+  /** A block that is proven proves those before it, as far as each names the one before. */
+  #noteDoubts({ number, prev }: Block, isProven: boolean): void {
+    const isLinked = this.#lastText !== undefined && sameBytes(prev, this.#lastText)
+    if (!isLinked) this.#doubtUnsigned()
+    if (isProven) this.#unsigned = []
+    else if (this.#key === undefined) this.#doubts.addAllFrom(number)
+    else this.#unsigned.push(number)
+  }
+
+  #doubtUnsigned(): void {
+    for (const number of this.#unsigned) this.#doubts.addUnproven(number)
+    this.#unsigned = []
   }
 
   #parsed(text: string, number: number): Block | undefined {
@@ -145,13 +185,15 @@ export class ChainWalk {
   #begin(block: Block, text: string, signatures: string): void {
     const key = VerifierKey.parse(block.writer ?? '')
     if (chainIdOf(key.publicKey) !== this.#chain) {
+      this.#keyIsForeign = true
       this.#find('chain-id', 0, 'the id is not that of the key in the genesis block')
     }
     this.#genesis = block
     this.#key = key
-    const { enrolment } = this.#trust
-    this.#enrolled = enrolment.length > 0 && problemOf(text, signatures, enrolment) === undefined
-    if (enrolment.length > 0 && !this.#enrolled) {
+    const keys = enrolmentKeysFor(block.log, this.#trust)
+    this.#enrolled = keys.length > 0 && problemOf(text, signatures, keys) === undefined
+    if (this.#enrolled) this.#findings.vouchFor(this.#chain)
+    if (this.#trust.enrolment.length > 0 && !this.#enrolled) {
       this.#find('chain-unenrolled', 0, 'no enrolment key of the trust file has signed the genesis block')
     }
   }

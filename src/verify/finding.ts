@@ -2,6 +2,8 @@
  * Everything a verifier can find. The closed set of codes; `docs/integrity.md` is held against it.
  */
 export const FINDINGS = Object.freeze({
+  'store-altered':
+    'Something else than the tables of a trail answers, or two answers about the same blocks differ.',
   'chain-id': 'The chain’s id is not that of the key in its genesis block.',
   'chain-origin': 'The block belongs to another log.',
   'chain-unenrolled': 'No enrolment key of the trust file has signed the genesis block.',
@@ -14,16 +16,19 @@ export const FINDINGS = Object.freeze({
   'block-counters': 'Rows, losses or time do not follow from the block before.',
   'block-after-close': 'The chain was closed before this block.',
   'block-root': 'The rows are not those that were signed.',
+  'block-unchecked': 'Too many blocks or rows overlap with it: its rows were not checked.',
   'row-changed': 'The row is not the one whose digest was stored with it.',
   'row-missing': 'Rows of the block are missing.',
   'row-misplaced':
     'The row is not in its place: it is one too many, out of order, or gives only a part of its place.',
+  'row-foreign':
+    'Another transaction put rows of the block here than the one that they name, and the trust file names no restore after them.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
-  'anchor-mismatch': 'An anchor gives another hash of the block.',
+  'anchor-mismatch': 'An anchor says something else of the block, or of a row of it.',
   'anchor-missing': 'An anchor names a block that is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
-  'export-rows': 'The same export gives other rows now than its manifest says.',
+  'export-rows': 'The trail has other rows for the export than its file or its manifest.',
 })
 
 export type FindingCode = keyof typeof FINDINGS
@@ -39,17 +44,38 @@ export interface Finding {
   readonly auditId?: bigint | undefined
 }
 
-/** Where findings go, and how many of each there were. */
+/** Findings of one code that are told one by one. Beyond that they are counted. */
+const MOST_OF_A_CODE = 10_000
+/** Of one code and one chain of the operator: told however many of other chains there are. */
+const MOST_OF_A_CHAIN = 1_000
+
+/** Where findings go, and how many of each there were. Whoever may write makes as many as he likes: there is a bound. */
 export class FindingLog {
   readonly counts = new Map<FindingCode, number>()
   readonly #onFinding: (finding: Finding) => void
+  readonly #told = new Map<FindingCode, number>()
+  /** By chain of the operator. */
+  readonly #toldOf = new Map<string, Map<FindingCode, number>>()
 
   constructor(onFinding: (finding: Finding) => void) {
     this.#onFinding = onFinding
   }
 
+  /** The chain is the operator's: nobody else's findings are to hide those of it. */
+  vouchFor(chain: string): void {
+    this.#toldOf.set(chain, new Map())
+  }
+
   add(code: FindingCode, detail: string, place: Omit<Finding, 'code' | 'message'>): void {
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1)
-    this.#onFinding({ code, message: detail, ...place })
+    if (this.#isTold(code, place.chain)) this.#onFinding({ code, message: detail, ...place })
+  }
+
+  #isTold(code: FindingCode, chain: string | undefined): boolean {
+    const ofChain = chain === undefined ? undefined : this.#toldOf.get(chain)
+    const [told, most] = ofChain === undefined ? [this.#told, MOST_OF_A_CODE] : [ofChain, MOST_OF_A_CHAIN]
+    const count = (told.get(code) ?? 0) + 1
+    if (count <= most) told.set(code, count)
+    return count <= most
   }
 }

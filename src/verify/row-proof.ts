@@ -4,11 +4,11 @@ import { type AuditEvent, type Field, FIELDS } from '../event/fields.js'
 import { type Block, BLOCKS_PER_KEY, isKeyOverdue, rowLeaf } from '../chain/block.js'
 import { type BlockColumns, noteOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
-import { fromBase64, toBase64 } from '../chain/hash.js'
+import { fromBase64, isHash, toBase64 } from '../chain/hash.js'
 import { inclusionProof, verifyInclusion } from '../chain/merkle.js'
 import { openNote, parseNote } from '../chain/note.js'
 import { VerifierKey } from '../chain/note-key.js'
-import { openGenesis } from './genesis.js'
+import { enrolmentKeysFor, openGenesis } from './genesis.js'
 import type { Trust } from './trust.js'
 
 const FORMAT = 'otel-audit/proof/v1'
@@ -51,16 +51,22 @@ export function makeRowProof(
   const leaves = digests.map((digest, i) => rowLeaf(chainId, Number(blockNo), i, digest))
   return {
     format: FORMAT,
-    event: Object.fromEntries(
-      Object.entries(event).flatMap(([field, value]) =>
-        value === null ? [] : [[field, typeof value === 'bigint' ? String(value) : value]],
-      ),
-    ) as RowProof['event'],
+    event: eventJson(event),
     index,
     path: inclusionProof(leaves, index).map(toBase64),
     block: noteOfColumns(block),
     keys: keyBlocks.map(noteOfColumns),
   }
+}
+
+/** The fields of an event as a proof has them: integers as text, what is NULL left out. */
+export function eventJson(event: AuditEvent): RowProof['event'] {
+  const fields = Object.entries(event).flatMap(([field, value]) =>
+    value === null
+      ? []
+      : [[field, typeof value === 'bigint' ? String(value) : (value as string | number)] as const],
+  )
+  return Object.fromEntries(fields)
 }
 
 /**
@@ -77,25 +83,41 @@ export function makeRowProof(
 export function checkRowProof(text: string, trust: Trust): ProvenRow {
   const proof = parsedProof(text)
   const block = step('the block', () => parseBlock(parseNote(proof.block).text))
+  step('the place of the row in the block', () => checkPlace(proof, block))
   const enrolled = step('the genesis block', () => checkGenesis(proof.keys[0], block, trust))
   const key = step('the rotations', () => currentKey(proof.keys, block))
   step('the signature of the block', () => openNote(proof.block, [key]))
-  const event = eventOf(proof.event)
-  const leaf = rowLeaf(block.chain, block.number, proof.index, eventDigest(event))
-  step('the place of the row in the block', () =>
-    verifyInclusion(leaf, proof.index, block.rows, proof.path.map(hash), block.root),
-  )
-  return { event, block, index: proof.index, enrolled }
+  const { event, index, path } = proof
+  const leaf = rowLeaf(block.chain, block.number, index, eventDigest(event))
+  step('the place of the row in the block', () => verifyInclusion(leaf, index, block.rows, path, block.root))
+  return { event, block, index, enrolled }
+}
+
+/** The first row of a block has its smallest id, the last one its largest, and the others lie between. */
+function checkPlace({ event, index }: CheckedProof, { ids, rows }: Block): void {
+  if (ids === undefined || index >= rows)
+    throw refuted(`the block has ${rows} rows, and this one says index ${index}`)
+  const isFirst = index === 0
+  const isLast = index === rows - 1
+  const { auditId } = event
+  const fits =
+    isFirst === (auditId === ids.first) &&
+    isLast === (auditId === ids.last) &&
+    auditId >= ids.first &&
+    auditId <= ids.last
+  if (!fits)
+    throw refuted(`row ${auditId} cannot have index ${index}: the block has ids ${ids.first} to ${ids.last}`)
 }
 
 function checkGenesis(note: string | undefined, block: Block, trust: Trust): boolean {
-  const { block: genesis } = openGenesis(note ?? '')
+  if (note === undefined) throw refuted('it is not there')
+  const { block: genesis } = openGenesis(note)
   if (genesis.chain !== block.chain) throw refuted('it is of another chain')
   if (trust.origin !== undefined && (genesis.log !== trust.origin || block.log !== trust.origin)) {
     throw refuted(`it is of log ${genesis.log}, not of ${trust.origin}`)
   }
   if (trust.enrolment.length === 0) return false
-  openNote(note ?? '', trust.enrolment)
+  openNote(note, enrolmentKeysFor(genesis.log, trust))
   return true
 }
 
@@ -127,15 +149,27 @@ function checkAge(block: Block, keyFrom: number): void {
 
 type Json = Readonly<Record<string, unknown>>
 
-function parsedProof(text: string): RowProof {
+/** A proof that is one by its form. */
+interface CheckedProof extends Pick<RowProof, 'index' | 'block' | 'keys'> {
+  readonly event: AuditEvent
+  readonly path: readonly Uint8Array[]
+}
+
+/** Indexes are hashed with 32 bits. */
+const INDEXES = 2 ** 32
+
+function parsedProof(text: string): CheckedProof {
   const proof = parsedJson(text)
   if (proof['format'] !== FORMAT) throw malformed(`format must be "${FORMAT}"`)
   const { event, index, path, block, keys } = proof
-  if (typeof event !== 'object' || event === null) throw malformed('event must be an object')
-  if (!Number.isSafeInteger(index)) throw malformed('index must be an integer')
-  if (!isTexts(path) || !isTexts(keys)) throw malformed('path and keys must be arrays of strings')
-  if (typeof block !== 'string') throw malformed('block must be a string')
-  return proof as unknown as RowProof
+  if (typeof event !== 'object' || event === null || Array.isArray(event))
+    throw malformed('event must be an object')
+  if (typeof index !== 'number' || !Number.isSafeInteger(index) || index < 0 || index >= INDEXES) {
+    throw malformed('index must be an integer, from 0 to 2^32 − 1')
+  }
+  if (!isTexts(path) || !isTexts(keys)) throw malformed('path and keys must be lists of text')
+  if (typeof block !== 'string') throw malformed('block must be text')
+  return { event: eventOf(event as Json), index, path: path.map(hash), block, keys }
 }
 
 function parsedJson(text: string): Json {
@@ -163,19 +197,30 @@ function nothingIn({ kind, required }: Field): bigint | number | string | null {
   return kind === 'time' ? 0 : ''
 }
 
+const REQUIRED = ['auditId', 'occurredAt', 'credential', 'operation', 'outcome'] as const
+
+/** Each value is written in one way only: what is shown as proven is what was proven. */
 function eventOf(given: Json): AuditEvent {
+  for (const field of REQUIRED) if (!Object.hasOwn(given, field)) throw malformed(`event.${field} is missing`)
   const fields = Object.entries(given).map(([field, value]) => {
     if (!Object.hasOwn(NOTHING, field)) throw malformed(`event.${field} is not a field of an event`)
-    if (INTEGERS.has(field)) {
-      if (!/^-?\d{1,19}$/.test(String(value)))
-        throw malformed(`event.${field} must be an integer as a string`)
-      return [field, BigInt.asIntN(64, BigInt(String(value)))]
-    }
-    const isRight = field === 'occurredAt' ? Number.isSafeInteger(value) : typeof value === 'string'
+    if (INTEGERS.has(field)) return [field, integer(field, value)]
+    const isRight =
+      field === 'occurredAt' ? Number.isSafeInteger(value) : typeof value === 'string' && value.isWellFormed()
     if (!isRight) throw malformed(`event.${field} has the wrong type`)
     return [field, value]
   })
-  return { ...NOTHING, ...(Object.fromEntries(fields) as Partial<AuditEvent>) }
+  const event = { ...NOTHING, ...(Object.fromEntries(fields) as Partial<AuditEvent>) }
+  if (event.auditId < 0n) throw malformed('event.auditId is negative')
+  return event
+}
+
+function integer(field: string, value: unknown): bigint {
+  const number = typeof value === 'string' && /^(0|-?[1-9]\d{0,18})$/.test(value) ? BigInt(value) : undefined
+  if (number === undefined || BigInt.asIntN(64, number) !== number) {
+    throw malformed(`event.${field} must be an integer of 64 bits as text, in decimal without leading zeros`)
+  }
+  return number
 }
 
 function isTexts(value: unknown): value is string[] {
@@ -183,7 +228,9 @@ function isTexts(value: unknown): value is string[] {
 }
 
 function hash(text: string): Uint8Array {
-  return fromBase64(text) ?? new Uint8Array(0)
+  const bytes = fromBase64(text)
+  if (!isHash(bytes)) throw malformed('path must have hashes of 32 bytes in base64')
+  return bytes
 }
 
 /** What is refuted says where. */

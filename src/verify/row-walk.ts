@@ -1,9 +1,17 @@
 import { rowLeaf } from '../chain/block.js'
+import { INT8_MIN } from '../event/int8.js'
 import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
+import type { BlockDoubts } from './block-doubts.js'
+import { isUnchanged, judgeRows } from './block-rows.js'
+import { type OpenBlock, OpenBlocks } from './open-blocks.js'
+import type { ChainSummary } from './chain-walk.js'
 import type { FindingCode, FindingLog } from './finding.js'
 import type { IdRange, RowBlock, CheckedRow } from './source.js'
 import { mustBeSigned, type Trust } from './trust.js'
+
+/** A chain, as its walk has left it. */
+export type WalkedChain = Pick<ChainSummary, 'enrolled' | 'doubts'>
 
 /** How many rows there were of which kind. */
 export interface RowCoverage {
@@ -19,25 +27,8 @@ export interface RowCoverage {
   readonly kept: number
 }
 
-/** A block whose rows are coming by. */
-interface OpenBlock {
-  readonly block: RowBlock
-  readonly leaves: MerkleFrontier
-  /** Index that comes next. */
-  next: number
-  /** A row that was not retired has come: so those after it were not. */
-  reached: boolean
-  /** Rows that are not there, and may have been retired. */
-  retired: number
-  /** Rows that are missing so far. */
-  missing: number
-  firstMissing: number
-  /** Something more telling than the root was found. */
-  spoilt: boolean
-}
-
-/** Blocks whose ids overlap at one place. Far more than any honest trail has; each takes about 1 KB. */
-export const MOST_OPEN_BLOCKS = 50_000
+/** Rows more than a block has signed: beyond these it is not looked for the ones that are too many. */
+const MOST_SURPLUS = 1000
 
 /** Sweeping costs as much as looking at every open block: now and then. */
 const SWEEP_EVERY_ROWS = 10_000
@@ -46,27 +37,44 @@ const SWEEP_EVERY_ROWS = 10_000
  * Holds rows against blocks, both in ascending order of ids.
  *
  * The range of ids is part of what a block signs, so a block is open from its smallest id to its largest: only rows in
- * between can be its own. Of an open block no more is kept than the edge of its tree, since indexes ascend with ids.
+ * between can be its own. The rows of an open block are kept until the last has come.
  */
 export class RowWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   readonly #ids: IdRange | undefined
-  /** By chain and number. */
-  readonly #open = new Map<string, Map<number, OpenBlock>>()
-  #openCount = 0
+  readonly #chains: ReadonlyMap<string, WalkedChain> | undefined
+  readonly #onRow: (row: CheckedRow) => void
+  readonly #open: OpenBlocks
+  /** By chain: blocks that were proven, and whose rows were too many to be kept. */
+  readonly #givenUp = new Map<string, Set<number>>()
   #sinceSweep = 0
   #proven = 0
   #unsigned = 0
   #partly = 0
   #retired = 0
   #kept = 0
+  #foreign = 0
 
-  /** @param ids rows that were asked for; others come along only because they share a block with one */
-  constructor(trust: Trust, findings: FindingLog, ids: IdRange | undefined) {
+  /**
+   * @param ids rows that were asked for; others come along only because they share a block with one
+   * @param chains all that were walked: a block of another one, or one that was not read, is not a block. Undefined: every
+   *   block counts as proven
+   * @param onRow told of each row that is in an open block
+   */
+  constructor(
+    trust: Trust,
+    findings: FindingLog,
+    ids: IdRange | undefined,
+    chains?: ReadonlyMap<string, WalkedChain>,
+    onRow: (row: CheckedRow) => void = () => {},
+  ) {
     this.#trust = trust
     this.#findings = findings
     this.#ids = ids
+    this.#chains = chains
+    this.#open = new OpenBlocks((chain) => chains?.get(chain)?.enrolled === true)
+    this.#onRow = onRow
   }
 
   get coverage(): RowCoverage {
@@ -79,136 +87,179 @@ export class RowWalk {
     }
   }
 
-  /**
-   * @param auditId of the row that comes next
-   * @returns false when too many blocks are open at once
-   */
-  admit(block: RowBlock, auditId: bigint): boolean {
-    const state = { next: 0, reached: false, retired: 0, missing: 0, firstMissing: 0, spoilt: false }
-    const opened: OpenBlock = { block, leaves: new MerkleFrontier(), ...state }
+  /** Rows that another transaction put here than the one that they name. Each is counted elsewhere too. */
+  get foreign(): number {
+    return this.#foreign
+  }
+
+  /** @param auditId of the row that comes next */
+  admit(block: RowBlock, auditId: bigint): void {
+    const doubts = this.#doubtsOf(block.chain)
+    if (doubts === null) return
+    if (doubts !== undefined && (!doubts.wasRead(block.block) || doubts.isUnusable(block.block))) return
+    const rows = doubts === undefined || doubts.isProven(block.block) ? [] : undefined
+    const opened: OpenBlock = { block, rows, leaves: new MerkleFrontier(), inOrder: true, count: 0 }
     // None of its rows is there: of a month that was retired it is so for every block.
-    if (block.maxId < auditId) {
-      this.#settle(opened)
-      return true
-    }
-    const blocks = this.#open.get(block.chain) ?? new Map<number, OpenBlock>()
-    this.#open.set(block.chain, blocks)
-    if (!blocks.has(block.block)) this.#openCount++
-    blocks.set(block.block, opened)
-    return this.#openCount <= MOST_OPEN_BLOCKS
+    if (block.maxId < auditId) return this.#settle(opened)
+    this.#open.add(opened)
+    this.#relieve()
   }
 
   add(row: CheckedRow): void {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
-    const { auditId, chain, block, index, stored, computed } = row
+    const { auditId, chain, block, index } = row
     if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
-    if (chain === null && block === null && index === null) return this.#addUnsigned(row)
-    if (chain === null || block === null || index === null || index < 0) {
-      if (this.#isAskedFor(auditId)) this.#find('row-misplaced', row, 'it gives only a part of its place')
-      return
-    }
-    const open = this.#open.get(chain)?.get(block)
-    if (open === undefined || auditId < open.block.minId || auditId > open.block.maxId) {
-      if (this.#isAskedFor(auditId)) {
-        this.#find('row-without-block', row, `there is no block ${block} that reaches to this id`)
+    if (row.isForeign === true && this.#isAskedFor(auditId)) this.#foreign++
+    if (chain !== null && block !== null && index !== null && index >= 0) {
+      const open = this.#open.get(chain, block)
+      if (open !== undefined && auditId >= open.block.minId && auditId <= open.block.maxId) {
+        this.#hold(row, open, index)
+        return this.#relieve()
       }
-      return
     }
-    if (stored === null || !sameBytes(stored, computed)) {
-      open.spoilt = true
-      this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
-    }
-    this.#place(row, open, index)
-    if (open.next >= open.block.rowCount && auditId >= open.block.maxId) this.#close(open)
+    if (this.#isAskedFor(auditId)) this.#addWithoutBlock(row)
   }
 
   /** No more rows come. */
   end(): void {
-    for (const blocks of this.#open.values()) for (const open of blocks.values()) this.#close(open)
+    for (const open of this.#open.all()) this.#close(open)
   }
 
-  #addUnsigned(row: CheckedRow): void {
-    const { auditId, stored, computed } = row
-    if (!this.#isAskedFor(auditId)) return
-    this.#unsigned++
-    if (stored !== null && !sameBytes(stored, computed)) {
-      this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
+  /** Memory has a bound, whatever there is: what goes over it is a finding. */
+  #relieve(): void {
+    for (const open of this.#open.excess()) {
+      this.#open.remove(open)
+      // Nothing proves it, which is a finding already.
+      if (open.rows === undefined) continue
+      const { chain, block } = open.block
+      const known = this.#givenUp.get(chain) ?? new Set()
+      this.#givenUp.set(chain, known.add(block))
+      this.#findBlock(
+        open.block,
+        'block-unchecked',
+        'too many blocks or rows overlap with it: its rows were not checked',
+      )
     }
-    if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')
   }
 
-  #place(row: CheckedRow, open: OpenBlock, index: number): void {
-    if (index < open.next || index >= open.block.rowCount) {
-      open.spoilt = true
-      const what = index < open.next ? 'was taken, or passed, before' : 'is beyond the rows of the block'
-      this.#find('row-misplaced', row, `its index ${index} ${what}`)
-      return
+  /** @returns null for a chain that is not there; undefined when all blocks count as proven */
+  #doubtsOf(chain: string): BlockDoubts | null | undefined {
+    return this.#chains === undefined ? undefined : (this.#chains.get(chain)?.doubts ?? null)
+  }
+
+  #addWithoutBlock(row: CheckedRow): void {
+    const { auditId, chain, block, index, stored } = row
+    const isUnsigned = chain === null && block === null && index === null
+    if (isUnsigned) this.#unsigned++
+    if (!(isUnsigned && stored === null)) this.#checkDigest(row)
+    if (isUnsigned) {
+      if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')
+    } else if (chain === null || block === null || index === null || index < 0) {
+      this.#find('row-misplaced', row, 'it says only half of where it is')
+    } else if (!this.#isDoubtful(chain, block)) {
+      this.#find('row-without-block', row, `there is no block ${block} that reaches to this id`)
     }
-    if (index > open.next && this.#mayLack(open)) open.retired += index - open.next
-    else miss(open, index)
-    if (row.auditId >= this.#trust.rowsFrom) open.reached = true
-    open.leaves.add(rowLeaf(open.block.chain, open.block.block, index, row.computed))
-    open.next = index + 1
   }
 
-  /** Whether rows that are missing before the one that comes may have been retired: ids ascend with indexes. */
-  #mayLack({ block, reached }: OpenBlock): boolean {
-    return !reached && block.minId < this.#trust.rowsFrom
+  /** Such a block is a finding, and what it says of its ids is not held against rows. */
+  #isDoubtful(chain: string, block: number): boolean {
+    if (this.#givenUp.get(chain)?.has(block) === true) return true
+    const doubts = this.#doubtsOf(chain)
+    return doubts != null && doubts.isThere(block) && !doubts.isProven(block)
+  }
+
+  #checkDigest(row: CheckedRow): void {
+    if (isUnchanged(row)) return
+    this.#find('row-changed', row, 'its columns do not have the digest that was stored with them')
+  }
+
+  #hold(row: CheckedRow, open: OpenBlock, index: number): void {
+    this.#checkDigest(row)
+    this.#onRow(row)
+    const { block, rows, leaves } = open
+    if (rows === undefined) {
+      if (index !== open.count) open.inOrder = false
+      leaves.add(rowLeaf(block.chain, block.block, open.count, row.computed))
+    } else if (open.count < block.rowCount + MOST_SURPLUS) {
+      this.#open.hold(open, row)
+    }
+    open.count++
+    if (open.count >= block.rowCount && row.auditId >= block.maxId) this.#close(open)
   }
 
   #close(open: OpenBlock): void {
-    const { chain, block } = open.block
-    if (this.#open.get(chain)?.delete(block)) this.#openCount--
+    this.#open.remove(open)
     this.#settle(open)
   }
 
   /** No more rows of it come. */
   #settle(open: OpenBlock): void {
-    const { chain, block, rowCount, root, maxId } = open.block
-    if (open.next < rowCount && this.#mayLack(open)) {
-      // The last row has the block's largest id, so it is known whether that one was retired.
-      const end = maxId < this.#trust.rowsFrom ? rowCount : rowCount - 1
-      open.retired += end - open.next
-      open.next = end
+    const { block, rows, count } = open
+    if (rows === undefined) return this.#settleDoubtful(open)
+    if (rows.length < count) {
+      this.#findBlock(block, 'block-root', `${count} rows name it, and it has ${block.rowCount}`)
+      return
     }
-    miss(open, rowCount)
-    this.#retired += open.retired
-    const { missing, firstMissing, retired } = open
+    const judgement = judgeRows(block, rows, this.#trust.rowsFrom)
+    const { proven, partly, retired, missing, firstMissing, misplaced, differs } = judgement
+    this.#proven += proven
+    this.#partly += partly
+    this.#retired += retired
+    for (const { row, why } of misplaced) this.#find('row-misplaced', row, why)
     if (missing > 0) {
-      const many = `${retired > 0 ? 'at least ' : ''}${missing} of its ${rowCount} rows`
+      const many = `${retired > 0 ? 'at least ' : ''}${missing} of its ${block.rowCount} rows`
       const what = `${many} ${missing === 1 ? 'is' : 'are'} missing, from index ${firstMissing} on`
-      this.#findings.add('row-missing', what, { chain, block })
-    } else if (retired > 0) {
-      this.#partly += open.leaves.size
-    } else if (!sameBytes(open.leaves.root, root)) {
-      if (!open.spoilt)
-        this.#findings.add('block-root', 'its rows are not those that were signed', { chain, block })
-    } else {
-      this.#proven += open.leaves.size
+      this.#findBlock(block, 'row-missing', what)
     }
+    if (differs === 'root') this.#findBlock(block, 'block-root', 'its rows are not those that were signed')
+    if (differs === 'ids') {
+      this.#findBlock(block, 'block-root', 'its smallest and largest ids are not those of its rows')
+    }
+    if (proven > 0) this.#checkForeign(block, rows)
+    // The sum of what was said of its rows is what was signed, or something was found.
+    const isFound = missing > 0 || misplaced.length > 0 || differs !== undefined || !rows.every(isUnchanged)
+    if (!isFound && proven + partly + retired !== block.rowCount) {
+      this.#findBlock(
+        block,
+        'block-root',
+        `${proven + partly + retired} of its ${block.rowCount} rows are accounted for`,
+      )
+    }
+  }
+
+  /** Who hides a row from exports by its transaction, or writes a table anew, leaves these. One finding for a block. */
+  #checkForeign(block: RowBlock, rows: readonly CheckedRow[]): void {
+    const { restoredBelow = INT8_MIN } = this.#trust
+    const foreign = rows.filter(
+      (row) => row.isForeign === true && row.auditId >= restoredBelow && isUnchanged(row),
+    )
+    if (foreign.length === 0) return
+    const what = `${foreign.length} of its ${block.rowCount} rows were put here by another transaction than the one that they name`
+    this.#findBlock(block, 'row-foreign', what)
+  }
+
+  /** Nobody has signed what it says: so much for the block, and nothing for its rows. */
+  #settleDoubtful({ block, count, inOrder, leaves }: OpenBlock): void {
+    const fits = inOrder && count === block.rowCount && sameBytes(leaves.root, block.root)
+    const mayLack = count < block.rowCount && block.minId < this.#trust.rowsFrom
+    if (!fits && !mayLack) this.#findBlock(block, 'block-root', 'nor are its rows what it says')
   }
 
   /** Closes what has been passed. */
   #sweep(auditId: bigint): void {
     this.#sinceSweep = 0
-    for (const [chain, blocks] of this.#open) {
-      for (const open of blocks.values()) if (open.block.maxId < auditId) this.#close(open)
-      if (blocks.size === 0) this.#open.delete(chain)
-    }
+    for (const open of this.#open.passedBy(auditId)) this.#close(open)
   }
 
   #isAskedFor(auditId: bigint): boolean {
     return this.#ids === undefined || (auditId >= this.#ids.first && auditId <= this.#ids.last)
   }
 
+  #findBlock({ chain, block }: RowBlock, code: FindingCode, detail: string): void {
+    this.#findings.add(code, detail, { chain, block })
+  }
+
   #find(code: FindingCode, { auditId, chain, block }: CheckedRow, detail: string): void {
     this.#findings.add(code, detail, { auditId, chain: chain ?? undefined, block: block ?? undefined })
   }
-}
-
-/** The rows before this index should have come. */
-function miss(open: OpenBlock, index: number): void {
-  if (index <= open.next) return
-  if (open.missing === 0) open.firstMissing = open.next
-  open.missing += index - open.next
 }

@@ -32,6 +32,8 @@ export interface RowBlock {
 /** A row as it is held against its block. */
 export interface CheckedRow {
   readonly auditId: bigint
+  /** The id that it had first, which another event had taken. */
+  readonly originalAuditId: bigint | null
   /** SHA-256 of the event that the columns make. */
   readonly computed: Uint8Array
   /** What the column `event_digest` says. */
@@ -40,6 +42,16 @@ export interface CheckedRow {
   readonly chain: string | null
   readonly block: number | null
   readonly index: number | null
+  /** It was put here by another transaction than the one that it names. Undefined: the store cannot tell. */
+  readonly isForeign?: boolean | undefined
+}
+
+/** Something in the place of a table of the trail, or on it, that can change what it answers. */
+export interface StoreAlteration {
+  /** What it is, with the name of the table. */
+  readonly what: string
+  /** Rows are kept from this login: whatever was read would look as if the others were gone. */
+  readonly hidesRows: boolean
 }
 
 /**
@@ -47,6 +59,8 @@ export interface CheckedRow {
  * it is asked for.
  */
 export interface TrailSource {
+  /** What the tables are, where that is not what a trail has. */
+  alterations(): Promise<readonly StoreAlteration[]>
   /** All blocks, chain by chain, in ascending order of their numbers. */
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */

@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
+import { isEnrolmentKeyName } from '../chain/chain-key.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
 
 /** What rows without a block mean: each is a finding, those from an id on are, or none is. */
@@ -14,6 +15,8 @@ export interface Trust {
   readonly unsigned: UnsignedPolicy
   /** Rows below this id were retired. */
   readonly rowsFrom: bigint
+  /** Rows below this id were put here by a restore: their transactions are of another server. */
+  readonly restoredBelow?: bigint | undefined
 }
 
 /** Without a trust file. */
@@ -33,12 +36,13 @@ export const NO_TRUST: Trust = Object.freeze({
  * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
  * unsigned before 384299930694800793                      (or none, or any)
  * rows-from 310000000000000000
+ * restored below 384299930694800793
  * ```
  *
  * @throws AuditError `AUDIT_EVIDENCE_MALFORMED`, naming the line
  */
 export function parseTrust(text: string): Trust {
-  const found: { origin?: string; unsigned?: UnsignedPolicy; rowsFrom?: bigint } = {}
+  const found: { origin?: string; unsigned?: UnsignedPolicy; rowsFrom?: bigint; restoredBelow?: bigint } = {}
   const enrolment: VerifierKey[] = []
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [word, ...values] = line
@@ -61,7 +65,7 @@ export function parseTrust(text: string): Trust {
         break
       case 'enrolment':
         if (second !== '') throw bad('enrolment takes one verifier key')
-        enrolment.push(verifierKey(first, bad))
+        enrolment.push(enrolmentKey(first, bad))
         break
       case 'unsigned':
         once(found.unsigned)
@@ -72,8 +76,15 @@ export function parseTrust(text: string): Trust {
         if (second !== '') throw bad('rows-from takes one audit id')
         found.rowsFrom = auditId(first, bad)
         break
+      case 'restored':
+        once(found.restoredBelow)
+        if (first !== 'below') throw bad('restored takes below and an audit id')
+        found.restoredBelow = auditId(second, bad)
+        break
       default:
-        throw bad(`"${word}" is not a statement of a trust file (origin, enrolment, unsigned, rows-from)`)
+        throw bad(
+          `"${word}" is not a statement of a trust file (origin, enrolment, unsigned, rows-from, restored)`,
+        )
     }
   }
   return Object.freeze({
@@ -81,6 +92,7 @@ export function parseTrust(text: string): Trust {
     enrolment,
     unsigned: found.unsigned ?? NO_TRUST.unsigned,
     rowsFrom: found.rowsFrom ?? NO_TRUST.rowsFrom,
+    restoredBelow: found.restoredBelow,
   })
 }
 
@@ -101,6 +113,12 @@ function unsignedPolicy(word: string, id: string, bad: Bad): UnsignedPolicy {
 function auditId(text: string, bad: Bad): bigint {
   if (!/^\d{1,19}$/.test(text)) throw bad(`"${text}" is not an audit id`)
   return BigInt(text)
+}
+
+function enrolmentKey(text: string, bad: Bad): VerifierKey {
+  const key = verifierKey(text, bad)
+  if (!isEnrolmentKeyName(key.name)) throw bad('enrolment takes a key that is called <log>/enrolment')
+  return key
 }
 
 function verifierKey(text: string, bad: Bad): VerifierKey {

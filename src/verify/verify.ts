@@ -1,8 +1,9 @@
-import { AuditError } from '../errors.js'
-import type { AnchorCoverage, Anchors } from './anchors.js'
+import type { AnchorCoverage, Anchors, UnreadAnchors } from './anchors.js'
+import type { BlockColumns } from '../chain/block-columns.js'
+import { type BlockSum, BlockSums } from './block-sum.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
-import { type RowCoverage, MOST_OPEN_BLOCKS, RowWalk } from './row-walk.js'
+import { type RowCoverage, RowWalk } from './row-walk.js'
 import { ALL_IDS, type IdRange, type RowBlock, type Selection, type TrailSource } from './source.js'
 import type { Trust } from './trust.js'
 
@@ -27,7 +28,11 @@ export interface VerifyReport {
   readonly chains: readonly ChainSummary[]
   readonly blocks: number
   readonly rows: RowCoverage
+  /** Rows that another transaction put here than the one that they name, as after a restore. */
+  readonly foreign: number
   readonly anchors: AnchorCoverage
+  /** Anchors that were given and could not be read: nothing was checked by them. */
+  readonly unread: UnreadAnchors
 }
 
 /**
@@ -38,18 +43,60 @@ export interface VerifyReport {
  * 3. That blocks which were said outside the database are there, as they were said.
  * 4. Every row: that it is what was signed in its block, in its place; and every block: that none of its rows is missing.
  *
- * Memory: the summaries of the chains, the anchors, and the blocks that overlap at one id. No table is ever held.
+ * Before all that, whether tables answer. The blocks are read twice, for 1 and for 4, and the second time they are held
+ * to be the same by a sum over both.
  *
- * @throws AuditError `AUDIT_EVIDENCE_MALFORMED` when the blocks overlap so much that they cannot be checked at once;
- *   whatever the source throws
+ * Memory: the summaries of the chains, the anchors, and the blocks that overlap at one id, up to a bound. No table is
+ * ever held. Whatever is in the store, it ends with a report.
+ *
+ * @throws whatever the source throws
  */
 export async function verify(source: TrailSource, request: VerifyRequest): Promise<VerifyReport> {
   const findings = new FindingLog(request.onFinding)
-  const { chains, blocks, extent } = await walkChains(source, request, findings)
-  if (request.selection.chain === undefined) checkContinuations(chains, findings)
-  const anchors = request.anchors.end(chains, request.trust.origin, request.selection.chain, findings)
-  const rows = await walkRows(source, request, extent, findings)
-  return { findings: findings.counts, chains: [...chains.values()], blocks, rows, anchors }
+  const alterations = await source.alterations()
+  for (const { what } of alterations) findings.add('store-altered', what, {})
+  const { anchors, trust } = request
+  const isHidden = alterations.some(({ hidesRows }) => hidesRows)
+  const { chains, blocks, rows, foreign } = isHidden ? NOTHING_READ : await walk(source, request, findings)
+  return {
+    findings: findings.counts,
+    chains: [...chains.values()],
+    blocks,
+    rows,
+    foreign,
+    anchors: anchors.coverage,
+    unread: anchors.unread(trust.origin),
+  }
+}
+
+interface Walked {
+  readonly chains: ReadonlyMap<string, ChainSummary>
+  readonly blocks: number
+  readonly rows: RowCoverage
+  readonly foreign: number
+}
+
+/** What cannot be read is not said to be missing. */
+const NOTHING_READ: Walked = {
+  chains: new Map(),
+  blocks: 0,
+  foreign: 0,
+  rows: { proven: 0, unsigned: 0, retired: 0, partly: 0, kept: 0 },
+}
+
+async function walk(source: TrailSource, request: VerifyRequest, findings: FindingLog): Promise<Walked> {
+  const { anchors, trust, selection } = request
+  const sums = new BlockSums()
+  const walked = await walkChains(source, request, sums.start(), findings)
+  const { chains, blocks } = walked
+  if (selection.chain === undefined) checkContinuations(chains, findings)
+  anchors.endBlocks(chains, trust.origin, selection.chain, findings)
+  const again = sums.start()
+  const { coverage: rows, foreign } = await walkRows(source, request, walked, again, findings)
+  if (walked.sum.equals(again)) return { chains, blocks, rows, foreign }
+  const what = 'asked twice for the same blocks, it gave different ones: no row counts as proven'
+  findings.add('store-altered', what, {})
+  return { chains, blocks, foreign, rows: { ...rows, proven: 0, partly: 0 } }
 }
 
 interface WalkedChains {
@@ -57,11 +104,14 @@ interface WalkedChains {
   readonly blocks: number
   /** From the smallest to the largest id of the blocks that are looked at. */
   readonly extent: IdRange | undefined
+  /** Of the blocks that the rows are to be held against. */
+  readonly sum: BlockSum
 }
 
 async function walkChains(
   source: TrailSource,
   { trust, selection, anchors, onProgress }: VerifyRequest,
+  sum: BlockSum,
   findings: FindingLog,
 ): Promise<WalkedChains> {
   const chains = new Map<string, ChainSummary>()
@@ -75,16 +125,28 @@ async function walkChains(
         current = { chain: columns.chainId, walk: new ChainWalk(columns.chainId, trust, findings) }
       }
       const walked = current.walk.add(columns)
-      if (walked === undefined) continue
-      const { number, ids } = walked.block
-      anchors.check(columns.chainId, number, walked.hash, findings)
+      const { block, hash } = walked
+      const [chain, number] = [columns.chainId, Number(columns.blockNo)]
+      anchors.check({ chain, number, rows: block?.rows }, hash, findings)
+      addTo(sum, columns, selection.ids ?? ALL_IDS)
+      const ids = block?.ids
       if (ids !== undefined && overlaps(ids, selection.ids)) extent = around(extent, ids)
     }
     blocks += batch.length
     onProgress?.({ step: 'blocks', done: blocks })
   }
   if (current !== undefined) chains.set(current.chain, current.walk.end())
-  return { chains, blocks, extent }
+  return { chains, blocks, extent, sum }
+}
+
+/** Of the block as it was signed. One that is not proven is added, too: it is asked for again like the others. */
+function addTo(
+  sum: BlockSum,
+  { chainId, blockNo, minId, maxId, rowCount, root }: BlockColumns,
+  ids: IdRange,
+): void {
+  if (minId === null || maxId === null || minId > ids.last || maxId < ids.first) return
+  sum.add({ chain: chainId, block: Number(blockNo), minId, maxId, rowCount, root })
 }
 
 function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings: FindingLog): void {
@@ -102,12 +164,13 @@ function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings:
 
 async function walkRows(
   source: TrailSource,
-  { trust, selection, onProgress }: VerifyRequest,
-  extent: IdRange | undefined,
+  { trust, selection, anchors, onProgress }: VerifyRequest,
+  { chains, extent }: WalkedChains,
+  sum: BlockSum,
   findings: FindingLog,
-): Promise<RowCoverage> {
-  const walk = new RowWalk(trust, findings, selection.ids)
-  const blocks = new Stream(source.rowBlocks(selection))
+): Promise<RowWalk> {
+  const walk = new RowWalk(trust, findings, selection.ids, chains, (row) => anchors.checkRow(row, findings))
+  const blocks = new Stream(source.rowBlocks(selection), sum)
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
   for await (const batch of source.rows(range, selection)) {
@@ -121,17 +184,20 @@ async function walkRows(
   }
   await blocks.take(ALL_IDS.last, walk)
   walk.end()
-  return walk.coverage
+  return walk
 }
 
 /** The blocks in ascending order of their smallest ids, taken as far as the rows have come. */
 class Stream {
   readonly #batches: AsyncIterator<readonly RowBlock[]>
+  readonly #sum: BlockSum
   #batch: readonly RowBlock[] = []
   #next = 0
   #ended = false
 
-  constructor(batches: AsyncIterable<readonly RowBlock[]>) {
+  /** @param sum of the blocks that were taken */
+  constructor(batches: AsyncIterable<readonly RowBlock[]>, sum: BlockSum) {
+    this.#sum = sum
     this.#batches = batches[Symbol.asyncIterator]()
   }
 
@@ -145,7 +211,8 @@ class Stream {
       const block = this.#batch[this.#next]
       if (block !== undefined) {
         this.#next++
-        if (!walk.admit(block, auditId)) throw tooManyOpen()
+        this.#sum.add(block)
+        walk.admit(block, auditId)
         continue
       }
       const { done, value } = await this.#batches.next()
@@ -154,13 +221,6 @@ class Stream {
       this.#next = 0
     }
   }
-}
-
-function tooManyOpen(): AuditError {
-  return new AuditError(
-    'AUDIT_EVIDENCE_MALFORMED',
-    `more than ${MOST_OPEN_BLOCKS} blocks overlap at one id: look at a part of the trail, or at one chain`,
-  )
 }
 
 function overlaps(ids: IdRange, range: IdRange | undefined): boolean {

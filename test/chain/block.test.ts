@@ -48,7 +48,7 @@ const GENESIS: Block = {
   rowsTotal: 0,
   lost: 0,
   writer: KEY.verifierKey,
-  opening: { service: 'wal"let\n', instance: '', version: '0.1.0', continues: { chain: CHAIN, block: 12 } },
+  opening: { service: 'wal"let\\', instance: '', version: '0.1.0', continues: { chain: CHAIN, block: 12 } },
 }
 
 test('a block is typed as it is documented', () => {
@@ -90,7 +90,7 @@ lost 0
 root 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
 time 1764153600000001
 writer ${KEY.verifierKey}
-service "wal\\"let\\n"
+service "wal\\"let\\\\"
 instance ""
 version 0.1.0
 continues 8f9b4c0000000000000000000000aa01 12
@@ -108,7 +108,6 @@ continues 8f9b4c0000000000000000000000aa01 12
           ...block,
           prev: [...block.prev],
           root: [...block.root],
-          // What has no UTF-8 is written as an escape, and read back as it was.
           opening: block.opening,
         })
       }),

@@ -12,6 +12,7 @@ const [, EXAMPLE = ''] = PAGE.split('## A worked example')
 const FENCES = [...EXAMPLE.matchAll(/^```(?:json)?\n(.*?)^```$/gms)].map(([, text = '']) => text)
 const [KEYS = '', ROWS = '', BYTES = '', HASHES = '', GENESIS = '', DATA = '', CLOSE = '', TEXT_HASHES = ''] =
   FENCES
+const [PROOF = '', ANCHORS = ''] = FENCES.slice(8)
 
 const sha256 = (...parts: (string | Uint8Array)[]): Buffer =>
   createHash('sha256')
@@ -149,6 +150,79 @@ describe('the worked example', () => {
     for (const [number, note] of notes.entries())
       expect(parseBlock(openNote(note, keys).text).number).toBe(number)
   })
+})
+
+describe('the example of a proof', () => {
+  const proof = JSON.parse(PROOF) as {
+    event: Record<string, string | number>
+    index: number
+    path: string[]
+    block: string
+    keys: string[]
+  }
+
+  test('is of the second row, and leads to the root', () => {
+    const columns = Object.entries(proof.event).map(([field, value]) => [
+      field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
+      value,
+    ])
+    expect(Object.fromEntries(columns)).toEqual(rows[1])
+    expect([proof.index, proof.block, proof.keys]).toEqual([1, DATA, [GENESIS]])
+    const [left = '', right = ''] = proof.path
+    const node = (a: Buffer, b: Buffer): Buffer => sha256(Uint8Array.of(1), a, b)
+    const bytes = (text: string): Buffer => Buffer.from(text, 'base64')
+    const leaf = leafOf(valueOf(DATA, 'chain'), 1, 1, sha256(encoded(rows[1] ?? {})))
+    const root = node(node(bytes(left), leaf), bytes(right))
+    expect(root.toString('base64')).toBe(valueOf(DATA, 'root'))
+  })
+
+  test('has the fields that the page says, and no other', async () => {
+    const { eventJson } = await import('../../src/verify/row-proof.js')
+    const { anEvent } = await import('../support/events.js')
+    const [, list = ''] = /\| `event` \| (.*?), and no others \|/.exec(PAGE) ?? []
+    const named = [...list.matchAll(/`(\w+)`/g)]
+      .map(([, name]) => name)
+      .filter((name) => name !== 'attributes')
+    expect(named).toEqual(Object.keys(anEvent()).toSorted((a, b) => named.indexOf(a) - named.indexOf(b)))
+    expect(eventJson(anEvent())).not.toHaveProperty('notes')
+  })
+
+  test('is what this library proves', async () => {
+    const { checkRowProof } = await import('../../src/verify/row-proof.js')
+    const { parseTrust } = await import('../../src/verify/trust.js')
+    const trust = parseTrust(`origin otel-audit/example\nenrolment ${lines(KEYS)[1]}`)
+    expect(checkRowProof(PROOF, trust)).toMatchObject({ index: 1, enrolled: true })
+  })
+})
+
+test('the example has an anchor of each kind, and this library reads them', async () => {
+  const { Anchors } = await import('../../src/verify/anchors.js')
+  const { readAnchors } = await import('../../src/verify/anchor-file.js')
+  const { FindingLog } = await import('../../src/verify/finding.js')
+  const given = lines(ANCHORS)
+  expect(given.map((line) => Object.keys(JSON.parse(line) as object))).toEqual([
+    ['resourceSpans'],
+    ['resourceSpans'],
+    ['resourceLogs'],
+    ['resourceSpans'],
+  ])
+  const [, one = '', two = ''] = lines(TEXT_HASHES)
+  for (const line of given) {
+    for (const [hashes, held] of [
+      [[one, two], 1],
+      [[two, one], 0],
+    ] as const) {
+      const anchors = new Anchors()
+      await readAnchors([line], anchors)
+      const log = new FindingLog(() => {})
+      for (const [i, hash] of hashes.entries()) {
+        const block = { chain: valueOf(DATA, 'chain'), number: i + 1, rows: i === 0 ? 3 : 0 }
+        anchors.check(block, Buffer.from(hash, 'hex'), log)
+      }
+      // The span of a strict record says no hash.
+      expect(anchors.coverage).toMatchObject({ given: 1, held: line === given[0] ? 1 : held })
+    }
+  }
 })
 
 test('the page has every finding, and no other', () => {

@@ -70,11 +70,10 @@ async function replace(
     blockValues(columns),
   )
   for (const { auditId, computed } of rows) {
-    await client.query('update noetl.secret_audit set event_digest = $1, chain_id = $2 where audit_id = $3', [
-      computed,
-      columns.chainId,
-      auditId,
-    ])
+    await client.query(
+      'update noetl.secret_audit set event_digest = $1, chain_id = $2, recorded_xid = pg_current_xact_id()::text::bigint where audit_id = $3',
+      [computed, columns.chainId, auditId],
+    )
   }
 }
 

@@ -196,11 +196,14 @@ describe('found by the tables and public keys', () => {
     expect((await after(attack, [])).code).toBe(0)
   })
 
-  test('what is not signed is not found: when a row was recorded, and by which transaction', async () => {
-    const { code } = await after(({ sql }) =>
-      sql(`update noetl.secret_audit set recorded_at = now(), recorded_xid = 1`),
-    )
-    expect(code).toBe(0)
+  test('what is not signed leaves a row that is foreign: when it was recorded, and by which transaction', async () => {
+    const attack: Parameters<typeof after>[0] = ({ sql }) =>
+      sql(`update noetl.secret_audit set recorded_at = now(), recorded_xid = 1`)
+    const { code, report } = await after(attack)
+    expect([code, report['findings'], report['foreign']]).toEqual([1, { 'row-foreign': 15 }, 57])
+    const restored = files.file('restored.trust', `unsigned none\nrestored below ${2n ** 63n - 1n}\n`)
+    const told = await after(attack, ['--trust', restored])
+    expect([told.code, told.report['findings'], told.report['foreign']]).toEqual([0, {}, 57])
   })
 })
 

@@ -169,19 +169,19 @@ describe('a row', () => {
     const { page } = await open({ path: '/?credential=signed-db', evidence })
     await page.locator('tbody td.time a').first().click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByText('✓ verified').waitFor()
+    await dialog.getByText('✓ consistent; signer not vouched for').waitFor()
     expect(await dialog.locator('pre').textContent()).toContain('otel-audit/block/v1')
     expect(await dialog.evaluate((element) => element.scrollTop), 'the mark is in sight').toBe(0)
     await browsed.client.query(`update noetl.secret_audit set outcome = 'ok' where audit_id = ${auditId}`)
     await page.reload()
     await dialog.getByText('✗ not verified').waitFor()
     expect(await dialog.locator('p.bad').allTextContents()).toContainEqual(expect.stringContaining('digest'))
-    expect(await dialog.getByText('✓ verified').count()).toBe(0)
+    expect(await dialog.getByText('✓ consistent; signer not vouched for').count()).toBe(0)
     await browsed.client.query(
       `update noetl.secret_audit set outcome = 'no_pubkey' where audit_id = ${auditId}`,
     )
     await page.reload()
-    await dialog.getByText('✓ verified').waitFor()
+    await dialog.getByText('✓ consistent; signer not vouched for').waitFor()
   })
 
   test('whose texts are HTML is text', async () => {

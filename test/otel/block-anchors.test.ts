@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createAudit } from '../../src/audit/audit.js'
-import { readAnchors, Anchors } from '../../src/verify/anchors.js'
+import { readAnchors } from '../../src/verify/anchor-file.js'
+import { Anchors } from '../../src/verify/anchors.js'
 import { BlockAnchors } from '../../src/otel/block-anchors.js'
 import { AuditSampler } from '../../src/otel/sampler.js'
 import type { CommittedBlock } from '../../src/contract/sink.js'

@@ -14,6 +14,7 @@ import {
   readingFields,
   rowCsv,
   rowJson,
+  type SettledState,
   type Summary,
   SUMMARY_BY,
   type SummaryBy,
@@ -54,6 +55,8 @@ test('a program reads, and records that it did', async () => {
   const histogram: Histogram = await trail.histogram({ from: '-1h' }, options)
   const totals = histogram.buckets.map(({ total }: Bucket) => total)
   expect(totals.reduce((sum, total) => sum + total)).toBe(3)
+  const { system }: SettledState = await trail.settledState()
+  expect(system).toMatch(/^\d+$/)
   const by: SummaryBy = 'credential'
   const summaryOptions: SummaryOptions = { by }
   const { groups }: Summary = await trail.summary({}, summaryOptions)

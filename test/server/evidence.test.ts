@@ -3,6 +3,7 @@ import {
   ComputedEvidence,
   type ComputedEvidenceOptions,
   parseTrust,
+  type ProvenColumns,
   type Trust,
   type UnsignedPolicy,
 } from 'otel-audit/query'
@@ -62,6 +63,12 @@ async function whileChanged(auditId: string, change: string, look: () => Promise
     await owner.query('drop table before')
   }
 }
+
+test('what was proven of a row is given with the verdict', async () => {
+  const evidence = new ComputedEvidence({ databaseUrl: database.url, schema: 'noetl' })
+  const proven: ProvenColumns | undefined = (await evidence.evidenceOf(BigInt(ids[1] ?? 0)))?.proven
+  expect(proven).toMatchObject({ audit_id: ids[1], operation: 'get_credential', block_no: '1' })
+})
 
 describe('a row over HTTP', () => {
   test('is verified, with its block and the path to the block’s root', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Anchors, readAnchors } from '../../src/verify/anchors.js'
+import { readAnchors } from '../../src/verify/anchor-file.js'
+import { Anchors } from '../../src/verify/anchors.js'
 import type { Selection } from '../../src/verify/source.js'
 import { chainOf, LOG, MemoryTrail, MemoryWriter, type Verified, verified } from './memory-trail.js'
 
@@ -231,22 +232,22 @@ describe('anchors', () => {
   })
 
   test('beside anything else that a backend has', async () => {
-    const { trail } = scene()
+    const { trail, spans } = scene()
     const lines = [
       '{}',
+      '[]',
       '{"resourceSpans":null,"resourceLogs":[null,1,{"scopeLogs":"x"}]}',
       traces(
         { name: 'GET /', attributes: attributes({ 'secret_audit.chain': 'x' }) },
         { name: 'secret_audit commit' },
       ),
-      traces({
-        name: 'secret_audit commit',
-        attributes: attributes({ 'secret_audit.chain': 'A', 'secret_audit.block': 1 }),
-      }),
       logs({ body: { stringValue: 'hello' } }),
       '{"resourceMetrics":[]}',
+      ...spans,
     ]
-    expect((await verifiedWith(trail, lines)).anchors).toEqual({ given: 0, held: 0, foreign: 0 })
+    const { anchors, unread } = await verifiedWith(trail, lines)
+    expect(anchors).toEqual({ given: spans.length, held: spans.length, foreign: 0 })
+    expect(unread).toEqual({ count: 0, first: [] })
   })
 
   test.each([

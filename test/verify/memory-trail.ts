@@ -61,6 +61,7 @@ export class MemoryTrail {
       found.map(({ event, digest, ...place }) => ({
         ...place,
         auditId: event.auditId,
+        originalAuditId: event.originalAuditId,
         computed: eventDigest(event),
         stored: digest,
       })),
@@ -176,6 +177,7 @@ export async function verified(
   const found: Finding[] = []
   const report = await verify(
     {
+      alterations: async () => [],
       blocks: (...args) => trail.blocks(...args),
       rowBlocks: (...args) => trail.rowBlocks(...args),
       rows: (...args) => trail.evidence(...args),

@@ -25,6 +25,14 @@ rows-from 12\r\n`)
     expect(parseTrust(`unsigned ${unsigned}`)).toEqual({ ...NO_TRUST, unsigned })
   })
 
+  test('may begin with a byte order mark', () => {
+    expect(parseTrust('\uFEFForigin x\r\nunsigned none\r\n')).toEqual({
+      ...NO_TRUST,
+      origin: 'x',
+      unsigned: 'none',
+    })
+  })
+
   test('may say nothing', () => {
     expect(parseTrust('')).toEqual(NO_TRUST)
   })
@@ -42,6 +50,15 @@ rows-from 12\r\n`)
     ['no id', 'unsigned before', 'line 1'],
     ['an id that is none', 'rows-from x', 'line 1'],
     ['a negative id', 'rows-from -1', 'line 1'],
+    ['a negative id for what is unsigned', 'unsigned before -5', 'line 1'],
+    ['an id with a plus', 'rows-from +5', 'line 1'],
+    ['rows-from twice', 'rows-from 1\nrows-from 1', 'line 2'],
+    ['a statement in capitals', 'Origin x', 'line 1'],
+    [
+      'a key of small order',
+      `enrolment x/enrolment+d1a9e5a1+${Buffer.concat([Buffer.of(1, 1), Buffer.alloc(31)]).toString('base64')}`,
+      'line 1',
+    ],
   ])('with %s is none', (_, text, place) => {
     expect(() => parseTrust(text)).toThrow(expect.objectContaining({ code: 'AUDIT_EVIDENCE_MALFORMED' }))
     expect(() => parseTrust(text)).toThrow(place)

@@ -1,3 +1,4 @@
+import { visibleJson, visibleLines } from '../../host/visible.js'
 import { errorText } from '../../host/error-text.js'
 import type { Command } from 'commander'
 import { maskedDatabaseUrl } from '../../options/database-url.js'
@@ -29,7 +30,7 @@ export async function run({ databaseUrl, schema, format }: DoctorFlags, command:
   const configuration = understood(settings)
   process.stdout.write(
     format === 'json'
-      ? `${JSON.stringify({ ok: isFit, configuration, checks: diagnoses }, undefined, 2)}\n`
+      ? visibleJson(`${JSON.stringify({ ok: isFit, configuration, checks: diagnoses }, undefined, 2)}\n`)
       : readable(configuration, diagnoses, isFit),
   )
   if (!isFit) process.exitCode = 1
@@ -106,5 +107,5 @@ function readable(
       lines.push(`  ${level.padEnd(7)}  ${what}: ${message}`)
   }
   lines.push('', isFit ? 'Records would be durable.' : 'Records would not be durable.', '')
-  return lines.join('\n')
+  return visibleLines(lines)
 }

@@ -1,23 +1,21 @@
-import type { DatabaseUrl } from '../../postgres/database-url.js'
 import {
   addAnchors,
-  checkFile,
-  checkRows,
+  ExportedRows,
   type ExportFinding,
   idsOf,
   parseManifest,
 } from '../../query/export/check-export.js'
 import type { ExportManifest } from '../../query/export/manifest.js'
-import { Trail } from '../../query/trail.js'
+import type { Snapshot } from '../../postgres/read/snapshot.js'
 import type { Anchors } from '../../verify/anchors.js'
-import type { IdRange } from '../../verify/source.js'
-import { Progress } from './progress.js'
+import type { IdRange, TrailSource } from '../../verify/source.js'
 import { textOf } from './verify-input.js'
 
-/** An export that is held against the trail. */
+/** An export that is held against the trail, along with its verification. */
 export class ExportCheck {
   readonly #path: string
   readonly #manifest: ExportManifest
+  #rows: ExportedRows | undefined
 
   private constructor(path: string, manifest: ExportManifest) {
     this.#path = path
@@ -38,19 +36,40 @@ export class ExportCheck {
     addAnchors(this.#manifest, anchors)
   }
 
-  /** The file, and the rows that the database has in its place now. */
-  async check(database: {
-    readonly databaseUrl: DatabaseUrl
-    readonly schema: string
-  }): Promise<ExportFinding[]> {
-    const trail = new Trail({ ...database, connections: 1, applicationName: 'otel-audit verify' })
-    const progress = new Progress('rows read again')
-    try {
-      const file = await checkFile(this.#path, this.#manifest)
-      return [...file, ...(await checkRows(trail, this.#manifest, (count) => progress.add(count)))]
-    } finally {
-      progress.end()
-      await trail.close()
+  /** The file by itself. */
+  async checkFile(reader: Snapshot): Promise<ExportFinding[]> {
+    this.#rows = new ExportedRows(this.#manifest, await reader.system())
+    return this.#rows.readFile(this.#path)
+  }
+
+  /** The same trail: each row that is verified is counted as one that the file must have, or not. */
+  watching(reader: Snapshot): TrailSource {
+    return {
+      alterations: () => reader.alterations(),
+      blocks: (selection) => reader.blocks(selection),
+      rowBlocks: (selection) => reader.rowBlocks(selection),
+      rows: (range, selection) => this.#counted(reader.wholeRows(range, selection)),
+    }
+  }
+
+  /** When the trail has been verified. */
+  findings(): ExportFinding[] {
+    const rows = this.#rows
+    if (rows === undefined) return []
+    if (rows.later > 0) {
+      process.stderr.write(
+        `otel-audit: ${rows.later} rows between the first and the last of the file are not of the export, since they were recorded after its mark: only the database says so\n`,
+      )
+    }
+    return rows.findings()
+  }
+
+  async *#counted<Row extends Parameters<ExportedRows['addRow']>[0]>(
+    batches: AsyncIterable<readonly Row[]>,
+  ): AsyncGenerator<readonly Row[], void> {
+    for await (const batch of batches) {
+      for (const row of batch) this.#rows?.addRow(row)
+      yield batch
     }
   }
 }

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import { once } from 'node:events'
 import type { Command } from 'commander'
 import { Outcome } from '../../event/vocabulary.js'
@@ -8,6 +9,7 @@ import { rowJson } from '../../query/row.js'
 import { filterOf, type Flags } from '../read-flags.js'
 import { Progress } from './progress.js'
 import { type ReadSession, withTrail } from './read-session.js'
+import { saySettled } from './settled.js'
 
 const FORMATS = ['ndjson', 'csv'] as const
 type Format = (typeof FORMATS)[number]
@@ -75,6 +77,7 @@ async function toFile(
     }
     await record({ what: 'export', filter: described, rows, sha256: manifest.sha256 })
     process.stdout.write(`${rows} rows, ${manifest.bytes} bytes, sha256 ${manifest.sha256}\n`)
+    saySettled(manifest)
   } finally {
     progress.end()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
@@ -104,16 +107,21 @@ async function toStandardOutput({ session, filter, described, format }: ExportJo
       await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]).catch(() => {})
     }
   }
-  let rows = 0
+  let [rows, foreign] = [0, 0]
+  const state = await trail.settledState()
   if (format === 'csv') await write(CSV_HEAD)
   try {
     for await (const page of trail.pages(filter)) {
       if (isGone) break
       rows += page.rows.length
-      await write(page.rows.map((row) => (format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)).join(''))
+      foreign += page.foreign ?? 0
+      await write(
+        page.rows.map((row) => (format === 'csv' ? rowCsv(row) : visibleJson(`${rowJson(row)}\n`))).join(''),
+      )
     }
   } catch (error) {
     await failed(record, { what: 'export', filter: described, rows }, error)
   }
+  saySettled({ ...state, foreign })
   await record({ what: 'export', filter: described, rows }, isGone ? Outcome.Stopped : Outcome.Ok)
 }

@@ -1,3 +1,4 @@
+import { visible, visibleLines } from '../../host/visible.js'
 import { AuditError } from '../../errors.js'
 import { loginUrl } from '../../options/database-url.js'
 import { resolveOptions } from '../../options/resolve.js'
@@ -32,7 +33,7 @@ export async function run({
     roles,
     dryRun,
     ...(login !== undefined && { login }),
-    onProgress: (line) => process.stderr.write(`${line}\n`),
+    onProgress: (line) => process.stderr.write(`${visible(line)}\n`),
   })
   process.stdout.write(result.sql ?? summary(result))
   if (login === undefined || dryRun) return
@@ -44,12 +45,12 @@ export async function run({
 function summary({ schema, applied, adopted, partitions, roles }: MigrateReport): string {
   const migrations = applied.map(({ number, name }) => `${number} ${name.replaceAll('_', ' ')}`).join(', ')
   const span = partitions.length < 2 ? partitions.join('') : `${partitions[0]} to ${partitions.at(-1)}`
-  return [
+  return visibleLines([
     `schema      ${schema}`,
     `migrations  ${migrations || 'none were missing'}`,
     ...(adopted ? ['adopted     the existing table, as partition secret_audit_adopted'] : []),
     `partitions  ${partitions.length === 0 ? 'none were missing' : `${partitions.length} made: ${span}`}`,
     ...(roles.length > 0 ? [`roles       ${roles.join(', ')}`] : []),
     '',
-  ].join('\n')
+  ])
 }

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import type { Command } from 'commander'
 import { CSV_HEAD, rowCsv } from '../../query/csv.js'
 import { describeFilter, parseFilter } from '../../query/filter.js'
@@ -7,6 +8,7 @@ import { filterOf, type Flags, formatOf } from '../read-flags.js'
 import { whileWaiting } from './progress.js'
 import { withTrail } from './read-session.js'
 import { ROW_COLUMNS } from './row-table.js'
+import { saySettled } from './settled.js'
 import { hasColours, table } from './table.js'
 
 const FORMATS = ['table', 'ndjson', 'json', 'csv'] as const
@@ -15,14 +17,17 @@ const EXIT_FOUND = 3
 export async function run(flags: Flags, command: Command): Promise<void> {
   const format = formatOf(command, flags, FORMATS)
   const filter = filterOf(flags)
-  const described = describeFilter(parseFilter(filter))
+  const resolved = parseFilter(filter)
+  const described = describeFilter(resolved)
   await withTrail(flags, async ({ trail, record }) => {
+    const state = resolved.settled ? await trail.settledState() : undefined
     const page = await whileWaiting('reading', () => trail.search(filter))
     await record({ what: 'rows', filter: described, rows: page.rows.length })
     process.stdout.write(rendered(page, format))
     if (page.next_cursor !== null && format !== 'json') {
       process.stderr.write(`There are more rows: add --cursor ${page.next_cursor}\n`)
     }
+    if (state !== undefined) saySettled({ ...state, foreign: page.foreign ?? 0 })
     if (flags['exitCode'] === true && page.rows.length > 0) process.exitCode = EXIT_FOUND
   })
 }
@@ -30,9 +35,11 @@ export async function run(flags: Flags, command: Command): Promise<void> {
 function rendered({ rows, next_cursor, mark }: Page, format: (typeof FORMATS)[number]): string {
   switch (format) {
     case 'ndjson':
-      return rows.map((row) => `${rowJson(row)}\n`).join('')
+      return visibleJson(rows.map((row) => `${rowJson(row)}\n`).join(''))
     case 'json':
-      return `{"rows":[${rows.map((row) => `\n${rowJson(row)}`).join(',')}],${JSON.stringify({ next_cursor, mark }).slice(1)}\n`
+      return visibleJson(
+        `{"rows":[${rows.map((row) => `\n${rowJson(row)}`).join(',')}],${JSON.stringify({ next_cursor, mark }).slice(1)}\n`,
+      )
     case 'csv':
       return CSV_HEAD + rows.map(rowCsv).join('')
     case 'table':

@@ -1,3 +1,4 @@
+import { visible } from '../../host/visible.js'
 import { once } from 'node:events'
 import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
 import type { Command } from 'commander'
@@ -66,5 +67,5 @@ function exposedMetrics(): PrometheusMetrics | undefined {
 }
 
 function warn(why: string): void {
-  process.stderr.write(`/metrics is not available: ${why}\n`)
+  process.stderr.write(`/metrics is not available: ${visible(why)}\n`)
 }

@@ -1,4 +1,5 @@
 import type { DatabaseUrl } from '../../postgres/database-url.js'
+import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import { errorText } from '../../host/error-text.js'
 import { stat } from 'node:fs/promises'
 import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
@@ -75,7 +76,9 @@ export async function run(flags: DrainFlags, command: Command): Promise<void> {
   complainOnStderr()
   const drained = await drain(settings, spoolDirectory, settings.databaseUrl, Number(patience) * 1000)
   const report = reportOf(drained, spoolDirectory, await listSpools(spoolDirectory))
-  process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
+  process.stdout.write(
+    format === 'json' ? visibleJson(`${JSON.stringify(report, undefined, 2)}\n`) : readable(report),
+  )
   if (!isEmpty(report)) process.exitCode = 1
 }
 
@@ -102,7 +105,9 @@ async function drain(
       if (performance.now() - said < PROGRESS_EVERY_MS) return
       said = performance.now()
       const why = fault === undefined ? '' : `: ${fault}`
-      process.stderr.write(`${stored} of ${Math.max(total, stored + left)} events are stored${why}\n`)
+      process.stderr.write(
+        `${stored} of ${Math.max(total, stored + left)} events are stored${visible(why)}\n`,
+      )
     },
   })
 }
@@ -169,7 +174,7 @@ function readable(report: DrainReport): string {
     lines.push(`${quarantined} events are quarantined: \`otel-audit spool status\` shows why`)
   for (const path of damaged) lines.push(`damaged: ${path}`)
   if (isEmpty(report)) lines.push('Nothing is left.')
-  return `${lines.join('\n')}\n`
+  return `${visibleLines(lines)}\n`
 }
 
 /**

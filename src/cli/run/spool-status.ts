@@ -1,3 +1,4 @@
+import { visibleJson, visibleLines } from '../../host/visible.js'
 import { readdir } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { resolveOptions } from '../../options/resolve.js'
@@ -22,7 +23,9 @@ export async function run({ directory, format }: StatusFlags, command: Command):
     )
   })
   if (report.processes.length + report.damaged.length === 0) await warnOfForeign(spoolDirectory)
-  process.stdout.write(format === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : readable(report))
+  process.stdout.write(
+    format === 'json' ? visibleJson(`${JSON.stringify(report, undefined, 2)}\n`) : readable(report),
+  )
 }
 
 /** An empty report of the wrong directory would look like good news. */
@@ -37,7 +40,7 @@ async function warnOfForeign(directory: string): Promise<void> {
 function readable({ processes, damaged }: SpoolDirectoryReport): string {
   const lines = processes.length === 0 ? ['The spool directory is empty.'] : processes.flatMap(described)
   for (const { path, reason } of damaged) lines.push(`damaged  ${path}: ${reason}`)
-  return `${lines.join('\n')}\n`
+  return `${visibleLines(lines)}\n`
 }
 
 function described(report: ProcessReport): string[] {

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import type { Command } from 'commander'
 import { csvCell } from '../../query/csv.js'
 import { describeFilter, parseFilter } from '../../query/filter.js'
@@ -50,9 +51,9 @@ function rendered(summary: Summary, format: (typeof FORMATS)[number]): string {
   const { by, groups } = summary
   switch (format) {
     case 'ndjson':
-      return groups.map((one) => `${JSON.stringify(one)}\n`).join('')
+      return visibleJson(groups.map((one) => `${JSON.stringify(one)}\n`).join(''))
     case 'json':
-      return `${JSON.stringify(summary, undefined, 2)}\n`
+      return visibleJson(`${JSON.stringify(summary, undefined, 2)}\n`)
     case 'csv': {
       const lines = groups.map((one) =>
         [csvCell(one.value), ...KEYS.map((key) => csvCell(String(one[key])))].join(','),

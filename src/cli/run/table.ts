@@ -1,6 +1,4 @@
-/* oxlint-disable no-control-regex -- they are what is looked for */
-/** What moves the cursor, colours, or turns the direction of text: from a row it would forge what a terminal shows. */
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+import { visible } from '../../host/visible.js'
 
 /** Longest text of one cell. */
 const WIDEST_CELL = 48
@@ -46,11 +44,6 @@ function cell(value: string | number | null): string {
 
 function lengthOf(text = ''): number {
   return Array.from(text).length
-}
-
-/** Text that does nothing to a terminal. */
-function visible(text: string): string {
-  return text.replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** Whether a stream gets colours: terminals do, unless `NO_COLOR` (https://no-color.org) is set. */

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../host/visible.js'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { Outcome } from '../../event/vocabulary.js'
@@ -6,10 +7,13 @@ import { rowJson, type TrailRow } from '../../query/row.js'
 import { filterOf, type Flags, formatOf, TAIL_LINES } from '../read-flags.js'
 import { withTrail } from './read-session.js'
 import { ROW_COLUMNS } from './row-table.js'
+import { markOf, markText, saySettled } from './settled.js'
 import { hasColours, table } from './table.js'
 
 const FORMATS = ['table', 'ndjson'] as const
 const POLL_MS = 1000
+/** A mark that stands still for so long is held back by a transaction that is open. */
+const HELD_POLLS = 60
 
 export async function run(flags: Flags, command: Command): Promise<void> {
   const format = formatOf(command, flags, FORMATS)
@@ -24,11 +28,13 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   process.stdout.once('error', onSignal)
   await withTrail(flags, async ({ trail, record }) => {
     await record({ what: 'tail', filter: described }, Outcome.Started)
-    let since = await trail.mark()
+    const state = await trail.settledState()
+    let since = typeof flags['since'] === 'string' ? markOf(flags['since'], state) : state.mark
+    let heldFor = 0
     let shown = 0
     // Rows that settle between the mark and the first page are on both.
     const begun = new Set<string>()
-    if (lines > 0) {
+    if (lines > 0 && flags['since'] === undefined) {
       const { rows } = await trail.search({ ...filter, from: '-24h', settled: true, limit: lines })
       for (const { audit_id } of rows) begun.add(audit_id)
       print(rows.toReversed())
@@ -42,16 +48,21 @@ export async function run(flags: Flags, command: Command): Promise<void> {
         shown += fresh.length
       }
       if (until > since) begun.clear()
+      heldFor = until > since ? 0 : heldFor + 1
+      // Said once for each transaction that holds the mark back.
+      if (heldFor === HELD_POLLS) saySettled({ ...(await trail.settledState()), foreign: 0 })
       since = until
       await pause(POLL_MS, undefined, { signal: stop.signal }).catch(() => {})
     }
+    const mark = markText({ mark: since, system: state.system })
+    process.stderr.write(`otel-audit: to continue from here, add --since ${mark}\n`)
     await record({ what: 'tail', filter: described, rows: shown })
   })
 }
 
 function printer(format: (typeof FORMATS)[number]): (rows: readonly TrailRow[]) => void {
   if (format === 'ndjson') {
-    return (rows) => void process.stdout.write(rows.map((row) => `${rowJson(row)}\n`).join(''))
+    return (rows) => void process.stdout.write(visibleJson(rows.map((row) => `${rowJson(row)}\n`).join('')))
   }
   let isFirst = true
   return (rows) => {

@@ -1,21 +1,29 @@
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { AuditError } from '../../errors.js'
-import { Anchors, readAnchors } from '../../verify/anchors.js'
+import { type AnchorLines, readAnchors } from '../../verify/anchor-file.js'
+import { Anchors } from '../../verify/anchors.js'
 import { NO_TRUST, parseTrust, type Trust } from '../../verify/trust.js'
+import { AuditError } from '../../errors.js'
 
 export async function trustFrom(path: string | undefined): Promise<Trust> {
   return path === undefined ? NO_TRUST : parseTrust(await textOf(path))
 }
 
-export async function anchorsFrom(path: string | undefined): Promise<Anchors> {
+/** Anchors, and what the lines of their file have come to. */
+export interface GivenAnchors {
+  readonly anchors: Anchors
+  /** Undefined: no file was given. */
+  readonly lines: AnchorLines | undefined
+}
+
+export async function anchorsFrom(path: string | undefined): Promise<GivenAnchors> {
   const anchors = new Anchors()
-  if (path === undefined) return anchors
+  if (path === undefined) return { anchors, lines: undefined }
   const input = createReadStream(path)
   try {
-    await readAnchors(createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), anchors)
-    return anchors
+    const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+    return { anchors, lines: await readAnchors(lines, anchors) }
   } catch (error) {
     throw unreadable(path, error)
   } finally {

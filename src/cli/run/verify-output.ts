@@ -1,4 +1,7 @@
-import type { AnchorCoverage } from '../../verify/anchors.js'
+import { lostOf } from '../../verify/losses.js'
+import { visible, visibleJson, visibleLines } from '../../host/visible.js'
+import type { AnchorLines } from '../../verify/anchor-file.js'
+import type { AnchorCoverage, UnreadAnchors } from '../../verify/anchors.js'
 import { chainState, type ChainState } from '../../verify/chain-state.js'
 import type { Finding } from '../../verify/finding.js'
 import type { RowCoverage } from '../../verify/row-walk.js'
@@ -13,7 +16,8 @@ const MOST_SHOWN = 1000
 const PROGRESS_EVERY_MS = 1000
 
 interface ReportSummary {
-  readonly result: 'nothing found' | 'findings'
+  /** `incomplete`: nothing was found, and some of the anchors could not be read. */
+  readonly result: 'nothing found' | 'findings' | 'incomplete'
   readonly findings: Readonly<Record<string, number>>
   /** When the snapshot was taken, ISO 8601. */
   readonly asOf: string
@@ -22,8 +26,15 @@ interface ReportSummary {
   readonly blocks: number
   readonly rows: RowCoverage
   /** Events that the writers say they have lost. */
+  /** Rows that another transaction put here than the one that they name. */
+  readonly foreign: number
   readonly lost: number
-  readonly anchors: AnchorCoverage
+  readonly anchors: AnchorCoverage & {
+    /** Entries that could not be read. */
+    readonly unreadable: number
+    /** Of the file. Without one: null. */
+    readonly lines: AnchorLines | null
+  }
   /** Chains of which the last blocks, with their rows, could be cut off without a trace in the database. */
   readonly openTails: readonly OpenTail[]
 }
@@ -58,7 +69,7 @@ export class VerifyOutput {
     this.#shown++
     if (this.#format === 'json') this.#findings.push(asJson(finding))
     else if (this.#format === 'ndjson') write({ type: 'finding', ...asJson(finding) })
-    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${line(finding)}\n`)
+    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${visible(line(finding))}\n`)
   }
 
   progress({ step, done }: VerifyProgress): void {
@@ -75,10 +86,13 @@ export class VerifyOutput {
     process.stderr.write(`${step}: ${grouped(done)}, ${grouped(rate)} a second\n`)
   }
 
-  report(report: VerifyReport, trust: Trust): void {
-    const summary = this.#summary(report, trust)
+  report(report: VerifyReport, trust: Trust, lines?: AnchorLines): void {
+    sayUnread(report.unread)
+    const summary = this.#summary(report, trust, lines)
     if (this.#format === 'json') {
-      process.stdout.write(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`)
+      process.stdout.write(
+        visibleJson(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`),
+      )
     } else if (this.#format === 'ndjson') {
       write({ type: 'report', ...summary })
     } else {
@@ -87,13 +101,17 @@ export class VerifyOutput {
     }
   }
 
-  #summary({ findings, chains, blocks, rows, anchors }: VerifyReport, trust: Trust): ReportSummary {
+  #summary(
+    { findings, chains, blocks, rows, foreign, anchors, unread }: VerifyReport,
+    trust: Trust,
+    lines: AnchorLines | undefined,
+  ): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
     const count = (state: ChainState): number => states.filter((other) => other === state).length
     const unenrolled =
       trust.enrolment.length === 0 ? chains.length : chains.filter(({ enrolled }) => !enrolled).length
     return {
-      result: findings.size === 0 ? 'nothing found' : 'findings',
+      result: findings.size > 0 ? 'findings' : unread.count > 0 ? 'incomplete' : 'nothing found',
       findings: Object.fromEntries(findings),
       asOf: isoTime(this.#now),
       logs: [...new Set(chains.map(({ log }) => log ?? ''))],
@@ -107,8 +125,9 @@ export class VerifyOutput {
       },
       blocks,
       rows,
-      lost: chains.reduce((sum, { lost }) => sum + lost, 0),
-      anchors,
+      foreign,
+      lost: lostOf(chains),
+      anchors: { ...anchors, unreadable: unread.count, lines: lines ?? null },
       openTails: chains.flatMap((chain, i) => {
         const state = states[i]
         if (state === undefined || state === 'closed') return []
@@ -123,13 +142,13 @@ function readable(summary: ReportSummary): string {
   const { chains, rows, anchors, findings, openTails } = summary
   const found = Object.entries(findings).map(([code, count]) => `${grouped(count)} ${code}`)
   const shown = openTails.slice(0, MOST_TAILS)
-  return [
+  return visibleLines([
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
     `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
     `blocks     ${grouped(summary.blocks)}`,
-    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}`,
+    `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}${summary.foreign > 0 ? `; ${grouped(summary.foreign)} of them are foreign: put here by another transaction than they name, as after a restore` : ''}`,
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,
-    `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}`,
+    `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
     ...(openTails.length === 0
       ? []
       : ['open tails (only anchors reveal what was cut off at the end of these)']),
@@ -142,7 +161,20 @@ function readable(summary: ReportSummary): string {
       : []),
     `findings   ${found.join(', ') || 'none'}`,
     '',
-  ].join('\n')
+  ])
+}
+
+function lines(count: AnchorLines | null): string {
+  if (count === null) return ''
+  const { withAnchors, without, unreadable } = count
+  return ` (lines: ${grouped(withAnchors)} with anchors, ${grouped(without)} without, ${grouped(unreadable)} not readable)`
+}
+
+/** Each with its line: what could not be read was not checked. */
+function sayUnread({ count, first }: UnreadAnchors): void {
+  for (const { line, problem } of first)
+    process.stderr.write(`the anchors, line ${line}: ${visible(problem)}\n`)
+  if (count > first.length) process.stderr.write(`the anchors: … and ${grouped(count - first.length)} more\n`)
 }
 
 /** Open tails that a table shows. */
@@ -163,7 +195,7 @@ function asJson({ code, message, chain, block, auditId }: Finding): object {
 }
 
 function write(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+  process.stdout.write(visibleJson(`${JSON.stringify(value)}\n`))
 }
 
 function isoTime(us: number): string {

@@ -1,4 +1,5 @@
 import type { DatabaseUrl } from '../../postgres/database-url.js'
+import { visible } from '../../host/visible.js'
 import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
@@ -38,7 +39,7 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
     process.exitCode = await verifyBy(flags, command)
   } catch (error) {
     if (!(error instanceof AuditError)) throw error
-    process.stderr.write(`${error.message}\n${error.remedy}\n`)
+    process.stderr.write(`${visible(error.message)}\n${visible(error.remedy)}\n`)
     process.exitCode = EXIT_NOT_CHECKED
   }
 }
@@ -46,14 +47,15 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const trust = await trustFrom(flags.trust)
   if (flags.proof !== undefined && flags.row === undefined) {
-    return (await checkProofFile(flags.proof, trust)) ? 0 : EXIT_FINDINGS
+    const format = flags.format === undefined ? 'table' : formatOf(flags, command)
+    return (await checkProofFile(flags.proof, trust, format)) ? 0 : EXIT_FINDINGS
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   if (flags.row !== undefined && !AUDIT_ID.test(flags.row)) command.error('--row takes an audit id')
   const chain = chainOf(flags, command)
   const range = rangeOf(flags, command)
   const format = formatOf(flags, command)
-  const anchors = await anchorsFrom(flags.anchors)
+  const { anchors, lines } = await anchorsFrom(flags.anchors)
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
@@ -67,18 +69,22 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       return 0
     }
     const output = new VerifyOutput(format, reader.now)
-    const found = (await exported?.check(database)) ?? []
-    for (const finding of found) output.finding(finding)
-    const report = await verify(reader, {
+    const inFile = (await exported?.checkFile(reader)) ?? []
+    for (const finding of inFile) output.finding(finding)
+    const report = await verify(exported?.watching(reader) ?? reader, {
       trust,
       anchors,
       selection: { chain, ids },
       onFinding: (finding) => output.finding(finding),
       onProgress: (progress) => output.progress(progress),
     })
+    const inRows = exported?.findings() ?? []
+    for (const finding of inRows) output.finding(finding)
+    const found = [...inFile, ...inRows]
     const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
-    output.report({ ...report, findings }, trust)
-    return findings.size === 0 ? 0 : EXIT_FINDINGS
+    output.report({ ...report, findings }, trust, lines)
+    if (findings.size > 0) return EXIT_FINDINGS
+    return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
     await reader.close()
   }

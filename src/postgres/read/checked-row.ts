@@ -1,11 +1,13 @@
 import type { CheckedRow } from '../../verify/source.js'
 import { EVENT_DOMAIN } from '../../event/digest.js'
 import { FIELDS } from '../../event/fields.js'
+import { type ReadRow, readEvent, timeAt } from './copied-event.js'
 import { sha256 } from '../../event/sha256.js'
 
 /** Columns of `trail-rows.sql` that are hashed: the tag of each is its place, from 1. */
 const HASHED = FIELDS.length
 const OCCURRED_AT = 1
+const ORIGINAL_AUDIT_ID = 20
 /** 2000-01-01T00:00:00Z, the zero of Postgres, in µs since the Unix epoch. */
 const POSTGRES_EPOCH_US = 946_684_800_000_000
 const EPOCH_HIGH = Math.floor(POSTGRES_EPOCH_US / 2 ** 32)
@@ -25,6 +27,7 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
   let at = from
   let end = EVENT_DOMAIN.length
   const auditId = bytes.readBigInt64BE(at + 4)
+  let originalAuditId: bigint | null = null
   for (let column = 0; column < HASHED; column++) {
     const length = bytes.readInt32BE(at)
     const next = at + 4 + Math.max(0, length)
@@ -33,6 +36,7 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
       scratch[end] = column + 1
       copyField(bytes, at, next, end + 1)
       if (column === OCCURRED_AT) fromUnixEpoch(end + 5)
+      if (column === ORIGINAL_AUDIT_ID) originalAuditId = bytes.readBigInt64BE(at + 4)
       end += 1 + next - at
     }
     at = next
@@ -42,13 +46,33 @@ export function readCheckedRow(bytes: Buffer, from: number): CheckedRow {
   const chain = fieldAt(bytes, digest.end)
   const block = fieldAt(bytes, chain.end)
   const index = fieldAt(bytes, block.end)
+  const xid = fieldAt(bytes, index.end)
+  const xmin = fieldAt(bytes, xid.end)
   return {
     auditId,
+    originalAuditId,
     computed,
     stored: storedDigest(bytes, digest, computed),
     chain: chain.isNull ? null : chainAt(bytes, chain),
     block: block.isNull ? null : Number(bytes.readBigInt64BE(block.start)),
     index: index.isNull ? null : bytes.readInt32BE(index.start),
+    isForeign: isForeign(bytes, xid, xmin),
+  }
+}
+
+/** A row with the event that was hashed, and what no digest covers. */
+export function readWholeRow(bytes: Buffer, from: number): ReadRow {
+  const { event, end } = readEvent(bytes, from)
+  // Digest, chain, block and index.
+  let at = end
+  for (let skipped = 0; skipped < 4; skipped++) at = fieldAt(bytes, at).end
+  const xid = fieldAt(bytes, at)
+  const recordedAt = fieldAt(bytes, fieldAt(bytes, xid.end).end)
+  return {
+    ...readCheckedRow(bytes, from),
+    event,
+    recordedXid: xid.isNull ? 0n : bytes.readBigInt64BE(xid.start),
+    recordedAt: recordedAt.isNull ? 0 : timeAt(bytes, recordedAt.start),
   }
 }
 
@@ -64,6 +88,12 @@ const SHORT = 64
 function copyField(bytes: Buffer, from: number, to: number, target: number): void {
   if (to - from > SHORT) bytes.copy(scratch, target, from, to)
   else for (let i = from, j = target; i < to; i++, j++) scratch[j] = bytes[i] as number
+}
+
+/** Of the transaction, `xmin` has the lower 32 bits. A view has none. */
+function isForeign(bytes: Buffer, xid: Field, xmin: Field): boolean | undefined {
+  if (xmin.isNull || xid.isNull) return undefined
+  return bytes.readUInt32BE(xid.start + 4) !== bytes.readUInt32BE(xmin.start)
 }
 
 // The last chain that was read: rows of one come in a row, or take turns with a few others.

@@ -6,20 +6,24 @@ import {
   type RowBlock,
   type CheckedRow,
   type Selection,
+  type StoreAlteration,
   type TrailSource,
 } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
-import { blockSelect } from '../block-row.js'
+import { boundedBlockSelect } from '../block-row.js'
 import { readBlock, readRowBlock } from './copied-block.js'
 import { copyOut, type ReadTuple } from './copy-out.js'
 import type { Connection } from '../connection.js'
 import { fault, isServerError } from '../faults.js'
-import { readCheckedRow } from './checked-row.js'
+import { readCheckedRow, readWholeRow } from './checked-row.js'
+import type { ReadRow } from './copied-event.js'
+import { BOUNDED_EVENT } from './event-select.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type SessionTarget } from '../session.js'
+import { alterationsOf, isTable, type Relation } from './store-shape.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 export interface SnapshotOptions {
@@ -29,7 +33,14 @@ export interface SnapshotOptions {
 
 type Texts = Readonly<Record<(typeof FILES)[number], string>>
 
-const FILES = ['trail-blocks', 'trail-key-blocks', 'trail-row-blocks', 'trail-rows', 'trail-event'] as const
+const FILES = [
+  'store-shape',
+  'trail-blocks',
+  'trail-key-blocks',
+  'trail-row-blocks',
+  'trail-rows',
+  'trail-event',
+] as const
 
 /**
  * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other.
@@ -42,6 +53,7 @@ export class Snapshot implements TrailSource {
   readonly #blocks: Connection
   readonly #schema: string
   readonly #sql: Texts
+  readonly #shape: readonly Relation[]
 
   readonly #target: SessionTarget
 
@@ -50,11 +62,13 @@ export class Snapshot implements TrailSource {
     schema: string,
     sql: Texts,
     target: SessionTarget,
+    shape: readonly Relation[],
   ) {
     this.#target = target
     ;[this.#rows, this.#blocks] = sessions
     this.#schema = schema
     this.#sql = sql
+    this.#shape = shape
   }
 
   /** @throws AuditError `AUDIT_UNAVAILABLE` when the database cannot be read, `AUDIT_SCHEMA` when it has no trail */
@@ -72,11 +86,17 @@ export class Snapshot implements TrailSource {
       sessions.push(blocks)
       refuseSeveralServers(rows, blocks)
       await shareSnapshot(rows, blocks)
-      return new Snapshot([rows, blocks], schema, sql, target)
+      const text = renderSql(sql['store-shape'], schema)
+      const { rows: shape } = await rows.run((client) => client.query<Relation>(text))
+      return new Snapshot([rows, blocks], schema, sql, target, shape)
     } catch (error) {
       await Promise.allSettled(sessions.map((session) => session.close()))
       throw readable(error)
     }
+  }
+
+  async alterations(): Promise<readonly StoreAlteration[]> {
+    return alterationsOf(this.#shape)
   }
 
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
@@ -97,6 +117,27 @@ export class Snapshot implements TrailSource {
 
   rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
     return readably(this.#copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
+  }
+
+  /** {@link rows} with what they say: the event of each is made from the bytes that were hashed. */
+  wholeRows(range: IdRange, selection: Selection): AsyncIterable<readonly ReadRow[]> {
+    return readably(this.#copyOut(this.#rows, this.#render('trail-rows', selection, range), readWholeRow))
+  }
+
+  /** Of the server, as `pg_control_system` has it. Null where this login may not ask. */
+  async system(): Promise<string | null> {
+    try {
+      return await this.#rows.run(async (client) => {
+        const may = `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as may`
+        const { rows: allowed } = await client.query<{ may: boolean }>(may)
+        if (allowed[0]?.may !== true) return null
+        const text = 'select system_identifier::text as system from pg_control_system()'
+        const { rows } = await client.query<{ system: string }>(text)
+        return rows[0]?.system ?? null
+      })
+    } catch (error) {
+      throw readable(error)
+    }
   }
 
   /** One row as the event that it makes, and where it says that it is. */
@@ -124,7 +165,9 @@ export class Snapshot implements TrailSource {
   #render(file: (typeof FILES)[number], { chain }: Selection, range: IdRange): string {
     if (chain !== undefined && !/^[0-9a-f]{32}$/.test(chain)) throw new TypeError('not the id of a chain')
     return renderSql(this.#sql[file], this.#schema, {
-      BLOCK: blockSelect('block'),
+      BLOCK: boundedBlockSelect('block'),
+      EVENT: BOUNDED_EVENT,
+      XMIN: isTable(this.#shape) ? 'xmin' : 'null::xid',
       CHAIN: chain === undefined ? 'null::uuid' : `'${chain}'::uuid`,
       FIRST: `'${range.first}'::bigint`,
       LAST: `'${range.last}'::bigint`,

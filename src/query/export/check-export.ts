@@ -1,13 +1,18 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AuditError } from '../../errors.js'
 import type { Anchors } from '../../verify/anchors.js'
-import type { IdRange } from '../../verify/source.js'
+import { KeyedSum } from '../../verify/block-sum.js'
+import { ALL_IDS, type IdRange } from '../../verify/source.js'
 import type { FindingCode } from '../../verify/finding.js'
 import { CSV_HEAD, rowCsv } from '../csv.js'
-import { rowJson } from '../row.js'
-import type { Trail } from '../trail.js'
+import { parseFilter, type ResolvedFilter } from '../filter.js'
+import { matches as isAskedFor } from '../matches.js'
+import type { ReadRow } from '../../postgres/read/copied-event.js'
+import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
+import { rowJson, rowOf } from '../row.js'
+import { CsvRecords, Lines } from './records.js'
 import { Counter, type ExportManifest } from './manifest.js'
 
 export interface ExportFinding {
@@ -51,70 +56,136 @@ export function addAnchors(manifest: ExportManifest, anchors: Anchors): void {
   }
 }
 
-/** The ids of the exported rows. */
-export function idsOf({ first_audit_id, last_audit_id }: ExportManifest): IdRange {
-  return { first: BigInt(last_audit_id ?? 0), last: BigInt(first_audit_id ?? 0) }
-}
-
-/** Whether the file beside the manifest is the one that was written. */
-export async function checkFile(manifestPath: string, manifest: ExportManifest): Promise<ExportFinding[]> {
-  const hash = createHash('sha256')
-  let bytes = 0
-  try {
-    // Never a file of another directory, whatever the manifest says.
-    const name = manifest.file.replaceAll(/.*[\\/]/g, '')
-    for await (const chunk of createReadStream(join(dirname(manifestPath), name))) {
-      hash.update(chunk as Buffer)
-      bytes += (chunk as Buffer).length
-    }
-  } catch (error) {
-    const code = String((error as { code?: unknown }).code)
-    return [{ code: 'export-file', message: `the file cannot be read (${code})` }]
+/** The ids between which the exported rows are; of an export without any, those of its window. */
+export function idsOf({ first_audit_id, last_audit_id, filter }: ExportManifest): IdRange {
+  if (first_audit_id !== null && last_audit_id !== null) {
+    return { first: BigInt(last_audit_id), last: BigInt(first_audit_id) }
   }
-  if (bytes !== manifest.bytes) {
-    return [{ code: 'export-file', message: `the file has ${bytes} bytes, not ${manifest.bytes}` }]
+  const { from, to } = parseFilter(filter, Date.now(), { isBounded: true })
+  return {
+    first: from === undefined ? ALL_IDS.first : firstIdOf(Math.floor(from / 1000)),
+    last: to === undefined ? ALL_IDS.last : lastIdOf(Math.floor(to / 1000)),
   }
-  const isSame = hash.digest('hex') === manifest.sha256
-  return isSame ? [] : [{ code: 'export-file', message: 'the file has another SHA-256' }]
 }
 
 /**
- * Exports the same rows again, to nowhere, and compares what comes out: a set that does not change gives the same bytes.
- * It is the same set only in the database server that it was exported from.
+ * Holds the rows of a file against those of the trail.
+ *
+ * A row of the trail is written again as the export would, from the columns that were hashed when the row was checked; which
+ * rows the export must have is said by its filter, applied to these columns, and not by the database. Both lists are
+ * compared by a sum, so that neither is held.
  */
-export async function checkRows(
-  trail: Trail,
-  manifest: ExportManifest,
-  onRows: (count: number) => void,
-): Promise<ExportFinding[]> {
-  const isCsv = manifest.media_type === 'text/csv'
-  const hash = createHash('sha256')
-  if (isCsv) hash.update(CSV_HEAD)
-  const counter = new Counter()
-  for await (const { rows } of trail.pages({ ...manifest.filter, settled: manifest.mark })) {
-    for (const row of rows) {
-      hash.update(isCsv ? rowCsv(row) : `${rowJson(row)}\n`)
-      counter.add(row)
-    }
-    onRows(rows.length)
+export class ExportedRows {
+  readonly #manifest: ExportManifest
+  readonly #filter: ResolvedFilter
+  readonly #ids: IdRange
+  readonly #isSameServer: boolean
+  readonly #isCsv: boolean
+  readonly #lastBlocks: ReadonlyMap<string, number>
+  readonly #inFile: KeyedSum
+  readonly #inTrail: KeyedSum
+  readonly #counter = new Counter()
+  #isFileRead = false
+  #later = 0
+
+  /** @param system of the server that is read now. Null: not known */
+  constructor(manifest: ExportManifest, system: string | null) {
+    const key = randomBytes(32)
+    this.#manifest = manifest
+    this.#filter = parseFilter(manifest.filter, Date.now(), { isBounded: true })
+    this.#ids = idsOf(manifest)
+    this.#isSameServer = system === null || manifest.system == null || manifest.system === system
+    this.#isCsv = manifest.media_type === 'text/csv'
+    this.#inFile = new KeyedSum(key)
+    this.#inTrail = new KeyedSum(key)
+    this.#lastBlocks = new Map(
+      manifest.chains.map(({ chain_id, last_block }) => [chain_id.replaceAll('-', ''), Number(last_block)]),
+    )
   }
-  const { chains, ...counts } = counter.tally
-  const differing = Object.entries(counts)
-    .filter(([name, count]) => !same(count, (manifest as unknown as Record<string, unknown>)[name]))
-    .map(([name]) => name)
-  const isSameChains = same(
-    chains,
-    manifest.chains.map(({ chain_id, first_block, last_block, rows }) => ({
+
+  /** Rows of the filter between the first and the last, of which only the database says that they came after the export. */
+  get later(): number {
+    return this.#later
+  }
+
+  /** Whether the file beside the manifest is the one that was written; its rows are counted. */
+  async readFile(manifestPath: string): Promise<ExportFinding[]> {
+    const { file, bytes, sha256 } = this.#manifest
+    const hash = createHash('sha256')
+    const lines = this.#isCsv ? new CsvRecords() : new Lines()
+    let length = 0
+    try {
+      // Never a file of another directory, whatever the manifest says.
+      const name = file.replaceAll(/.*[\\/]/g, '')
+      for await (const chunk of createReadStream(join(dirname(manifestPath), name))) {
+        hash.update(chunk as Buffer)
+        length += (chunk as Buffer).length
+        for (const line of lines.take(chunk as Buffer)) this.#inFile.add(line)
+      }
+      for (const line of lines.end()) this.#inFile.add(line)
+    } catch (error) {
+      const code = String((error as { code?: unknown }).code)
+      return [{ code: 'export-file', message: `the file cannot be read (${code})` }]
+    }
+    if (length !== bytes) {
+      return [{ code: 'export-file', message: `the file has ${length} bytes, not ${bytes}` }]
+    }
+    if (hash.digest('hex') !== sha256)
+      return [{ code: 'export-file', message: 'the file has another SHA-256' }]
+    this.#isFileRead = true
+    if (this.#isCsv) this.#inTrail.add(Buffer.from(CSV_HEAD))
+    return []
+  }
+
+  /** A row of the trail, in ascending order of ids. */
+  addRow(found: ReadRow): void {
+    const { auditId, event } = found
+    if (auditId < this.#ids.first || auditId > this.#ids.last || !isAskedFor(this.#filter, event)) return
+    if (!this.#isOfTheSet(found)) {
+      this.#later++
+      return
+    }
+    const row = rowOf(found)
+    this.#counter.add(row)
+    this.#inTrail.add(Buffer.from(this.#isCsv ? rowCsv(row) : `${rowJson(row)}\n`))
+  }
+
+  /** When all rows have come. */
+  findings(): ExportFinding[] {
+    const { chains, foreign: _, first_audit_id, last_audit_id, ...counts } = this.#counter.tally
+    // They came the other way round than they are in the file.
+    const tally = { ...counts, first_audit_id: last_audit_id, last_audit_id: first_audit_id }
+    const differing = Object.entries(tally)
+      .filter(([name, count]) => !same(count, (this.#manifest as unknown as Record<string, unknown>)[name]))
+      .map(([name]) => name)
+    const said = this.#manifest.chains.map(({ chain_id, first_block, last_block, rows }) => ({
       chain_id,
       first_block,
       last_block,
       rows,
-    })),
-  )
-  if (!isSameChains) differing.push('chains')
-  if (hash.digest('hex') !== manifest.sha256) differing.push('sha256')
-  if (differing.length === 0) return []
-  return [{ code: 'export-rows', message: `the same export gives another ${differing.join(', ')} now` }]
+    }))
+    if (!same(chains, said)) differing.push('chains')
+    // A file that is not the one of the manifest is another finding.
+    if (this.#isFileRead && !this.#inFile.equals(this.#inTrail)) differing.push('rows of the file')
+    if (differing.length === 0) return []
+    return [
+      {
+        code: 'export-rows',
+        message: `the trail has other rows for this export: ${differing.join(', ')} differ`,
+      },
+    ]
+  }
+
+  /**
+   * What was settled at the mark. No signature covers the transaction of a row, so it alone cannot take one out: a writer's
+   * blocks follow each other, and what lies before an exported block of the chain was settled with it.
+   */
+  #isOfTheSet({ isForeign, recordedXid, chain, block }: ReadRow): boolean {
+    if (chain !== null && block !== null && block <= (this.#lastBlocks.get(chain) ?? -1)) return true
+    if (isForeign !== false && this.#isSameServer) return true
+    if (isForeign === false && !this.#isSameServer) return false
+    return recordedXid < BigInt(this.#manifest.mark)
+  }
 }
 
 function same(a: unknown, b: unknown): boolean {

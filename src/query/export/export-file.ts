@@ -43,6 +43,8 @@ interface Checkpoint {
   /** Its times resolved when the export began. */
   readonly filter: string
   readonly mark: string
+  readonly system: string | null
+  readonly unsettled: number
   /** Where the next page begins; null when there is none. */
   readonly cursor: string | null
   readonly bytes: number
@@ -87,7 +89,10 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
   const described = checkpoint?.filter ?? describeFilter(resolved)
   const output = await PartFile.open(file, checkpoint?.bytes)
   try {
-    let mark = checkpoint?.mark ?? '0'
+    const state = checkpoint === undefined ? await trail.settledState() : undefined
+    const mark = checkpoint?.mark ?? settledFrom(filter) ?? String(state?.mark ?? 0)
+    const system = checkpoint?.system ?? state?.system ?? null
+    const unsettled = checkpoint?.unsettled ?? state?.unsettled ?? 0
     const save = async (cursor: string | null): Promise<void> => {
       await output.sync()
       const { bytes } = output
@@ -96,6 +101,8 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
         given,
         filter: described,
         mark,
+        system,
+        unsettled,
         cursor,
         bytes,
         tally: counter.tally,
@@ -106,13 +113,14 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
     let pages = 0
     let cursor = checkpoint?.cursor
     const isComplete = checkpoint !== undefined && checkpoint.cursor === null
-    const rest = isComplete ? [] : trail.pages(cursor == null ? filter : { ...filter, cursor })
+    const marked = { ...filter, settled: mark }
+    const rest = isComplete ? [] : trail.pages(cursor == null ? marked : { ...marked, cursor })
     for await (const page of rest) {
       for (const one of page.rows) {
         await output.write(row(one))
         counter.add(one)
       }
-      mark = page.mark ?? mark
+      counter.addForeign(page.foreign ?? 0)
       options.onRows?.(page.rows.length)
       cursor = page.next_cursor
       const isStopped = signal?.aborted === true && cursor !== null
@@ -130,6 +138,8 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       sha256: output.digest(),
       filter: JSON.parse(described) as Record<string, unknown>,
       mark,
+      system,
+      unsettled,
       ...counter.tally,
       chains: await withHashes(trail, counter.tally.chains),
     }
@@ -149,6 +159,11 @@ async function withHashes(trail: Trail, chains: readonly CountedChain[]): Promis
     all.push({ ...chain, log: last?.log ?? null, last_block_hash: last?.hash ?? null })
   }
   return all
+}
+
+/** The mark that was asked for by name. */
+function settledFrom({ settled }: TrailFilter): string | undefined {
+  return typeof settled === 'string' && /^\d+$/.test(settled) ? settled : undefined
 }
 
 /** An export is of a set that no longer changes, whatever was asked for. */

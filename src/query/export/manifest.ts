@@ -31,8 +31,14 @@ export interface ExportManifest {
   readonly sha256: string
   /** The filter, its times resolved. */
   readonly filter: Readonly<Record<string, unknown>>
-  /** The rows are those of transactions below this one. */
+  /** The rows are those of transactions below this one, and foreign ones. */
   readonly mark: string
+  /** The server that the mark is of, as `pg_control_system` has it. Null where that could not be asked. */
+  readonly system: string | null
+  /** Rows that were committed when the export began, and are not in it: an older transaction was still open. */
+  readonly unsettled: number
+  /** Rows that another server or transaction wrote than the one they name, as after a restore. */
+  readonly foreign: number
   readonly rows: number
   /** Largest and smallest id: the first and the last row of the file. */
   readonly first_audit_id: string | null
@@ -56,6 +62,7 @@ export interface Tally {
   readonly last_audit_id: string | null
   readonly outcomes: Readonly<Record<string, number>>
   readonly unsigned: number
+  readonly foreign: number
   readonly chains: readonly CountedChain[]
 }
 
@@ -67,6 +74,7 @@ export class Counter {
   #first: string | null = null
   #last: string | null = null
   #unsigned = 0
+  #foreign = 0
   readonly #outcomes = new Map<string, number>()
   readonly #chains = new Map<string, MutableChain>()
 
@@ -77,10 +85,15 @@ export class Counter {
     this.#first = tally.first_audit_id
     this.#last = tally.last_audit_id
     this.#unsigned = tally.unsigned
+    this.#foreign = tally.foreign
     for (const [outcome, n] of Object.entries(tally.outcomes)) this.#outcomes.set(outcome, n)
     for (const { chain_id, first_block, last_block, rows } of tally.chains) {
       this.#chains.set(chain_id, { first: BigInt(first_block), last: BigInt(last_block), rows })
     }
+  }
+
+  addForeign(rows: number): void {
+    this.#foreign += rows
   }
 
   add({ audit_id, outcome, chain_id, block_no }: TrailRow): void {
@@ -110,6 +123,7 @@ export class Counter {
       last_audit_id: this.#last,
       outcomes: Object.fromEntries([...this.#outcomes].sort(byName)),
       unsigned: this.#unsigned,
+      foreign: this.#foreign,
       chains: [...this.#chains].sort(byName).map(([chain_id, { first, last, rows }]) => ({
         chain_id,
         first_block: String(first),
