@@ -63,6 +63,7 @@ describe('under a preload', () => {
     const [port] = await freePorts(1)
     const env = {
       ...exportingTo(receiver.url),
+      OTEL_SERVICE_NAME: 'orders',
       DATABASE_URL: database.url,
       OTEL_METRICS_EXPORTER: 'prometheus',
       OTEL_EXPORTER_PROMETHEUS_PORT: `${port}`,
