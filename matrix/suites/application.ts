@@ -34,7 +34,8 @@ function service(
   env = {},
 ): Program {
   const args = [`--${preload}`, 'otel-audit/register', `service.${format}`]
-  return consumer.start(args, { DATABASE_URL: database.url, ...telemetryTo(receiver.url), ...env })
+  const own = { DATABASE_URL: database.url, OTEL_SERVICE_NAME: 'matrix' }
+  return consumer.start(args, { ...own, ...telemetryTo(receiver.url), ...env })
 }
 
 /** Traces and metrics. */

@@ -68,6 +68,7 @@ describe('under a preload', () => {
     const [port] = await freePorts(1)
     const env = {
       ...exportingTo(receiver.url),
+      OTEL_SERVICE_NAME: 'orders',
       DATABASE_URL: login.url,
       OTEL_METRICS_EXPORTER: 'prometheus',
       OTEL_EXPORTER_PROMETHEUS_PORT: `${port}`,
