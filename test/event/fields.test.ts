@@ -1,3 +1,4 @@
+import { BOUNDED_EVENT } from '../../src/postgres/read/event-select.js'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest'
@@ -272,7 +273,9 @@ describe('in SQL', () => {
   test.each(['read/trail-event.sql', 'read/trail-rows.sql'])(
     '%s reads them in the order of the tags',
     (file) => {
-      const text = sql(file).replace(/^.*\bselect\b/s, '')
+      const text = sql(file)
+        .replace(':EVENT', () => BOUNDED_EVENT)
+        .replace(/^.*?\bselect\b/s, '')
       const places = columns.map((column) => new RegExp(`\\b${column}\\b`).exec(text)?.index ?? -1)
       expect(places).not.toContain(-1)
       expect(places).toEqual(places.toSorted((a, b) => a - b))
