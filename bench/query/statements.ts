@@ -1,26 +1,42 @@
-import { Client } from 'pg'
+import { Connection } from 'pg'
 
-/** A statement with parameters, as it went to node-postgres. */
+/** A statement with parameters, as it went to the server. */
 export interface Statement {
   readonly text: string
   readonly values: readonly unknown[]
 }
 
-/** What all clients of node-postgres are given while `work` runs: nothing else may be under way. */
+/** The messages of node-postgres that carry them, and that its types lack. */
+interface Sender {
+  query(text: string): void
+  parse(statement: { readonly text: string; readonly name?: string }): void
+  bind(portal: { readonly statement?: string; readonly values?: readonly unknown[] }): void
+}
+
+/** What all connections of node-postgres send while `work` runs, its clients or not: nothing else may be under way. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<Statement[]> {
   const sent: Statement[] = []
-  const prototype = Client.prototype as { query: (...args: unknown[]) => unknown }
-  const { query } = prototype
-  prototype.query = function (...args) {
-    const [statement, values] = args as [string | Partial<Statement>, unknown[]?]
-    const { text = '', values: given } = typeof statement === 'string' ? { text: statement } : statement
-    sent.push({ text, values: values ?? given ?? [] })
-    return query.apply(this, args)
+  const texts = new Map<string, string>()
+  const sender = Connection.prototype as unknown as Sender
+  const { query, parse, bind } = sender
+  sender.query = function (text) {
+    sent.push({ text, values: [] })
+    query.call(this, text)
+  }
+  sender.parse = function (statement) {
+    texts.set(statement.name ?? '', statement.text)
+    parse.call(this, statement)
+  }
+  sender.bind = function (portal) {
+    const text = texts.get(portal.statement ?? '')
+    if (text === undefined) throw new Error('a statement was prepared before it was looked for')
+    sent.push({ text, values: portal.values ?? [] })
+    bind.call(this, portal)
   }
   try {
     await work()
   } finally {
-    prototype.query = query
+    Object.assign(sender, { query, parse, bind })
   }
   return sent
 }

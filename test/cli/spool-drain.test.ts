@@ -134,11 +134,27 @@ describe('otel-audit spool drain', () => {
     expect((await drained()).code).toBe(0)
   })
 
+  test('stores once, under ids of its time, what has ids that the database has no place for', async () => {
+    const spool = await openLmdbSpool({ directory, maxBytes: 1024 ** 2 })
+    const inAWeek = (BigInt(Date.now() + 7 * 86_400_000 - 1_704_067_200_000) << 22n) + 7n
+    // In the first days of the ids there is no partition.
+    await spool.append([7n, 8n, inAWeek].map((auditId) => anEvent({}, { auditId })))
+    await spool.close()
+    const stored = { code: 0, report: { stored: 3, ...NOTHING_LEFT } }
+    expect(await drained()).toMatchObject(stored)
+    const trail = (await readTrail(database.url)).map(({ event }) => event)
+    expect(trail.map(({ originalAuditId }) => originalAuditId)).toEqual(
+      expect.arrayContaining([7n, 8n, inAWeek]),
+    )
+    expect(await drained()).toMatchObject({ code: 0, report: { stored: 0, ...NOTHING_LEFT } })
+    expect(await storedIds()).toEqual(trail.map(({ auditId }) => auditId))
+  })
+
   test('sets aside what the database refuses, and says so', async () => {
     const spool = await openLmdbSpool({ directory, maxBytes: 1024 ** 2 })
     const good = anEvent()
-    // In the first days of the ids there is no partition.
-    await spool.append([anEvent({}, { auditId: 7n }), good])
+    // Longer than an event of this version can be.
+    await spool.append([{ ...anEvent(), credential: 'c'.repeat(2000) }, good])
     await spool.close()
     const { code, report } = await drained()
     expect({ code, report }).toMatchObject({ code: 1, report: { stored: 1, left: 0, quarantined: 1 } })

@@ -2,6 +2,8 @@ import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { errorText } from '../../host/error-text.js'
 import { hostname, userInfo } from 'node:os'
 import { createAudit } from '../../audit/audit.js'
+import type { AuditLogger } from '../../host/diagnostics.js'
+import { visible } from '../../host/visible.js'
 import { AuditError } from '../../errors.js'
 import { Outcome } from '../../event/vocabulary.js'
 import type { ReadSettings } from '../../options/read-options.js'
@@ -12,6 +14,15 @@ import type { Flags } from '../read-flags.js'
 
 /** A user of the command line can query the database directly: here the key guards against typing errors only. */
 const CURSOR_KEY = 'otel-audit command line'
+
+/**
+ * Where the pipeline of one row says what it lost. Its warnings are about services, which have telemetry and a login of
+ * their own: `doctor` has them. Details are left out: a cause may quote the database URL.
+ */
+const STDERR: AuditLogger = {
+  error: (message) => process.stderr.write(`${visible(message)}\n`),
+  warn: () => {},
+}
 
 /** A command's access to the trail: every read is recorded before its rows are shown. */
 export interface ReadSession {
@@ -27,7 +38,9 @@ export async function withTrail(flags: Flags, work: (session: ReadSession) => Pr
   const { databaseUrl, schema } = settings
   const trail = openTrail(settings, CURSOR_KEY, 'otel-audit cli')
   const isRecorded = flags['unrecorded'] !== true
-  const audit = isRecorded ? createAudit({ databaseUrl, schema, serviceName: 'otel-audit' }) : undefined
+  const audit = isRecorded
+    ? createAudit({ databaseUrl, schema, serviceName: 'otel-audit', logger: STDERR })
+    : undefined
   if (!isRecorded) process.stderr.write('otel-audit: this read is not recorded in the trail (--unrecorded)\n')
   try {
     await work({
