@@ -76,16 +76,32 @@ export function makeRowProof(
  */
 export function checkRowProof(text: string, trust: Trust): ProvenRow {
   const proof = parsedProof(text)
-  const block = step('the block', () => parseBlock(parseNote(proof.block).text))
-  const enrolled = step('the genesis block', () => checkGenesis(proof.keys[0], block, trust))
-  const key = step('the rotations', () => currentKey(proof.keys, block))
-  step('the signature of the block', () => openNote(proof.block, [key]))
+  const { block, enrolled } = provenBlock(proof.block, proof.keys, trust)
   const event = eventOf(proof.event)
   const leaf = rowLeaf(block.chain, block.number, proof.index, eventDigest(event))
   step('the place of the row in the block', () =>
     verifyInclusion(leaf, proof.index, block.rows, proof.path.map(hash), block.root),
   )
   return { event, block, index: proof.index, enrolled }
+}
+
+/**
+ * The first three steps of {@link checkRowProof}.
+ *
+ * @param note of the block
+ * @param keys notes of the genesis block and of every rotation up to the block
+ * @throws AuditError as it does
+ */
+export function provenBlock(
+  note: string,
+  keys: readonly string[],
+  trust: Trust,
+): Pick<ProvenRow, 'block' | 'enrolled'> {
+  const block = step('the block', () => parseBlock(parseNote(note).text))
+  const enrolled = step('the genesis block', () => checkGenesis(keys[0], block, trust))
+  const key = step('the rotations', () => currentKey(keys, block))
+  step('the signature of the block', () => openNote(note, [key]))
+  return { block, enrolled }
 }
 
 function checkGenesis(note: string | undefined, block: Block, trust: Trust): boolean {

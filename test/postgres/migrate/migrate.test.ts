@@ -6,6 +6,9 @@ import { SCHEMA_VERSION } from '../../../src/postgres/schema-version.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, ORIGINAL_START_UP, originalValues } from '../adopt/original-table.js'
 
+/** The numbers of the migrations. */
+const ALL = Array.from({ length: SCHEMA_VERSION }, (_, i) => i + 1)
+
 let database: TestDatabase
 let client: pg.Client
 
@@ -54,7 +57,7 @@ async function fingerprint(schema = 'noetl'): Promise<string> {
 describe('an empty database', () => {
   test('gets the table of the design, column by column', async () => {
     const report = await migrate({ databaseUrl: database.url })
-    expect(report.applied.map(({ number }) => number)).toEqual([1, 2, 3, 4])
+    expect(report.applied.map(({ number }) => number)).toEqual(ALL)
     expect(report).toMatchObject({ schema: 'noetl', adopted: false, roles: [] })
     expect(report.partitions).toHaveLength(14)
 
@@ -140,7 +143,7 @@ describe('an empty database', () => {
     expect(reports.filter(({ applied }) => applied.length === SCHEMA_VERSION)).toHaveLength(1)
     expect(reports.filter(({ applied }) => applied.length === 0)).toHaveLength(19)
     expect(reports.flatMap(({ partitions }) => partitions)).toHaveLength(14)
-    expect(await column('select number from noetl.secret_audit_migration order by 1')).toEqual([1, 2, 3, 4])
+    expect(await column('select number from noetl.secret_audit_migration order by 1')).toEqual(ALL)
   })
 
   test('a second migrate changes nothing', async () => {
@@ -285,7 +288,7 @@ describe('a migration that fails', () => {
 
     await client.query('drop function noetl.secret_audit_partitions()')
     const report = await migrate({ databaseUrl: database.url })
-    expect(report.applied.map(({ number }) => number)).toEqual([3, 4])
+    expect(report.applied.map(({ number }) => number)).toEqual(ALL.slice(2))
     expect(report.partitions).toHaveLength(14)
   })
 
@@ -305,5 +308,5 @@ describe('a migration that fails', () => {
 
 test('SCHEMA_VERSION is the number of the newest file, and the files are numbered without a gap', async () => {
   const numbers = (await loadMigrations()).map(({ number }) => number)
-  expect(numbers).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, i) => i + 1))
+  expect(numbers).toEqual(ALL)
 })

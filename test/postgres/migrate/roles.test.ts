@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/postgres/migrate/migrate.js'
 import { ensurePartitionFor, ensurePartitions, listPartitions } from '../../../src/postgres/partitions.js'
-import { checkSchema } from '../../../src/postgres/schema-version.js'
+import { checkSchema, SCHEMA_VERSION } from '../../../src/postgres/schema-version.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, originalValues } from '../adopt/original-table.js'
 
@@ -287,10 +287,14 @@ describe('the schema check', () => {
       code: 'AUDIT_SCHEMA',
       message: expect.stringContaining('otel-audit migrate --schema nothing'),
     })
-    await owner.query('begin; delete from noetl.secret_audit_migration where number = 4')
+    await owner.query(`begin; delete from noetl.secret_audit_migration where number = ${SCHEMA_VERSION}`)
     await expect(checkSchema(owner, 'noetl')).rejects.toMatchObject({
       code: 'AUDIT_SCHEMA',
-      message: expect.stringMatching(/is at version 3, .* needs 4\. Run `otel-audit migrate`/),
+      message: expect.stringMatching(
+        RegExp(
+          `is at version ${SCHEMA_VERSION - 1}, .* needs ${SCHEMA_VERSION}\\. Run \`otel-audit migrate\``,
+        ),
+      ),
     })
     await owner.query('rollback')
     const nobody = `${database.name}_nobody`
