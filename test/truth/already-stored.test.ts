@@ -10,6 +10,7 @@ import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../src/post
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf, entryOf } from '../support/events.js'
 import { openPipeline, writerLogin } from '../support/pipeline.js'
+import { withoutBounds } from '../support/without-bounds.js'
 
 let database: TestDatabase
 let owner: Client
@@ -20,6 +21,8 @@ const sinks: PostgresAuditSink[] = []
 beforeEach(async () => {
   database = await migratedDatabase()
   owner = await connect(database.url)
+  // What is looked at is bounded all the same: an owner may drop them.
+  await withoutBounds(owner)
   writer = await writerLogin(database.url)
   squatter = await connect(writer.url)
 })

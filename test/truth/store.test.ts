@@ -55,9 +55,9 @@ describe('harmless', () => {
 
   test('is a CHECK of a migration: built-in functions without effects, and a name of ours', async () => {
     const sql = `alter table noetl.secret_audit
-      add constraint secret_audit_sizes check (octet_length(notes) <= 4096 and octet_length(credential) between 0 and 2048),
+      add constraint secret_audit_bytes check (octet_length(notes) <= 4096 and octet_length(credential) between 0 and 2048),
       add constraint secret_audit_near check (audit_id < (extract(epoch from clock_timestamp()) * 1000)::bigint << 22) not valid;
-      alter table noetl.secret_audit_block add constraint secret_audit_block_sizes check (octet_length(body) < 65536)`
+      alter table noetl.secret_audit_block add constraint secret_audit_block_bytes check (octet_length(body) < 65536)`
     expect(await found(sql)).toEqual([])
   })
 })

@@ -54,7 +54,7 @@ export async function fullCheck(connection: Connection, check: StoreCheck): Prom
     judged(await connection.run((client) => inspectStore(client, check.schema)), check)
   const first = await look()
   if (!first.findings.some(({ level }) => level === 'error')) return first
-  await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER_MS))
+  await new Promise<void>((resolve) => setTimeout(() => resolve(), AGAIN_AFTER_MS))
   return look()
 }
 

@@ -1,7 +1,7 @@
 import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
-import { BLOCK_COLUMNS, blockOfRow, blockSelect, blockValues } from '../block-row.js'
+import { BLOCK_COLUMNS, blockBytes, blockOfRow, blockSelect, blockValues } from '../block-row.js'
 import { readSql, renderSql } from '../sql-text.js'
 import { runTogether, type Step } from '../request.js'
 import type { Result, StatementConfig } from '../statement.js'
@@ -60,6 +60,7 @@ export class AppendStatements {
         file,
         renderSql(text, schema, {
           BLOCK: blockSelect('block'),
+          BYTES: blockBytes('block'),
           SHAPE: shapeSql('relation'),
         }),
       ] as const

@@ -2,7 +2,6 @@
 select :BLOCK
 from :SCHEMA.secret_audit_block as block
 where chain_id = $1 and block_no <= $2 and (kind in ('genesis', 'rotate') or block_no = $2)
-  and octet_length(log) + octet_length(kind) + octet_length(body) + octet_length(signatures)
-    + octet_length(root) + octet_length(prev_hash) <= 16384
+  and :BYTES <= 16384
 order by block_no
 limit 2001
