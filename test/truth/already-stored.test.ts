@@ -152,7 +152,10 @@ const SQUATS: readonly (readonly [
   ['one field more, in a block signed for its digest', signed({ notes: `''` })],
   ['another time, in a block signed for its digest', signed({ occurred_at: `'-infinity'` })],
   ['no digest, in a block signed for its digest', signed({ event_digest: 'null' })],
-  ['its own content, in a block signed for another digest', async () => aSignedPlace(anAccess())],
+  [
+    'its own content, in a block signed for another digest',
+    async ({ auditId }) => aSignedPlace({ ...anAccess(), auditId }),
+  ],
   ['another place, in a block signed for its digest', signed({ block_index: '1' })],
   ['no digest', async () => ({ event_digest: 'null' })],
 ]
