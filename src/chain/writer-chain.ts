@@ -105,6 +105,11 @@ export class WriterChain {
     this.#continues = continues
   }
 
+  /** Verifier key of what enrols the chain. */
+  get enrolmentKey(): string | undefined {
+    return this.#options.enrolment?.verifierKey
+  }
+
   /** The newest block that is known to be stored. */
   get head(): SignedBlock | undefined {
     return this.#head

@@ -151,6 +151,12 @@ export const OPTIONS = Object.freeze({
     default: 'on',
     doc: '`synchronous_commit` of the writing session. `remote_apply` waits until a synchronous standby has applied the row.',
   },
+  allowInStore: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_ALLOW_IN_STORE'],
+    default: undefined,
+    doc: 'What others have attached to the tables and is meant to be there: lines that `otel-audit doctor` prints, separated by line ends or semicolons.',
+  },
   autoMigrate: {
     kind: 'switch',
     variables: ['NOETL_SECRET_AUDIT_AUTO_MIGRATE'],
@@ -204,6 +210,7 @@ export interface AuditOptions {
   readonly enrolmentKey?: string | undefined
   readonly enrolmentKeyFile?: string | undefined
   readonly synchronousCommit?: 'on' | 'remote_apply' | undefined
+  readonly allowInStore?: string | undefined
   readonly autoMigrate?: boolean | undefined
   readonly machineId?: number | undefined
   readonly serviceName?: string | undefined
@@ -223,6 +230,7 @@ type Optional =
   | 'databaseUrlFile'
   | 'passwordFile'
   | 'spoolDirectory'
+  | 'allowInStore'
   | 'machineId'
   | 'serviceName'
   | 'serviceInstanceId'

@@ -57,6 +57,13 @@ export function boundedBlockSelect(table: string): string {
   }).join(', ')
 }
 
+/** The bytes of a block's texts and hashes: SQL. */
+export function blockBytes(table: string): string {
+  return Object.keys(BOUNDS)
+    .map((column) => `octet_length(${table}.${column})`)
+    .join(' + ')
+}
+
 /** What a session of ours reads for {@link blockSelect}: 64-bit integers are text. */
 type BlockRow = readonly [
   chainId: string | null,

@@ -1,18 +1,16 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import type { HealthFinding } from '../contract/sink.js'
+import type { Connection } from './connection.js'
 import { readSql, renderSql } from './sql-text.js'
+import { fullCheck, type StoreCheck } from './store/full-check.js'
 
 /** How far the clocks of process and database may be apart, in ms: rows of two services must sort sensibly. */
 const MAX_CLOCK_SKEW_MS = 5000
 
-/** Settings without which "committed" does not mean "durable". */
-const MUST_BE_ON = ['fsync', 'full_page_writes'] as const
 const WEAK_COMMIT = new Set(['off', 'local', 'remote_write'])
 
 interface ServerState {
-  readonly fsync: string
-  readonly full_page_writes: string
   readonly synchronous_commit: string
   readonly standby: boolean
   readonly now_ms: string
@@ -31,27 +29,28 @@ export async function refuseStandby(client: ClientBase): Promise<void> {
 const IS_STANDBY =
   'the database is a standby; point DATABASE_URL at the primary, or on this one: SELECT pg_promote()'
 
-/** Whether a committed row would be a durable one: settings, clock, and a write in a transaction that is rolled back. */
-export async function checkStore(client: ClientBase, schema: string): Promise<readonly HealthFinding[]> {
+/**
+ * Whether a committed row would be the event that was recorded, and a durable one: tables, settings, clock, and a write in a
+ * transaction that is rolled back.
+ */
+export async function checkStore(
+  connection: Connection,
+  check: StoreCheck,
+): Promise<readonly HealthFinding[]> {
+  const { findings } = await fullCheck(connection, check)
+  return [...findings, ...(await connection.run((client) => checkServer(client, check.schema)))]
+}
+
+async function checkServer(client: ClientBase, schema: string): Promise<readonly HealthFinding[]> {
   const findings: HealthFinding[] = []
   const before = Date.now()
   const { rows } = await client.query<ServerState>(
-    `select current_setting('fsync') as fsync, current_setting('full_page_writes') as full_page_writes,
-            current_setting('synchronous_commit') as synchronous_commit, pg_is_in_recovery() as standby,
+    `select current_setting('synchronous_commit') as synchronous_commit, pg_is_in_recovery() as standby,
             (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms`,
   )
   const after = Date.now()
   const [state] = rows
   if (state === undefined) return findings
-  for (const setting of MUST_BE_ON) {
-    if (state[setting] !== 'on')
-      findings.push(
-        error(
-          setting,
-          `${setting} is ${state[setting]}: a crash of the server loses committed rows; as a superuser: ALTER SYSTEM RESET ${setting}; SELECT pg_reload_conf()`,
-        ),
-      )
-  }
   if (WEAK_COMMIT.has(state.synchronous_commit)) {
     findings.push(
       error(

@@ -4,7 +4,8 @@ import type { Client, ClientBase } from 'pg'
 import { untraced } from '../host/untraced.js'
 import type { Asked, Entrance } from './server-proof.js'
 import type { SessionFacts } from './session-settings.js'
-import { type Result, Statement, type StatementConfig } from './statement.js'
+import { Request } from './request.js'
+import type { Result, StatementConfig } from './statement.js'
 import { type Exchange, guardParser, type PgConnection, Wire } from './wire.js'
 
 /** What node-postgres has, and its types lack. */
@@ -137,11 +138,17 @@ export class Connection {
   #takeOver(): void {
     const wire = new Wire(this.#client.connection, (error) => this.destroy(error))
     this.#wire = wire
-    const query = (config: string | StatementConfig, values?: unknown[]): Promise<Result> =>
-      new Promise((resolve, reject) => {
-        const statement = typeof config === 'string' ? { text: config } : config
-        wire.run(new Statement(values === undefined ? statement : { ...statement, values }, resolve, reject))
+    const query = async (
+      config: string | StatementConfig,
+      values?: unknown[],
+    ): Promise<Result | undefined> => {
+      const given = typeof config === 'string' ? { text: config } : config
+      const statement: StatementConfig = values === undefined ? given : { ...given, values }
+      const [result] = await new Promise<readonly Result[]>((resolve, reject) => {
+        wire.run(new Request([statement], statement.alone === true, resolve, reject))
       })
+      return result
+    }
     Object.defineProperty(this.#client, 'query', { value: query })
   }
 
@@ -171,10 +178,10 @@ export class Connection {
   }
 
   /** Runs `work` on the connection, within the answer time, or less. */
-  async run<T>(work: (client: ClientBase) => Promise<T>, longestMs?: number): Promise<T> {
-    this.#use()
+  async run<T>(work: (client: ClientBase, wire: Wire) => Promise<T>, longestMs?: number): Promise<T> {
+    const wire = this.#use()
     try {
-      return await this.#bounded(() => work(this.#client), longestMs)
+      return await this.#bounded(() => work(this.#client, wire), longestMs)
     } finally {
       this.#release()
     }
@@ -186,8 +193,7 @@ export class Connection {
    * @returns what to call when it has ended
    */
   submit(exchange: Exchange): () => void {
-    this.#use()
-    this.#wire?.run(exchange)
+    this.#use().run(exchange)
     return () => this.#release()
   }
 
@@ -214,9 +220,11 @@ export class Connection {
     }
   }
 
-  #use(): void {
+  #use(): Wire {
     if (this.#broken !== undefined) throw this.#broken
+    if (this.#wire === undefined) throw new Error('the connection is not open yet')
     if (this.#uses++ === 0) this.#client.ref()
+    return this.#wire
   }
 
   #release(): void {

@@ -12,6 +12,7 @@ import { entranceFindings } from './server-proof.js'
 import { quotedSchema, roleNames } from './schema-name.js'
 import { checkSchema } from './schema-version.js'
 import { openSession, type WriteSession } from './session.js'
+import { storeCheck } from './store/full-check.js'
 
 /** Fewer months of partitions ahead than this is worth an alarm: inserts stop when there is none left. */
 const LEAST_MONTHS_AHEAD = 3
@@ -30,7 +31,7 @@ export interface Diagnosis {
  * partitions, and what a commit is worth. Changes nothing.
  */
 export async function diagnoseStore(
-  options: WriteSession & { readonly schema: string },
+  options: WriteSession & { readonly schema: string; readonly allowInStore?: string | undefined },
 ): Promise<readonly Diagnosis[]> {
   const { schema } = options
   let connection: Connection
@@ -49,11 +50,11 @@ export async function diagnoseStore(
       version,
       await connection.run((client) => rightsOf(client, schema)),
       await connection.run((client) => partitionsAhead(client, schema)),
-      await connection.run(async (client) => ({
+      {
         check: 'durability',
-        state: 'settings, clock and a trial write that is rolled back',
-        findings: await checkStore(client, schema),
-      })),
+        state: 'tables, settings, clock and a trial write that is rolled back',
+        findings: await checkStore(connection, storeCheck(options)),
+      },
     ]
   } finally {
     await connection.close()

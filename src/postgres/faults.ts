@@ -35,6 +35,13 @@ export function isMissingPartition(error: unknown): boolean {
   return isServerError(error) && error.code === '23514' && error.constraint === undefined
 }
 
+/** What `append-proof.sql` ends in when the store is not what it has to be: reading no name as one. */
+const INVALID_NAME = '42602'
+
+export function isUnproven(error: unknown): boolean {
+  return isServerError(error) && error.code === INVALID_NAME
+}
+
 /** What `ensure_partition_for` says of an id that is outside the kept range. */
 const OUTSIDE_KEPT_RANGE = '22023'
 

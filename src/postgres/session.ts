@@ -72,7 +72,8 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
   write: ({ answerTimeoutMs, synchronousCommit }) => ({
     connectTimeoutMs: answerTimeoutMs,
     answerTimeoutMs,
-    own: shortStatements(answerTimeoutMs, 'off'),
+    // To plan the proof of a batch again each time would take longer than to run it.
+    own: { ...shortStatements(answerTimeoutMs, 'off'), plan_cache_mode: 'force_generic_plan' },
     leastCommit: synchronousCommit,
     stores: true,
   }),

@@ -1,5 +1,5 @@
 import type { QueryConfig } from 'pg'
-import { BadAnswer, type Exchange, type Message, type Wire } from './wire.js'
+import { BadAnswer, type Message, type Wire } from './wire.js'
 
 export type Row = Record<string, unknown> | unknown[]
 
@@ -37,18 +37,17 @@ interface Field {
 type Step = 'parse' | 'bind' | 'describe' | 'rows' | 'ready'
 
 /**
- * One statement. With a name or values it is prepared, bound, described and executed before one Sync:
+ * One statement of a {@link Request}, and the answer to it. With a name or values, or beside others, it is prepared,
+ * bound, described and executed:
  *
  * ```
- * [ParseComplete] BindComplete (RowDescription DataRow* | NoData) (CommandComplete | EmptyQueryResponse) ReadyForQuery
+ * [ParseComplete] BindComplete (RowDescription DataRow* | NoData) (CommandComplete | EmptyQueryResponse)
  * ```
  *
- * Without, it is a text that may hold several, whose last result counts.
+ * Else it is a text that may hold several, whose last result counts.
  */
-export class Statement implements Exchange {
+export class Statement {
   readonly #config: StatementConfig
-  readonly #resolve: (result: Result) => void
-  readonly #reject: (error: Error) => void
   readonly #isPrepared: boolean
   #wire: Wire | undefined
   #step: Step = 'describe'
@@ -56,34 +55,36 @@ export class Statement implements Exchange {
   #rows: Row[] = []
   #tag = ''
 
-  constructor(config: StatementConfig, resolve: (result: Result) => void, reject: (error: Error) => void) {
+  constructor(config: StatementConfig, isPrepared: boolean) {
     this.#config = config
-    this.#resolve = resolve
-    this.#reject = reject
-    this.#isPrepared = config.name !== undefined || (config.values ?? []).length > 0
+    this.#isPrepared = isPrepared
   }
 
+  /** Behind it comes a Sync, unless it is a text of several. */
   send(wire: Wire): void {
-    const { text, name = '', values = [], alone = false } = this.#config
+    const { text, name = '', values = [] } = this.#config
     const { connection } = wire
     this.#wire = wire
-    if (alone && wire.status !== 'I') throw new BadAnswer('a transaction is open')
     if (!this.#isPrepared) return connection.query(text)
     const isKnown = wire.prepared.has(name)
     this.#step = isKnown ? 'bind' : 'parse'
     const parameters = values.map(parameter)
-    connection.stream.cork?.()
-    try {
-      if (!isKnown) connection.parse({ text, name })
-      connection.bind({ statement: name, values: parameters, binary: false })
-      connection.describe({ type: 'P', name: '' })
-      connection.execute({ portal: '', rows: 0 })
-      connection.sync()
-    } finally {
-      connection.stream.uncork?.()
-    }
+    if (!isKnown) connection.parse({ text, name })
+    connection.bind({ statement: name, values: parameters, binary: false })
+    connection.describe({ type: 'P', name: '' })
+    connection.execute({ portal: '', rows: 0 })
   }
 
+  /** All of its answer is there; what comes next belongs to the next one. */
+  get isAnswered(): boolean {
+    return this.#isPrepared && this.#step === 'ready'
+  }
+
+  get result(): Result {
+    return { rows: this.#rows, tag: this.#tag }
+  }
+
+  /** @throws BadAnswer for a message that cannot come here */
   take(message: Message): void {
     switch (message.name) {
       case 'parseComplete':
@@ -116,18 +117,6 @@ export class Statement implements Exchange {
       default:
         throw unexpected(message)
     }
-  }
-
-  end(status: string, error: Error | undefined): void {
-    if (this.#config.alone === true && status !== 'I') {
-      return this.#reject(new BadAnswer('the transaction is still open'))
-    }
-    if (error !== undefined) return this.#reject(error)
-    this.#resolve({ rows: this.#rows, tag: this.#tag })
-  }
-
-  fail(error: Error): void {
-    this.#reject(error)
   }
 
   #expect(step: Step, message: Message): void {

@@ -82,11 +82,9 @@ export function eventJson(event: AuditEvent): RowProof['event'] {
  */
 export function checkRowProof(text: string, trust: Trust): ProvenRow {
   const proof = parsedProof(text)
-  const block = step('the block', () => parseBlock(parseNote(proof.block).text))
-  step('the place of the row in the block', () => checkPlace(proof, block))
-  const enrolled = step('the genesis block', () => checkGenesis(proof.keys[0], block, trust))
-  const key = step('the rotations', () => currentKey(proof.keys, block))
-  step('the signature of the block', () => openNote(proof.block, [key]))
+  const stated = step('the block', () => parseBlock(parseNote(proof.block).text))
+  step('the place of the row in the block', () => checkPlace(proof, stated))
+  const { block, enrolled } = provenBlock(proof.block, proof.keys, trust)
   const { event, index, path } = proof
   const leaf = rowLeaf(block.chain, block.number, index, eventDigest(event))
   step('the place of the row in the block', () => verifyInclusion(leaf, index, block.rows, path, block.root))
@@ -107,6 +105,25 @@ function checkPlace({ event, index }: CheckedProof, { ids, rows }: Block): void 
     auditId <= ids.last
   if (!fits)
     throw refuted(`row ${auditId} cannot have index ${index}: the block has ids ${ids.first} to ${ids.last}`)
+}
+
+/**
+ * The first three steps of {@link checkRowProof}.
+ *
+ * @param note of the block
+ * @param keys notes of the genesis block and of every rotation up to the block
+ * @throws AuditError as it does
+ */
+export function provenBlock(
+  note: string,
+  keys: readonly string[],
+  trust: Trust,
+): Pick<ProvenRow, 'block' | 'enrolled'> {
+  const block = step('the block', () => parseBlock(parseNote(note).text))
+  const enrolled = step('the genesis block', () => checkGenesis(keys[0], block, trust))
+  const key = step('the rotations', () => currentKey(keys, block))
+  step('the signature of the block', () => openNote(note, [key]))
+  return { block, enrolled }
 }
 
 function checkGenesis(note: string | undefined, block: Block, trust: Trust): boolean {

@@ -1,11 +1,14 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api'
 import type { Client } from 'pg'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { AuditError } from '../../src/errors.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { NEVER_MS } from '../support/ledger.js'
 import { openPipeline, type TestPipeline, writerLogin } from '../support/pipeline.js'
 import { waitUntil } from '../support/wait-until.js'
+
+// Faults of the server are acted out by triggers, which the check of the store would refuse.
+vi.mock('../../src/postgres/store/judge.js', () => ({ judgeStore: () => [] }))
 
 const DENIAL = { outcome: 'no_pubkey' } as const
 const committed = { committedAt: expect.any(Number) }
@@ -213,18 +216,5 @@ describe('a login with settings of its own', () => {
     pipeline = openPipeline(writer.url)
     // The digest that is stored is read back rightly, so the same event is known.
     expect(await pipeline.ledger.submit(event, 'strict', NEVER_MS).answer).toMatchObject(committed)
-  })
-
-  test('may ask for more', async () => {
-    pipeline = openPipeline(writer.url, { synchronousCommit: 'remote_apply' })
-    await owner.query(`
-      create table public.seen (synchronous_commit text);
-      create function public.look() returns trigger language plpgsql security definer as
-        $$ begin insert into public.seen values (current_setting('synchronous_commit')); return new; end $$;
-      create trigger look before insert on noetl.secret_audit for each row execute function public.look()`)
-    await pipeline.ledger.strict().answer
-    expect((await owner.query('select * from public.seen')).rows).toEqual([
-      { synchronous_commit: 'remote_apply' },
-    ])
   })
 })

@@ -8,6 +8,8 @@ import { escapeIdentifier } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Audit, createAudit } from '../../src/audit/audit.js'
 import { checkStore } from '../../src/postgres/check.js'
+import { openSession } from '../../src/postgres/session.js'
+import { storeCheck } from '../../src/postgres/store/full-check.js'
 import { migrate } from '../../src/postgres/migrate/migrate.js'
 import type { HealthFinding } from '../../src/contract/sink.js'
 import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
@@ -195,10 +197,16 @@ describe('of the store it says', () => {
   it.each(['off', 'local', 'remote_write'])(
     'that synchronous_commit is %s in spite of ours',
     async (weak) => {
-      const client = await connect(database.url)
-      onTestFinished(() => client.end())
-      await client.query(`set synchronous_commit = ${weak}`)
-      expect(await checkStore(client, 'noetl')).toMatchObject([
+      const session = {
+        databaseUrl: database.url,
+        applicationName: 'otel-audit test',
+        answerTimeoutMs: 60_000,
+        synchronousCommit: 'on',
+      } as const
+      const connection = await openSession('write', session)
+      onTestFinished(() => connection.close())
+      await connection.run((client) => client.query(`set synchronous_commit = ${weak}`))
+      expect(await checkStore(connection, storeCheck({ ...session, schema: 'noetl' }))).toMatchObject([
         { check: 'synchronous_commit', level: 'error' },
       ])
     },

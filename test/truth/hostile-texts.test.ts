@@ -9,6 +9,7 @@ import { eventDigest } from '../../src/event/digest.js'
 import { otelAudit } from '../cli/otel-audit.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent } from '../support/events.js'
+import { withoutBounds } from '../support/without-bounds.js'
 
 /** Clears the screen, hides what follows, sets the title, turns the direction; as C0 and as C1. */
 const HOSTILE = 'x\u001b[2J\u001b[8m\u001b]0;pwned\u0007\u009b31m\u202emoc\u2066\u0085y\u2028z'
@@ -39,8 +40,7 @@ beforeAll(async () => {
   proof = join(directory, 'proof.json')
   await otelAudit(['verify', '--row', auditId, '--proof', proof], { DATABASE_URL: database.url })
   const client = await connect(database.url)
-  // As the owner may, or as it was before there were CHECKs.
-  await client.query('alter table noetl.secret_audit_block drop constraint secret_audit_block_sizes')
+  await withoutBounds(client)
   await client.query(
     `insert into noetl.secret_audit_block (chain_id, block_no, log, kind, prev_hash, root, row_count, row_total,
        lost_total, block_time, body, signatures)

@@ -43,11 +43,12 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
       { check: 'connection', state: 'none', findings: [{ level: 'error', check: 'connection', message }] },
     ]
   }
-  const { databaseUrl, schema, synchronousCommit, answerTimeoutMs } = settings
+  const { databaseUrl, schema, synchronousCommit, answerTimeoutMs, allowInStore } = settings
   const diagnoses = await diagnoseStore({
     databaseUrl,
     schema,
     synchronousCommit,
+    allowInStore,
     answerTimeoutMs,
     applicationName: 'otel-audit doctor',
   })

@@ -23,6 +23,8 @@ grant select on :SCHEMA.secret_audit_migration to :WRITER, :READER;
 
 grant execute on function
   :SCHEMA.secret_audit_ensure_partitions(int),
-  :SCHEMA.secret_audit_ensure_partition_for(bigint)
+  :SCHEMA.secret_audit_ensure_partition_for(bigint),
+  :SCHEMA.secret_audit_written(bigint[]),
+  :SCHEMA.secret_audit_proven(bigint[])
 to :WRITER;
 grant execute on function :SCHEMA.secret_audit_partitions() to :WRITER, :READER;

@@ -1,10 +1,14 @@
 import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
-import { BLOCK_COLUMNS, blockOfRow, blockSelect, blockValues } from '../block-row.js'
+import { BLOCK_COLUMNS, blockBytes, blockOfRow, blockSelect, blockValues } from '../block-row.js'
 import { readSql, renderSql } from '../sql-text.js'
+import { runTogether, type Step } from '../request.js'
 import type { Result, StatementConfig } from '../statement.js'
-import { BadAnswer } from '../wire.js'
+import type { Demands } from '../store/guard.js'
+import { shapeSql } from '../store/shape.js'
+import { BadAnswer, type Wire } from '../wire.js'
+import { blockAsSent, rowsAsSent } from './record-bytes.js'
 import { rowsText, rowValues } from './row-text.js'
 
 /** A block as it is stored, and when the database stored it. */
@@ -14,8 +18,32 @@ export interface RecordedBlock {
   readonly recordedAt: number
 }
 
-const FILES = ['append', 'append-one', 'append-block', 'held', 'newest-blocks'] as const
+/** A row under one of our ids, as it describes itself. */
+export interface HeldRow {
+  readonly auditId: bigint
+  /** `null`: it has none that could be one. */
+  readonly digest: Buffer | null
+  /** 32 hex digits. */
+  readonly chain: string | null
+  readonly block: bigint | null
+  readonly index: number | null
+}
+
+type HeldColumns = [
+  id: string,
+  digest: Buffer | null,
+  chain: string | null,
+  block: string | null,
+  index: number | null,
+]
+
+const HOT = ['append', 'append-one', 'append-block', 'append-proof'] as const
+const LOOKUPS = ['held', 'held-proven', 'held-blocks', 'held-mates', 'newest-blocks'] as const
+const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
+
+/** Not the name of anything, in any database: its quote does not end. */
+const NO_NAME = '"the store'
 
 /** The hot statements, for one schema. */
 export class AppendStatements {
@@ -28,32 +56,49 @@ export class AppendStatements {
   static async load(schema: string): Promise<AppendStatements> {
     const texts = FILES.map(async (file) => {
       const text = await readSql(`./${file}.sql`, import.meta.url)
-      return [file, renderSql(text, schema, { BLOCK: blockSelect('block') })] as const
+      return [
+        file,
+        renderSql(text, schema, {
+          BLOCK: blockSelect('block'),
+          BYTES: blockBytes('block'),
+          SHAPE: shapeSql('relation'),
+        }),
+      ] as const
     })
     return new AppendStatements(Object.fromEntries(await Promise.all(texts)) as Record<Statement, string>)
   }
 
   /**
-   * Writes rows and their block: one statement, one round trip, one transaction of its own.
+   * Writes rows and their block, and proves that they are stored as they were sent, in a store that is what it has to be:
+   * one round trip, one transaction of its own.
    *
    * @param entries those of the block; none for a block without rows
    * @returns µs since the Unix epoch, by the database's clock
    * @throws BadAnswer when what came is not the answer to it: the rows may be stored
    */
-  async append(client: ClientBase, block: BlockColumns, entries: readonly BatchEntry[]): Promise<number> {
-    return committedAt(await alone(client, this.#appendQuery(block, entries)))
+  async append(
+    wire: Wire,
+    block: BlockColumns,
+    entries: readonly BatchEntry[],
+    demands: Demands,
+  ): Promise<number> {
+    const insert = this.#insert(block, entries)
+    const proof = this.#hot('append-proof', proofValues(block, entries, demands))
+    const steps = demands.isDeferredFired ? [insert, FIRE_DEFERRED, proof] : [insert, proof]
+    return committedAt(await runTogether(wire, steps))
   }
 
-  #appendQuery(block: BlockColumns, entries: readonly BatchEntry[]): QueryArrayConfig {
+  #insert(block: BlockColumns, entries: readonly BatchEntry[]): Step {
     const [first] = entries
     const values = blockValues(block)
-    if (first === undefined) return this.#prepared('append-block', values)
-    if (entries.length === 1) return this.#prepared('append-one', [...rowValues(first), ...values])
-    return this.#prepared('append', [rowsText(entries), entries.length, ...values])
+    if (first === undefined) return this.#hot('append-block', values)
+    if (entries.length === 1) return this.#hot('append-one', [...rowValues(first), ...values])
+    return this.#hot('append', [rowsText(entries), entries.length, ...values])
   }
 
-  #prepared(name: Statement, values: readonly unknown[]): QueryArrayConfig {
-    return { name: `otel-audit ${name}`, text: this.#sql[name], values: [...values], rowMode: 'array' }
+  /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
+  #hot(name: (typeof HOT)[number], values: unknown[]): Step {
+    return { name: `otel-audit ${name}`, text: this.#sql[name], values, rowMode: 'array', tag: 'SELECT 1' }
   }
 
   /**
@@ -64,23 +109,58 @@ export class AppendStatements {
     await alone(client, { text: "select pg_logical_emit_message(true, 'otel-audit', '')", rowMode: 'array' })
   }
 
-  /** Which ids are taken, and by what: the digest, or `null` for a row without one. Primary only. */
-  async held(client: ClientBase, ids: readonly bigint[]): Promise<Map<bigint, Buffer | null>> {
-    const query: QueryArrayConfig = { text: this.#sql.held, values: [ids], rowMode: 'array' }
-    const rows = await rowsAlone<[string, Buffer | null]>(client, query)
-    return new Map(rows.map(([id, digest]) => [BigInt(id), digest]))
+  /** Which ids are taken, and by what they say of themselves. Primary only. */
+  async held(client: ClientBase, ids: readonly bigint[]): Promise<HeldRow[]> {
+    const rows = await this.#rows<HeldColumns>(client, 'held', [ids])
+    return rows.map(([id, digest, chain, block, index]) => ({
+      auditId: BigInt(id),
+      digest,
+      chain: chain?.replaceAll('-', '') ?? null,
+      block: block === null ? null : BigInt(block),
+      index,
+    }))
+  }
+
+  /** Under which of the ids a row is stored whose columns give the digest that it says. Primary only. */
+  async proven(client: ClientBase, ids: readonly bigint[]): Promise<Set<bigint>> {
+    const rows = await this.#rows<[string]>(client, 'held-proven', [ids])
+    return new Set(rows.map(([id]) => BigInt(id)))
+  }
+
+  /** A block, and those before it that brought in a key, in ascending order. Primary only. */
+  async heldBlocks(client: ClientBase, chain: string, block: bigint): Promise<BlockColumns[]> {
+    return (await this.#rows(client, 'held-blocks', [chain, block])).map((row) => blockOfRow(row))
+  }
+
+  /** The digests of a block's rows, by their places in it. Primary only. */
+  async heldMates(client: ClientBase, block: BlockColumns): Promise<Map<number, Buffer>> {
+    const { chainId, blockNo, minId, maxId } = block
+    return new Map(await this.#rows<[number, Buffer]>(client, 'held-mates', [chainId, blockNo, minId, maxId]))
   }
 
   /** The two newest blocks of a chain up to a number, the newest first. Primary only. */
   async newestBlocks(client: ClientBase, chain: string, upTo: bigint): Promise<RecordedBlock[]> {
-    const query: QueryArrayConfig = {
-      text: this.#sql['newest-blocks'],
-      values: [chain, upTo],
-      rowMode: 'array',
-    }
-    const rows = await rowsAlone<unknown[]>(client, query)
+    const rows = await this.#rows(client, 'newest-blocks', [chain, upTo])
     return rows.map((row) => ({ columns: blockOfRow(row), recordedAt: Number(row[BLOCK_COLUMNS]) }))
   }
+
+  #rows<Row extends unknown[]>(
+    client: ClientBase,
+    name: (typeof LOOKUPS)[number],
+    values: unknown[],
+  ): Promise<readonly Row[]> {
+    return rowsAlone<Row>(client, { text: this.#sql[name], values, rowMode: 'array' })
+  }
+}
+
+/** What a deferred trigger does, it does before the proof. */
+const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET CONSTRAINTS' }
+
+function proofValues(block: BlockColumns, entries: readonly BatchEntry[], demands: Demands): unknown[] {
+  const { synchronousCommit, shapes } = demands
+  const ids = entries.map(({ event }) => event.auditId)
+  const rows = rowsAsSent(block, entries)
+  return [synchronousCommit, ids, shapes, block.chainId, block.blockNo, blockAsSent(block), rows, NO_NAME]
 }
 
 /**

@@ -6,18 +6,20 @@ import { diag, guardedCall } from '../../host/diagnostics.js'
 import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
 import { type Connection, NoAnswer, type ServerWarning, SYNC_REP_ROUTINE } from '../connection.js'
-import { endsSession, fault, isMissingPartition, isServerError, verdictOf } from '../faults.js'
-import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
+import { endsSession, fault, isMissingPartition, isServerError, isUnproven, verdictOf } from '../faults.js'
+import type { StoreGuard } from '../store/guard.js'
 import { BadAnswer } from '../wire.js'
+import { foundDigests } from './already-stored.js'
+import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
 
 /**
  * What became of one block: stored; not, and the batch ends with `result`; not, and the batch is to be tried again (the
- * chain has been left, or a partition is missing).
+ * chain has been left, a partition is missing, or the store is not what it was when it was checked).
  */
 type Sent =
   | { readonly status: 'stored'; readonly committedAt: number }
   | { readonly status: 'ended'; readonly result: Unstored }
-  | { readonly status: 'again'; readonly missing?: 'partition' }
+  | { readonly status: 'again'; readonly missing?: 'partition' | 'proof' }
 
 type ServerFault = Parameters<typeof verdictOf>[0]
 
@@ -32,6 +34,7 @@ type ServerFault = Parameters<typeof verdictOf>[0]
 export class BlockWriter {
   readonly #sql: AppendStatements
   readonly #partitions: PartitionKeeper
+  readonly #guard: StoreGuard
   readonly #writer: SinkOwner | undefined
   #chain: WriterChain
   /** SQLSTATEs of warnings that were logged: an extension may send one with each statement. */
@@ -40,11 +43,13 @@ export class BlockWriter {
   constructor(
     sql: AppendStatements,
     partitions: PartitionKeeper,
+    guard: StoreGuard,
     chain: WriterChain,
     writer: SinkOwner | undefined,
   ) {
     this.#sql = sql
     this.#partitions = partitions
+    this.#guard = guard
     this.#chain = chain
     this.#writer = writer
   }
@@ -57,6 +62,7 @@ export class BlockWriter {
   /** Stores a batch, with whatever block has to go before it. */
   async store(connection: Connection, batch: AuditBatch): Promise<WriteResult> {
     let mayAdd = true
+    let mayDiffer = true
     for (;;) {
       if (!this.#chain.takes(batch.entries))
         this.#leave('other rows follow while the fate of a block is unknown')
@@ -67,16 +73,28 @@ export class BlockWriter {
       if (sent.status === 'stored' && kind === 'data') {
         return { status: 'committed', committedAt: sent.committedAt, place: { log, chain, block } }
       }
-      if (sent.status === 'again' && sent.missing !== undefined) {
+      if (sent.status === 'again' && sent.missing === 'proof') {
+        const refusal = await this.#refusal(mayDiffer)
+        if (refusal !== undefined) return this.#notSent(refusal)
+        mayDiffer = false
+      }
+      if (sent.status === 'again' && sent.missing === 'partition') {
         mayAdd = false
         const failed = await this.#partitions.addFor(connection, batch)
-        if (failed !== undefined) return this.#withoutPartition(failed)
+        if (failed !== undefined) return this.#notSent(failed)
       }
     }
   }
 
-  /** The batch cannot be stored for want of a partition. An earlier send of it may have had one. */
-  #withoutPartition(failed: Unstored): Unstored {
+  /** The batch could not be proven to be stored as it was sent. @returns why it is not worth another try at once */
+  async #refusal(mayDiffer: boolean): Promise<Unstored | undefined> {
+    const why = await this.#guard.checkNow()
+    if (why !== undefined) return { status: 'failed', lasting: true, fault: why }
+    return mayDiffer ? undefined : NOT_AS_SENT
+  }
+
+  /** The batch cannot be stored as things are. An earlier send of it may have been. */
+  #notSent(failed: Unstored): Unstored {
     if (this.#chain.inDoubt === undefined) return failed
     if (failed.status === 'failed') return { status: 'unknown', fault: failed.fault }
     this.#leave('a block of unknown fate is refused')
@@ -90,6 +108,7 @@ export class BlockWriter {
       if (signed === undefined) return !this.endsUnclean
       const sent = await this.#send(connection, signed, [], false, longestMs)
       if (sent.status === 'ended') return false
+      if (sent.status === 'again' && sent.missing === 'proof') return false
       if (sent.status === 'stored' && signed.block.kind === kind) return true
     }
   }
@@ -125,7 +144,7 @@ export class BlockWriter {
     this.#chain.sending()
     try {
       const committedAt = await connection.run(
-        (client) => this.#sql.append(client, signed.columns, entries),
+        (_, wire) => this.#sql.append(wire, signed.columns, entries, this.#guard.demands),
         longestMs,
       )
       const unconfirmed = this.#unconfirmedBy(connection)
@@ -142,16 +161,20 @@ export class BlockWriter {
           },
         )
       }
+      if (isUnproven(error)) {
+        this.#chain.refused()
+        return { status: 'again', missing: 'proof' }
+      }
       if (mayAdd && isMissingPartition(error)) {
         this.#chain.refused()
         return { status: 'again', missing: 'partition' }
       }
-      return this.#refusal(connection, signed, entries, error)
+      return this.#refused(connection, signed, entries, error)
     }
   }
 
   /** The server answered ERROR, so nothing of this send is stored. An earlier one may have been. */
-  async #refusal(
+  async #refused(
     connection: Connection,
     signed: SignedBlock,
     entries: readonly BatchEntry[],
@@ -198,7 +221,7 @@ export class BlockWriter {
     error: ServerFault,
   ): Promise<Sent> {
     const ids = entries.map(({ event }) => event.auditId)
-    const held = await connection.run((client) => this.#sql.held(client, ids))
+    const held = await foundDigests(connection, this.#sql, ids, this.#chain.enrolmentKey)
     const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
     if (doubt !== undefined) return this.#unknown(doubt)
     // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.
@@ -239,7 +262,7 @@ export class BlockWriter {
 
   /** Once: the text may quote a row. */
   #warn({ code, routine }: ServerWarning): void {
-    if (routine === SYNC_REP_ROUTINE || this.#warned.has(code)) return
+    if (routine === SYNC_REP_ROUTINE || code === STANDS_ALONE || this.#warned.has(code)) return
     this.#warned.add(code)
     diag.warn(
       `otel-audit: the database sends a warning (SQLSTATE ${code}) with the commits of this writer; they count, and it is not logged again`,
@@ -273,11 +296,24 @@ const LAST_BLOCK = INT8_MAX
 /** The trail takes no id that is further ahead. */
 const DAY_MS = 86_400_000
 
+/** And the full check found nothing that would explain it. */
+const NOT_AS_SENT: Unstored = {
+  status: 'failed',
+  lasting: true,
+  fault: {
+    code: 'AUDIT_UNAVAILABLE',
+    message: 'the store does not keep rows as they are sent, or is being changed; run otel-audit doctor',
+  },
+}
+
 /** The block that had to go first is not stored, or not known to be: the batch itself was not sent. */
 function unsent(result: Unstored): Unstored {
   if (result.status !== 'unknown') return result
   return { status: 'failed', lasting: false, fault: { ...result.fault, code: 'AUDIT_UNAVAILABLE' } }
 }
+
+/** Of `set constraints` behind other statements, by servers before 18: it works all the same. */
+const STANDS_ALONE = '25P01'
 
 function doubtBy(error: unknown): string {
   if (error instanceof NoAnswer) return 'the database did not answer'

@@ -20,6 +20,8 @@ import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type WriteSession } from '../session.js'
+import { type StoreCheck, storeCheck } from '../store/full-check.js'
+import { StoreGuard } from '../store/guard.js'
 
 export interface PostgresAuditSinkOptions {
   /** `postgres://user:password@host:port/database`, or a function that gives it, called at each connect. */
@@ -43,6 +45,11 @@ export interface PostgresAuditSinkOptions {
   readonly enrolmentKeyFile?: string | undefined
   /** After how long without a row the writer says that it is alive, in ms. Default 60,000. */
   readonly idleAfterMs?: number | undefined
+  /**
+   * What others have attached to the tables and is meant to be there: lines that `otel-audit doctor` prints, separated by
+   * line ends or semicolons.
+   */
+  readonly allowInStore?: string | undefined
 }
 
 /** How long the server may take to answer when nothing else is said, in ms. */
@@ -86,6 +93,8 @@ export class PostgresAuditSink implements AuditSink {
     EnrolmentOptions & { readonly schema: string; readonly idleAfterMs: number }
   #writer: SinkOwner | undefined
   readonly #partitions: PartitionKeeper
+  readonly #check: StoreCheck
+  readonly #guard: StoreGuard
   #state: State = 'disconnected'
   /** That of `connecting`, once there is one, of `connected`, and of `closing`. */
   #connection: Connection | undefined
@@ -116,6 +125,8 @@ export class PostgresAuditSink implements AuditSink {
       idleAfterMs: options.idleAfterMs ?? DEFAULT_IDLE_AFTER_MS,
     }
     this.#partitions = new PartitionKeeper(this.#options.schema)
+    this.#check = storeCheck({ ...this.#options, allowInStore: options.allowInStore })
+    this.#guard = new StoreGuard(this.#options, this.#check)
     checkDuration('answerTimeoutMs', this.#options.answerTimeoutMs, 1)
     checkDuration('idleAfterMs', this.#options.idleAfterMs, 1)
   }
@@ -136,6 +147,8 @@ export class PostgresAuditSink implements AuditSink {
       const lasting = error instanceof AuditError || isLasting(error)
       return { status: 'failed', lasting, fault: connectionFault(error) }
     }
+    const refusal = this.#guard.refusal()
+    if (refusal !== undefined) return { status: 'failed', lasting: true, fault: refusal }
     const { connection, blocks } = connected
     const result = await blocks.store(connection, batch)
     if (result.status === 'committed') this.#restartIdleTimer()
@@ -149,18 +162,15 @@ export class PostgresAuditSink implements AuditSink {
    * @returns findings about the server's durability; none when all is well
    */
   async check(): Promise<readonly HealthFinding[]> {
-    const { schema } = this.#options
     let connection: Connection | undefined
     try {
       const opened = (connection = await this.#open())
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(opened)
       await openChain(opened, this.#options, this.#writer)
-      return await opened.run(async (client) => {
-        const owner = await ownerFinding(client, schema)
-        const found = [...entranceFindings(opened.entrance), ...(await checkStore(client, schema))]
-        return owner === undefined ? found : [owner, ...found]
-      })
+      const owner = await opened.run((client) => ownerFinding(client, this.#options.schema))
+      const found = [...entranceFindings(opened.entrance), ...(await checkStore(opened, this.#check))]
+      return owner === undefined ? found : [owner, ...found]
     } catch (error) {
       if (error instanceof AuditError) throw error
       const { code, message, cause } = fault('AUDIT_UNAVAILABLE', 'the store cannot be checked', error)
@@ -175,6 +185,7 @@ export class PostgresAuditSink implements AuditSink {
     this.#to('closing')
     clearTimeout(this.#idle)
     this.#opening.abort(new AuditError('AUDIT_CLOSED', 'the sink is closed'))
+    this.#guard.close()
     // A write in progress loses its socket, and answers `unknown`: whoever closes now has waited long enough.
     if (this.#sends > 0) this.#connection?.destroy()
     await this.#alone(async () => {
@@ -252,6 +263,8 @@ export class PostgresAuditSink implements AuditSink {
       await connection.run(refuseStandby)
       await this.#blocks.checkHead(connection)
       await this.#partitions.keepAhead(connection)
+      // Behind what makes partitions. It may be another server, or have been altered in between.
+      await this.#guard.checkNow()
       this.#opening.signal.throwIfAborted()
       this.#to('connected')
       return { connection, blocks: this.#blocks }
@@ -264,7 +277,7 @@ export class PostgresAuditSink implements AuditSink {
   async #openBlocks(connection: Connection): Promise<BlockWriter> {
     const statements = await AppendStatements.load(this.#options.schema)
     const chain = await openChain(connection, this.#options, this.#writer)
-    return new BlockWriter(statements, this.#partitions, chain, this.#writer)
+    return new BlockWriter(statements, this.#partitions, this.#guard, chain, this.#writer)
   }
 
   async #open(): Promise<Connection> {

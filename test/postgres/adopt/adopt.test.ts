@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { migrate } from '../../../src/postgres/migrate/migrate.js'
 import { SCHEMA_VERSION } from '../../../src/postgres/schema-version.js'
+import { migrate } from '../../../src/postgres/migrate/migrate.js'
 import { ensurePartitions, listPartitions } from '../../../src/postgres/partitions.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, ORIGINAL_START_UP, originalValues } from './original-table.js'

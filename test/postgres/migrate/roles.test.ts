@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/postgres/migrate/migrate.js'
 import { ensurePartitionFor, ensurePartitions, listPartitions } from '../../../src/postgres/partitions.js'
-import { checkSchema } from '../../../src/postgres/schema-version.js'
+import { checkSchema, SCHEMA_VERSION } from '../../../src/postgres/schema-version.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, originalValues } from '../adopt/original-table.js'
 
@@ -250,7 +250,7 @@ test('an update without --roles does not take the blocks from roles that had the
   const before = (await owner.query(privileges)).rows
   expect(before).toHaveLength(3)
   await owner.query(
-    `drop table noetl.secret_audit_block; delete from noetl.secret_audit_migration where number in (4, 7);
+    `drop table noetl.secret_audit_block; delete from noetl.secret_audit_migration where number in (4, 6);
      alter table noetl.secret_audit drop constraint secret_audit_not_ahead, drop constraint secret_audit_sizes`,
   )
   await migrate({ databaseUrl: database.url })
@@ -290,10 +290,14 @@ describe('the schema check', () => {
       code: 'AUDIT_SCHEMA',
       message: expect.stringContaining('otel-audit migrate --schema nothing'),
     })
-    await owner.query('begin; delete from noetl.secret_audit_migration where number > 3')
+    await owner.query(`begin; delete from noetl.secret_audit_migration where number = ${SCHEMA_VERSION}`)
     await expect(checkSchema(owner, 'noetl')).rejects.toMatchObject({
       code: 'AUDIT_SCHEMA',
-      message: expect.stringMatching(/is at version 3, .* needs 7\. Run `otel-audit migrate`/),
+      message: expect.stringMatching(
+        RegExp(
+          `is at version ${SCHEMA_VERSION - 1}, .* needs ${SCHEMA_VERSION}\\. Run \`otel-audit migrate\``,
+        ),
+      ),
     })
     await owner.query('rollback')
     const nobody = `${database.name}_nobody`

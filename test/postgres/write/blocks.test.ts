@@ -10,6 +10,7 @@ import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../../src/p
 import type { CommittedBlock, LostBlocks, SinkFault, WriteResult } from '../../../src/contract/sink.js'
 import { AuditError } from '../../../src/errors.js'
 import { connect, migratedDatabase, type TestDatabase } from '../../support/database.js'
+import { allowLines } from '../../support/allow-lines.js'
 import { anEvent, batchOf } from '../../support/events.js'
 import { verifiedTrail } from '../../support/verified.js'
 import { waitUntil } from '../../support/wait-until.js'
@@ -259,7 +260,11 @@ describe('refused rows', () => {
       create function own() returns trigger language plpgsql as $$ begin
         if new.kind = 'data' then return null; end if; return new; end $$;
       create trigger own before insert on noetl.secret_audit_block for each row execute function own()`)
-    const { write } = writer()
+    const strange = writer()
+    expect(await strange.write()).toMatchObject({ status: 'failed', lasting: true })
+    const allowInStore = await allowLines(strange.sink)
+    expect(allowInStore).toHaveLength(1)
+    const { write } = writer({ allowInStore: allowInStore.join('\n') })
     expect(await write()).toMatchObject({ status: 'refused' })
     expect(await write(2)).toMatchObject({ status: 'refused' })
     expect((await owner.query('select count(*)::int as n from noetl.secret_audit')).rows).toEqual([{ n: 0 }])

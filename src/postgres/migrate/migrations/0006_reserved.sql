@@ -1,3 +1,0 @@
--- breaking: no
--- Reserved: the number is another change's.
-select 1;

@@ -1,0 +1,117 @@
+import { rowLeaf } from '../../chain/block.js'
+import { noteOfColumns } from '../../chain/block-columns.js'
+import { sameBytes } from '../../chain/hash.js'
+import { merkleRoot } from '../../chain/merkle.js'
+import { VerifierKey } from '../../chain/note-key.js'
+import { AuditError } from '../../errors.js'
+import { diag } from '../../host/diagnostics.js'
+import { provenBlock } from '../../verify/row-proof.js'
+import { NO_TRUST, type Trust } from '../../verify/trust.js'
+import type { Connection } from '../connection.js'
+import { endsSession, isServerError, withoutRowContents } from '../faults.js'
+import type { AppendStatements, HeldRow } from './append.js'
+
+/** Most blocks that are looked at for one batch: rows of further ones count as not proven. */
+const MOST_BLOCKS = 64
+/** Most rows of a block that is looked at. */
+const MOST_ROWS = 10_000
+
+/**
+ * Which ids are taken, and by which event: its digest, where that is *proven*, else `null`.
+ *
+ * Whoever may insert a row may put any digest beside any content, and any block beside any row. So a digest counts only when
+ * the row's columns give it, and the row lies in a block that its chain's keys have signed, of an enrolled chain where there
+ * is an enrolment key. Whatever stands in the way of that proof (garbage, an error, more work than a bound) is a "no".
+ *
+ * @param enrolmentKey verifier key of what enrols our own chains
+ * @throws what breaks the connection: then nothing is known
+ */
+export async function foundDigests(
+  connection: Connection,
+  sql: AppendStatements,
+  ids: readonly bigint[],
+  enrolmentKey: string | undefined,
+): Promise<Map<bigint, Buffer | null>> {
+  const found = await connection.run((client) => sql.held(client, ids))
+  const digests = new Map<bigint, Buffer | null>(found.map(({ auditId }) => [auditId, null]))
+  const trust = trustIn(enrolmentKey)
+  const genuine = await orNothing(connection, () =>
+    connection.run((client) => sql.proven(client, [...digests.keys()])),
+  )
+  const candidates = found.filter(({ auditId }) => genuine?.has(auditId))
+  for (const rows of [...byBlock(candidates).values()].slice(0, MOST_BLOCKS)) {
+    const proven = await orNothing(connection, () => provenRows(connection, sql, rows, trust))
+    for (const { auditId, digest } of proven ?? []) digests.set(auditId, digest)
+  }
+  const squatted = [...digests.values()].filter((digest) => digest === null).length
+  if (squatted > 0) {
+    diag.warn(
+      `otel-audit: ${squatted} ids are taken by rows that no block proves; the events get other ids, and are written again`,
+    )
+  }
+  return digests
+}
+
+function trustIn(enrolmentKey: string | undefined): Trust {
+  if (enrolmentKey === undefined) return NO_TRUST
+  return { ...NO_TRUST, enrolment: [VerifierKey.parse(enrolmentKey)] }
+}
+
+/** Only a lost connection leaves open what is stored. */
+async function orNothing<T>(connection: Connection, prove: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await prove()
+  } catch (error) {
+    if (connection.isBroken || (isServerError(error) && endsSession(error))) throw error
+    const why = error instanceof AuditError ? error.reason : withoutRowContents(error).message
+    diag.debug(`otel-audit: a row that is stored under our id is not proven: ${why}`)
+    return undefined
+  }
+}
+
+interface PlacedRow extends HeldRow {
+  readonly digest: Buffer
+  readonly chain: string
+  readonly block: bigint
+  readonly index: number
+}
+
+function byBlock(rows: readonly HeldRow[]): Map<string, PlacedRow[]> {
+  const blocks = new Map<string, PlacedRow[]>()
+  for (const row of rows) {
+    const { chain, block, index, digest } = row
+    if (chain === null || block === null || index === null || digest === null) continue
+    const key = `${chain} ${block}`
+    const placed = { ...row, chain, block, index, digest }
+    blocks.set(key, [...(blocks.get(key) ?? []), placed])
+  }
+  return blocks
+}
+
+/** Those of one block that are in it. @throws AuditError unless it is proven */
+async function provenRows(
+  connection: Connection,
+  sql: AppendStatements,
+  rows: readonly PlacedRow[],
+  trust: Trust,
+): Promise<readonly PlacedRow[]> {
+  const [{ chain, block: number } = NO_PLACE] = rows
+  const blocks = await connection.run((client) => sql.heldBlocks(client, chain, number))
+  const columns = blocks.find(({ blockNo }) => blockNo === number)
+  if (columns === undefined || columns.minId === null || columns.maxId === null) return []
+  if (columns.rowCount > MOST_ROWS) return []
+  const keys = blocks.filter(({ kind }) => kind === 'genesis' || kind === 'rotate')
+  const { block } = provenBlock(noteOfColumns(columns), keys.map(noteOfColumns), trust)
+  const digests = await connection.run((client) => sql.heldMates(client, columns))
+  if (digests.size !== block.rows) return []
+  const leaves: Buffer[] = []
+  for (let index = 0; index < block.rows; index++) {
+    const digest = digests.get(index)
+    if (digest === undefined) return []
+    leaves.push(rowLeaf(block.chain, block.number, index, digest))
+  }
+  if (!sameBytes(merkleRoot(leaves), block.root)) return []
+  return rows.filter(({ index, digest }) => digests.get(index)?.equals(digest))
+}
+
+const NO_PLACE = { chain: '', block: -1n }

@@ -1,0 +1,1 @@
+select :SCHEMA.secret_audit_proven($1::bigint[])

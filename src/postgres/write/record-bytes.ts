@@ -1,0 +1,140 @@
+import type { BlockColumns } from '../../chain/block-columns.js'
+import type { BatchEntry } from '../../contract/sink.js'
+import { FIELDS, type Field } from '../../event/fields.js'
+
+/** `pg_type.oid` of what our columns are. */
+const INT4 = 23
+const INT8 = 20
+const TEXT = 25
+const BYTEA = 17
+const UUID = 2950
+const TIMESTAMPTZ = 1184
+const JSON_TEXT = 114
+
+/** µs from the Unix epoch to that of Postgres, 2000-01-01. */
+const POSTGRES_EPOCH_US = 946_684_800_000_000n
+
+/** Bytes of a column beside its value: type and length. */
+const HEADER_BYTES = 8
+/** UTF-8 needs no more for a UTF-16 code unit. */
+const BYTES_PER_UNIT = 3
+const NULL = -1
+
+/**
+ * Values as `record_send` of Postgres gives them: the number of columns, then for each its type, its length, and its
+ * bytes. What is read back from the store in this form is compared as a whole.
+ */
+class RecordBytes {
+  #buffer = Buffer.allocUnsafe(1024)
+  #at = 0
+
+  begin(columns: number): void {
+    this.#int32(columns)
+  }
+
+  int4(value: number): void {
+    this.#header(INT4, 4)
+    this.#int32(value)
+  }
+
+  int8(value: bigint | null, type = INT8): void {
+    this.#header(type, value === null ? NULL : 8)
+    if (value === null) return
+    this.#reserve(8)
+    this.#at = this.#buffer.writeBigInt64BE(value, this.#at)
+  }
+
+  text(value: string | null, type = TEXT): void {
+    if (value === null) return this.#header(type, NULL)
+    this.#reserve(HEADER_BYTES + value.length * BYTES_PER_UNIT)
+    const length = this.#buffer.write(value, this.#at + HEADER_BYTES, 'utf8')
+    this.#header(type, length)
+    this.#at += length
+  }
+
+  bytes(value: Uint8Array, type = BYTEA): void {
+    this.#header(type, value.length)
+    this.#reserve(value.length)
+    this.#buffer.set(value, this.#at)
+    this.#at += value.length
+  }
+
+  /** A copy: the buffer is used again. */
+  take(): Buffer {
+    const taken = Buffer.from(this.#buffer.subarray(0, this.#at))
+    this.#at = 0
+    return taken
+  }
+
+  #header(type: number, length: number): void {
+    this.#int32(type)
+    this.#int32(length)
+  }
+
+  #int32(value: number): void {
+    this.#reserve(4)
+    this.#at = this.#buffer.writeInt32BE(value, this.#at)
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#buffer.length) return
+    const larger = Buffer.allocUnsafe((this.#at + bytes) * 2)
+    this.#buffer.copy(larger, 0, 0, this.#at)
+    this.#buffer = larger
+  }
+}
+
+// Reused by everything that is sent: what it holds is copied before the next begins.
+const record = new RecordBytes()
+
+const WRITE: Readonly<Record<Field['kind'], (value: never) => void>> = {
+  int8: (value: bigint | null) => record.int8(value),
+  time: (value: number) => record.int8(BigInt(value) - POSTGRES_EPOCH_US, TIMESTAMPTZ),
+  text: (value: string | null) => record.text(value),
+  name: (value: string | null) => record.text(value),
+  actorType: (value: string | null) => record.text(value),
+  hex: (value: string | null) => record.text(value),
+  json: (value: string | null) => record.text(value, JSON_TEXT),
+}
+
+const COLUMNS = FIELDS.map(({ name, kind }) => [name, WRITE[kind]] as const)
+
+/** Behind the fields: digest, chain, block, index. */
+const PLACE_COLUMNS = 4
+
+/** What `secret_audit_written` answers when the rows are stored as they were sent. */
+export function rowsAsSent({ chainId, blockNo }: BlockColumns, entries: readonly BatchEntry[]): Buffer {
+  const chain = Buffer.from(chainId, 'hex')
+  for (const [index, { event, digest }] of entries.entries()) {
+    record.begin(COLUMNS.length + PLACE_COLUMNS)
+    for (const [name, write] of COLUMNS) write(event[name] as never)
+    record.bytes(digest)
+    record.bytes(chain, UUID)
+    record.int8(blockNo)
+    record.int4(index)
+  }
+  return record.take()
+}
+
+/** How many columns of a block are sent. */
+const BLOCK_COLUMNS = 14
+
+/** The block's row as it was sent, in the order of `blockSelect`. */
+export function blockAsSent(block: BlockColumns): Buffer {
+  record.begin(BLOCK_COLUMNS)
+  record.bytes(Buffer.from(block.chainId, 'hex'), UUID)
+  record.int8(block.blockNo)
+  record.text(block.log)
+  record.text(block.kind)
+  record.bytes(block.prevHash)
+  record.int8(block.minId)
+  record.int8(block.maxId)
+  record.bytes(block.root)
+  record.int4(block.rowCount)
+  record.int8(block.rowTotal)
+  record.int8(block.lostTotal)
+  record.int8(block.blockTime)
+  record.text(block.body)
+  record.text(block.signatures)
+  return record.take()
+}
