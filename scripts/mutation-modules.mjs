@@ -3,5 +3,7 @@ export const TESTS = {
   chain: ['test/chain/**/*.test.ts', 'test/verify/**/*.test.ts'],
   event: ['test/event/!(fields).test.ts', 'test/service/record.test.ts', 'test/public-api/events.test.ts'],
   verify: ['test/verify/**/*.test.ts'],
-  exporter: ['test/exporter/{backoff,bounds,bystanders,close,entry,fates,group-commit,mistakes,queue}.test.ts'],
+  exporter: [
+    'test/exporter/{backoff,bounds,bystanders,close,entry,fates,group-commit,mistakes,queue}.test.ts',
+  ],
 }

@@ -8,9 +8,9 @@ export interface Statement {
 
 /** The messages of node-postgres that carry them, and that its types lack. */
 interface Sender {
-  query: (text: string) => void
-  parse: (statement: { readonly text: string; readonly name?: string }) => void
-  bind: (portal: { readonly statement?: string; readonly values?: readonly unknown[] }) => void
+  query: (this: Sender, text: string) => void
+  parse: (this: Sender, statement: { readonly text: string; readonly name?: string }) => void
+  bind: (this: Sender, portal: { readonly statement?: string; readonly values?: readonly unknown[] }) => void
 }
 
 /** What all connections of node-postgres send while `work` runs, its clients or not: nothing else may be under way. */

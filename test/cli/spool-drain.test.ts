@@ -86,13 +86,17 @@ describe('otel-audit spool drain', () => {
     const watcher = await connect(database.url)
     for (let kills = 0; kills < 3; kills++) {
       const stored = new Set(await storedIds())
-      const missing = ids.filter((id) => !stored.has(id))
+      const halfway = [0, 1000, 2000, 3000].flatMap((first) => {
+        const missing = ids.slice(first, first + 1000).filter((id) => !stored.has(id))
+        return missing.slice(missing.length >> 1).slice(0, 1)
+      })
       const client = await connect(database.url)
-      // Its batch gets no further than to this row, however fast it is, and is on its way then.
+      // It gets halfway through what one process left, however fast it is: then a batch is on its way, and waits.
       await client.query('begin')
       await client.query(
-        `insert into noetl.secret_audit (audit_id, credential, operation, outcome) values ($1, 'c', 'o', 'ok')`,
-        [missing[Math.floor(missing.length * 0.4)]],
+        `insert into noetl.secret_audit (audit_id, credential, operation, outcome)
+         select id, 'c', 'o', 'ok' from unnest($1::bigint[]) id`,
+        [halfway.map(String)],
       )
       const env = { DATABASE_URL: database.url, NOETL_SECRET_AUDIT_BATCH_ROWS: '50' }
       const main = join(ROOT, 'dist/cli/main.js')
