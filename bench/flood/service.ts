@@ -53,7 +53,8 @@ async function serve(databaseUrl: string, spoolDirectory: string | undefined): P
   const audit = createAudit({ databaseUrl, spoolDirectory, closeTimeoutMs: 600_000 })
   await audit.start()
   await record(audit, WARM_UP, WARM_UP_RATE)
-  await audit.flush()
+  // Not only a flush: what went to the spool meanwhile is of the warm-up, too.
+  await drained(audit)
   const watch = new Watch()
   // What an idle loop on this machine shows, for comparison.
   await sleep(1000)
@@ -87,12 +88,17 @@ async function record(audit: Audit, events: number, rate: number): Promise<void>
 }
 
 async function settle(audit: Audit): Promise<void> {
+  await drained(audit)
+  await audit.close()
+}
+
+/** Resolves when nothing waits, neither in memory nor in the spool. */
+async function drained(audit: Audit): Promise<void> {
   for (;;) {
     const { pending, spoolIn, spoolOut } = audit.stats()
-    if (pending === 0 && spoolIn === spoolOut) break
+    if (pending === 0 && spoolIn === spoolOut) return
     await sleep(10)
   }
-  await audit.close()
 }
 
 function countsOf(audit: Audit): Pick<Answer, 'dropped' | 'spooled'> {
