@@ -47,6 +47,21 @@ const of =
   ({ type, bytes }) =>
     type === wanted ? change(bytes) : [bytes]
 
+/** Only the first message of its kind. */
+const firstOf = (wanted: string, change: (bytes: Buffer) => readonly Buffer[]): Rewrite => {
+  let seen = 0
+  return ({ type, bytes }) => (type === wanted && seen++ === 0 ? change(bytes) : [bytes])
+}
+/** Of several statements, only the first one is answered. */
+const onlyFirst = (): Rewrite => {
+  let isOver = false
+  return ({ type, bytes }) => {
+    if (isOver && type !== 'Z') return []
+    if (type === 'C') isOver = true
+    return [bytes]
+  }
+}
+
 describe('unknown, and never committed', () => {
   test.each<[string, Rewrite]>([
     ['no row', of('D', () => [])],
@@ -68,6 +83,9 @@ describe('unknown, and never committed', () => {
     ['a time beyond all times', of('D', () => [row('99999999999999999999')])],
     ['the tag of another command', of('C', () => [tag('INSERT 0 1')])],
     ['the tag of a rollback', of('C', () => [tag('ROLLBACK')])],
+    ['another tag for the INSERT, and the right one for its proof', firstOf('C', () => [tag('INSERT 0 1')])],
+    ['no tag for the INSERT', firstOf('C', () => [])],
+    ['an answer to the INSERT, and none to its proof', onlyFirst()],
     ['two tags', of('C', (bytes) => [bytes, bytes])],
     ['no tag', of('C', () => [])],
     ['nothing bound', of('2', () => [])],
