@@ -16,33 +16,25 @@ export type AuditAttributes = Readonly<Record<string, AttributeValue>>
 /** 1 to 64 characters, so that 32 keys without any text in their values stay below 4 KiB. */
 const KEY = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}$/
 
-/** An event's attributes as they are hashed, sent and stored: one JSON text, never serialised again. */
-export interface EncodedAttributes {
-  readonly attributes: AuditAttributes
-  /** Keys in the order of RFC 8785. */
-  readonly json: string
-  /** Whether a value had to be changed. */
-  readonly sanitized: boolean
-}
-
 /**
  * Checks and encodes. Wrong types and keys are the programmer's and throw; text too long or unsafe is the outside
  * world's, and is escaped and cut, with the SHA-256 of the original JSON under `sanitized.attributes`.
  *
  * @param markers `sanitized.*` entries of other fields, stored along
+ * @returns one JSON text with its keys in the order of RFC 8785: what is hashed, sent and stored, and never serialised again
  * @throws AuditError `AUDIT_INVALID_EVENT`
  */
-export function encodeAttributes(given: unknown, markers: AuditAttributes): EncodedAttributes | undefined {
+export function encodeAttributes(given: unknown, markers: AuditAttributes): string | undefined {
   if (given === undefined || given === null) {
-    return isEmpty(markers) ? undefined : encoded(markers, false)
+    return isEmpty(markers) ? undefined : canonicalJson(markers)
   }
   const checked = checkAttributes(given)
   const limit = ATTRIBUTES_MAX_BYTES
   const complete = { ...checked, ...markers }
   if (isEmpty(complete)) return undefined
   if (Object.values(checked).every((value) => typeof value !== 'string' || isStorable(value, limit))) {
-    const result = encoded(complete, false)
-    if (Buffer.byteLength(result.json) <= limit) return result
+    const json = canonicalJson(complete)
+    if (Buffer.byteLength(json) <= limit) return json
   }
   const marker = { [`${SANITIZED_PREFIX}attributes`]: sha256OfText(canonicalJson(checked)) }
   const escaped = Object.fromEntries(
@@ -51,7 +43,7 @@ export function encodeAttributes(given: unknown, markers: AuditAttributes): Enco
       typeof value === 'string' ? storableText(value, limit).text : value,
     ]),
   )
-  return encoded(shrink(escaped, { ...markers, ...marker }), true)
+  return shrink(escaped, { ...markers, ...marker })
 }
 
 /** JSON with keys in UTF-16 code unit order (RFC 8785; the value types need no further rule of it). */
@@ -64,10 +56,6 @@ function canonicalJson(attributes: AuditAttributes): string {
     json += `${jsonString(key)}:${typeof value === 'string' ? jsonString(value) : value}`
   }
   return `${json}}`
-}
-
-function encoded(attributes: AuditAttributes, sanitized: boolean): EncodedAttributes {
-  return { attributes: Object.freeze({ ...attributes }), json: canonicalJson(attributes), sanitized }
 }
 
 function isEmpty(record: object): boolean {
@@ -99,18 +87,18 @@ function checkAttributes(given: unknown): Record<string, AttributeValue> {
 
 function checkValue(key: string, value: unknown): AttributeValue {
   if (typeof value === 'string' || typeof value === 'boolean') return value
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value === 0 ? 0 : value
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value
   const got = typeof value === 'number' || value === null ? String(value) : typeof value
   const hint = typeof value === 'bigint' || typeof value === 'number' ? '; give other numbers as strings' : ''
   throw invalid(`attribute "${key}" must be a string, boolean or safe integer, got ${got}${hint}`)
 }
 
 /** Halves the longest text until everything fits. Ends: without any text 32 keys and all markers fit. */
-function shrink(own: AuditAttributes, markers: AuditAttributes): AuditAttributes {
+function shrink(own: AuditAttributes, markers: AuditAttributes): string {
   const values: Record<string, AttributeValue> = { ...own }
   for (;;) {
-    const complete = { ...values, ...markers }
-    if (Buffer.byteLength(canonicalJson(complete)) <= ATTRIBUTES_MAX_BYTES) return complete
+    const json = canonicalJson({ ...values, ...markers })
+    if (Buffer.byteLength(json) <= ATTRIBUTES_MAX_BYTES) return json
     let longest = ''
     let length = 0
     for (const [key, value] of Object.entries(values)) {
@@ -119,7 +107,7 @@ function shrink(own: AuditAttributes, markers: AuditAttributes): AuditAttributes
         length = value.length
       }
     }
-    if (length === 0) return complete
+    if (length === 0) return json
     values[longest] = cut(String(values[longest]), Math.floor(length / 2))
   }
 }

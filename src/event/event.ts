@@ -141,7 +141,7 @@ export function draftEvent(given: AuditFields, known: Readonly<Record<string, st
     actorType: actorType(fields.actorType),
     sourceAddress: text('sourceAddress', fields.sourceAddress),
     // Last: by now all markers are known.
-    attributesJson: encodeAttributes(fields.attributes, markers)?.json ?? null,
+    attributesJson: encodeAttributes(fields.attributes, markers) ?? null,
   }
 }
 

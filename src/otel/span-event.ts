@@ -198,7 +198,7 @@ function takenApart(json: string): ParsedAttributes | undefined {
     if (!marked.every(([key, value]) => MARKERS.has(key) && /^[0-9a-f]{64}$/.test(value))) return undefined
     const attributes = own.length === 0 ? undefined : Object.fromEntries(own)
     const markers = Object.fromEntries(marked)
-    return encodeAttributes(attributes, markers)?.json === json ? { attributes, markers } : undefined
+    return encodeAttributes(attributes, markers) === json ? { attributes, markers } : undefined
   } catch {
     return undefined
   }
