@@ -42,7 +42,7 @@ export default defineConfig({
       reportsDirectory: 'build/coverage',
       // What runs in processes of its own (the commands, the preload, the spool's worker) runs from dist/, and is not
       // counted, however well tested it is. The floor is where it stood; it may rise.
-      thresholds: { lines: 74.3, statements: 73.7, functions: 73.7, branches: 75.3 },
+      thresholds: { lines: 81, statements: 80, functions: 79.5, branches: 79.5 },
     },
     projects: [
       {
