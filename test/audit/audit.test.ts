@@ -12,10 +12,8 @@ import type { AuditOptions } from '../../src/options/options.js'
 import type * as Package from '../../src/index.js'
 import { SecretAuditService } from '../../src/service/service.js'
 import { RecordingAuditSink } from '../../src/sinks/recording.js'
-import { emptyDatabase } from '../support/database.js'
 import { packageRoot } from '../support/postgres/package-root.js'
 import { SteppedSink } from '../support/stepped-sink.js'
-import { readTrail } from '../support/trail.js'
 import { waitUntil } from '../support/wait-until.js'
 import { listening, traced } from '../service/telemetry.js'
 
@@ -356,27 +354,6 @@ describe('close', () => {
     store()
     await closing
     expect(audit.stats()).toMatchObject({ written: 1, droppedAsync: 0 })
-  })
-})
-
-describe('autoMigrate', () => {
-  it('makes the tables of an empty database', async () => {
-    const database = await emptyDatabase()
-    const audit = createAudit({ databaseUrl: database.url, autoMigrate: true, strict: true })
-    onTestFinished(async () => {
-      await audit.close()
-      await database.drop()
-    })
-    expect(await audit.start()).toMatchObject({ ok: true })
-    await audit.service.recordStrict(ACCESS)
-    expect(await readTrail(database.url)).toHaveLength(2)
-  })
-
-  it('is refused in production', async () => {
-    vi.stubEnv('NODE_ENV', 'production')
-    onTestFinished(() => void vi.unstubAllEnvs())
-    const { audit } = audited({ autoMigrate: true })
-    await expect(audit.start()).rejects.toMatchObject({ code: 'AUDIT_INVALID_OPTION', field: 'autoMigrate' })
   })
 })
 

@@ -16,7 +16,6 @@ const OPTIONS: WriterChainOptions = {
   now: () => 1_764_153_600_000_000,
   lost: () => 0,
 }
-
 const someRows = (count: number): readonly BatchRow[] =>
   batchOf(...Array.from({ length: count }, () => anEvent())).entries
 
