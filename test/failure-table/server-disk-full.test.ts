@@ -2,15 +2,19 @@ import { chownSync, statSync } from 'node:fs'
 import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { AuditError } from '../../src/errors.js'
+import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { smallDisk } from '../spool/small-disk.js'
+import { allowLines } from '../support/allow-lines.js'
 import { connect } from '../support/database.js'
 import { openPipeline, type TestPipeline } from '../support/pipeline.js'
+import { readTrail } from '../support/trail.js'
 import { TrailServer } from '../support/trail-server.js'
 
 let trails: TrailServer
 let url: string
 let owner: Client
 let pipeline: TestPipeline
+let disk: FullDisk
 
 beforeAll(async () => {
   trails = await TrailServer.start()
@@ -21,8 +25,13 @@ afterAll(() => trails.close())
 beforeEach(async () => {
   url = await trails.trail()
   owner = await connect(url)
-  pipeline = openPipeline(url)
-  await pipeline.ledger.strict().answer
+  // The first row makes the partition of this month.
+  const first = openPipeline(url)
+  await first.ledger.strict().answer
+  await first.finish(url)
+  disk = await diskOfTheServer()
+  pipeline = openPipeline(url, { allowInStore: disk.allowInStore })
+  for (const { event } of await readTrail(url)) pipeline.ledger.expectStranger(event)
 })
 
 afterEach(async () => {
@@ -31,6 +40,8 @@ afterEach(async () => {
 })
 
 interface FullDisk {
+  /** What of it the check of the store has to let pass. */
+  readonly allowInStore: string
   fill(): Promise<void>
   clear(): Promise<void>
 }
@@ -41,17 +52,7 @@ interface FullDisk {
  */
 async function diskOfTheServer(): Promise<FullDisk> {
   const disk = smallDisk(16)
-  if (!disk.isMounted) {
-    await owner.query(`create function public.full_disk() returns trigger language plpgsql as
-      $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$`)
-    return {
-      fill: async () =>
-        void (await owner.query(
-          'create trigger full_disk before insert on noetl.secret_audit for each row execute function public.full_disk()',
-        )),
-      clear: async () => void (await owner.query('drop trigger full_disk on noetl.secret_audit')),
-    }
-  }
+  if (!disk.isMounted) return pretendedDisk()
   const { uid, gid } = statSync(trails.server.dataDirectory)
   chownSync(disk.directory, uid, gid)
   await owner.query(`create tablespace small location '${disk.directory}'`)
@@ -59,11 +60,31 @@ async function diskOfTheServer(): Promise<FullDisk> {
     'select distinct tableoid::regclass::text as partition from noetl.secret_audit',
   )
   for (const { partition } of rows) await owner.query(`alter table ${partition} set tablespace small`)
-  return { fill: async () => disk.fill(), clear: async () => disk.clear() }
+  return { allowInStore: '', fill: async () => disk.fill(), clear: async () => disk.clear() }
+}
+
+async function pretendedDisk(): Promise<FullDisk> {
+  await owner.query(`create table public.disk (is_full boolean);
+    insert into public.disk values (false);
+    create function public.full_disk() returns trigger language plpgsql as $$ begin
+      if (select is_full from public.disk) then
+        raise exception 'could not extend file' using errcode = 'disk_full';
+      end if;
+      return new;
+    end $$;
+    create trigger full_disk before insert on noetl.secret_audit
+      for each row execute function public.full_disk()`)
+  const sink = new PostgresAuditSink({ databaseUrl: url })
+  const allowInStore = (await allowLines(sink)).join(';')
+  await sink.close()
+  return {
+    allowInStore,
+    fill: async () => void (await owner.query('update public.disk set is_full = true')),
+    clear: async () => void (await owner.query('update public.disk set is_full = false')),
+  }
 }
 
 test('the disk of the server is full: strict callers are told why, async events wait; then all are stored once', async () => {
-  const disk = await diskOfTheServer()
   const { ledger, exporter } = pipeline
   await disk.fill()
   // What the last page has room for is still taken.

@@ -1,6 +1,6 @@
 import { BLOCK_ATTRIBUTES } from '../../../src/otel/span-event.js'
 import type { SignedBlock } from '../../../src/chain/signed-block.js'
-import type { Codes } from './cases.js'
+import type { Codes } from './alterations.js'
 import { NEXT, UNICODE_CHAIN, WALLET } from './honest.js'
 
 // The four kinds of anchors as OTLP/JSON has them, and files of them that do not hold.

@@ -1,113 +1,35 @@
-import type { SignedBlock } from '../../../src/chain/signed-block.js'
 import { signBlock } from '../../../src/chain/signed-block.js'
 import { eventDigest } from '../../../src/event/digest.js'
-import type { FindingCode } from '../../../src/verify/finding.js'
-import { eventOf, signerOf } from './builder.js'
+import { BEFORE, HONEST, OPERATORS, OTHER_OPERATOR, signatureLine, UNICODE_CHAIN, WALLET } from './honest.js'
+import { blockJson, patched } from './tables.js'
 import {
-  BEFORE,
-  HONEST,
-  LOG,
-  OPERATORS,
-  OTHER,
-  OTHER_OPERATOR,
-  signatureLine,
-  UNICODE_CHAIN,
-  WALLET,
-} from './honest.js'
-import { blockJson, type Json, type Patch, patched, rowJson } from './tables.js'
-
-export type Codes = Readonly<Partial<Record<FindingCode, number>>>
-
-/** An attack, or something that looks like one. */
-export interface Case {
-  readonly what: string
-  readonly patch: readonly Patch[]
-  /** Statements of the trust file. Not given: those of the honest trail. */
-  readonly trust?: readonly string[]
-  readonly codes: Codes
-}
-
-export const TRUST = [
-  `origin ${LOG}`,
-  ...OPERATORS.map(({ verifierKey }) => `enrolment ${verifierKey}`),
-  `unsigned before ${String(WALLET.rows[0]?.event.auditId)}`,
-]
-const [ORIGIN = '', FIRST_KEY = '', SECOND_KEY = ''] = TRUST
-const KEYS = [FIRST_KEY, SECOND_KEY]
-
-const chain = WALLET.id
-/** Of 195 rows. */
-const BIG = 4
-const idOf = (block: number, index: number): bigint =>
-  WALLET.rows.find((row) => row.block === block && row.index === index)?.event.auditId ?? 0n
-const rowAt = (block: number, index: number): Json => ({ audit_id: String(idOf(block, index)) })
-const blockAt = (block: number, of = chain): Json => ({ chain_id: of, block_no: String(block) })
-const row = (where: Json, set: Json): Patch => ({ table: 'rows', where, set })
-const block = (where: Json, set: Json): Patch => ({ table: 'blocks', where, set })
-const dropRows = (where: Json): Patch => ({ table: 'rows', where, delete: true })
-const dropBlocks = (where: Json): Patch => ({ table: 'blocks', where, delete: true })
-const insertRow = (columns: Json): Patch => ({ table: 'rows', insert: [columns] })
-
-function planted(
-  auditId: bigint,
-  place: { chain: string | null; block: number | null; index: number | null },
-): Json {
-  const event = eventOf({ auditId, occurredAt: 1_795_651_200_000_000, credential: 'planted' })
-  return rowJson({ event, digest: eventDigest(event), ...place })
-}
-
-const inBig = (index: number): { chain: string; block: number; index: number } => ({
+  type Case,
+  BIG,
+  KEYS,
+  ORIGIN,
+  SECOND_KEY,
+  TRUST,
+  badLine,
+  block,
+  blockAt,
   chain,
-  block: BIG,
-  index,
-})
-
-/** Signs a block of the wallet again, with its own key: what somebody can do who has stolen it. */
-function signedAgain(number: number, changes: Partial<SignedBlock['block']>): Patch {
-  const original = WALLET.blocks[number]
-  if (original === undefined) throw new Error('no such block')
-  const key = number > 7 ? WALLET.signer : signerOf('wallet', WALLET.signer.name)
-  const { columns } = signBlock({ ...original.block, ...changes }, [key])
-  const { signatures, ...values } = blockJson(columns)
-  return block(blockAt(number), { ...values, signatures: signatures ?? '' })
-}
-
-/** The wallet, cut off after this block. */
-const cutAfter = (number: number): readonly Patch[] =>
-  WALLET.blocks
-    .slice(number + 1)
-    .flatMap(({ block: { number: later, rows } }) => [
-      dropBlocks(blockAt(later)),
-      ...(rows > 0 ? [dropRows({ chain_id: chain, block_no: String(later) })] : []),
-    ])
-
-const changedEvent = eventOf({
-  ...WALLET.rows.find(({ block: b, index }) => b === 3 && index === 1)?.event,
-  outcome: 'denied',
-})
-const otherTables = {
-  rows: OTHER.rows.map(rowJson),
-  blocks: OTHER.blocks.map(({ columns }) => blockJson(columns)),
-}
-const signatures = (number: number): string =>
-  String(
-    HONEST.blocks.find((b) => b['chain_id'] === chain && b['block_no'] === String(number))?.['signatures'],
-  )
-const stranger = signerOf('stranger', WALLET.signer.name)
-const firstKey = signerOf('wallet', WALLET.signer.name)
-const badLine = signatureLine(firstKey, 'another text\n')
-
-const rowsBelow = (limit: bigint): readonly Patch[] =>
-  HONEST.rows.flatMap((line) =>
-    BigInt(line['audit_id'] ?? 0) < limit ? [dropRows({ audit_id: line['audit_id'] ?? '' })] : [],
-  )
-
-const retiredTo = (index: number, where: string): Case => ({
-  what: `Rows are retired up to an id ${where}, and the trust file says so.`,
-  patch: rowsBelow(idOf(BIG, index)),
-  trust: [...TRUST, `rows-from ${idOf(BIG, index)}`],
-  codes: {},
-})
+  changedEvent,
+  cutAfter,
+  dropBlocks,
+  dropRows,
+  idOf,
+  inBig,
+  insertRow,
+  otherTables,
+  planted,
+  retiredTo,
+  row,
+  rowAt,
+  rowsBelow,
+  signatures,
+  signedAgain,
+  stranger,
+} from './alterations.js'
 
 export const CASES: Readonly<Record<string, Case>> = {
   'row-changed': {

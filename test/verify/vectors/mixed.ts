@@ -1,6 +1,6 @@
 import { eventDigest } from '../../../src/event/digest.js'
 import { eventOf } from './builder.js'
-import { TRUST } from './cases.js'
+import { TRUST } from './alterations.js'
 import { HONEST, NEXT, UNICODE_CHAIN, WALLET } from './honest.js'
 import { type Json, type Patch, rowJson } from './tables.js'
 
