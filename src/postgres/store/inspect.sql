@@ -7,9 +7,11 @@ with recursive relation as (
   union all
   select to_regclass(':SCHEMA.secret_audit_block')::oid, 'blocks'
   union all
+  select to_regclass(':SCHEMA.secret_audit_row_v1')::oid, 'row type'
+  union all
   select inherits.inhrelid, 'partition'
   from relation join pg_inherits inherits on inherits.inhparent = relation.oid
-  where relation.part <> 'blocks'
+  where relation.part in ('rows', 'partition')
 ), called as (
   -- Of every expression: its functions.
   select tree.classid, tree.objid, coalesce(json_agg(json_build_object(

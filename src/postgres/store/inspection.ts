@@ -69,7 +69,8 @@ export interface FoundConstraint extends Expression {
 
 export interface FoundRelation {
   readonly oid: string
-  readonly part: 'rows' | 'blocks' | 'partition'
+  /** The row type is what rows are sent as. */
+  readonly part: 'rows' | 'blocks' | 'partition' | 'row type'
   /** With its schema. */
   readonly name: string
   /** What `shapeSql` says of it. */
@@ -88,6 +89,9 @@ export interface FoundRelation {
   readonly indexes: readonly FoundIndex[]
   readonly constraints: readonly FoundConstraint[]
 }
+
+/** A relation that holds rows. */
+export type FoundTable = FoundRelation & { readonly part: Exclude<FoundRelation['part'], 'row type'> }
 
 /** The store as its catalogs describe it. */
 export interface Inspection {

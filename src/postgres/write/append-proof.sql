@@ -1,7 +1,8 @@
 -- The last statement before a batch is committed. It runs behind everything that may run in our INSERT, deferred triggers
 -- too, while our locks keep everybody else from changing the tables.
 -- $1: synchronous_commit, as it was asked for: set again, last. $2: the ids. $3: what the full check has accepted; NULL:
--- nothing is known. $4 to $6: the block, and the bytes of its columns. $7: those of the rows. $8: what is not a name of anything: reading it as one fails the statement, and with it the batch.
+-- nothing is known. $4 to $6: the block, and the bytes of its columns. $7: those of the rows. $8: what is not a name of
+-- anything: reading it as one fails the statement, and with it the batch.
 select case
   when pinned.level = $1
     and written.rows = $7::bytea
@@ -18,7 +19,9 @@ select case
 end
 from (select set_config('synchronous_commit', $1, true) as level) as pinned
 cross join (
-  select coalesce(bytes, '') as rows, array[':SCHEMA.secret_audit'::regclass::oid, ':SCHEMA.secret_audit_block'::regclass::oid] || partitions
-    as relations
+  select coalesce(bytes, '') as rows, array[
+      ':SCHEMA.secret_audit'::regclass::oid, ':SCHEMA.secret_audit_block'::regclass::oid,
+      ':SCHEMA.secret_audit_row_v1'::regclass::oid
+    ] || partitions as relations
   from :SCHEMA.secret_audit_written($2::bigint[])
 ) as written

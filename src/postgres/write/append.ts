@@ -8,8 +8,7 @@ import type { Result, StatementConfig } from '../statement.js'
 import type { Demands } from '../store/guard.js'
 import { shapeSql } from '../store/shape.js'
 import { BadAnswer, type Wire } from '../wire.js'
-import { blockAsSent, rowsAsSent } from './record-bytes.js'
-import { rowsText, rowValues } from './row-text.js'
+import { blockAsSent, rowsArray, rowsOfArray } from './record-bytes.js'
 
 /** A block as it is stored, and when the database stored it. */
 export interface RecordedBlock {
@@ -37,7 +36,7 @@ type HeldColumns = [
   index: number | null,
 ]
 
-const HOT = ['append', 'append-one', 'append-block', 'append-proof'] as const
+const HOT = ['append-rows', 'append-block', 'append-proof'] as const
 const LOOKUPS = ['held', 'held-proven', 'held-blocks', 'held-mates', 'newest-blocks'] as const
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
@@ -82,23 +81,17 @@ export class AppendStatements {
     entries: readonly BatchEntry[],
     demands: Demands,
   ): Promise<number> {
-    const insert = this.#insert(block, entries)
-    const proof = this.#hot('append-proof', proofValues(block, entries, demands))
-    const steps = demands.isDeferredFired ? [insert, FIRE_DEFERRED, proof] : [insert, proof]
+    const rows = entries.length === 0 ? NO_ROWS : rowsArray(block, entries)
+    const steps = [this.#hot('append-block', 'INSERT 0 1', blockValues(block))]
+    if (entries.length > 0) steps.unshift(this.#hot('append-rows', 'SELECT 1', [rows, entries.length]))
+    if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
+    steps.push(this.#hot('append-proof', 'SELECT 1', proofValues(block, entries, rowsOfArray(rows), demands)))
     return committedAt(await runTogether(wire, steps))
   }
 
-  #insert(block: BlockColumns, entries: readonly BatchEntry[]): Step {
-    const [first] = entries
-    const values = blockValues(block)
-    if (first === undefined) return this.#hot('append-block', values)
-    if (entries.length === 1) return this.#hot('append-one', [...rowValues(first), ...values])
-    return this.#hot('append', [rowsText(entries), entries.length, ...values])
-  }
-
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
-  #hot(name: (typeof HOT)[number], values: unknown[]): Step {
-    return { name: `otel-audit ${name}`, text: this.#sql[name], values, rowMode: 'array', tag: 'SELECT 1' }
+  #hot(name: (typeof HOT)[number], tag: string, values: unknown[]): Step {
+    return { name: `otel-audit ${name}`, text: this.#sql[name], values, rowMode: 'array', tag }
   }
 
   /**
@@ -156,10 +149,15 @@ export class AppendStatements {
 /** What a deferred trigger does, it does before the proof. */
 const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET CONSTRAINTS' }
 
-function proofValues(block: BlockColumns, entries: readonly BatchEntry[], demands: Demands): unknown[] {
-  const { synchronousCommit, shapes } = demands
+const NO_ROWS = Buffer.alloc(0)
+
+function proofValues(
+  block: BlockColumns,
+  entries: readonly BatchEntry[],
+  rows: Buffer,
+  { synchronousCommit, shapes }: Demands,
+): unknown[] {
   const ids = entries.map(({ event }) => event.auditId)
-  const rows = rowsAsSent(block, entries)
   return [synchronousCommit, ids, shapes, block.chainId, block.blockNo, blockAsSent(block), rows, NO_NAME]
 }
 
