@@ -64,6 +64,7 @@ select json_build_object(
       select coalesce(json_agg(json_build_array(o.polname, o.polcmd, o.polpermissive, pg_get_expr(o.polqual, o.polrelid),
         pg_get_expr(o.polwithcheck, o.polrelid)) order by o.polname), '[]')
       from pg_policy o where o.polrelid = c.oid),
+    'bound', pg_get_expr(c.relpartbound, c.oid),
     'isDefault', exists (select from pg_partitioned_table t where t.partdefid = c.oid),
     'columns', (
       select json_agg(json_build_object(

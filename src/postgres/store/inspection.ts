@@ -82,6 +82,8 @@ export interface FoundRelation {
   readonly rules: number
   readonly rowSecurity: boolean
   readonly policies: readonly unknown[]
+  /** Of a partition, as the server writes it. */
+  readonly bound: string | null
   /** The partition of whatever has no other. */
   readonly isDefault: boolean
   readonly columns: readonly FoundColumn[] | null

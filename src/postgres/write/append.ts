@@ -36,7 +36,7 @@ type HeldColumns = [
   index: number | null,
 ]
 
-const HOT = ['append-rows', 'append-block', 'append-proof'] as const
+const HOT = ['append-rows', 'append-block', 'append-proof', 'append-check'] as const
 const LOOKUPS = ['held', 'held-proven', 'held-blocks', 'held-mates', 'newest-blocks'] as const
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
@@ -85,13 +85,21 @@ export class AppendStatements {
     const steps = [this.#hot('append-block', 'INSERT 0 1', blockValues(block))]
     if (entries.length > 0) steps.unshift(this.#hot('append-rows', 'SELECT 1', [rows, entries.length]))
     if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
-    steps.push(this.#hot('append-proof', 'SELECT 1', proofValues(block, entries, rowsOfArray(rows), demands)))
+    const { synchronousCommit, shapes, relations } = demands
+    const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
+    // The first rows of a connection are read back in any case.
+    if (relations !== undefined && wire.prepared.has(nameOf('append-proof'))) {
+      steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations]))
+    } else {
+      const ids = entries.map(({ event }) => event.auditId)
+      steps.push(this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
+    }
     return committedAt(await runTogether(wire, steps))
   }
 
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
   #hot(name: (typeof HOT)[number], tag: string, values: unknown[]): Step {
-    return { name: `otel-audit ${name}`, text: this.#sql[name], values, rowMode: 'array', tag }
+    return { name: nameOf(name), text: this.#sql[name], values, rowMode: 'array', tag }
   }
 
   /**
@@ -151,15 +159,8 @@ const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET C
 
 const NO_ROWS = Buffer.alloc(0)
 
-function proofValues(
-  block: BlockColumns,
-  entries: readonly BatchEntry[],
-  rows: Buffer,
-  { synchronousCommit, shapes }: Demands,
-): unknown[] {
-  const ids = entries.map(({ event }) => event.auditId)
-  return [synchronousCommit, ids, shapes, block.chainId, block.blockNo, blockAsSent(block), rows, NO_NAME]
-}
+/** Of a prepared statement. */
+const nameOf = (statement: Statement): string => `otel-audit ${statement}`
 
 /**
  * Runs a statement that must be a transaction of its own: in one that somebody left open, nothing would be committed,
