@@ -54,7 +54,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       since = until
       await pause(POLL_MS, undefined, { signal: stop.signal }).catch(() => {})
     }
-    const mark = markText({ mark: since, system: state.system })
+    const mark = markText({ ...state, mark: since })
     process.stderr.write(`otel-audit: to continue from here, add --since ${mark}\n`)
     await record({ what: 'tail', filter: described, rows: shown })
   })

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { AuditError } from '../../errors.js'
+import { isSamePlace } from '../../postgres/place.js'
 import { VERSION } from '../../version.js'
 import { CSV_HEAD, rowCsv } from '../csv.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../filter.js'
@@ -44,6 +45,7 @@ interface Checkpoint {
   readonly filter: string
   readonly mark: string
   readonly system: string | null
+  readonly table: string | null
   readonly unsettled: number
   /** Where the next page begins; null when there is none. */
   readonly cursor: string | null
@@ -89,10 +91,10 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
   const described = checkpoint?.filter ?? describeFilter(resolved)
   const output = await PartFile.open(file, checkpoint?.bytes)
   try {
-    const state = checkpoint === undefined ? await trail.settledState() : undefined
-    const mark = checkpoint?.mark ?? settledFrom(filter) ?? String(state?.mark ?? 0)
-    const system = checkpoint?.system ?? state?.system ?? null
-    const unsettled = checkpoint?.unsettled ?? state?.unsettled ?? 0
+    const state = await trail.settledState()
+    if (checkpoint !== undefined && !isSamePlace(checkpoint, state)) throw moved(file)
+    const mark = checkpoint?.mark ?? settledFrom(filter) ?? String(state.mark)
+    const { system, table, unsettled } = checkpoint ?? state
     const save = async (cursor: string | null): Promise<void> => {
       await output.sync()
       const { bytes } = output
@@ -102,6 +104,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
         filter: described,
         mark,
         system,
+        table,
         unsettled,
         cursor,
         bytes,
@@ -139,6 +142,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       filter: JSON.parse(described) as Record<string, unknown>,
       mark,
       system,
+      table,
       unsettled,
       ...counter.tally,
       chains: await withHashes(trail, counter.tally.chains),
@@ -179,6 +183,13 @@ async function begun(options: ExportOptions, given: string): Promise<Checkpoint 
   await refuseExisting(options.file)
   await requireDirectory(options.file)
   return checkpointOf(options, given)
+}
+
+function moved(file: string): AuditError {
+  return new AuditError(
+    'AUDIT_EXPORT',
+    `the export to ${file} was started on another server or of another table, whose transactions say nothing of this one: remove ${partOf(file)} and ${checkpointFile(file)}, and begin anew`,
+  )
 }
 
 async function requireDirectory(file: string): Promise<void> {
