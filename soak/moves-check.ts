@@ -33,6 +33,7 @@ async function main(): Promise<void> {
   const moves = MOVES.filter(({ name }) => name.includes(values.only))
   if (moves.length === 0) throw new Error(`--only: no move is called ${JSON.stringify(values.only)}`)
   const have = { older: await installed(OLDER), newer: await installed(NEWER) }
+  if (moves.length < MOVES.length) console.log(`${moves.length} of ${MOVES.length} moves, by --only`)
   console.log(`older Postgres: ${have.older?.version ?? 'none'}; newer: ${have.newer?.version ?? 'none'}`)
   const report = new Report()
   for (const move of moves) {

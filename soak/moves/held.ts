@@ -127,6 +127,15 @@ export async function expectRead(
   })
 }
 
+/** Rows come here, and no mark of here says when. */
+export async function expectSubscriberSaid(report: Report, moved: Place): Promise<void> {
+  await report.check('tail and export say that rows come by replication', async () => {
+    const said = /rows come here by logical replication: tail does not show them/
+    match((await tail(['--lines', '0'], moved, 0)).stderr, said)
+    match((await otelAudit(['export', '--unrecorded'], moved)).stderr, said)
+  })
+}
+
 /** Services write to what was moved. */
 export async function expectContinued(
   report: Report,

@@ -1,7 +1,14 @@
 import type { PostgresServer, PostgresOptions } from '../../test/support/postgres/server.js'
 import { startPostgres } from '../../test/support/postgres/server.js'
 import { sql } from '../../test/support/ours.js'
-import { expectContinued, expectHeld, expectRead, expectRefused, readBefore } from './held.js'
+import {
+  expectContinued,
+  expectHeld,
+  expectRead,
+  expectRefused,
+  expectSubscriberSaid,
+  readBefore,
+} from './held.js'
 import { HonestTrail } from './honest-trail.js'
 import type { Installation, Installations } from './installation.js'
 import { createRoles, dump, emptyDatabase, endReplication, renamed, replicate, restore } from './moves.js'
@@ -131,6 +138,7 @@ const BETWEEN: readonly Move[] = [
             await replicate(trail.place, url)
             // Its last rows come one by one, while the first ones were copied.
             const before = await readBefore(trail)
+            await expectSubscriberSaid(report, { url, schema: SCHEMA })
             await endReplication(trail.place, url)
             await expectHeld(report, before, { url, schema: SCHEMA }, 'foreign')
           }),

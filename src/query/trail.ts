@@ -65,6 +65,8 @@ export interface SettledState {
   readonly unsettled: number
   /** When the first of them was recorded. */
   readonly since: Date | null
+  /** Rows come here by logical replication. They are foreign: no mark says when, and a set that has them is not fixed. */
+  readonly replicated: boolean
 }
 
 type Statements = Readonly<Record<(typeof STATEMENTS)[number], string>>
@@ -81,6 +83,12 @@ const STATEMENTS = [
   'chains',
   'block',
 ] as const
+
+interface UnsettledRow {
+  readonly rows: string
+  readonly since: string | null
+  readonly replicated: boolean
+}
 
 interface Store {
   /** What tells a foreign row: a view has no system columns, and then no row is known to be of this server. */
@@ -229,9 +237,10 @@ export class Trail {
     const { unsettled } = await this.#sql()
     const { foreign: FOREIGN } = await this.#store()
     const text = this.#render(unsettled, { FOREIGN })
-    const [row] = await this.#reader.query<{ rows: string; since: string | null }>(text, [mark])
+    const [row] = await this.#reader.query<UnsettledRow>(text, [mark])
     const since = row?.since == null ? null : new Date(row.since)
-    return { mark, system, table, unsettled: Number(row?.rows ?? 0), since }
+    const replicated = row?.replicated === true
+    return { mark, system, table, unsettled: Number(row?.rows ?? 0), since, replicated }
   }
 
   async #marked(): Promise<Place & { readonly mark: bigint }> {

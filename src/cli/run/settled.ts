@@ -7,7 +7,11 @@ export function saySettled({
   unsettled,
   since,
   foreign,
-}: Pick<SettledState, 'unsettled'> & { readonly since?: Date | null; readonly foreign: number }): void {
+  replicated,
+}: Pick<SettledState, 'unsettled' | 'replicated'> & {
+  readonly since?: Date | null
+  readonly foreign: number
+}): void {
   if (unsettled > 0) {
     const when = since == null ? '' : `, recorded since ${since.toISOString()}`
     process.stderr.write(
@@ -17,6 +21,11 @@ export function saySettled({
   if (foreign > 0) {
     process.stderr.write(
       `otel-audit: ${rows(foreign)} foreign: another transaction put them here than the one that they name, as after a restore. They are included\n`,
+    )
+  }
+  if (replicated) {
+    process.stderr.write(
+      'otel-audit: rows come here by logical replication: tail does not show them, and an export of the same mark may have more of them later. For these, tail and export where they are written\n',
     )
   }
 }

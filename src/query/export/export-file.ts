@@ -34,6 +34,8 @@ export interface ExportResult {
   /** Undefined when the signal came first: what there is can be resumed. */
   readonly manifest: ExportManifest | undefined
   readonly rows: number
+  /** Rows come to the trail by logical replication, so that another export of the same mark may have more. */
+  readonly replicated: boolean
 }
 
 /** How far an export has come. It is written after the bytes it counts are on disk. */
@@ -95,6 +97,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
     if (checkpoint !== undefined && !isSamePlace(checkpoint, state)) throw moved(file)
     const mark = checkpoint?.mark ?? settledFrom(filter) ?? String(state.mark)
     const { system, table, unsettled } = checkpoint ?? state
+    const { replicated } = state
     const save = async (cursor: string | null): Promise<void> => {
       await output.sync()
       const { bytes } = output
@@ -128,7 +131,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       cursor = page.next_cursor
       const isStopped = signal?.aborted === true && cursor !== null
       if (isStopped || ++pages % CHECKPOINT_PAGES === 0) await save(cursor)
-      if (isStopped) return { manifest: undefined, rows: counter.tally.rows }
+      if (isStopped) return { manifest: undefined, rows: counter.tally.rows, replicated }
     }
     await save(null)
     const manifest: ExportManifest = {
@@ -150,7 +153,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
     await replace(`${file}.manifest.json`, `${JSON.stringify(manifest, undefined, 2)}\n`)
     await rename(partOf(file), file)
     await rm(checkpointFile(file))
-    return { manifest, rows: manifest.rows }
+    return { manifest, rows: manifest.rows, replicated }
   } finally {
     await output.close()
   }
