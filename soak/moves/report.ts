@@ -1,3 +1,6 @@
+/** Of why a check failed: two lists of ids that differ are long. */
+const MOST_LINES = 30
+
 /** What was checked: said as it happens, and counted. */
 export class Report {
   #passed = 0
@@ -23,7 +26,8 @@ export class Report {
     } catch (error) {
       this.#failed++
       const why = error instanceof Error ? error.message : String(error)
-      console.log(`  FAIL  ${what}\n${why.trimEnd().replaceAll(/^/gm, '        ')}`)
+      const lines = why.trimEnd().split('\n', MOST_LINES)
+      console.log(`  FAIL  ${what}\n${lines.map((line) => `        ${line}`).join('\n')}`)
     }
   }
 
