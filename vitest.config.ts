@@ -28,8 +28,8 @@ export default defineConfig({
   },
   test: {
     // A time-out is a safety net against a hang, never an assertion about speed.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // More than the cores of a small machine: most tests wait for a server or a process.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },

@@ -10,6 +10,7 @@ import { listPartitions } from './partitions.js'
 import { remedyOf } from './remedy.js'
 import { entranceFindings } from './server-proof.js'
 import { quotedSchema, roleNames } from './schema-name.js'
+import { refuseRenamed } from './renamed-schema.js'
 import { checkSchema } from './schema-version.js'
 import { openSession, type WriteSession } from './session.js'
 import { storeCheck } from './store/full-check.js'
@@ -43,7 +44,12 @@ export async function diagnoseStore(
   }
   try {
     const found = [await whoAmI(connection)]
-    const version = await diagnosed('schema', () => connection.run((client) => checkSchema(client, schema)))
+    const version = await diagnosed('schema', () =>
+      connection.run(async (client) => {
+        await checkSchema(client, schema)
+        await refuseRenamed(client, schema)
+      }),
+    )
     if (version.findings.length > 0) return [...found, version]
     return [
       ...found,

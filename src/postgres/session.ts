@@ -72,8 +72,13 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
   write: ({ answerTimeoutMs, synchronousCommit }) => ({
     connectTimeoutMs: answerTimeoutMs,
     answerTimeoutMs,
-    // To plan the proof of a batch again each time would take longer than to run it.
-    own: { ...shortStatements(answerTimeoutMs, 'off'), plan_cache_mode: 'force_generic_plan' },
+    // To plan the proof of a batch again each time would take longer than to run it. A plan that is kept may have been made
+    // for a table that was empty: it must not read one that is not from end to end.
+    own: {
+      ...shortStatements(answerTimeoutMs, 'off'),
+      plan_cache_mode: 'force_generic_plan',
+      enable_seqscan: 'off',
+    },
     leastCommit: synchronousCommit,
     stores: true,
   }),

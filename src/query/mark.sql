@@ -1,2 +1,2 @@
--- Transactions below it have ended, and none begins there any more. Of this server: another one counts from elsewhere.
-select pg_snapshot_xmin(pg_current_snapshot())::text as mark, (:SYSTEM)::text as system
+-- Transactions below it have ended, and none begins there any more. Of this server and this table: another server counts from elsewhere, and another table has other rows.
+select pg_snapshot_xmin(pg_current_snapshot())::text as mark, (:SYSTEM)::text as system, :TABLE as table

@@ -5,6 +5,7 @@ import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 import { checkDuration } from '../host/timers.js'
 import { BLOCK_COLUMNS, blockOfRow, boundedBlockSelect } from '../postgres/block-row.js'
+import { type Place, placeOfTable } from '../postgres/place.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
@@ -58,10 +59,14 @@ export interface SettledState {
   readonly mark: bigint
   /** Of the server that the mark is of, as `pg_control_system` has it. Null where this login may not ask. */
   readonly system: string | null
+  /** The ids of the database and the table there that the mark is of, as `16384.16390`: a restored table has others. */
+  readonly table: string
   /** Rows that are committed and not settled: a transaction that began before them is still open. */
   readonly unsettled: number
   /** When the first of them was recorded. */
   readonly since: Date | null
+  /** Rows come here by logical replication. They are foreign: no mark says when, and a set that has them is not fixed. */
+  readonly replicated: boolean
 }
 
 type Statements = Readonly<Record<(typeof STATEMENTS)[number], string>>
@@ -78,6 +83,12 @@ const STATEMENTS = [
   'chains',
   'block',
 ] as const
+
+interface UnsettledRow {
+  readonly rows: string
+  readonly since: string | null
+  readonly replicated: boolean
+}
 
 interface Store {
   /** What tells a foreign row: a view has no system columns, and then no row is known to be of this server. */
@@ -222,22 +233,22 @@ export class Trail {
 
   /** The mark, whose it is, and what is not settled yet. */
   async settledState(): Promise<SettledState> {
-    const { mark, system } = await this.#marked()
+    const { mark, system, table } = await this.#marked()
     const { unsettled } = await this.#sql()
     const { foreign: FOREIGN } = await this.#store()
     const text = this.#render(unsettled, { FOREIGN })
-    const [row] = await this.#reader.query<{ rows: string; since: string | null }>(text, [mark])
+    const [row] = await this.#reader.query<UnsettledRow>(text, [mark])
     const since = row?.since == null ? null : new Date(row.since)
-    return { mark, system, unsettled: Number(row?.rows ?? 0), since }
+    const replicated = row?.replicated === true
+    return { mark, system, table, unsettled: Number(row?.rows ?? 0), since, replicated }
   }
 
-  async #marked(): Promise<{ readonly mark: bigint; readonly system: string | null }> {
+  async #marked(): Promise<Place & { readonly mark: bigint }> {
     const { mark } = await this.#sql()
     const { system: SYSTEM } = await this.#store()
-    const [row] = await this.#reader.query<{ mark: string; system: string | null }>(
-      this.#render(mark, { SYSTEM }),
-    )
-    return { mark: BigInt(row?.mark ?? 0), system: row?.system ?? null }
+    const text = this.#render(mark, { SYSTEM, TABLE: placeOfTable(this.#schema) })
+    const [row] = await this.#reader.query<{ mark: string; system: string | null; table: string }>(text)
+    return { mark: BigInt(row?.mark ?? 0), system: row?.system ?? null, table: row?.table ?? '' }
   }
 
   #store(): Promise<Store> {

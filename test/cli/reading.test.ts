@@ -232,7 +232,8 @@ test('a reader of the pipe that has had enough is no failure', async () => {
     stderr += text
   })
   await once(child, 'close')
-  expect(stderr).toBe('code 0\n')
+  // On a busy machine it says that it is still reading.
+  expect(stderr.replace('reading …\n', '')).toBe('code 0\n')
 })
 
 test.each([

@@ -212,7 +212,7 @@ describe('an export', () => {
       signal: stop.signal,
       onRows: () => stop.abort(),
     })
-    expect(first).toEqual({ manifest: undefined, rows: 500 })
+    expect(first).toEqual({ manifest: undefined, rows: 500, replicated: false })
     const rest = await exportToFile(trail, { ...options, resume: true })
     expect(rest.rows).toBeGreaterThanOrEqual(ROWS)
     expect(new Set(linesOf(file).map(({ audit_id }) => audit_id)).size).toBe(rest.rows)

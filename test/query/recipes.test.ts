@@ -104,7 +104,8 @@ async function shell(command: string): Promise<Ran> {
     return { code: 0, stdout, directory }
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
-    expect(stderr).toBe('')
+    // On a busy machine it says that it is still reading.
+    expect(stderr.replaceAll('reading …\n', '')).toBe('')
     return { code, stdout, directory }
   }
 }

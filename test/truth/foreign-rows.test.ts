@@ -157,14 +157,15 @@ function tailed(since: string): Promise<{ code: number | null; stderr: string }>
 }
 
 test('tail goes on from a mark of this server, and refuses one of another', async () => {
-  const { rows } = await client.query<{ system: string; xid: string }>(
-    `select system_identifier::text as system, min(recorded_xid)::text as xid
-     from pg_control_system(), noetl.secret_audit group by 1`,
+  const { rows } = await client.query<{ system: string; where: string }>(
+    `select system_identifier::text as system,
+       concat_ws('.', d.oid, 'noetl.secret_audit'::regclass::oid, min(recorded_xid)) as where
+     from pg_control_system(), pg_database d, noetl.secret_audit where datname = current_database() group by 1, d.oid`,
   )
-  const { system = '', xid = '' } = rows[0] ?? {}
-  const here = await tailed(`${system}.${xid}`)
-  expect(here).toMatchObject({ code: 0, stderr: expect.stringMatching(/add --since \d+\.\d+/) })
-  const elsewhere = await tailed(`7412345678901234567.${xid}`)
+  const { system = '', where = '' } = rows[0] ?? {}
+  const here = await tailed(`${system}.${where}`)
+  expect(here).toMatchObject({ code: 0, stderr: expect.stringMatching(/add --since \d+\.\d+\.\d+\.\d+/) })
+  const elsewhere = await tailed(`7412345678901234567.${where}`)
   expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining(`this is server ${system}`) })
   expect(elsewhere.stderr).toContain('Begin without --since')
   expect((await tailed('1175')).stderr).toContain('is not a mark')

@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { anEvent, batchOf } from '../support/events.js'
 import { FIELDS } from '../../src/event/fields.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
-import { connect, emptyDatabase, migratedDatabase, type TestDatabase } from '../support/database.js'
+import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { writerLogin } from '../support/pipeline.js'
 import { idAt } from '../postgres/adopt/original-table.js'
 
-const run = promisify(execFile)
 const DAY_MS = 86_400_000
 
 let database: TestDatabase
@@ -169,46 +166,8 @@ describe('partitions', () => {
   })
 })
 
+// It is restored with every row, whatever the clock says of them: `npm run moves:check`.
 describe('a dump', () => {
-  test('is restored with every row, whatever the clock says of them', async ({ skip }) => {
-    const dumped = await migratedDatabase()
-    const restored = await emptyDatabase()
-    try {
-      // A row from before the bounds, or of a machine whose clock is a month behind.
-      const far = idAt(Date.now() + 40 * DAY_MS).toString()
-      const client = await connect(dumped.url)
-      const { rows } = await client.query(
-        `select pg_get_constraintdef(oid) as definition from pg_constraint
-         where conname = 'secret_audit_not_ahead' and conrelid = 'noetl.secret_audit'::regclass`,
-      )
-      await client.query(`alter table noetl.secret_audit drop constraint secret_audit_not_ahead;
-        insert into noetl.secret_audit (audit_id, credential, operation, outcome) values (${far}, 'c', 'o', 'ok');
-        alter table noetl.secret_audit add constraint secret_audit_not_ahead ${rows[0].definition}`)
-      await client.end()
-      const file = await run('pg_dump', ['--dbname', dumped.url], { maxBuffer: 2 ** 26 }).catch(
-        (error: unknown) => error as Error,
-      )
-      // Not installed, or older than the server.
-      if (file instanceof Error) return skip('there is no pg_dump for this server')
-      const psql = run('psql', ['--dbname', restored.url, '--set', 'ON_ERROR_STOP=1', '--quiet'])
-      psql.child.stdin?.end(file.stdout)
-      await psql
-      const again = await connect(restored.url)
-      expect((await again.query('select audit_id::text as id from noetl.secret_audit')).rows).toEqual([
-        { id: far },
-      ])
-      const constraints = `select conrelid::regclass::text as name, conname, convalidated from pg_constraint
-        where contype = 'c' and conrelid <> 0 order by 1, 2`
-      const source = await connect(dumped.url)
-      expect((await again.query(constraints)).rows).toEqual((await source.query(constraints)).rows)
-      await source.end()
-      await again.end()
-    } finally {
-      await dumped.drop()
-      await restored.drop()
-    }
-  })
-
   test('has no constraint that a partition checks while its rows are loaded', async () => {
     const { rows } = await owner.query(
       `select conrelid::regclass::text as name from pg_constraint

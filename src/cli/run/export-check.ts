@@ -38,7 +38,7 @@ export class ExportCheck {
 
   /** The file by itself. */
   async checkFile(reader: Snapshot): Promise<ExportFinding[]> {
-    this.#rows = new ExportedRows(this.#manifest, await reader.system())
+    this.#rows = new ExportedRows(this.#manifest, await reader.place())
     return this.#rows.readFile(this.#path)
   }
 

@@ -62,7 +62,7 @@ async function toFile(
     // Something wrong with the files is not recorded as an export.
     await checkExport(options)
     await record({ what: 'export', filter: described }, Outcome.Started)
-    const { manifest, rows } = await exportToFile(trail, options).catch(
+    const { manifest, rows, replicated } = await exportToFile(trail, options).catch(
       async (error: unknown) =>
         await failed(record, { what: 'export', filter: described, rows: written }, error),
     )
@@ -77,7 +77,7 @@ async function toFile(
     }
     await record({ what: 'export', filter: described, rows, sha256: manifest.sha256 })
     process.stdout.write(`${rows} rows, ${manifest.bytes} bytes, sha256 ${manifest.sha256}\n`)
-    saySettled(manifest)
+    saySettled({ ...manifest, replicated })
   } finally {
     progress.end()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)

@@ -29,6 +29,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   await withTrail(flags, async ({ trail, record }) => {
     await record({ what: 'tail', filter: described }, Outcome.Started)
     const state = await trail.settledState()
+    saySettled({ ...state, unsettled: 0, foreign: 0 })
     let since = typeof flags['since'] === 'string' ? markOf(flags['since'], state) : state.mark
     let heldFor = 0
     let shown = 0
@@ -50,11 +51,12 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       if (until > since) begun.clear()
       heldFor = until > since ? 0 : heldFor + 1
       // Said once for each transaction that holds the mark back.
-      if (heldFor === HELD_POLLS) saySettled({ ...(await trail.settledState()), foreign: 0 })
+      if (heldFor === HELD_POLLS)
+        saySettled({ ...(await trail.settledState()), foreign: 0, replicated: false })
       since = until
       await pause(POLL_MS, undefined, { signal: stop.signal }).catch(() => {})
     }
-    const mark = markText({ mark: since, system: state.system })
+    const mark = markText({ ...state, mark: since })
     process.stderr.write(`otel-audit: to continue from here, add --since ${mark}\n`)
     await record({ what: 'tail', filter: described, rows: shown })
   })

@@ -9,6 +9,7 @@ import { PARTITIONS_AHEAD } from '../partitions.js'
 import { isOpenToPublic, rightsStep } from './rights.js'
 import { planRoles } from './roles.js'
 import { quoteIdentifier, quotedSchema } from '../schema-name.js'
+import { refuseRenamed } from '../renamed-schema.js'
 import { type Applied, refuseBreaking } from '../schema-version.js'
 
 /** What brings one database, as it is now, to the newest version. */
@@ -47,6 +48,7 @@ export async function planMigration(
   const { schema } = options
   const recorded = await readRecord(client, schema)
   refuseBreaking(recorded, schema)
+  await refuseRenamed(client, schema)
   const migrations = await loadMigrations()
   const pending = pendingMigrations(migrations, recorded, schema)
   const table = await inspectTable(client, schema)

@@ -19,6 +19,7 @@ import { fault, isServerError } from '../faults.js'
 import { readCheckedRow, readWholeRow } from './checked-row.js'
 import type { ReadRow } from './copied-event.js'
 import { BOUNDED_EVENT } from './event-select.js'
+import { type Place, placeOfTable } from '../place.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
@@ -124,16 +125,19 @@ export class Snapshot implements TrailSource {
     return readably(this.#copyOut(this.#rows, this.#render('trail-rows', selection, range), readWholeRow))
   }
 
-  /** Of the server, as `pg_control_system` has it. Null where this login may not ask. */
-  async system(): Promise<string | null> {
+  /** What marks of this trail are of. */
+  async place(): Promise<Place> {
     try {
       return await this.#rows.run(async (client) => {
         const may = `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as may`
         const { rows: allowed } = await client.query<{ may: boolean }>(may)
-        if (allowed[0]?.may !== true) return null
-        const text = 'select system_identifier::text as system from pg_control_system()'
-        const { rows } = await client.query<{ system: string }>(text)
-        return rows[0]?.system ?? null
+        const table = placeOfTable(this.#schema)
+        const text =
+          allowed[0]?.may === true
+            ? `select system_identifier::text as system, ${table} as table from pg_control_system()`
+            : `select null as system, ${table} as table`
+        const { rows } = await client.query<Place>(text)
+        return rows[0] ?? { system: null, table: '' }
       })
     } catch (error) {
       throw readable(error)

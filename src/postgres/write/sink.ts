@@ -17,6 +17,7 @@ import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { entranceFindings } from '../server-proof.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
+import { refuseRenamed } from '../renamed-schema.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type WriteSession } from '../session.js'
@@ -287,7 +288,10 @@ export class PostgresAuditSink implements AuditSink {
     signal.addEventListener('abort', giveUp)
     try {
       signal.throwIfAborted()
-      await connection.run((client) => checkSchema(client, this.#options.schema))
+      await connection.run(async (client) => {
+        await checkSchema(client, this.#options.schema)
+        await refuseRenamed(client, this.#options.schema)
+      })
       return connection
     } catch (error) {
       connection.destroy()

@@ -9,9 +9,10 @@ import type { FindingCode } from '../../verify/finding.js'
 import { CSV_HEAD, rowCsv } from '../csv.js'
 import { parseFilter, type ResolvedFilter } from '../filter.js'
 import { matches as isAskedFor } from '../matches.js'
+import { isSamePlace, type Place } from '../../postgres/place.js'
 import type { ReadRow } from '../../postgres/read/copied-event.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
-import { rowJson, rowOf } from '../row.js'
+import { rowJson, rowOf, type TrailRow } from '../row.js'
 import { CsvRecords, Lines } from './records.js'
 import { Counter, type ExportManifest } from './manifest.js'
 
@@ -79,25 +80,27 @@ export class ExportedRows {
   readonly #manifest: ExportManifest
   readonly #filter: ResolvedFilter
   readonly #ids: IdRange
-  readonly #isSameServer: boolean
+  readonly #isSamePlace: boolean
   readonly #isCsv: boolean
   readonly #lastBlocks: ReadonlyMap<string, number>
   readonly #inFile: KeyedSum
-  readonly #inTrail: KeyedSum
-  readonly #counter = new Counter()
+  readonly #settled: Gathered
+  /** With what a transaction of here wrote, if the transactions of here go on from those of the export. */
+  readonly #carriedOn: Gathered
   #isFileRead = false
-  #later = 0
+  #isCarriedOn: boolean | undefined
 
-  /** @param system of the server that is read now. Null: not known */
-  constructor(manifest: ExportManifest, system: string | null) {
+  /** @param place that is read now */
+  constructor(manifest: ExportManifest, place: Place) {
     const key = randomBytes(32)
     this.#manifest = manifest
     this.#filter = parseFilter(manifest.filter, Date.now(), { isBounded: true })
     this.#ids = idsOf(manifest)
-    this.#isSameServer = system === null || manifest.system == null || manifest.system === system
+    this.#isSamePlace = isSamePlace(manifest, place)
     this.#isCsv = manifest.media_type === 'text/csv'
     this.#inFile = new KeyedSum(key)
-    this.#inTrail = new KeyedSum(key)
+    this.#settled = new Gathered(key)
+    this.#carriedOn = new Gathered(key)
     this.#lastBlocks = new Map(
       manifest.chains.map(({ chain_id, last_block }) => [chain_id.replaceAll('-', ''), Number(last_block)]),
     )
@@ -105,7 +108,7 @@ export class ExportedRows {
 
   /** Rows of the filter between the first and the last, of which only the database says that they came after the export. */
   get later(): number {
-    return this.#later
+    return this.#gathered.later
   }
 
   /** Whether the file beside the manifest is the one that was written; its rows are counted. */
@@ -133,7 +136,7 @@ export class ExportedRows {
     if (hash.digest('hex') !== sha256)
       return [{ code: 'export-file', message: 'the file has another SHA-256' }]
     this.#isFileRead = true
-    if (this.#isCsv) this.#inTrail.add(Buffer.from(CSV_HEAD))
+    if (this.#isCsv) for (const set of this.#sets) set.sum.add(Buffer.from(CSV_HEAD))
     return []
   }
 
@@ -141,18 +144,17 @@ export class ExportedRows {
   addRow(found: ReadRow): void {
     const { auditId, event } = found
     if (auditId < this.#ids.first || auditId > this.#ids.last || !isAskedFor(this.#filter, event)) return
-    if (!this.#isOfTheSet(found)) {
-      this.#later++
-      return
-    }
+    const membership = this.#membershipOf(found)
     const row = rowOf(found)
-    this.#counter.add(row)
-    this.#inTrail.add(Buffer.from(this.#isCsv ? rowCsv(row) : `${rowJson(row)}\n`))
+    const line = Buffer.from(this.#isCsv ? rowCsv(row) : `${rowJson(row)}\n`)
+    this.#settled.add(membership === 'settled', row, line)
+    this.#carriedOn.add(membership !== 'later', row, line)
   }
 
   /** When all rows have come. */
   findings(): ExportFinding[] {
-    const { chains, foreign: _, first_audit_id, last_audit_id, ...counts } = this.#counter.tally
+    const { counter, sum } = this.#gathered
+    const { chains, foreign: _, first_audit_id, last_audit_id, ...counts } = counter.tally
     // They came the other way round than they are in the file.
     const tally = { ...counts, first_audit_id: last_audit_id, last_audit_id: first_audit_id }
     const differing = Object.entries(tally)
@@ -166,7 +168,7 @@ export class ExportedRows {
     }))
     if (!same(chains, said)) differing.push('chains')
     // A file that is not the one of the manifest is another finding.
-    if (this.#isFileRead && !this.#inFile.equals(this.#inTrail)) differing.push('rows of the file')
+    if (this.#isFileRead && !this.#inFile.equals(sum)) differing.push('rows of the file')
     if (differing.length === 0) return []
     return [
       {
@@ -180,11 +182,50 @@ export class ExportedRows {
    * What was settled at the mark. No signature covers the transaction of a row, so it alone cannot take one out: a writer's
    * blocks follow each other, and what lies before an exported block of the chain was settled with it.
    */
-  #isOfTheSet({ isForeign, recordedXid, chain, block }: ReadRow): boolean {
-    if (chain !== null && block !== null && block <= (this.#lastBlocks.get(chain) ?? -1)) return true
-    if (isForeign !== false && this.#isSameServer) return true
-    if (isForeign === false && !this.#isSameServer) return false
-    return recordedXid < BigInt(this.#manifest.mark)
+  #membershipOf({ isForeign, recordedXid, chain, block }: ReadRow): Membership {
+    if (chain !== null && block !== null && block <= (this.#lastBlocks.get(chain) ?? -1)) {
+      this.#isCarriedOn = (this.#isCarriedOn ?? true) && isForeign === false
+      return 'settled'
+    }
+    if (isForeign !== false && this.#isSamePlace) return 'settled'
+    if (recordedXid >= BigInt(this.#manifest.mark)) return 'later'
+    return isForeign === false && !this.#isSamePlace ? 'settled if carried on' : 'settled'
+  }
+
+  get #sets(): readonly Gathered[] {
+    return [this.#settled, this.#carriedOn]
+  }
+
+  /**
+   * A restored row was put there by another transaction than it names; one that `pg_upgrade` took along was not, and then
+   * the transactions of the new server go on from those of the old one. An export without a signed row does not tell which
+   * it was: then it has to be right for one of both.
+   */
+  get #gathered(): Gathered {
+    if (this.#isCarriedOn !== undefined) return this.#isCarriedOn ? this.#carriedOn : this.#settled
+    return this.#inFile.equals(this.#carriedOn.sum) ? this.#carriedOn : this.#settled
+  }
+}
+
+type Membership = 'settled' | 'settled if carried on' | 'later'
+
+/** What the trail has of an export. */
+class Gathered {
+  readonly counter = new Counter()
+  readonly sum: KeyedSum
+  later = 0
+
+  constructor(key: Uint8Array) {
+    this.sum = new KeyedSum(key)
+  }
+
+  add(isOfTheSet: boolean, row: TrailRow, line: Uint8Array): void {
+    if (!isOfTheSet) {
+      this.later++
+      return
+    }
+    this.counter.add(row)
+    this.sum.add(line)
   }
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { AuditError } from '../../errors.js'
+import { isSamePlace } from '../../postgres/place.js'
 import { VERSION } from '../../version.js'
 import { CSV_HEAD, rowCsv } from '../csv.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../filter.js'
@@ -33,6 +34,8 @@ export interface ExportResult {
   /** Undefined when the signal came first: what there is can be resumed. */
   readonly manifest: ExportManifest | undefined
   readonly rows: number
+  /** Rows come to the trail by logical replication, so that another export of the same mark may have more. */
+  readonly replicated: boolean
 }
 
 /** How far an export has come. It is written after the bytes it counts are on disk. */
@@ -44,6 +47,7 @@ interface Checkpoint {
   readonly filter: string
   readonly mark: string
   readonly system: string | null
+  readonly table: string | null
   readonly unsettled: number
   /** Where the next page begins; null when there is none. */
   readonly cursor: string | null
@@ -89,10 +93,11 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
   const described = checkpoint?.filter ?? describeFilter(resolved)
   const output = await PartFile.open(file, checkpoint?.bytes)
   try {
-    const state = checkpoint === undefined ? await trail.settledState() : undefined
-    const mark = checkpoint?.mark ?? settledFrom(filter) ?? String(state?.mark ?? 0)
-    const system = checkpoint?.system ?? state?.system ?? null
-    const unsettled = checkpoint?.unsettled ?? state?.unsettled ?? 0
+    const state = await trail.settledState()
+    if (checkpoint !== undefined && !isSamePlace(checkpoint, state)) throw moved(file)
+    const mark = checkpoint?.mark ?? settledFrom(filter) ?? String(state.mark)
+    const { system, table, unsettled } = checkpoint ?? state
+    const { replicated } = state
     const save = async (cursor: string | null): Promise<void> => {
       await output.sync()
       const { bytes } = output
@@ -102,6 +107,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
         filter: described,
         mark,
         system,
+        table,
         unsettled,
         cursor,
         bytes,
@@ -125,7 +131,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       cursor = page.next_cursor
       const isStopped = signal?.aborted === true && cursor !== null
       if (isStopped || ++pages % CHECKPOINT_PAGES === 0) await save(cursor)
-      if (isStopped) return { manifest: undefined, rows: counter.tally.rows }
+      if (isStopped) return { manifest: undefined, rows: counter.tally.rows, replicated }
     }
     await save(null)
     const manifest: ExportManifest = {
@@ -139,6 +145,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       filter: JSON.parse(described) as Record<string, unknown>,
       mark,
       system,
+      table,
       unsettled,
       ...counter.tally,
       chains: await withHashes(trail, counter.tally.chains),
@@ -146,7 +153,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
     await replace(`${file}.manifest.json`, `${JSON.stringify(manifest, undefined, 2)}\n`)
     await rename(partOf(file), file)
     await rm(checkpointFile(file))
-    return { manifest, rows: manifest.rows }
+    return { manifest, rows: manifest.rows, replicated }
   } finally {
     await output.close()
   }
@@ -179,6 +186,13 @@ async function begun(options: ExportOptions, given: string): Promise<Checkpoint 
   await refuseExisting(options.file)
   await requireDirectory(options.file)
   return checkpointOf(options, given)
+}
+
+function moved(file: string): AuditError {
+  return new AuditError(
+    'AUDIT_EXPORT',
+    `the export to ${file} was started on another server or of another table, whose transactions say nothing of this one: remove ${partOf(file)} and ${checkpointFile(file)}, and begin anew`,
+  )
 }
 
 async function requireDirectory(file: string): Promise<void> {

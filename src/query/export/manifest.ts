@@ -35,6 +35,8 @@ export interface ExportManifest {
   readonly mark: string
   /** The server that the mark is of, as `pg_control_system` has it. Null where that could not be asked. */
   readonly system: string | null
+  /** The ids of the database and the table there that the mark is of: a restored table has others. */
+  readonly table: string | null
   /** Rows that were committed when the export began, and are not in it: an older transaction was still open. */
   readonly unsettled: number
   /** Rows that another server or transaction wrote than the one they name, as after a restore. */

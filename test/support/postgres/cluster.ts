@@ -46,10 +46,18 @@ host all all 127.0.0.1/32 trust
 /**
  * Makes a cluster in a new temporary directory, which is the watchdog's business from before it exists.
  *
+ * @param installation the directory whose `bin` has the binaries, of whatever version. Default: those of the npm package
  * @throws Error with what `initdb` said.
  */
-export function createCluster(settings: Readonly<Record<string, string>>): Promise<Cluster> {
-  return newCluster(settings, process.env[CLUSTER_TEMPLATE])
+export function createCluster(
+  settings: Readonly<Record<string, string>>,
+  installation?: string,
+): Promise<Cluster> {
+  return newCluster(
+    settings,
+    installation === undefined ? process.env[CLUSTER_TEMPLATE] : undefined,
+    installation,
+  )
 }
 
 /** Makes what {@link CLUSTER_TEMPLATE} names by its directory. Its copies have its password. */
@@ -68,6 +76,7 @@ export async function removeCluster({ directory }: Cluster): Promise<void> {
 async function newCluster(
   settings: Readonly<Record<string, string>>,
   template: string | undefined,
+  installation?: string,
 ): Promise<Cluster> {
   const account = serverAccount()
   const name = `otel-audit-postgres-${randomBytes(6).toString('hex')}`
@@ -80,14 +89,17 @@ async function newCluster(
       directory,
       dataDirectory: join(directory, 'data'),
       logFile: join(directory, 'log'),
-      binaries: await runnableBinaries(installedBinaries(), account, join(directory, 'postgres')),
+      binaries:
+        installation ?? (await runnableBinaries(installedBinaries(), account, join(directory, 'postgres'))),
       account,
       password:
         template === undefined
           ? randomBytes(16).toString('hex')
           : await readFile(join(template, PASSWORD_FILE), 'utf8'),
     }
-    await (template === undefined ? initialize(cluster) : copy(template, cluster))
+    await (template === undefined
+      ? initialize(cluster, installation === undefined ? HASTE : ANY_VERSION)
+      : copy(template, cluster))
     await writeFile(join(cluster.dataDirectory, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
     await configure(cluster, settings)
     return cluster
@@ -104,14 +116,19 @@ async function makeDirectory(directory: string, account: Account): Promise<void>
   if (account.uid !== undefined) await chown(directory, account.uid, account.gid)
 }
 
-async function initialize(cluster: Cluster): Promise<void> {
+/** A random password is not guessed, so it needs no stretching; logging in costs next to nothing. Since Postgres 16. */
+const HASTE = ['--set=scram_iterations=1'] as const
+
+/** Newer ones have checksums anyway, and `pg_upgrade` wants two clusters alike. */
+const ANY_VERSION = ['--data-checksums'] as const
+
+async function initialize(cluster: Cluster, flags: readonly string[]): Promise<void> {
   const { account, binaries, dataDirectory, directory, password } = cluster
   const passwordFile = join(directory, PASSWORD_FILE)
   await writeFile(passwordFile, password, { mode: 0o600 })
   if (account.uid !== undefined) await chown(passwordFile, account.uid, account.gid)
   const layout = ['--encoding=UTF8', '--locale=C', '--username=postgres', `--pwfile=${passwordFile}`]
-  // A random password is not guessed, so it needs no stretching; logging in costs next to nothing.
-  const haste = ['--no-sync', '--no-instructions', '--set=scram_iterations=1']
+  const haste = ['--no-sync', '--no-instructions', ...flags]
   await run(join(binaries, 'bin', 'initdb'), ['-D', dataDirectory, ...layout, ...haste], {
     ...account,
     cwd: directory,

@@ -15,6 +15,8 @@ type Processes = typeof import('./processes.mjs')
 export interface PostgresOptions {
   /** Lines for postgresql.conf, for instance `{ max_connections: '300' }`. `fsync` and the like keep Postgres' defaults: on. */
   readonly settings?: Readonly<Record<string, string>>
+  /** The directory whose `bin` has the binaries, of whatever version. Default: those of the npm package. */
+  readonly installation?: string | undefined
 }
 
 /** How `stop` treats open sessions: aborts them; does not even write a checkpoint; waits until they end by themselves. */
@@ -36,7 +38,7 @@ const PORT_ATTEMPTS = 5
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const processes = (await import(pathToFileURL(supportScript('processes.mjs')).href)) as Processes
-  const cluster = await createCluster(options.settings ?? {})
+  const cluster = await createCluster(options.settings ?? {}, options.installation)
   for (let attempt = 1; ; attempt++) {
     const server = new PostgresServer(cluster, await freePort(), processes)
     try {

@@ -1,0 +1,24 @@
+import { quotedSchema } from './schema-name.js'
+
+/** What a mark is of: the server that counts the transactions, and the table whose rows name them. */
+export interface Place {
+  /** As `pg_control_system` has it. Null where this login may not ask. */
+  readonly system: string | null
+  /** The ids of database and table on that server. A restored table has others, on the same server too. */
+  readonly table: string
+}
+
+/** The expression that gives {@link Place.table}. */
+export function placeOfTable(schema: string): string {
+  return `((select oid from pg_catalog.pg_database where datname = current_database())::text || '.'
+    || coalesce(to_regclass('${quotedSchema(schema)}.secret_audit')::oid, 0)::text)`
+}
+
+/** As far as it is known: what could not be asked differs from nothing. */
+export function isSamePlace(
+  one: { readonly system: string | null; readonly table?: string | null },
+  other: Place,
+): boolean {
+  const isSameServer = one.system == null || other.system === null || one.system === other.system
+  return isSameServer && (one.table == null || one.table === other.table)
+}
