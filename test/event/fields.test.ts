@@ -276,7 +276,7 @@ describe('in SQL', () => {
   })
 
   test('the type that rows are sent as, and what is read back of them, have every column in this order', () => {
-    const text = sql('migrate/migrations/0007_binary_rows.sql')
+    const text = sql('migrate/migrations/0009_binary_rows.sql')
     const [, type] = /create type :SCHEMA\.secret_audit_row_v1 as \(([^)]+)\)/.exec(text) ?? []
     expect(names(type).map((attribute) => attribute.split(/\s/)[0])).toEqual([...columns, ...sealed])
     const [, read] = /record_send\(row\(([^)]+)\)/.exec(text) ?? []
