@@ -3,13 +3,16 @@ import { noteOfColumns } from '../../chain/block-columns.js'
 import { sameBytes } from '../../chain/hash.js'
 import { merkleRoot } from '../../chain/merkle.js'
 import { VerifierKey } from '../../chain/note-key.js'
+import type { BatchEntry } from '../../contract/sink.js'
 import { AuditError } from '../../errors.js'
+import { eventDigest } from '../../event/digest.js'
+import type { AuditEvent } from '../../event/event.js'
 import { diag } from '../../host/diagnostics.js'
 import { provenBlock } from '../../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../../verify/trust.js'
 import type { Connection } from '../connection.js'
 import { endsSession, isServerError, withoutRowContents } from '../faults.js'
-import type { AppendStatements, HeldRow } from './append.js'
+import type { AppendStatements, HeldElsewhere, HeldRow } from './append.js'
 
 /** Most blocks that are looked at for one batch: rows of further ones count as not proven. */
 const MOST_BLOCKS = 64
@@ -33,6 +36,57 @@ export async function foundDigests(
   enrolmentKey: string | undefined,
 ): Promise<Map<bigint, Buffer | null>> {
   const found = await connection.run((client) => sql.held(client, ids))
+  const digests = await provenDigests(connection, sql, found, enrolmentKey)
+  const squatted = [...digests.values()].filter((digest) => digest === null).length
+  if (squatted > 0) {
+    diag.warn(
+      `otel-audit: ${squatted} ids are taken by rows that no block proves; the events get other ids, and are written again`,
+    )
+  }
+  return digests
+}
+
+/**
+ * Which of these events are stored under another id: an earlier send gave them an id of another time. Rows count as in
+ * {@link foundDigests}, and only as the very event: the digest that it has under their id.
+ *
+ * @returns the ids that the events have now, with the digests that they have now
+ * @throws what the connection throws: then nothing is known
+ */
+export async function storedElsewhere(
+  connection: Connection,
+  sql: AppendStatements,
+  entries: readonly BatchEntry[],
+  enrolmentKey: string | undefined,
+): Promise<ReadonlyMap<bigint, Buffer>> {
+  const events = entries.map(({ event }) => event)
+  const rows = await connection.run((client) => sql.heldElsewhere(client, events))
+  const byFirstId = new Map<bigint, HeldElsewhere[]>()
+  for (const row of rows) {
+    const first = row.originalAuditId ?? row.auditId
+    const others = byFirstId.get(first)
+    if (others === undefined) byFirstId.set(first, [row])
+    else others.push(row)
+  }
+  const same = (event: AuditEvent): readonly HeldRow[] =>
+    (byFirstId.get(event.originalAuditId ?? event.auditId) ?? []).filter(
+      ({ auditId, originalAuditId, digest }) =>
+        digest?.equals(eventDigest({ ...event, auditId, originalAuditId })) === true,
+    )
+  const found = entries.map((entry) => [entry, same(entry.event)] as const)
+  const candidates = found.flatMap(([, held]) => held)
+  if (candidates.length === 0) return new Map()
+  const digests = await provenDigests(connection, sql, candidates, enrolmentKey)
+  const stored = found.filter(([, held]) => held.some(({ auditId }) => digests.get(auditId) !== null))
+  return new Map(stored.map(([{ event, digest }]) => [event.auditId, digest]))
+}
+
+async function provenDigests(
+  connection: Connection,
+  sql: AppendStatements,
+  found: readonly HeldRow[],
+  enrolmentKey: string | undefined,
+): Promise<Map<bigint, Buffer | null>> {
   const digests = new Map<bigint, Buffer | null>(found.map(({ auditId }) => [auditId, null]))
   const trust = trustIn(enrolmentKey)
   const genuine = await orNothing(connection, () =>
@@ -42,12 +96,6 @@ export async function foundDigests(
   for (const rows of [...byBlock(candidates).values()].slice(0, MOST_BLOCKS)) {
     const proven = await orNothing(connection, () => provenRows(connection, sql, rows, trust))
     for (const { auditId, digest } of proven ?? []) digests.set(auditId, digest)
-  }
-  const squatted = [...digests.values()].filter((digest) => digest === null).length
-  if (squatted > 0) {
-    diag.warn(
-      `otel-audit: ${squatted} ids are taken by rows that no block proves; the events get other ids, and are written again`,
-    )
   }
   return digests
 }

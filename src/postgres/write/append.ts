@@ -2,6 +2,9 @@ import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
 import { BLOCK_COLUMNS, blockBytes, blockOfRow, blockSelect, blockValues } from '../block-row.js'
+import type { AuditEvent } from '../../event/event.js'
+import { redatedNear } from '../../event/redate.js'
+import { firstIdOf } from '../../event/snowflake.js'
 import { readSql, renderSql } from '../sql-text.js'
 import { runTogether, type Step } from '../request.js'
 import type { Result, StatementConfig } from '../statement.js'
@@ -29,6 +32,11 @@ export interface HeldRow {
   readonly index: number | null
 }
 
+/** A row that may be one of our events under another id. */
+export interface HeldElsewhere extends HeldRow {
+  readonly originalAuditId: bigint | null
+}
+
 type HeldColumns = [
   id: string,
   digest: Buffer | null,
@@ -37,8 +45,17 @@ type HeldColumns = [
   index: number | null,
 ]
 
+type HeldElsewhereColumns = [...HeldColumns, original: string | null]
+
 const HOT = ['append', 'append-one', 'append-block', 'append-proof'] as const
-const LOOKUPS = ['held', 'held-proven', 'held-blocks', 'held-mates', 'newest-blocks'] as const
+const LOOKUPS = [
+  'held',
+  'held-elsewhere',
+  'held-proven',
+  'held-blocks',
+  'held-mates',
+  'newest-blocks',
+] as const
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
 
@@ -112,12 +129,23 @@ export class AppendStatements {
   /** Which ids are taken, and by what they say of themselves. Primary only. */
   async held(client: ClientBase, ids: readonly bigint[]): Promise<HeldRow[]> {
     const rows = await this.#rows<HeldColumns>(client, 'held', [ids])
-    return rows.map(([id, digest, chain, block, index]) => ({
-      auditId: BigInt(id),
-      digest,
-      chain: chain?.replaceAll('-', '') ?? null,
-      block: block === null ? null : BigInt(block),
-      index,
+    return rows.map(heldRow)
+  }
+
+  /** Rows that may be these events under an id of another time. Primary only. */
+  async heldElsewhere(client: ClientBase, events: readonly AuditEvent[]): Promise<HeldElsewhere[]> {
+    const times = [...new Set(events.map(({ occurredAt }) => occurredAt))]
+    const milliseconds = events.flatMap(redatedNear).map((ms) => firstIdOf(ms))
+    const own = events.flatMap(({ originalAuditId }) => originalAuditId ?? [])
+    const rows = await this.#rows<HeldElsewhereColumns>(client, 'held-elsewhere', [
+      events.map(({ auditId, originalAuditId }) => originalAuditId ?? auditId),
+      times,
+      milliseconds,
+      own,
+    ])
+    return rows.map(([id, digest, chain, block, index, original]) => ({
+      ...heldRow([id, digest, chain, block, index]),
+      originalAuditId: original === null ? null : BigInt(original),
     }))
   }
 
@@ -150,6 +178,16 @@ export class AppendStatements {
     values: unknown[],
   ): Promise<readonly Row[]> {
     return rowsAlone<Row>(client, { text: this.#sql[name], values, rowMode: 'array' })
+  }
+}
+
+function heldRow([id, digest, chain, block, index]: HeldColumns): HeldRow {
+  return {
+    auditId: BigInt(id),
+    digest,
+    chain: chain?.replaceAll('-', '') ?? null,
+    block: block === null ? null : BigInt(block),
+    index,
   }
 }
 

@@ -6,10 +6,18 @@ import { diag, guardedCall } from '../../host/diagnostics.js'
 import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
 import { type Connection, NoAnswer, type ServerWarning, SYNC_REP_ROUTINE } from '../connection.js'
-import { endsSession, fault, isMissingPartition, isServerError, isUnproven, verdictOf } from '../faults.js'
+import {
+  endsSession,
+  fault,
+  isLasting,
+  isMissingPartition,
+  isServerError,
+  isUnproven,
+  verdictOf,
+} from '../faults.js'
 import type { StoreGuard } from '../store/guard.js'
 import { BadAnswer } from '../wire.js'
-import { foundDigests } from './already-stored.js'
+import { foundDigests, storedElsewhere } from './already-stored.js'
 import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
 
 /**
@@ -61,6 +69,8 @@ export class BlockWriter {
 
   /** Stores a batch, with whatever block has to go before it. */
   async store(connection: Connection, batch: AuditBatch): Promise<WriteResult> {
+    const held = await this.#heldElsewhere(connection, batch)
+    if (held !== undefined) return held
     let mayAdd = true
     let mayDiffer = true
     for (;;) {
@@ -83,6 +93,20 @@ export class BlockWriter {
         const failed = await this.#partitions.addFor(connection, batch)
         if (failed !== undefined) return this.#notSent(failed)
       }
+    }
+  }
+
+  /** Before a batch is sent for the first time: events that an earlier send stored under an id of another time. */
+  async #heldElsewhere(connection: Connection, { entries }: AuditBatch): Promise<Unstored | undefined> {
+    const replayed = entries.filter(({ mayBeStored }) => mayBeStored === true)
+    if (replayed.length === 0 || this.#chain.inDoubt !== undefined) return undefined
+    try {
+      const held = await storedElsewhere(connection, this.#sql, replayed, this.#chain.enrolmentKey)
+      if (held.size === 0) return undefined
+      return (await this.#unconfirmed(connection)) ?? { status: 'conflict', held }
+    } catch (error) {
+      const why = fault('AUDIT_UNAVAILABLE', 'what is stored cannot be looked up', error)
+      return { status: 'failed', lasting: isLasting(error), fault: why }
     }
   }
 
