@@ -35,6 +35,18 @@ export function isMissingPartition(error: unknown): boolean {
   return isServerError(error) && error.code === '23514' && error.constraint === undefined
 }
 
+const LOCK_NOT_AVAILABLE = '55P03'
+/**
+ * Where a wait for the end of another transaction was given up: `while inserting index tuple (0,1) in relation "…"`, in the
+ * server's language. A wait for the lock on a table has no such place, and one inside of a function has more lines.
+ */
+const AT_BLOCK = /^[^\n]*\(\d+,\d+\)[^\n]*"secret_audit_block[^"\n]*"[^\n]*$/
+
+/** Somebody's open transaction has a block under the number of ours. */
+export function isHeldBlock(error: ServerError): boolean {
+  return error.code === LOCK_NOT_AVAILABLE && AT_BLOCK.test(error.where ?? '')
+}
+
 /** What `append-proof.sql` ends in when the store is not what it has to be: reading no name as one. */
 const INVALID_NAME = '42602'
 

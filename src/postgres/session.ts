@@ -73,7 +73,11 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
     connectTimeoutMs: answerTimeoutMs,
     answerTimeoutMs,
     // To plan the proof of a batch again each time would take longer than to run it.
-    own: { ...shortStatements(answerTimeoutMs, 'off'), plan_cache_mode: 'force_generic_plan' },
+    own: {
+      ...shortStatements(answerTimeoutMs, 'off'),
+      lock_timeout: String(lockTimeoutMs(answerTimeoutMs)),
+      plan_cache_mode: 'force_generic_plan',
+    },
     leastCommit: synchronousCommit,
     stores: true,
   }),
@@ -115,6 +119,14 @@ const longStatements = (readOnly: 'on' | 'off'): WantedSettings['own'] => ({
 /** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
 export function statementTimeoutMs(answerTimeoutMs: number): number {
   return Math.max(1, Math.floor(answerTimeoutMs * 0.8))
+}
+
+/**
+ * Before that: whose lock is in the way is then known to be the reason, and of a batch that waited for one in a transaction
+ * that somebody left open, that it is not stored.
+ */
+export function lockTimeoutMs(answerTimeoutMs: number): number {
+  return Math.max(1, Math.floor(answerTimeoutMs * 0.4))
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Connection, NoAnswer, type ServerWarning, SYNC_REP_ROUTINE } from 
 import {
   endsSession,
   fault,
+  isHeldBlock,
   isLasting,
   isMissingPartition,
   isServerError,
@@ -208,6 +209,8 @@ export class BlockWriter {
     if (verdict !== 'duplicate' && verdict !== 'data') {
       const why = fault('AUDIT_UNAVAILABLE', 'the database refuses to write', error)
       const isFree = this.#chain.refused()
+      // Whoever it is may keep it open for ever; the next chain has a name that nobody knows yet.
+      if (isFree && isHeldBlock(error)) this.#leave('somebody keeps its next block in an open transaction')
       const result: Unstored = isFree
         ? { status: 'failed', lasting: verdict === 'lasting', fault: why }
         : { status: 'unknown', fault: why }
