@@ -7,6 +7,7 @@ import { redatedNear } from '../../event/redate.js'
 import { firstIdOf } from '../../event/snowflake.js'
 import { readSql, renderSql } from '../sql-text.js'
 import { runTogether, type Step } from '../request.js'
+import { SEARCH_PATH } from '../session-settings.js'
 import type { Result, StatementConfig } from '../statement.js'
 import type { Demands } from '../store/guard.js'
 import { shapeSql } from '../store/shape.js'
@@ -101,8 +102,12 @@ export class AppendStatements {
   ): Promise<number> {
     const insert = this.#insert(block, entries)
     const proof = this.#hot('append-proof', proofValues(block, entries, demands))
-    const steps = demands.isDeferredFired ? [insert, FIRE_DEFERRED, proof] : [insert, proof]
-    return committedAt(await runTogether(wire, steps))
+    const steps = demands.isDeferredFired
+      ? [insert, FIRE_DEFERRED, OUR_PATH, proof]
+      : [insert, OUR_PATH, proof]
+    const results = await runTogether(wire, steps)
+    checkStored(results[0], entries.length)
+    return committedAt(results.at(-1))
   }
 
   #insert(block: BlockColumns, entries: readonly BatchEntry[]): Step {
@@ -194,6 +199,12 @@ function heldRow([id, digest, chain, block, index]: HeldColumns): HeldRow {
 /** What a deferred trigger does, it does before the proof. */
 const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET CONSTRAINTS' }
 
+/**
+ * Code of others that ran in the INSERT may have put a schema of its own first, for this transaction or for the session: what
+ * the proof names is looked up where ours is. Not local, so that what comes after the transaction is, too.
+ */
+const OUR_PATH: Step = { text: `set search_path = ${SEARCH_PATH}`, tag: 'SET' }
+
 function proofValues(block: BlockColumns, entries: readonly BatchEntry[], demands: Demands): unknown[] {
   const { synchronousCommit, shapes } = demands
   const ids = entries.map(({ event }) => event.auditId)
@@ -214,8 +225,20 @@ async function rowsAlone<Row>(client: ClientBase, config: QueryArrayConfig): Pro
   return (await alone(client, config)).rows as readonly unknown[] as readonly Row[]
 }
 
+const NOTHING: Result = { rows: [], tag: '' }
+
+/** The numbers of rows and blocks that the INSERT says: its tag is that of the SELECT around it. */
+function checkStored({ rows }: Result = NOTHING, sent: number): void {
+  const [row, ...more] = rows as readonly (readonly unknown[])[]
+  const [stored, blocks, ...others] = row ?? []
+  const isAll = String(stored) === String(sent) && String(blocks) === '1'
+  if (!isAll || more.length > 0 || others.length > 0) {
+    throw new BadAnswer('an answer that says another number of rows than were sent')
+  }
+}
+
 /** One row with one time in it, and the tag of one row: the absence of an error is not an answer. */
-function committedAt({ rows, tag }: Result): number {
+function committedAt({ rows, tag }: Result = NOTHING): number {
   const [row, ...more] = rows as readonly (readonly unknown[])[]
   const [time, ...others] = row ?? []
   const isTime = typeof time === 'string' && /^\d{1,16}$/.test(time) && Number.isSafeInteger(Number(time))
