@@ -35,6 +35,19 @@ export function isMissingPartition(error: unknown): boolean {
   return isServerError(error) && error.code === '23514' && error.constraint === undefined
 }
 
+/** Classes of what a statement meets that lies outside of the rows: conflicts, resources, locks, operators, disks. */
+const OUTSIDE_OF_ROWS = new Set(['40', '53', '55', '57', '58'])
+
+/** Whether the same look-up may succeed later. */
+export function mayPass({ code }: ServerError): boolean {
+  return OUTSIDE_OF_ROWS.has(code.slice(0, 2))
+}
+
+/** Or somebody's `pg_cancel_backend`. */
+export function isStatementTimeOut({ code }: ServerError): boolean {
+  return code === '57014'
+}
+
 const LOCK_NOT_AVAILABLE = '55P03'
 /**
  * Where a wait for the end of another transaction was given up: `while inserting index tuple (0,1) in relation "…"`, in the

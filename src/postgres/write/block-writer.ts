@@ -18,7 +18,7 @@ import {
 } from '../faults.js'
 import type { StoreGuard } from '../store/guard.js'
 import { BadAnswer } from '../wire.js'
-import { foundDigests, storedElsewhere } from './already-stored.js'
+import { foundDigests, type Patience, storedElsewhere } from './already-stored.js'
 import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
 
 /**
@@ -48,6 +48,7 @@ export class BlockWriter {
   #chain: WriterChain
   /** SQLSTATEs of warnings that were logged: an extension may send one with each statement. */
   readonly #warned = new Set<string>()
+  readonly #patience: Patience = { timeOuts: 0 }
 
   constructor(
     sql: AppendStatements,
@@ -102,7 +103,13 @@ export class BlockWriter {
     const replayed = entries.filter(({ mayBeStored }) => mayBeStored === true)
     if (replayed.length === 0 || this.#chain.inDoubt !== undefined) return undefined
     try {
-      const held = await storedElsewhere(connection, this.#sql, replayed, this.#chain.enrolmentKey)
+      const held = await storedElsewhere(
+        connection,
+        this.#sql,
+        replayed,
+        this.#chain.enrolmentKey,
+        this.#patience,
+      )
       if (held.size === 0) return undefined
       return (await this.#unconfirmed(connection)) ?? { status: 'conflict', held }
     } catch (error) {
@@ -248,7 +255,7 @@ export class BlockWriter {
     error: ServerFault,
   ): Promise<Sent> {
     const ids = entries.map(({ event }) => event.auditId)
-    const held = await foundDigests(connection, this.#sql, ids, this.#chain.enrolmentKey)
+    const held = await foundDigests(connection, this.#sql, ids, this.#chain.enrolmentKey, this.#patience)
     const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
     if (doubt !== undefined) return this.#unknown(doubt)
     // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.
