@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import { snowflakeTime } from '../event/snowflake.js'
@@ -132,7 +133,7 @@ async function partitionsAhead(client: ClientBase, schema: string): Promise<Diag
   const partitions = await listPartitions(client, schema)
   const end = partitions.at(-1)?.toId
   const until = end === undefined ? undefined : snowflakeTime(end)
-  const months = until === undefined ? 0 : Math.floor((until - Date.now()) / MONTH_MS)
+  const months = until === undefined ? 0 : Math.floor((until - wallClock()) / MONTH_MS)
   const state =
     until === undefined ? 'none' : `${partitions.length}, up to ${new Date(until).toISOString().slice(0, 10)}`
   const message = `only ${Math.max(0, months)} months of partitions are ahead; run \`otel-audit migrate\`, from cron if no service of this version writes here`

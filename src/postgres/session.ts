@@ -125,7 +125,7 @@ export function statementTimeoutMs(answerTimeoutMs: number): number {
  * Before that: whose lock is in the way is then known to be the reason, and of a batch that waited for one in a transaction
  * that somebody left open, that it is not stored.
  */
-export function lockTimeoutMs(answerTimeoutMs: number): number {
+function lockTimeoutMs(answerTimeoutMs: number): number {
   return Math.max(1, Math.floor(answerTimeoutMs * 0.4))
 }
 

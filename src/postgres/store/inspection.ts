@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import type { ClientBase } from 'pg'
 import { readSql, renderSql } from '../sql-text.js'
 import { shapeSql } from './shape.js'
