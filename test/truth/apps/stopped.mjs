@@ -17,11 +17,11 @@ await audit.start()
 const fields = (credential) => ({ credential, operation: 'get_credential', outcome: 'ok' })
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
-let isOver = false
-void once(process.stdin, 'data').then(() => (isOver = true))
+const over = new AbortController()
+void once(process.stdin, 'data').then(() => over.abort())
 let number = 0
 async function caller(name) {
-  while (!isOver) {
+  while (!over.signal.aborted) {
     const id = `${name}-${number++}`
     audit.service.recordAsync(fields(`async-${id}`))
     say({ kind: 'async', credential: `async-${id}` })
