@@ -3,6 +3,7 @@ import { allowLine, type AllowableKind } from './allowed.js'
 import { columnProblems } from './columns.js'
 import { isBuiltIn, isPure } from './expression.js'
 import type { FoundConstraint, FoundIndex, FoundRelation, FoundTrigger, Inspection } from './inspection.js'
+import { missingParts } from './missing.js'
 
 /**
  * Holds the tables against what the migrations make, by what things are and do: never against their texts, and never
@@ -18,6 +19,9 @@ export function judgeStore(store: Inspection, allowed: ReadonlySet<string>): Hea
     if (!store.relations.some((relation) => relation.part === part)) {
       judge.refuse(`the table of the ${part} is missing`)
     }
+  }
+  for (const message of missingParts(store)) {
+    judge.warn(`${message}; restore the trail, or make it again as the migration does`)
   }
   for (const { name, event, function: runs } of store.eventTriggers) {
     judge.warn(

@@ -2,8 +2,12 @@ import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
 import { BLOCK_COLUMNS, blockBytes, blockOfRow, blockSelect, blockValues } from '../block-row.js'
+import type { AuditEvent } from '../../event/event.js'
+import { redatedNear } from '../../event/redate.js'
+import { firstIdOf } from '../../event/snowflake.js'
 import { readSql, renderSql } from '../sql-text.js'
 import { runTogether, type Step } from '../request.js'
+import { SEARCH_PATH } from '../session-settings.js'
 import type { Result, StatementConfig } from '../statement.js'
 import type { Demands } from '../store/guard.js'
 import { shapeSql } from '../store/shape.js'
@@ -29,6 +33,11 @@ export interface HeldRow {
   readonly index: number | null
 }
 
+/** A row that may be one of our events under another id. */
+export interface HeldElsewhere extends HeldRow {
+  readonly originalAuditId: bigint | null
+}
+
 type HeldColumns = [
   id: string,
   digest: Buffer | null,
@@ -37,8 +46,17 @@ type HeldColumns = [
   index: number | null,
 ]
 
+type HeldElsewhereColumns = [...HeldColumns, original: string | null]
+
 const HOT = ['append', 'append-one', 'append-block', 'append-proof'] as const
-const LOOKUPS = ['held', 'held-proven', 'held-blocks', 'held-mates', 'newest-blocks'] as const
+const LOOKUPS = [
+  'held',
+  'held-elsewhere',
+  'held-proven',
+  'held-blocks',
+  'held-mates',
+  'newest-blocks',
+] as const
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
 
@@ -84,8 +102,12 @@ export class AppendStatements {
   ): Promise<number> {
     const insert = this.#insert(block, entries)
     const proof = this.#hot('append-proof', proofValues(block, entries, demands))
-    const steps = demands.isDeferredFired ? [insert, FIRE_DEFERRED, proof] : [insert, proof]
-    return committedAt(await runTogether(wire, steps))
+    const steps = demands.isDeferredFired
+      ? [insert, FIRE_DEFERRED, OUR_PATH, proof]
+      : [insert, OUR_PATH, proof]
+    const results = await runTogether(wire, steps)
+    checkStored(results[0], entries.length)
+    return committedAt(results.at(-1))
   }
 
   #insert(block: BlockColumns, entries: readonly BatchEntry[]): Step {
@@ -112,12 +134,23 @@ export class AppendStatements {
   /** Which ids are taken, and by what they say of themselves. Primary only. */
   async held(client: ClientBase, ids: readonly bigint[]): Promise<HeldRow[]> {
     const rows = await this.#rows<HeldColumns>(client, 'held', [ids])
-    return rows.map(([id, digest, chain, block, index]) => ({
-      auditId: BigInt(id),
-      digest,
-      chain: chain?.replaceAll('-', '') ?? null,
-      block: block === null ? null : BigInt(block),
-      index,
+    return rows.map(heldRow)
+  }
+
+  /** Rows that may be these events under an id of another time. Primary only. */
+  async heldElsewhere(client: ClientBase, events: readonly AuditEvent[]): Promise<HeldElsewhere[]> {
+    const times = [...new Set(events.map(({ occurredAt }) => occurredAt))]
+    const milliseconds = events.flatMap(redatedNear).map((ms) => firstIdOf(ms))
+    const own = events.flatMap(({ originalAuditId }) => originalAuditId ?? [])
+    const rows = await this.#rows<HeldElsewhereColumns>(client, 'held-elsewhere', [
+      events.map(({ auditId, originalAuditId }) => originalAuditId ?? auditId),
+      times,
+      milliseconds,
+      own,
+    ])
+    return rows.map(([id, digest, chain, block, index, original]) => ({
+      ...heldRow([id, digest, chain, block, index]),
+      originalAuditId: original === null ? null : BigInt(original),
     }))
   }
 
@@ -153,8 +186,24 @@ export class AppendStatements {
   }
 }
 
+function heldRow([id, digest, chain, block, index]: HeldColumns): HeldRow {
+  return {
+    auditId: BigInt(id),
+    digest,
+    chain: chain?.replaceAll('-', '') ?? null,
+    block: block === null ? null : BigInt(block),
+    index,
+  }
+}
+
 /** What a deferred trigger does, it does before the proof. */
 const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET CONSTRAINTS' }
+
+/**
+ * Code of others that ran in the INSERT may have put a schema of its own first, for this transaction or for the session: what
+ * the proof names is looked up where ours is. Not local, so that what comes after the transaction is, too.
+ */
+const OUR_PATH: Step = { text: `set search_path = ${SEARCH_PATH}`, tag: 'SET' }
 
 function proofValues(block: BlockColumns, entries: readonly BatchEntry[], demands: Demands): unknown[] {
   const { synchronousCommit, shapes } = demands
@@ -176,8 +225,20 @@ async function rowsAlone<Row>(client: ClientBase, config: QueryArrayConfig): Pro
   return (await alone(client, config)).rows as readonly unknown[] as readonly Row[]
 }
 
+const NOTHING: Result = { rows: [], tag: '' }
+
+/** The numbers of rows and blocks that the INSERT says: its tag is that of the SELECT around it. */
+function checkStored({ rows }: Result = NOTHING, sent: number): void {
+  const [row, ...more] = rows as readonly (readonly unknown[])[]
+  const [stored, blocks, ...others] = row ?? []
+  const isAll = String(stored) === String(sent) && String(blocks) === '1'
+  if (!isAll || more.length > 0 || others.length > 0) {
+    throw new BadAnswer('an answer that says another number of rows than were sent')
+  }
+}
+
 /** One row with one time in it, and the tag of one row: the absence of an error is not an answer. */
-function committedAt({ rows, tag }: Result): number {
+function committedAt({ rows, tag }: Result = NOTHING): number {
   const [row, ...more] = rows as readonly (readonly unknown[])[]
   const [time, ...others] = row ?? []
   const isTime = typeof time === 'string' && /^\d{1,16}$/.test(time) && Number.isSafeInteger(Number(time))
