@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { VERSION } from 'otel-audit'
 import { describe, expect, it } from 'vitest'
@@ -87,6 +87,33 @@ describe('a session of Postgres', () => {
   it('is opened in one place', () => {
     const loading = IMPORTS.filter(({ to, typeOnly }) => /^pg($|[-/])/.test(to) && !typeOnly)
     expect(loading.map(({ from, to }) => `${from}: ${to}`)).toEqual(['postgres/session.ts: pg'])
+  })
+})
+
+describe('globals of the process', () => {
+  /** With the reason. */
+  const MAY_USE_THEM = new Map([['errors.ts', 'it is above host/, and writes texts for people']])
+  const TIMERS =
+    /(?<![.\w#])(setTimeout|clearTimeout|setInterval|clearInterval|setImmediate|queueMicrotask)\(|(?<![.\w])(JSON|performance)\.\w/g
+  const NEVER =
+    /(?<![.\w])(Date\.now|Math\.random|structuredClone\(|globalThis\.(set|clear|queue|JSON|Date|Math|performance))/
+
+  const withoutComments = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+
+  it('are taken once, by host/: no other file uses one of its own', () => {
+    const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
+      (file) => file.endsWith('.ts') && !isIn(file, 'host') && !MAY_USE_THEM.has(file),
+    )
+    const using = files.flatMap((file) => {
+      const text = withoutComments(source(file))
+      const [, imported = ''] = /import \{([^}]*)\} from '[./]+host\/globals\.js'/.exec(text) ?? []
+      const taken = new Set(imported.split(',').map((name) => name.trim()))
+      const own = [...text.matchAll(TIMERS)].map(([, timer, object]) => timer ?? object ?? '')
+      const wrong = own.filter((name) => !taken.has(name))
+      const never = NEVER.exec(text)?.[0]
+      return [...wrong, ...(never === undefined ? [] : [never])].map((name) => `${file}: ${name}`)
+    })
+    expect(using).toEqual([])
   })
 })
 

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import {
   createPrivateKey,
   createPublicKey,

@@ -6,6 +6,8 @@ export interface BatchEntry {
   readonly event: AuditEvent
   /** SHA-256 of the event: 32 bytes. */
   readonly digest: Buffer
+  /** An earlier send, of another process too, may have stored it under another id: {@link AuditEvent.originalAuditId}. */
+  readonly mayBeStored?: boolean
 }
 
 /**
@@ -40,7 +42,8 @@ export interface BlockPlace {
  *
  * * `committed`: all of it is durably stored. `place` says where, when the sink keeps a chain of blocks.
  * * `conflict`: nothing of *this* write is stored, because ids of the batch are already taken. `held` has all of those
- *   that are stored, with the digest stored beside each (`null`: a row that has none).
+ *   that are stored, with the digest stored beside each (`null`: a row that has none). An event that is stored under an
+ *   id of another time counts as held under its own, with its own digest.
  * * `refused`: nothing is stored; one row or more can never be stored as it is. With `misdatedAt`, the store's clock in ms
  *   since the Unix epoch, when the time in an id may be why.
  * * `failed`: nothing is stored, for a reason that lies outside the batch. `lasting` when only a person can mend it.

@@ -5,7 +5,7 @@ import { eventDigest } from './digest.js'
 import { type ActorType, type AuditEvent, CALLER_FIELDS, TEXT_LIMITS, type TextField } from './fields.js'
 import { sha256 } from './sha256.js'
 import { nearest } from './nearest.js'
-import { firstIdOf, withLowerBits } from './snowflake.js'
+import { withLowerBits } from './snowflake.js'
 import { storableText } from './text.js'
 import { microseconds } from './time.js'
 import {
@@ -217,25 +217,6 @@ export function rekeyEvent(event: AuditEvent): AuditEvent {
   return Object.freeze({
     ...event,
     auditId: withLowerBits(event.auditId, lower),
-    originalAuditId: event.originalAuditId ?? event.auditId,
-  })
-}
-
-const HOUR_MS = 3_600_000
-
-/**
- * The same event under an id of another time, because the store has no place for its own: a clock was wrong. Somewhere in
- * the hour of `unixMs`, by SHA-256 of the event's digest; so a replay within the hour finds its first copy. What the event
- * says about its time stays.
- *
- * @param unixMs the store's clock
- */
-export function redateEvent(event: AuditEvent, unixMs: number): AuditEvent {
-  const hash = sha256(eventDigest(event))
-  const time = Math.floor(unixMs / HOUR_MS) * HOUR_MS + (hash.readUInt32BE(4) % HOUR_MS)
-  return Object.freeze({
-    ...event,
-    auditId: withLowerBits(firstIdOf(time), hash.readUInt32BE(0)),
     originalAuditId: event.originalAuditId ?? event.auditId,
   })
 }

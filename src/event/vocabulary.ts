@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { nearest } from './nearest.js'
 

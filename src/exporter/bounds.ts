@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 
 /** An integer that an option accepts. */

@@ -1,5 +1,6 @@
 import { performance } from '../host/globals.js'
-import { type AuditEvent, redateEvent, rekeyEvent } from '../event/event.js'
+import { type AuditEvent, rekeyEvent } from '../event/event.js'
+import { redateEvent } from '../event/redate.js'
 import { eventDigest } from '../event/digest.js'
 import { Outcome } from '../event/vocabulary.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
@@ -34,6 +35,8 @@ export interface EntryRole {
   readonly isOwn?: boolean
   /** A gap row that is lost is not a loss of its own: what it tells of is told by the next one. */
   readonly isToldAgain?: boolean
+  /** It came from a spool or from another process, either of which may have sent it before. */
+  readonly isReplay?: boolean
   /** Told once, when the fate is known, or when only the spool has the event any more. */
   readonly onFate?: (fate: Fate | 'spooled') => void
 }
@@ -102,6 +105,10 @@ export class Entry implements BatchEntry {
   /** Whether the secret was released: when its caller was refused, such a row must not appear; any other must not vanish. */
   get isRelease(): boolean {
     return this.ticket.event.outcome === Outcome.Ok
+  }
+
+  get mayBeStored(): boolean {
+    return this.role.isReplay === true || this.#isRedated
   }
 
   get phase(): Phase {

@@ -187,6 +187,7 @@ export class DurableAuditExporter implements AuditPipeline {
     }
     for (const ticket of tickets) {
       const entry = new Entry(ticket, {
+        isReplay: true,
         onFate: (fate) => {
           open--
           if (fate !== 'stored' && fate !== 'spooled') lost++

@@ -1,4 +1,4 @@
-import { clearTimeout, performance } from '../host/globals.js'
+import { JSON, clearTimeout, performance } from '../host/globals.js'
 import { diag, guardedCall } from '../host/diagnostics.js'
 import { isSanitized } from '../event/event.js'
 import type { AuditMetrics } from '../otel/metrics.js'

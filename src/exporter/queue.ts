@@ -174,7 +174,7 @@ export function inOrder(entries: readonly Entry[]): readonly Entry[] {
 
 /** @param entries in order */
 export function batchOf(entries: readonly Entry[]): AuditBatch {
-  return { entries: entries.map(({ event, digest }) => ({ event, digest })) }
+  return { entries: entries.map(({ event, digest, mayBeStored }) => ({ event, digest, mayBeStored })) }
 }
 
 /**

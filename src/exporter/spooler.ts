@@ -305,5 +305,5 @@ export class Spooler implements Overflow {
 function entryOf(event: AuditEvent): Entry {
   const ticket = new Ticket('async', 0, 0)
   ticket.seal(event)
-  return new Entry(ticket)
+  return new Entry(ticket, { isReplay: true })
 }

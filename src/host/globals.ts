@@ -11,10 +11,20 @@ export const taken = {
   setImmediate: globalThis.setImmediate,
   queueMicrotask: globalThis.queueMicrotask,
   dateNow: Date.now,
+  random: Math.random,
   performanceNow: globalThis.performance.now.bind(globalThis.performance),
 }
 
 type Timeout = NodeJS.Timeout
+
+type Json = Pick<typeof globalThis.JSON, 'parse' | 'stringify'>
+const json: Json | undefined = globalThis.JSON
+
+/**
+ * For what is read and written for people and by other programs; what is hashed, sent or spooled is of `json-text.ts`.
+ * An application without one loses no more than that.
+ */
+export const JSON: Json = Object.freeze({ parse: json?.parse, stringify: json?.stringify }) as Json
 
 // By the names of the globals: a file that imports one uses it in place of the global.
 
@@ -49,6 +59,11 @@ export function queueMicrotask(work: () => void): void {
 /** ms since the Unix epoch, by the clock of the system. */
 export function wallClock(): number {
   return taken.dateNow()
+}
+
+/** From 0 to less than 1; for what need not be unpredictable. */
+export function random(): number {
+  return taken.random()
 }
 
 /** The clock that never steps. */

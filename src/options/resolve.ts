@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { databaseFrom } from './database-source.js'
 import { databaseUrlWanted } from './database-url.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'

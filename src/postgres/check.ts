@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import type { HealthFinding } from '../contract/sink.js'
@@ -43,12 +44,12 @@ export async function checkStore(
 
 async function checkServer(client: ClientBase, schema: string): Promise<readonly HealthFinding[]> {
   const findings: HealthFinding[] = []
-  const before = Date.now()
+  const before = wallClock()
   const { rows } = await client.query<ServerState>(
     `select current_setting('synchronous_commit') as synchronous_commit, pg_is_in_recovery() as standby,
             (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms`,
   )
-  const after = Date.now()
+  const after = wallClock()
   const [state] = rows
   if (state === undefined) return findings
   if (WEAK_COMMIT.has(state.synchronous_commit)) {

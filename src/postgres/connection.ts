@@ -1,3 +1,4 @@
+import { clearTimeout, performance, setImmediate, setTimeout } from '../host/globals.js'
 import { diag } from '../host/diagnostics.js'
 import type { TLSSocket } from 'node:tls'
 import type { Client, ClientBase } from 'pg'
@@ -256,10 +257,10 @@ export class Connection {
   /** A process that was frozen finds the answer in the socket: what is there already is read before anything is given up. */
   async #heard(): Promise<void> {
     const { stream } = this.#client.connection
-    for (let read = -1; read !== stream.bytesRead; await new Promise((turn) => setImmediate(turn))) {
+    for (let read = -1; read !== stream.bytesRead; await new Promise<void>((turn) => setImmediate(turn))) {
       read = stream.bytesRead
       // The first turn may still be that of the timers.
-      await new Promise((turn) => setImmediate(turn))
+      await new Promise<void>((turn) => setImmediate(turn))
     }
   }
 }

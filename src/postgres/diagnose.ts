@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import { snowflakeTime } from '../event/snowflake.js'
@@ -56,6 +57,7 @@ export async function diagnoseStore(
       version,
       await connection.run((client) => rightsOf(client, schema)),
       await connection.run((client) => partitionsAhead(client, schema)),
+      await connection.run((client) => foreignRows(client, schema)),
       {
         check: 'durability',
         state: 'tables, settings, clock and a trial write that is rolled back',
@@ -138,12 +140,43 @@ async function partitionsAhead(client: ClientBase, schema: string): Promise<Diag
   const partitions = await listPartitions(client, schema)
   const end = partitions.at(-1)?.toId
   const until = end === undefined ? undefined : snowflakeTime(end)
-  const months = until === undefined ? 0 : Math.floor((until - Date.now()) / MONTH_MS)
+  const months = until === undefined ? 0 : Math.floor((until - wallClock()) / MONTH_MS)
   const state =
     until === undefined ? 'none' : `${partitions.length}, up to ${new Date(until).toISOString().slice(0, 10)}`
   const message = `only ${Math.max(0, months)} months of partitions are ahead; run \`otel-audit migrate\`, from cron if no service of this version writes here`
   const isShort = months < LEAST_MONTHS_AHEAD
   return { check: 'partitions', state, findings: isShort ? [error('partitions', message)] : [] }
+}
+
+/** So many of the oldest rows, and of the newest, are looked at. */
+const LOOKED_AT = 1000
+
+/** Rows of another server, or that somebody has put back: what they say of their transaction does not hold here. */
+async function foreignRows(client: ClientBase, schema: string): Promise<Diagnosis> {
+  const check = 'origin'
+  const table = `${quotedSchema(schema)}.secret_audit`
+  const { rows: rights } = await client.query<{ reads: boolean }>(
+    `select has_table_privilege($1, 'SELECT') as reads`,
+    [table],
+  )
+  if (rights[0]?.reads !== true) {
+    return { check, state: 'not looked at: the writer role may not read what rows say of it', findings: [] }
+  }
+  const end = (order: 'asc' | 'desc'): string =>
+    `(select audit_id, (recorded_xid & 4294967295) <> xmin::text::bigint as is_foreign
+      from ${table} order by audit_id ${order} limit ${LOOKED_AT})`
+  const { rows } = await client.query<{ all: string; foreign: string; newest: string | null }>(
+    `select count(*) as all, count(*) filter (where is_foreign) as foreign, max(audit_id) filter (where is_foreign) as newest
+     from (${end('asc')} union ${end('desc')}) as looked_at`,
+  )
+  const { all = '0', foreign = '0', newest = null } = rows[0] ?? {}
+  const state = `${all} of the oldest and newest rows: written here by the transactions that they name`
+  if (newest === null) return { check, state, findings: [] }
+  const message =
+    `${foreign} of the ${all} oldest and newest rows were put here by another transaction than they name, up to id ${newest}: ` +
+    `a restore, a replication or a rewrite of the table. If you know of it, put "restored below ${BigInt(newest) + 1n}" into the trust ` +
+    'file, and begin marks of exports and tails anew; else run otel-audit verify'
+  return { check, state, findings: [{ level: 'warning', check, message }] }
 }
 
 async function diagnosed(check: string, look: () => Promise<void>): Promise<Diagnosis> {

@@ -35,6 +35,31 @@ export function isMissingPartition(error: unknown): boolean {
   return isServerError(error) && error.code === '23514' && error.constraint === undefined
 }
 
+/** Classes of what a statement meets that lies outside of the rows: conflicts, resources, locks, operators, disks. */
+const OUTSIDE_OF_ROWS = new Set(['40', '53', '55', '57', '58'])
+
+/** Whether the same look-up may succeed later. */
+export function mayPass({ code }: ServerError): boolean {
+  return OUTSIDE_OF_ROWS.has(code.slice(0, 2))
+}
+
+/** Or somebody's `pg_cancel_backend`. */
+export function isStatementTimeOut({ code }: ServerError): boolean {
+  return code === '57014'
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+/**
+ * Where a wait for the end of another transaction was given up: `while inserting index tuple (0,1) in relation "…"`, in the
+ * server's language. A wait for the lock on a table has no such place, and one inside of a function has more lines.
+ */
+const AT_BLOCK = /^[^\n]*\(\d+,\d+\)[^\n]*"secret_audit_block[^"\n]*"[^\n]*$/
+
+/** Somebody's open transaction has a block under the number of ours. */
+export function isHeldBlock(error: ServerError): boolean {
+  return error.code === LOCK_NOT_AVAILABLE && AT_BLOCK.test(error.where ?? '')
+}
+
 /** What `append-proof.sql` ends in when the store is not what it has to be: reading no name as one. */
 const INVALID_NAME = '42602'
 

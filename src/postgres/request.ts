@@ -68,16 +68,15 @@ export class Request implements Exchange {
 /**
  * Runs statements in one round trip, and in one transaction of their own.
  *
- * @returns what the last one gave
+ * @returns what each of them gave
  * @throws the server's error, and then nothing is done; BadAnswer, and then what was sent may have been carried out
  */
-export async function runTogether(wire: Wire, steps: readonly Step[]): Promise<Result> {
+export async function runTogether(wire: Wire, steps: readonly Step[]): Promise<readonly Result[]> {
   const results = await new Promise<readonly Result[]>((resolve, reject) => {
     wire.run(new Request(steps, true, resolve, reject))
   })
-  const last = results.at(-1)
-  if (last === undefined || steps.some(({ tag }, i) => results[i]?.tag !== tag)) {
+  if (steps.some(({ tag }, i) => results[i]?.tag !== tag)) {
     throw new BadAnswer('an answer that is not one to these statements')
   }
-  return last
+  return results
 }

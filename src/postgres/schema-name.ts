@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 
 /** The schema of the original, and the default of ours. */

@@ -8,6 +8,9 @@ const SYNCHRONOUS_COMMITS = ['off', 'local', 'remote_write', 'on', 'remote_apply
 
 type SynchronousCommit = (typeof SYNCHRONOUS_COMMITS)[number]
 
+/** Where operators, casts and functions of ours come from. */
+export const SEARCH_PATH = 'pg_catalog, pg_temp'
+
 /**
  * What every session has, whatever URL, environment, role, database or server say.
  *
@@ -16,7 +19,7 @@ type SynchronousCommit = (typeof SYNCHRONOUS_COMMITS)[number]
  * The server looks after a client that is gone within seconds, so that nothing of ours stays locked.
  */
 const EVERYWHERE: Settings = {
-  search_path: 'pg_catalog, pg_temp',
+  search_path: SEARCH_PATH,
   client_min_messages: 'warning',
   client_encoding: 'UTF8',
   standard_conforming_strings: 'on',

@@ -76,6 +76,7 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
     // for a table that was empty: it must not read one that is not from end to end.
     own: {
       ...shortStatements(answerTimeoutMs, 'off'),
+      lock_timeout: String(lockTimeoutMs(answerTimeoutMs)),
       plan_cache_mode: 'force_generic_plan',
       enable_seqscan: 'off',
     },
@@ -120,6 +121,14 @@ const longStatements = (readOnly: 'on' | 'off'): WantedSettings['own'] => ({
 /** The server gives up a statement first, and says so: our own timer is for one that does not answer. */
 export function statementTimeoutMs(answerTimeoutMs: number): number {
   return Math.max(1, Math.floor(answerTimeoutMs * 0.8))
+}
+
+/**
+ * Before that: whose lock is in the way is then known to be the reason, and of a batch that waited for one in a transaction
+ * that somebody left open, that it is not stored.
+ */
+function lockTimeoutMs(answerTimeoutMs: number): number {
+  return Math.max(1, Math.floor(answerTimeoutMs * 0.4))
 }
 
 /**

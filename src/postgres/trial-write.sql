@@ -7,4 +7,4 @@ values (
 insert into :SCHEMA.secret_audit_block (
   chain_id, block_no, log, kind, prev_hash, root, row_count, row_total, lost_total, block_time, body, signatures
 )
-values (gen_random_uuid(), 0, 'self-test', 'genesis', '', '', 0, 0, 0, 0, '', '');
+values (pg_catalog.gen_random_uuid(), 0, 'self-test', 'genesis', '', '', 0, 0, 0, 0, '', '');

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { checkRowProof, type RowProof } from '../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'

@@ -1,3 +1,4 @@
+import { JSON, wallClock } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
 import { isShared } from '../host/own.js'
@@ -72,7 +73,7 @@ const OF_THE_PAGE: ReadonlySet<string> = new Set<FilterName>(['limit', 'cursor']
  */
 export function parseFilter(
   given: unknown,
-  nowMs: number = Date.now(),
+  nowMs: number = wallClock(),
   { isBounded = false, windowMs }: FilterOptions = {},
 ): ResolvedFilter {
   const fields = checked(given)

@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { isStorable } from '../event/text.js'
 import type { FilterField } from './filter-fields.js'
@@ -51,7 +52,7 @@ function valueOf(field: FilterField, given: unknown): string | number | undefine
       return matching(TRACE_ID, given)?.toLowerCase()
     case 'time': {
       const text = given instanceof Date ? isoOf(given) : given
-      return isText(text) && parseTime(text, Date.now()) !== undefined ? text : undefined
+      return isText(text) && parseTime(text, wallClock()) !== undefined ? text : undefined
     }
     case 'integer': {
       const number = typeof given === 'number' ? given : Number(matching(INTEGER, given) ?? Number.NaN)

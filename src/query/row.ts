@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { type FieldColumn, FIELDS } from '../event/fields.js'
 import type { ReadRow } from '../postgres/read/copied-event.js'
 import { formatTime } from './time.js'

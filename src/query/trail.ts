@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { scryptSync, randomBytes } from 'node:crypto'
 import { AuditError } from '../errors.js'
@@ -169,7 +170,7 @@ export class Trail {
    * (default: now); `limit` does not count.
    */
   async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
-    const now = Date.now()
+    const now = wallClock()
     const resolved = parseFilter(withoutCursor(filter), now, { windowMs: DAY_MS })
     const layout = plan(resolved, options, now)
     const values = new Values()
@@ -190,7 +191,7 @@ export class Trail {
    */
   async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
     const by = checkBy(options.by)
-    const now = Date.now()
+    const now = wallClock()
     const resolved = parseFilter(withoutCursor(filter), now, { windowMs: MONTH_MS })
     const values = new Values()
     const matching = await this.#matching(resolved, values, by)
@@ -212,7 +213,7 @@ export class Trail {
       LIMIT: String(limit + 1),
     })
     const rows = await this.#reader.query<unknown[]>(text, [], 'array')
-    return chainsOf(rows.map(chainBlocks), limit, options, Date.now())
+    return chainsOf(rows.map(chainBlocks), limit, options, wallClock())
   }
 
   /** A block as it is stored. @returns undefined when there is none */
@@ -280,7 +281,7 @@ export class Trail {
     since: bigint,
     until: bigint,
   ): AsyncGenerator<readonly TrailRow[], void, void> {
-    const resolved = parseFilter(filter, Date.now(), { isBounded: true })
+    const resolved = parseFilter(filter, wallClock(), { isBounded: true })
     const { few } = await this.#sql()
     const { foreign } = await this.#store()
     let above: bigint | undefined

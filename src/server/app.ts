@@ -1,3 +1,4 @@
+import { JSON, performance } from '../host/globals.js'
 import { Hono, type Context } from 'hono'
 import type { Trust } from '../verify/trust.js'
 import { givenOptions } from '../host/own.js'

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../host/globals.js'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { readFile } from 'node:fs/promises'
 import type { Hono } from 'hono'
 import { VERSION } from '../version.js'

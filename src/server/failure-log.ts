@@ -1,3 +1,4 @@
+import { performance } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { diag } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'

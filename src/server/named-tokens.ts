@@ -1,3 +1,4 @@
+import { performance } from '../host/globals.js'
 import { timingSafeEqual } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { AuditError } from '../errors.js'

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { AuditError, type AuditErrorCode, ERROR_CATALOGUE } from '../errors.js'
 
 const TITLES: Readonly<Record<number, string>> = {

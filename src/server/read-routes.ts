@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'

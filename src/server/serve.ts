@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../host/globals.js'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { isIP, type AddressInfo } from 'node:net'

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { openapiDocument } from './openapi.js'
 import { READ_ROUTES } from './read-routes.js'
 import { Problem } from './problem.js'

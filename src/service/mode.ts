@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { diag } from '../host/diagnostics.js'
 import { AuditError } from '../errors.js'
 

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { bytesOfText, percentDecoded, readingsOf } from './readings.js'
 import { type Leaf, partsOf } from './value-parts.js'
 

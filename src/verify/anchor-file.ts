@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { BLOCK_FORMAT } from '../chain/block.js'
 import { AuditError } from '../errors.js'
 import { ATTRIBUTE_HOLDERS, anchorOfNote, type Entry, readEntry } from './anchor-entry.js'

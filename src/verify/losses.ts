@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import type { ChainSummary } from './chain-walk.js'
 
 type Counted = Pick<ChainSummary, 'chain' | 'service' | 'instance' | 'lost' | 'continues'>

@@ -1,3 +1,4 @@
+import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { eventDigest } from '../event/digest.js'
 import { type AuditEvent, type Field, FIELDS } from '../event/fields.js'

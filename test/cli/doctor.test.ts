@@ -68,12 +68,31 @@ describe('otel-audit doctor', () => {
       'schema',
       'rights',
       'partitions',
+      'origin',
       'durability',
       'enrolment',
       'spool',
       'tracing',
     ])
     expect(code).toBe(0)
+  })
+
+  test('warns of rows that came from somewhere else, to a login that may see it, and says what to do', async () => {
+    const owner = await connect(database.url)
+    const ids = Array.from(
+      { length: 3 },
+      (_, n) => (BigInt(Date.now() - 1_704_067_200_000) << 22n) + BigInt(n),
+    )
+    await owner.query(`insert into noetl.secret_audit (audit_id, credential, operation, outcome, recorded_xid)
+      values (${ids[0]}, 'c', 'o', 'ok', default), (${ids[1]}, 'c', 'o', 'ok', 1), (${ids[2]}, 'c', 'o', 'ok', default)`)
+    await owner.end()
+    const { report } = await doctor({ DATABASE_URL: database.url })
+    const { report: ofWriter } = await doctor({ DATABASE_URL: as('doctor_writer') })
+    const said = messages(report).filter((message) => message.includes('another transaction'))
+    expect(said).toHaveLength(1)
+    expect(said[0]).toMatch(new RegExp(`^1 of the \\d+ .*restored below ${(ids[1] ?? 0n) + 1n}"`))
+    expect(levels(report)).toContain('warning origin')
+    expect(levels(ofWriter)).toEqual([])
   })
 
   test('warns of a login that may change rows, and never prints a password', async () => {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { Client } from 'pg'
 import { vi } from 'vitest'
+import { fakeTimeouts } from '../support/fake-timers.js'
 import { enrolmentKeyName } from '../../src/chain/chain-key.js'
 import { NoteSigner } from '../../src/chain/note-key.js'
 import type { AuditEvent } from '../../src/event/event.js'
@@ -32,11 +33,11 @@ const IDLE_AFTER_MS = 1_000
 export async function honestTrail(): Promise<HonestTrail> {
   const database = await migratedDatabase()
   // Time stands still while the writers write: on a busy machine one of them would be idle between two of its batches.
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const putBack = fakeTimeouts()
   try {
     return await writtenTo(database)
   } finally {
-    vi.useRealTimers()
+    putBack()
   }
 }
 

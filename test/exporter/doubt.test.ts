@@ -108,9 +108,9 @@ describe('the sink', () => {
   })
 
   test('failed, but stored much later: a session stopped in its commit, its socket gone, goes on', async () => {
-    // The statement is done, and its time-out with it: the commit waits.
+    // The statement is done, and its time-out with it: the commit waits. That for locks would end it.
     await owner.query(`
-      create function own() returns trigger language plpgsql as
+      create function own() returns trigger language plpgsql set lock_timeout = 0 as
         $$ begin perform pg_advisory_xact_lock(42); return null; end $$;
       create constraint trigger own after insert on noetl.secret_audit deferrable initially deferred
         for each row execute function own();

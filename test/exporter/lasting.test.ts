@@ -143,7 +143,9 @@ describe('what passes', () => {
   test('a statement that takes too long is cancelled by the server: its fate is known', async () => {
     await pipeline.finish(database.url)
     pipeline = openPipeline(writer.url, { answerTimeoutMs: 1000 })
-    await owner.query('begin; lock table noetl.secret_audit in share mode')
+    await owner.query(`
+      create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return null; end $$;
+      create trigger slow after insert on noetl.secret_audit execute function public.slow()`)
     const { answer } = pipeline.ledger.strict({}, NEVER_MS)
     const denied = pipeline.ledger.strict(DENIAL, NEVER_MS)
     await waitUntil('a failure', () => pipeline.watched.writes[1]?.result)
@@ -152,7 +154,7 @@ describe('what passes', () => {
       lasting: false,
       fault: { cause: { code: '57014' } },
     })
-    await owner.query('rollback')
+    await owner.query('drop trigger slow on noetl.secret_audit')
     expect(await answer).toMatchObject(committed)
     expect(await denied.answer).toMatchObject(committed)
   })

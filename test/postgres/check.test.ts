@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { connect } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
@@ -79,7 +80,7 @@ describe('a finding', () => {
 
   test.each([-20_000, 20_000])('the clocks are %i ms apart', async (skew) => {
     const now = Date.now.bind(Date)
-    vi.spyOn(Date, 'now').mockImplementation(() => now() + skew)
+    vi.spyOn(taken, 'dateNow').mockImplementation(() => now() + skew)
     expect(await sink.check()).toEqual([
       { level: 'error', check: 'clock', message: expect.stringMatching(/(19|20)\.\d s away/) },
     ])

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { fakeTimeouts } from '../support/fake-timers.js'
 import { type Connection, NoAnswer } from '../../src/postgres/connection.js'
 import { openSession, type SessionOptions } from '../../src/postgres/session.js'
 import { connect, emptyDatabase, type TestDatabase } from '../support/database.js'
@@ -138,13 +139,13 @@ describe('a server that accepts, and never answers', () => {
     const address = silent.address()
     if (address === null || typeof address === 'string') throw new Error('no port')
     const before = sockets.length
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const putBack = fakeTimeouts()
     const opening = open(purpose, `postgres://u@127.0.0.1:${address.port}/x`)
     const refused = expect(opening).rejects.toThrow(NoAnswer)
     while (sockets.length === before) await new Promise(setImmediate)
     await vi.advanceTimersByTimeAsync(10_000)
     await refused
-    vi.useRealTimers()
+    putBack()
     await waitUntil('the socket to be closed', () => sockets.every((socket) => socket.closed))
   })
 })

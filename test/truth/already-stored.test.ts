@@ -258,3 +258,56 @@ describe('an event that another process has stored is stored', () => {
     expect(isProven).toEqual([false, true, false])
   })
 })
+
+describe('a proof that does not come to its end', () => {
+  /** The function, which does something first. */
+  const before = async (statement: string): Promise<void> => {
+    await owner.query(`
+      create or replace function noetl.secret_audit_slow() returns void language plpgsql as $$ begin ${statement}; end $$;
+      grant execute on function noetl.secret_audit_slow() to public`)
+  }
+
+  beforeEach(async () => {
+    await before('null')
+    await owner.query(`
+      alter function noetl.secret_audit_proven(bigint[]) rename to secret_audit_proven_first;
+      create function noetl.secret_audit_proven(ids bigint[]) returns setof bigint language plpgsql security definer as $$
+      begin perform noetl.secret_audit_slow(); return query select noetl.secret_audit_proven_first(ids); end $$;
+      grant execute on function noetl.secret_audit_proven(bigint[]) to noetl_audit_writer`)
+  })
+
+  const unknown = (code: string): object => ({
+    status: 'unknown',
+    fault: { code: 'AUDIT_TIMEOUT', cause: { code } },
+  })
+
+  test.each([
+    ['57014', 'a time-out', 'perform pg_sleep(60)'],
+    ['55P03', 'a lock', 'perform pg_advisory_xact_lock(815)'],
+    ['53200', 'a lack of memory', `raise exception 'no' using errcode = '53200'`],
+    ['40P01', 'a deadlock', `raise exception 'no' using errcode = '40P01'`],
+  ])('%s, %s: is not known to be stored, until it is over; never another row', async (code, _, statement) => {
+    const batch = batchOf(anAccess())
+    await aSink().write(batch)
+    await owner.query('select pg_advisory_lock(815)')
+    await before(statement)
+    const sink = aSink({ answerTimeoutMs: 1000 })
+    expect(await sink.write(batch)).toMatchObject(unknown(code))
+    expect(await sink.write(batch)).toMatchObject(unknown(code))
+    await before('null')
+    const result = await sink.write(batch)
+    expect(result).toMatchObject({ status: 'conflict' })
+    expect(result.status === 'conflict' && [...result.held.values()]).toEqual([batch.entries[0]?.digest])
+  })
+
+  test('a time-out each time: whoever made a row so that it takes that long does not stop a writer', async () => {
+    const batch = batchOf(anAccess())
+    await aSink().write(batch)
+    await before('perform pg_sleep(60)')
+    const sink = aSink({ answerTimeoutMs: 1000 })
+    expect(await sink.write(batch)).toMatchObject(unknown('57014'))
+    expect(await sink.write(batch)).toMatchObject(unknown('57014'))
+    const result = await sink.write(batch)
+    expect(result.status === 'conflict' && [...result.held.values()]).toEqual([null])
+  })
+})

@@ -35,12 +35,10 @@ afterEach(async () => {
 
 const ready = (status: string): Buffer => messageOf('Z', status)
 const tag = (text: string): Buffer => messageOf('C', `${text}\0`)
-/** A row with one column. */
-const row = (value: string): Buffer => {
-  const head = Buffer.alloc(6)
-  head.writeInt16BE(1)
-  head.writeInt32BE(value.length, 2)
-  return messageOf('D', Buffer.concat([head, Buffer.from(value)]))
+const row = (...values: readonly string[]): Buffer => {
+  const numbers = (bytes: number, value: number): Buffer => Buffer.from([...Array(bytes - 1).fill(0), value])
+  const columns = values.flatMap((value) => [numbers(4, value.length), Buffer.from(value)])
+  return messageOf('D', Buffer.concat([numbers(2, values.length), ...columns]))
 }
 const of =
   (wanted: string, change: (bytes: Buffer) => readonly Buffer[]): Rewrite =>
@@ -84,6 +82,10 @@ describe('unknown, and never committed', () => {
     ['the tag of another command', of('C', () => [tag('INSERT 0 1')])],
     ['the tag of a rollback', of('C', () => [tag('ROLLBACK')])],
     ['another tag for the INSERT, and the right one for its proof', firstOf('C', () => [tag('INSERT 0 1')])],
+    ['another number of rows for the INSERT', firstOf('D', () => [row('2', '1')])],
+    ['no row for the INSERT, and its block', firstOf('D', () => [row('0', '1')])],
+    ['a row for the INSERT, and two blocks', firstOf('D', () => [row('1', '2')])],
+    ['what is not a number for the INSERT', firstOf('D', () => [row('1.0', '1')])],
     ['no tag for the INSERT', firstOf('C', () => [])],
     ['an answer to the INSERT, and none to its proof', onlyFirst()],
     ['two tags', of('C', (bytes) => [bytes, bytes])],

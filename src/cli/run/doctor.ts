@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { visibleJson, visibleLines } from '../../host/visible.js'
 import { errorText } from '../../host/error-text.js'
 import type { Command } from 'commander'

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout, wallClock } from '../../host/globals.js'
 /** What takes longer than this says so, in ms. */
 const PATIENCE_MS = 1000
 /** How often it is said where nobody looks at the line as it changes. */
@@ -16,7 +17,7 @@ export async function whileWaiting<T>(what: string, work: () => Promise<T>): Pro
 /** A count on standard error: one line that changes on a terminal, a line now and then in a log. */
 export class Progress {
   readonly #what: string
-  readonly #since = Date.now()
+  readonly #since = wallClock()
   #said = this.#since
   #count = 0
   #isOnLine = false
@@ -27,7 +28,7 @@ export class Progress {
 
   add(count: number): void {
     this.#count += count
-    const now = Date.now()
+    const now = wallClock()
     const isTerminal = process.stderr.isTTY
     if (now - this.#said < (isTerminal ? PATIENCE_MS : IN_A_LOG_MS)) return
     this.#said = now

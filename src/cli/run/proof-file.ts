@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import { open } from 'node:fs/promises'
 import { parseBlock } from '../../chain/block-parse.js'

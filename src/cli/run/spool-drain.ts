@@ -1,3 +1,4 @@
+import { JSON, performance, setTimeout } from '../../host/globals.js'
 import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import { errorText } from '../../host/error-text.js'
@@ -196,7 +197,7 @@ export async function drainSpool(spool: Spool, sink: AuditSink, options: DrainOp
   })
   exporter.attachSpool(spool, 'overflow')
   for (let since = performance.now(), left = drained().left; left > 0; ) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     const now = drained()
     onProgress(now)
     if (now.left !== left) {

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { visibleJson, visibleLines } from '../../host/visible.js'
 import { readdir } from 'node:fs/promises'
 import type { Command } from 'commander'

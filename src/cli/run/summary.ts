@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { visibleJson } from '../../host/visible.js'
 import type { Command } from 'commander'
 import { csvCell } from '../../query/csv.js'

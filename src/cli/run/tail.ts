@@ -1,3 +1,4 @@
+import { wallClock } from '../../host/globals.js'
 import { visibleJson } from '../../host/visible.js'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
@@ -20,7 +21,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const lines = /^\d{1,5}$/.test(String(flags['lines'])) ? Number(flags['lines']) : Number.NaN
   if (!(lines <= TAIL_LINES.most)) command.error(`--lines must be an integer from 0 to ${TAIL_LINES.most}`)
   const filter = filterOf(flags)
-  const described = describeFilter(parseFilter(filter, Date.now(), { isBounded: true }))
+  const described = describeFilter(parseFilter(filter, wallClock(), { isBounded: true }))
   const print = printer(format)
   const stop = new AbortController()
   const onSignal = (): void => stop.abort()

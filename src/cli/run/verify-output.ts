@@ -1,3 +1,4 @@
+import { JSON, performance } from '../../host/globals.js'
 import { lostOf } from '../../verify/losses.js'
 import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import type { AnchorLines } from '../../verify/anchor-file.js'

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import type { ClientBase } from 'pg'
 import { type Field, FIELDS } from '../../event/fields.js'
 import { readSql } from '../sql-text.js'

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
 import { firstIdOf, snowflakeTime } from '../../event/snowflake.js'

@@ -1,3 +1,4 @@
+import { performance } from '../../host/globals.js'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'

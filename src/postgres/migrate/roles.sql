@@ -25,7 +25,8 @@ grant execute on function
   :SCHEMA.secret_audit_ensure_partitions(int),
   :SCHEMA.secret_audit_ensure_partition_for(bigint),
   :SCHEMA.secret_audit_written(bigint[]),
-  :SCHEMA.secret_audit_proven(bigint[])
+  :SCHEMA.secret_audit_proven(bigint[]),
+  :SCHEMA.secret_audit_elsewhere(bigint[], bigint[], bigint[], bigint[])
 to :WRITER;
 grant execute on function :SCHEMA.secret_audit_partitions() to :WRITER, :READER;
 revoke all on type :SCHEMA.secret_audit_row_v1 from :READER, public;

@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from '../../host/globals.js'
 import { type Connection, NoAnswer } from '../connection.js'
 import { BadAnswer, type Exchange, type Message, type PgConnection, type Wire } from '../wire.js'
 

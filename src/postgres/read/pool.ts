@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../host/globals.js'
 import type { QueryConfig } from 'pg'
 import { AuditError } from '../../errors.js'
 import { type Connection, NoAnswer } from '../connection.js'

@@ -1,3 +1,4 @@
+import { wallClock } from '../../host/globals.js'
 import type { CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import {
@@ -49,7 +50,7 @@ const FILES = [
  */
 export class Snapshot implements TrailSource {
   /** When it was taken, by this machine's clock: µs since the Unix epoch. */
-  readonly now = Date.now() * 1000
+  readonly now = wallClock() * 1000
   readonly #rows: Connection
   readonly #blocks: Connection
   readonly #schema: string

@@ -13,6 +13,8 @@ select
   class.relrowsecurity and row_security_active(class.oid) as hidden,
   exists (select from pg_catalog.pg_policy where polrelid = class.oid) as policies,
   exists (select from pg_catalog.pg_rewrite where ev_class = class.oid and rulename <> '_RETURN') as rules,
+  array(select conname::text from pg_catalog.pg_constraint
+    where conrelid = class.oid and contype = 'c' and conname ~ '^secret_audit_(not_ahead|sizes|block_sizes)$') as bounds,
   exists (select from pg_catalog.pg_attribute where attrelid = class.oid and attgenerated <> '') as generated
 from tree
 join pg_catalog.pg_class class on class.oid = tree.oid

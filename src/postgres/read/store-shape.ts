@@ -18,9 +18,16 @@ export interface Relation {
   readonly policies: boolean
   readonly rules: boolean
   readonly generated: boolean
+  /** Those of our CHECKs that it has, as the text of an array. */
+  readonly bounds: string
 }
 
 const TRAIL = 'secret_audit'
+/** What bounds the writer role. */
+const BOUNDS: Readonly<Record<string, readonly string[]>> = {
+  [TRAIL]: ['secret_audit_not_ahead', 'secret_audit_sizes'],
+  secret_audit_block: ['secret_audit_block_sizes'],
+}
 const TABLE = 'r'
 const PARTITIONED = 'p'
 
@@ -53,12 +60,20 @@ function problemsOf(relation: Relation): readonly StoreAlteration[] {
     isRoot && policies && !secured ? 'has policies' : '',
     isRoot && rules ? 'has rules' : '',
     generated ? 'has columns that are generated' : '',
+    ...missingBounds(relation).map((bound) => `lacks the CHECK ${bound}: the writer role was not bounded`),
     persistence === 'p' ? '' : 'is not permanent: it does not survive a crash',
   ]
   const found = problems.filter(Boolean).map((problem) => ({ what: `${name} ${problem}`, hidesRows: false }))
   if (!isRoot || !hidden) return found
   const what = `${name} has row-level security, which hides rows from this login: nothing was read`
   return [...found, { what, hidesRows: true }]
+}
+
+function missingBounds({ root, depth, kind, bounds }: Relation): readonly string[] {
+  // Of anything else it is said that it is not a table.
+  if (depth > 0 || (kind !== TABLE && kind !== PARTITIONED)) return []
+  const has = bounds.replaceAll(/[{}]/g, '').split(',')
+  return (BOUNDS[root] ?? []).filter((bound) => !has.includes(bound))
 }
 
 function kindProblem({ root, depth, kind, partition }: Relation): string {

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { sha256 } from '../../event/sha256.js'
 
 /** What of the things that hang on the tables can be allowed by name. */

@@ -50,6 +50,11 @@ select json_build_object(
     select coalesce(json_agg(json_build_object('name', e.evtname, 'event', e.evtevent, 'function', e.evtfoid::regproc::text)
       order by e.evtname), '[]')
     from pg_event_trigger e where e.evtenabled <> 'D'),
+  'functions', (
+    select coalesce(json_agg(p.proname order by p.proname), '[]')
+    from pg_proc p join pg_namespace s on s.oid = p.pronamespace
+    where s.nspname = :SCHEMA_NAME and exists (select from unnest(p.proconfig) as setting where setting like 'search_path=pg_catalog, pg_temp')
+      and p.proowner in (select relowner from pg_class where oid = to_regclass(':SCHEMA.secret_audit'))),
   'relations', (select json_agg(json_build_object(
     'oid', c.oid::text,
     'part', relation.part,
@@ -90,6 +95,7 @@ select json_build_object(
         'name', t.tgname,
         'onInsert', (t.tgtype & 4) <> 0,
         'enabled', t.tgenabled <> 'D',
+        'always', t.tgenabled = 'A',
         'isClone', t.tgparentid <> 0,
         'isOfConstraint', t.tgfoid < 16384 and exists (
           select from pg_constraint k where k.oid = t.tgconstraint and k.conrelid = c.oid and k.contype in ('f', 'u', 'x', 'p')),

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import type { ClientBase } from 'pg'
 import { readSql, renderSql } from '../sql-text.js'
 import { shapeSql } from './shape.js'
@@ -33,6 +34,8 @@ export interface FoundTrigger {
   readonly name: string
   readonly onInsert: boolean
   readonly enabled: boolean
+  /** Also where `session_replication_role` is not `origin`. */
+  readonly always: boolean
   /** Of one that hangs on the parent. */
   readonly isClone: boolean
   /** A built-in one, of a constraint of the same table. */
@@ -95,6 +98,10 @@ export interface FoundRelation {
 /** A relation that holds rows. */
 export type FoundTable = FoundRelation & { readonly part: Exclude<FoundRelation['part'], 'row type'> }
 
+export function isTable(relation: FoundRelation): relation is FoundTable {
+  return relation.part !== 'row type'
+}
+
 /** The store as its catalogs describe it. */
 export interface Inspection {
   readonly settings: Readonly<
@@ -105,6 +112,8 @@ export interface Inspection {
     readonly event: string
     readonly function: string
   }[]
+  /** Names of functions in the schema that belong to the owner of the trail, and have their `search_path` pinned. */
+  readonly functions: readonly string[]
   readonly relations: readonly FoundRelation[]
 }
 

@@ -2,14 +2,16 @@ import type { HealthFinding } from '../../contract/sink.js'
 import { allowLine, type AllowableKind } from './allowed.js'
 import { columnProblems, typeProblems } from './columns.js'
 import { isBuiltIn, isPure } from './expression.js'
-import type {
-  FoundConstraint,
-  FoundIndex,
-  FoundRelation,
-  FoundTable,
-  FoundTrigger,
-  Inspection,
+import {
+  type FoundConstraint,
+  type FoundIndex,
+  type FoundRelation,
+  type FoundTable,
+  type FoundTrigger,
+  type Inspection,
+  isTable,
 } from './inspection.js'
+import { missingParts } from './missing.js'
 
 /**
  * Holds the tables against what the migrations make, by what things are and do: never against their texts, and never
@@ -23,6 +25,9 @@ export function judgeStore(store: Inspection, allowed: ReadonlySet<string>): Hea
   for (const relation of store.relations) judge.relation(relation)
   for (const [part, what] of MUST_BE_THERE) {
     if (!store.relations.some((relation) => relation.part === part)) judge.refuse(`${what} is missing`)
+  }
+  for (const message of missingParts(store)) {
+    judge.warn(`${message}; restore the trail, or make it again as the migration does`)
   }
   for (const { name, event, function: runs } of store.eventTriggers) {
     judge.warn(
@@ -151,10 +156,6 @@ class Judge {
     const message = `${name} has ${what}, ${constraint.name}, that no migration made`
     this.#allowable('constraint', `${name}.${constraint.name}`, definition, message)
   }
-}
-
-function isTable(relation: FoundRelation): relation is FoundTable {
-  return relation.part !== 'row type'
 }
 
 /** Why an index is not harmless. */

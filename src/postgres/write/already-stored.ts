@@ -3,13 +3,16 @@ import { noteOfColumns } from '../../chain/block-columns.js'
 import { sameBytes } from '../../chain/hash.js'
 import { merkleRoot } from '../../chain/merkle.js'
 import { VerifierKey } from '../../chain/note-key.js'
+import type { BatchEntry } from '../../contract/sink.js'
 import { AuditError } from '../../errors.js'
+import { eventDigest } from '../../event/digest.js'
+import type { AuditEvent } from '../../event/event.js'
 import { diag } from '../../host/diagnostics.js'
 import { provenBlock } from '../../verify/row-proof.js'
 import { NO_TRUST, type Trust } from '../../verify/trust.js'
 import type { Connection } from '../connection.js'
-import { endsSession, isServerError, withoutRowContents } from '../faults.js'
-import type { AppendStatements, HeldRow } from './append.js'
+import { endsSession, isServerError, isStatementTimeOut, mayPass, withoutRowContents } from '../faults.js'
+import type { AppendStatements, HeldElsewhere, HeldRow } from './append.js'
 
 /** Most blocks that are looked at for one batch: rows of further ones count as not proven. */
 const MOST_BLOCKS = 64
@@ -22,27 +25,20 @@ const MOST_ROWS = 10_000
  * Whoever may insert a row may put any digest beside any content, and any block beside any row. So a digest counts only when
  * the row's columns give it, and the row lies in a block that its chain's keys have signed, of an enrolled chain where there
  * is an enrolment key. Whatever stands in the way of that proof (garbage, an error, more work than a bound) is a "no".
+ * A lock, a server that is short of something, and a time-out are not in the row: then nothing is known.
  *
  * @param enrolmentKey verifier key of what enrols our own chains
- * @throws what breaks the connection: then nothing is known
+ * @throws what breaks the connection, or may pass
  */
 export async function foundDigests(
   connection: Connection,
   sql: AppendStatements,
   ids: readonly bigint[],
   enrolmentKey: string | undefined,
+  patience: Patience,
 ): Promise<Map<bigint, Buffer | null>> {
   const found = await connection.run((client) => sql.held(client, ids))
-  const digests = new Map<bigint, Buffer | null>(found.map(({ auditId }) => [auditId, null]))
-  const trust = trustIn(enrolmentKey)
-  const genuine = await orNothing(connection, () =>
-    connection.run((client) => sql.proven(client, [...digests.keys()])),
-  )
-  const candidates = found.filter(({ auditId }) => genuine?.has(auditId))
-  for (const rows of [...byBlock(candidates).values()].slice(0, MOST_BLOCKS)) {
-    const proven = await orNothing(connection, () => provenRows(connection, sql, rows, trust))
-    for (const { auditId, digest } of proven ?? []) digests.set(auditId, digest)
-  }
+  const digests = await provenDigests(connection, sql, found, enrolmentKey, patience)
   const squatted = [...digests.values()].filter((digest) => digest === null).length
   if (squatted > 0) {
     diag.warn(
@@ -52,17 +48,90 @@ export async function foundDigests(
   return digests
 }
 
+/**
+ * Which of these events are stored under another id: an earlier send gave them an id of another time. Rows count as in
+ * {@link foundDigests}, and only as the very event: the digest that it has under their id.
+ *
+ * @returns the ids that the events have now, with the digests that they have now
+ * @throws what the connection throws: then nothing is known
+ */
+export async function storedElsewhere(
+  connection: Connection,
+  sql: AppendStatements,
+  entries: readonly BatchEntry[],
+  enrolmentKey: string | undefined,
+  patience: Patience,
+): Promise<ReadonlyMap<bigint, Buffer>> {
+  const events = entries.map(({ event }) => event)
+  const rows = await connection.run((client) => sql.heldElsewhere(client, events))
+  const byFirstId = new Map<bigint, HeldElsewhere[]>()
+  for (const row of rows) {
+    const first = row.originalAuditId ?? row.auditId
+    const others = byFirstId.get(first)
+    if (others === undefined) byFirstId.set(first, [row])
+    else others.push(row)
+  }
+  const same = (event: AuditEvent): readonly HeldRow[] =>
+    (byFirstId.get(event.originalAuditId ?? event.auditId) ?? []).filter(
+      ({ auditId, originalAuditId, digest }) =>
+        digest?.equals(eventDigest({ ...event, auditId, originalAuditId })) === true,
+    )
+  const found = entries.map((entry) => [entry, same(entry.event)] as const)
+  const candidates = found.flatMap(([, held]) => held)
+  if (candidates.length === 0) return new Map()
+  const digests = await provenDigests(connection, sql, candidates, enrolmentKey, patience)
+  const stored = found.filter(([, held]) => held.some(({ auditId }) => digests.get(auditId) !== null))
+  return new Map(stored.map(([{ event, digest }]) => [event.auditId, digest]))
+}
+
+async function provenDigests(
+  connection: Connection,
+  sql: AppendStatements,
+  found: readonly HeldRow[],
+  enrolmentKey: string | undefined,
+  patience: Patience,
+): Promise<Map<bigint, Buffer | null>> {
+  const digests = new Map<bigint, Buffer | null>(found.map(({ auditId }) => [auditId, null]))
+  const trust = trustIn(enrolmentKey)
+  const genuine = await orNothing(connection, patience, () =>
+    connection.run((client) => sql.proven(client, [...digests.keys()])),
+  )
+  const candidates = found.filter(({ auditId }) => genuine?.has(auditId))
+  for (const rows of [...byBlock(candidates).values()].slice(0, MOST_BLOCKS)) {
+    const proven = await orNothing(connection, patience, () => provenRows(connection, sql, rows, trust))
+    for (const { auditId, digest } of proven ?? []) digests.set(auditId, digest)
+  }
+  patience.timeOuts = 0
+  return digests
+}
+
 function trustIn(enrolmentKey: string | undefined): Trust {
   if (enrolmentKey === undefined) return NO_TRUST
   return { ...NO_TRUST, enrolment: [VerifierKey.parse(enrolmentKey)] }
 }
 
-/** Only a lost connection leaves open what is stored. */
-async function orNothing<T>(connection: Connection, prove: () => Promise<T>): Promise<T | undefined> {
+/** How often in a row proofs took longer than a statement may. Owned by a writer. */
+export interface Patience {
+  timeOuts: number
+}
+
+/** As often it may be the load; then it is the row, which somebody has made so that it takes that long. */
+const MOST_TIME_OUTS = 3
+
+/** @throws what breaks the connection, or may pass */
+async function orNothing<T>(
+  connection: Connection,
+  patience: Patience,
+  prove: () => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await prove()
   } catch (error) {
-    if (connection.isBroken || (isServerError(error) && endsSession(error))) throw error
+    if (connection.isBroken) throw error
+    if (isServerError(error) && (endsSession(error) || mayPass(error))) {
+      const isTimeOut = isStatementTimeOut(error)
+      if (!isTimeOut || ++patience.timeOuts < MOST_TIME_OUTS) throw error
+    }
     const why = error instanceof AuditError ? error.reason : withoutRowContents(error).message
     diag.debug(`otel-audit: a row that is stored under our id is not proven: ${why}`)
     return undefined

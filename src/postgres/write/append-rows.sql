@@ -15,4 +15,7 @@ with stored as (
   returning true
 )
 -- $2: how many rows they are. A trigger of the owner's may quietly leave one out; dividing by zero then fails the statement.
-select 1 / (count(*) = $2::int)::int from stored
+-- The writer compares the number, too.
+select row_count
+from (select count(*) as row_count from stored) as written
+where 1 / (row_count = $2::int)::int = 1

@@ -2,8 +2,12 @@ import type { ClientBase, QueryArrayConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
 import { BLOCK_COLUMNS, blockBytes, blockOfRow, blockSelect, blockValues } from '../block-row.js'
+import type { AuditEvent } from '../../event/event.js'
+import { redatedNear } from '../../event/redate.js'
+import { firstIdOf } from '../../event/snowflake.js'
 import { readSql, renderSql } from '../sql-text.js'
 import { runTogether, type Step } from '../request.js'
+import { SEARCH_PATH } from '../session-settings.js'
 import type { Result, StatementConfig } from '../statement.js'
 import type { Demands } from '../store/guard.js'
 import { shapeSql } from '../store/shape.js'
@@ -28,6 +32,11 @@ export interface HeldRow {
   readonly index: number | null
 }
 
+/** A row that may be one of our events under another id. */
+export interface HeldElsewhere extends HeldRow {
+  readonly originalAuditId: bigint | null
+}
+
 type HeldColumns = [
   id: string,
   digest: Buffer | null,
@@ -36,8 +45,17 @@ type HeldColumns = [
   index: number | null,
 ]
 
+type HeldElsewhereColumns = [...HeldColumns, original: string | null]
+
 const HOT = ['append-rows', 'append-block', 'append-proof', 'append-check'] as const
-const LOOKUPS = ['held', 'held-proven', 'held-blocks', 'held-mates', 'newest-blocks'] as const
+const LOOKUPS = [
+  'held',
+  'held-elsewhere',
+  'held-proven',
+  'held-blocks',
+  'held-mates',
+  'newest-blocks',
+] as const
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
 
@@ -85,6 +103,7 @@ export class AppendStatements {
     const steps = [this.#hot('append-block', 'INSERT 0 1', blockValues(block))]
     if (entries.length > 0) steps.unshift(this.#hot('append-rows', 'SELECT 1', [rows, entries.length]))
     if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
+    steps.push(OUR_PATH)
     const { synchronousCommit, shapes, relations } = demands
     const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
     // The first rows of a connection are read back in any case.
@@ -94,7 +113,9 @@ export class AppendStatements {
       const ids = entries.map(({ event }) => event.auditId)
       steps.push(this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
     }
-    return committedAt(await runTogether(wire, steps))
+    const results = await runTogether(wire, steps)
+    if (entries.length > 0) checkStored(results[0], entries.length)
+    return committedAt(results.at(-1))
   }
 
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
@@ -113,12 +134,23 @@ export class AppendStatements {
   /** Which ids are taken, and by what they say of themselves. Primary only. */
   async held(client: ClientBase, ids: readonly bigint[]): Promise<HeldRow[]> {
     const rows = await this.#rows<HeldColumns>(client, 'held', [ids])
-    return rows.map(([id, digest, chain, block, index]) => ({
-      auditId: BigInt(id),
-      digest,
-      chain: chain?.replaceAll('-', '') ?? null,
-      block: block === null ? null : BigInt(block),
-      index,
+    return rows.map(heldRow)
+  }
+
+  /** Rows that may be these events under an id of another time. Primary only. */
+  async heldElsewhere(client: ClientBase, events: readonly AuditEvent[]): Promise<HeldElsewhere[]> {
+    const times = [...new Set(events.map(({ occurredAt }) => occurredAt))]
+    const milliseconds = events.flatMap(redatedNear).map((ms) => firstIdOf(ms))
+    const own = events.flatMap(({ originalAuditId }) => originalAuditId ?? [])
+    const rows = await this.#rows<HeldElsewhereColumns>(client, 'held-elsewhere', [
+      events.map(({ auditId, originalAuditId }) => originalAuditId ?? auditId),
+      times,
+      milliseconds,
+      own,
+    ])
+    return rows.map(([id, digest, chain, block, index, original]) => ({
+      ...heldRow([id, digest, chain, block, index]),
+      originalAuditId: original === null ? null : BigInt(original),
     }))
   }
 
@@ -154,6 +186,16 @@ export class AppendStatements {
   }
 }
 
+function heldRow([id, digest, chain, block, index]: HeldColumns): HeldRow {
+  return {
+    auditId: BigInt(id),
+    digest,
+    chain: chain?.replaceAll('-', '') ?? null,
+    block: block === null ? null : BigInt(block),
+    index,
+  }
+}
+
 /** What a deferred trigger does, it does before the proof. */
 const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET CONSTRAINTS' }
 
@@ -161,6 +203,12 @@ const NO_ROWS = Buffer.alloc(0)
 
 /** Of a prepared statement. */
 const nameOf = (statement: Statement): string => `otel-audit ${statement}`
+
+/**
+ * Code of others that ran in the INSERT may have put a schema of its own first, for this transaction or for the session: what
+ * the proof names is looked up where ours is. Not local, so that what comes after the transaction is, too.
+ */
+const OUR_PATH: Step = { name: 'otel-audit path', text: `set search_path = ${SEARCH_PATH}`, tag: 'SET' }
 
 /**
  * Runs a statement that must be a transaction of its own: in one that somebody left open, nothing would be committed,
@@ -175,8 +223,19 @@ async function rowsAlone<Row>(client: ClientBase, config: QueryArrayConfig): Pro
   return (await alone(client, config)).rows as readonly unknown[] as readonly Row[]
 }
 
+const NOTHING: Result = { rows: [], tag: '' }
+
+/** The number of rows that the INSERT says: its tag is that of the SELECT around it. */
+function checkStored({ rows }: Result = NOTHING, sent: number): void {
+  const [row, ...more] = rows as readonly (readonly unknown[])[]
+  const [stored, ...others] = row ?? []
+  if (String(stored) !== String(sent) || more.length > 0 || others.length > 0) {
+    throw new BadAnswer('an answer that says another number of rows than were sent')
+  }
+}
+
 /** One row with one time in it, and the tag of one row: the absence of an error is not an answer. */
-function committedAt({ rows, tag }: Result): number {
+function committedAt({ rows, tag }: Result = NOTHING): number {
   const [row, ...more] = rows as readonly (readonly unknown[])[]
   const [time, ...others] = row ?? []
   const isTime = typeof time === 'string' && /^\d{1,16}$/.test(time) && Number.isSafeInteger(Number(time))

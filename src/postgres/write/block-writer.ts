@@ -6,10 +6,19 @@ import { diag, guardedCall } from '../../host/diagnostics.js'
 import type { AuditBatch, BatchEntry, SinkOwner, WriteResult } from '../../contract/sink.js'
 import type { AppendStatements } from './append.js'
 import { type Connection, NoAnswer, type ServerWarning, SYNC_REP_ROUTINE } from '../connection.js'
-import { endsSession, fault, isMissingPartition, isServerError, isUnproven, verdictOf } from '../faults.js'
+import {
+  endsSession,
+  fault,
+  isHeldBlock,
+  isLasting,
+  isMissingPartition,
+  isServerError,
+  isUnproven,
+  verdictOf,
+} from '../faults.js'
 import type { StoreGuard } from '../store/guard.js'
 import { BadAnswer } from '../wire.js'
-import { foundDigests } from './already-stored.js'
+import { foundDigests, type Patience, storedElsewhere } from './already-stored.js'
 import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
 
 /**
@@ -39,6 +48,7 @@ export class BlockWriter {
   #chain: WriterChain
   /** SQLSTATEs of warnings that were logged: an extension may send one with each statement. */
   readonly #warned = new Set<string>()
+  readonly #patience: Patience = { timeOuts: 0 }
 
   constructor(
     sql: AppendStatements,
@@ -61,6 +71,8 @@ export class BlockWriter {
 
   /** Stores a batch, with whatever block has to go before it. */
   async store(connection: Connection, batch: AuditBatch): Promise<WriteResult> {
+    const held = await this.#heldElsewhere(connection, batch)
+    if (held !== undefined) return held
     let mayAdd = true
     let mayDiffer = true
     for (;;) {
@@ -83,6 +95,26 @@ export class BlockWriter {
         const failed = await this.#partitions.addFor(connection, batch)
         if (failed !== undefined) return this.#notSent(failed)
       }
+    }
+  }
+
+  /** Before a batch is sent for the first time: events that an earlier send stored under an id of another time. */
+  async #heldElsewhere(connection: Connection, { entries }: AuditBatch): Promise<Unstored | undefined> {
+    const replayed = entries.filter(({ mayBeStored }) => mayBeStored === true)
+    if (replayed.length === 0 || this.#chain.inDoubt !== undefined) return undefined
+    try {
+      const held = await storedElsewhere(
+        connection,
+        this.#sql,
+        replayed,
+        this.#chain.enrolmentKey,
+        this.#patience,
+      )
+      if (held.size === 0) return undefined
+      return (await this.#unconfirmed(connection)) ?? { status: 'conflict', held }
+    } catch (error) {
+      const why = fault('AUDIT_UNAVAILABLE', 'what is stored cannot be looked up', error)
+      return { status: 'failed', lasting: isLasting(error), fault: why }
     }
   }
 
@@ -184,6 +216,8 @@ export class BlockWriter {
     if (verdict !== 'duplicate' && verdict !== 'data') {
       const why = fault('AUDIT_UNAVAILABLE', 'the database refuses to write', error)
       const isFree = this.#chain.refused()
+      // Whoever it is may keep it open for ever; the next chain has a name that nobody knows yet.
+      if (isFree && isHeldBlock(error)) this.#leave('somebody keeps its next block in an open transaction')
       const result: Unstored = isFree
         ? { status: 'failed', lasting: verdict === 'lasting', fault: why }
         : { status: 'unknown', fault: why }
@@ -221,7 +255,7 @@ export class BlockWriter {
     error: ServerFault,
   ): Promise<Sent> {
     const ids = entries.map(({ event }) => event.auditId)
-    const held = await foundDigests(connection, this.#sql, ids, this.#chain.enrolmentKey)
+    const held = await foundDigests(connection, this.#sql, ids, this.#chain.enrolmentKey, this.#patience)
     const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
     if (doubt !== undefined) return this.#unknown(doubt)
     // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { readFileSync, statSync } from 'node:fs'
 import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'

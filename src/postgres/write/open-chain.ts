@@ -1,3 +1,4 @@
+import { wallClock } from '../../host/globals.js'
 import { logNameFor } from '../../chain/chain-key.js'
 import { WriterChain } from '../../chain/writer-chain.js'
 import { VERSION } from '../../version.js'
@@ -23,7 +24,7 @@ export async function openChain(
     instance: writer?.serviceInstanceId ?? '',
     version: VERSION,
     enrolment: enrolmentSigner(log, options),
-    now: () => Date.now() * 1000,
+    now: () => wallClock() * 1000,
     lost: () => writer?.lost ?? 0,
   })
 }

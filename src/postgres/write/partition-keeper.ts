@@ -1,3 +1,4 @@
+import { performance } from '../../host/globals.js'
 import { diag } from '../../host/diagnostics.js'
 import type { AuditBatch, WriteResult } from '../../contract/sink.js'
 import type { Connection } from '../connection.js'

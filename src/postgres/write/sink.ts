@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../host/globals.js'
 import { checkChoice, checkText, checkTextOrSource } from '../../host/check.js'
 import { diag } from '../../host/diagnostics.js'
 import { moved, type Moves } from '../../host/invariant.js'

@@ -1,3 +1,4 @@
+import { JSON, wallClock } from '../../host/globals.js'
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -62,7 +63,7 @@ export function idsOf({ first_audit_id, last_audit_id, filter }: ExportManifest)
   if (first_audit_id !== null && last_audit_id !== null) {
     return { first: BigInt(last_audit_id), last: BigInt(first_audit_id) }
   }
-  const { from, to } = parseFilter(filter, Date.now(), { isBounded: true })
+  const { from, to } = parseFilter(filter, wallClock(), { isBounded: true })
   return {
     first: from === undefined ? ALL_IDS.first : firstIdOf(Math.floor(from / 1000)),
     last: to === undefined ? ALL_IDS.last : lastIdOf(Math.floor(to / 1000)),
@@ -94,7 +95,7 @@ export class ExportedRows {
   constructor(manifest: ExportManifest, place: Place) {
     const key = randomBytes(32)
     this.#manifest = manifest
-    this.#filter = parseFilter(manifest.filter, Date.now(), { isBounded: true })
+    this.#filter = parseFilter(manifest.filter, wallClock(), { isBounded: true })
     this.#ids = idsOf(manifest)
     this.#isSamePlace = isSamePlace(manifest, place)
     this.#isCsv = manifest.media_type === 'text/csv'

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { constants } from 'node:fs'
 import { access, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'

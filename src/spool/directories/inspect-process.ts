@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { errorText } from '../../host/error-text.js'
 import { loadLmdb, readEnvironment, tryToWrite } from '../lmdb/databases.js'
 import type { Inspection, InspectionMode, QuarantinedEntry } from './inspect.js'

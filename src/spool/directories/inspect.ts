@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'

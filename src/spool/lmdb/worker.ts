@@ -1,3 +1,4 @@
+import { setImmediate } from '../../host/globals.js'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { errorText } from '../../host/error-text.js'

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { taken } from '../../../src/host/globals.js'
 import * as chainKey from '../../../src/chain/chain-key.js'
 import { NoteSigner } from '../../../src/chain/note-key.js'
 import { PostgresAuditSink, type PostgresAuditSinkOptions } from '../../../src/postgres/write/sink.js'
@@ -192,7 +193,7 @@ describe('a number that is taken', () => {
   test('by a copy of this very process: the second goes on with a new chain', async () => {
     const real = chainKey.newChain('otel-audit/copied')
     const newChain = vi.spyOn(chainKey, 'newChain').mockReturnValueOnce(real).mockReturnValueOnce(real)
-    const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now())
+    const now = vi.spyOn(taken, 'dateNow').mockReturnValue(Date.now())
     const [a, b] = [writer({ origin: 'otel-audit/copied' }), writer({ origin: 'otel-audit/copied' })]
     const results = [await a.write(2), await b.write(3), await a.write(1), await b.write(2), await a.write(4)]
     now.mockRestore()

@@ -1,0 +1,82 @@
+import { calls } from './expression.js'
+import { type FoundTable, type Inspection, isTable } from './inspection.js'
+
+/** Names of the functions that the migrations make. */
+const FUNCTIONS = [
+  'append_only',
+  'create_partition',
+  'elsewhere',
+  'ensure_partition_for',
+  'ensure_partitions',
+  'field',
+  'guard_partition',
+  'id_month',
+  'missing_months',
+  'month_start_id',
+  'partitions',
+  'proven',
+  'written',
+].map((name) => `secret_audit_${name}`)
+
+/** The bounds of what the writer role may insert, and what each of them is about. */
+const BOUNDS: Readonly<Record<FoundTable['part'], Readonly<Record<string, string>>>> = {
+  rows: { secret_audit_not_ahead: 'clock_timestamp', secret_audit_sizes: 'octet_length' },
+  blocks: { secret_audit_block_sizes: 'octet_length' },
+  partition: {},
+}
+
+const GUARDS: Readonly<Record<FoundTable['part'], readonly string[]>> = {
+  rows: ['secret_audit_append_only', 'secret_audit_append_only_row'],
+  blocks: ['secret_audit_append_only'],
+  // A partition that somebody attaches by hand has the row trigger of the trail.
+  partition: [],
+}
+
+const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
+  rows: ['audit_id', 'occurred_at', 'credential', 'operation', 'outcome', 'recorded_at', 'recorded_xid'],
+  blocks: [
+    'chain_id',
+    'block_no',
+    'log',
+    'kind',
+    'prev_hash',
+    'root',
+    'row_count',
+    'row_total',
+    'lost_total',
+    'block_time',
+    'body',
+    'signatures',
+    'recorded_at',
+  ],
+  partition: [],
+}
+
+/**
+ * What the migrations made, and is gone. A receipt stays true without it (what the INSERT needs, it refuses by itself): a
+ * login of the writer role, or an owner in haste, can do more than it should.
+ */
+export function missingParts({ relations, functions }: Inspection): readonly string[] {
+  return [
+    ...relations.filter(isTable).flatMap((table) => missingOf(table)),
+    ...FUNCTIONS.filter((name) => !functions.includes(name)).map(
+      (name) => `the function ${name} is missing, belongs to somebody else, or has lost its search_path`,
+    ),
+  ]
+}
+
+function missingOf({ part, name, constraints, triggers, columns }: FoundTable): string[] {
+  const bounds = Object.entries(BOUNDS[part]).filter(
+    ([bound, about]) =>
+      !constraints.some((one) => one.name === bound && one.type === 'c' && calls(one, about)),
+  )
+  const guards = GUARDS[part].filter((guard) => !triggers.some((one) => one.name === guard && one.always))
+  const hasGuard = triggers.some((one) => one.name.startsWith('secret_audit_append_only') && one.enabled)
+  const nullable = (columns ?? []).filter((one) => NOT_NULL[part].includes(one.name) && !one.notNull)
+  return [
+    ...bounds.map(([bound]) => `${name} lacks the CHECK ${bound}: the writer role is not bounded`),
+    ...guards.map((guard) => `${name} lacks the trigger ${guard}, or it does not always fire`),
+    ...(part === 'partition' && !hasGuard ? [`${name} lacks a trigger that refuses changes`] : []),
+    ...nullable.map((column) => `${name}: column ${column.name} may be NULL`),
+  ]
+}
