@@ -1,4 +1,9 @@
 import { Client } from 'pg'
+import type { BlockColumns } from '../../src/chain/block-columns.js'
+import type { BatchEntry } from '../../src/contract/sink.js'
+import { eventDigest } from '../../src/event/digest.js'
+import { buildEvent } from '../../src/event/event.js'
+import { rowsArray } from '../../src/postgres/write/record-bytes.js'
 import type { PostgresServer } from '../../test/support/postgres/server.js'
 import { migrate } from '../databases.js'
 import { median } from '../statistics.js'
@@ -29,11 +34,15 @@ const COLUMNS = {
   event_digest: 'bytea',
 } as const
 type Column = keyof typeof COLUMNS
-type Row = Readonly<Record<Column, string | null>>
+type Row = Readonly<Record<Column, string | null>> & { readonly entry: BatchEntry }
 
 const NAMES = Object.keys(COLUMNS) as Column[]
 const SELECTED = NAMES.map((name) => (name === 'attributes' ? 'attributes::json' : name)).join(', ')
 const INTO = `insert into noetl.secret_audit (${NAMES.join(', ')})`
+
+/** What the type of a row has beside. */
+const PLACE = ['chain_id', 'block_no', 'block_index']
+const BLOCK = { chainId: '0'.repeat(32), blockNo: 1n } as BlockColumns
 
 interface Statement {
   readonly text: string
@@ -45,7 +54,7 @@ const WAYS = {
   json: (rows: readonly Row[]) => ({
     text: `${INTO} select ${SELECTED} from json_to_recordset($1::json)
       as event (${NAMES.map((name) => `${name} ${COLUMNS[name]}`).join(', ')})`,
-    values: [JSON.stringify(rows)],
+    values: [JSON.stringify(rows, NAMES)],
   }),
   arrays: (rows: readonly Row[]) => ({
     text: `${INTO} select ${SELECTED}
@@ -60,6 +69,16 @@ const WAYS = {
       )
       .join(', ')}`,
     values: rows.flatMap((row) => NAMES.map((name) => row[name])),
+  }),
+  binary: (rows: readonly Row[]) => ({
+    text: `insert into noetl.secret_audit (${[...NAMES, ...PLACE].join(', ')})
+      select ${[...NAMES, ...PLACE].join(', ')} from unnest($1::noetl.secret_audit_row_v1[])`,
+    values: [
+      rowsArray(
+        BLOCK,
+        rows.map(({ entry }) => entry),
+      ),
+    ],
   }),
 } as const satisfies Record<string, (rows: readonly Row[]) => Statement>
 type Way = keyof typeof WAYS
@@ -117,28 +136,52 @@ let lastId = BigInt(Date.now() - Date.UTC(2024, 0)) << 22n
 
 function aRow(): Row {
   lastId++
+  const event = buildEvent(
+    {
+      credential: `credential-${lastId % 5000n}`,
+      operation: 'get_credential',
+      outcome: 'ok',
+      workerId: `worker-${lastId % 64n}`,
+      executionId: lastId / 20n,
+      serverRegion: 'eu-central',
+      kekVersion: 'v3',
+      actorId: 'orders',
+      actorType: 'service',
+      attributes: { tenant: 't-1' },
+    },
+    {
+      auditId: lastId,
+      occurredAt: Date.now() * 1000,
+      serviceName: 'bench',
+      serviceInstanceId: '3f2c1b0a-0000-4000-8000-000000000000',
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+    },
+  )
+  const digest = eventDigest(event)
   return {
-    audit_id: String(lastId),
-    occurred_at: new Date().toISOString(),
-    credential: `credential-${lastId % 5000n}`,
-    operation: 'get_credential',
-    outcome: 'ok',
-    worker_id: `worker-${lastId % 64n}`,
-    execution_id: String(lastId / 20n),
+    entry: { event, digest },
+    audit_id: String(event.auditId),
+    occurred_at: new Date(event.occurredAt / 1000).toISOString(),
+    credential: event.credential,
+    operation: event.operation,
+    outcome: event.outcome,
+    worker_id: event.workerId,
+    execution_id: String(event.executionId),
     parent_execution_id: null,
-    server_region: 'eu-central',
+    server_region: event.serverRegion,
     broker_region: null,
-    kek_version: 'v3',
+    kek_version: event.kekVersion,
     notes: null,
-    actor_id: 'orders',
-    actor_type: 'service',
+    actor_id: event.actorId,
+    actor_type: event.actorType,
     source_address: null,
-    service_name: 'bench',
-    service_instance_id: '3f2c1b0a-0000-4000-8000-000000000000',
-    trace_id: '0af7651916cd43dd8448eb211c80319c',
-    span_id: 'b7ad6b7169203331',
-    attributes: '{"tenant":"t-1"}',
+    service_name: event.serviceName,
+    service_instance_id: event.serviceInstanceId,
+    trace_id: event.traceId,
+    span_id: event.spanId,
+    attributes: event.attributesJson,
     original_audit_id: null,
-    event_digest: `\\x${'ab'.repeat(32)}`,
+    event_digest: `\\x${digest.toString('hex')}`,
   }
 }

@@ -44,20 +44,6 @@ function escaped(unit: number): string {
   return `\\u${HEX[unit >> 12]}${HEX[(unit >> 8) & 15]}${HEX[(unit >> 4) & 15]}${HEX[unit & 15]}`
 }
 
-const HEX_OF: readonly string[] = Array.from(
-  { length: 256 },
-  (_, byte) => `${HEX[byte >> 4]}${HEX[byte & 15]}`,
-)
-
-/** Bytes as lower-case hex digits. */
-export function hexText(bytes: Uint8Array): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i++) {
-    text += HEX_OF[bytes[i] ?? 0] ?? ''
-  }
-  return text
-}
-
 /**
  * A JSON object whose values are strings, numbers, booleans or `null`. Of a key that comes twice the last one counts, as
  * for `JSON.parse`. The keys are none of the object's prototype.

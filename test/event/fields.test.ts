@@ -265,9 +265,22 @@ describe('in SQL', () => {
     expect(added).toHaveLength(columns.length - 12 + sealed.length + 2)
   })
 
-  test.each(['write/append.sql', 'write/append-one.sql'])('%s names every column', (file) => {
-    const [, inserted] = /insert into :SCHEMA\.secret_audit \(([^)]+)\)/.exec(sql(file)) ?? []
-    expect(names(inserted).toSorted()).toEqual([...columns, ...sealed].toSorted())
+  test('a writer sends every column, in the order of the tags', () => {
+    const text = sql('write/append-rows.sql')
+    const [, inserted] = /insert into :SCHEMA\.secret_audit \(([^)]+)\)/.exec(text) ?? []
+    const [, selected] = /\n *select([^)]+?)\n *from unnest/.exec(text) ?? []
+    expect([names(inserted), names(selected)]).toEqual([
+      [...columns, ...sealed],
+      [...columns, ...sealed],
+    ])
+  })
+
+  test('the type that rows are sent as, and what is read back of them, have every column in this order', () => {
+    const text = sql('migrate/migrations/0009_binary_rows.sql')
+    const [, type] = /create type :SCHEMA\.secret_audit_row_v1 as \(([^)]+)\)/.exec(text) ?? []
+    expect(names(type).map((attribute) => attribute.split(/\s/)[0])).toEqual([...columns, ...sealed])
+    const [, read] = /record_send\(row\(([^)]+)\)/.exec(text) ?? []
+    expect(names(read)).toEqual([...columns, ...sealed].map((column) => `r.${column}`))
   })
 
   test.each(['read/trail-event.sql', 'read/trail-rows.sql'])(

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hexText, jsonString, parseFlatObject, parseJsonString } from '../../src/host/json-text.js'
+import { jsonString, parseFlatObject, parseJsonString } from '../../src/host/json-text.js'
 import { anyText } from '../event/arbitrary-event.js'
 
 describe('a string as JSON', () => {
@@ -82,8 +82,4 @@ describe('a flat object', () => {
     ])
       expect(() => parseFlatObject(json)).toThrow()
   })
-})
-
-it('bytes as hex', () => {
-  fc.assert(fc.property(fc.uint8Array(), (bytes) => hexText(bytes) === Buffer.from(bytes).toString('hex')))
 })

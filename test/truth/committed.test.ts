@@ -85,6 +85,19 @@ const ALTERED: readonly (readonly [what: string, sql: string, undo: string])[] =
     'alter table noetl.secret_audit_block disable row level security',
   ],
   [
+    'a domain in the type that rows are sent as, which runs code',
+    `create function public.low(text) returns boolean language plpgsql as $$ begin
+       perform set_config('synchronous_commit', 'off', true); return true; end $$;
+     create domain public.note as text check (public.low(value));
+     alter type noetl.secret_audit_row_v1 alter attribute notes type public.note`,
+    'alter type noetl.secret_audit_row_v1 alter attribute notes type text',
+  ],
+  [
+    'another attribute in the type that rows are sent as',
+    'alter type noetl.secret_audit_row_v1 add attribute more text',
+    'alter type noetl.secret_audit_row_v1 drop attribute more',
+  ],
+  [
     'a default that runs code',
     `create function public.now_off() returns timestamptz language sql as
        $$ select clock_timestamp() from (select set_config('synchronous_commit', 'off', true)) x $$;

@@ -26,18 +26,23 @@ test('a check without an answer says nothing about the store', async () => {
   nowhere.port = '1'
   const guard = guardOf(nowhere.href)
   expect(await guard.checkNow()).toBeUndefined()
-  expect(guard.demands).toEqual({ synchronousCommit: 'on', shapes: undefined, isDeferredFired: true })
+  expect(guard.demandsOf([])).toEqual({
+    synchronousCommit: 'on',
+    shapes: undefined,
+    relations: undefined,
+    isDeferredFired: true,
+  })
 })
 
 test('neither does one that waits for a lock of somebody else', async () => {
   const guard = guardOf(database.url)
   expect(await guard.checkNow()).toBeUndefined()
-  const { shapes } = guard.demands
+  const { shapes } = guard.demandsOf([])
   expect(shapes?.length).toBeGreaterThan(10)
   const owner = await connect(database.url)
   await owner.query('begin; lock table pg_catalog.pg_trigger in access exclusive mode')
   expect(await guard.checkNow()).toBeUndefined()
-  expect(guard.demands.shapes).toEqual(shapes)
+  expect(guard.demandsOf([]).shapes).toEqual(shapes)
   await owner.query('rollback')
   await owner.end()
 })

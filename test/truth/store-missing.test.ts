@@ -74,6 +74,8 @@ async function objects(): Promise<readonly { readonly name: string; readonly sql
     select attname || ' of ' || attrelid::regclass || ' itself', format('alter table %s drop column %I cascade', attrelid::regclass, attname)
     from pg_attribute a join root on root.oid = attrelid
     where attnum > 0 and not (attrelid = 'noetl.secret_audit'::regclass and attname = 'audit_id')
+    union all
+    select 'the type that rows are sent as', 'drop type noetl.secret_audit_row_v1 cascade'
     order by 1`)
   return rows
 }

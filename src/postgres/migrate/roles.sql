@@ -29,3 +29,5 @@ grant execute on function
   :SCHEMA.secret_audit_elsewhere(bigint[], bigint[], bigint[], bigint[])
 to :WRITER;
 grant execute on function :SCHEMA.secret_audit_partitions() to :WRITER, :READER;
+revoke all on type :SCHEMA.secret_audit_row_v1 from :READER, public;
+grant usage on type :SCHEMA.secret_audit_row_v1 to :WRITER;

@@ -1,6 +1,6 @@
 import { type Field, FIELDS } from '../../event/fields.js'
 import { calls, isPure } from './expression.js'
-import type { Expression, FoundColumn, FoundRelation } from './inspection.js'
+import type { Expression, FoundColumn, FoundRelation, FoundTable } from './inspection.js'
 
 const TYPES: Readonly<Partial<Record<Field['kind'], string>>> = {
   int8: 'bigint',
@@ -8,14 +8,19 @@ const TYPES: Readonly<Partial<Record<Field['kind'], string>>> = {
   json: 'json',
 }
 
-const OF_ROWS: ReadonlyMap<string, string> = new Map([
+/** What a writer sends of a row, in this order. */
+const SENT = [
   ...FIELDS.map(({ column, kind }) => [column, TYPES[kind] ?? 'text'] as const),
-  ['recorded_at', 'timestamp with time zone'],
-  ['recorded_xid', 'bigint'],
   ['event_digest', 'bytea'],
   ['chain_id', 'uuid'],
   ['block_no', 'bigint'],
   ['block_index', 'integer'],
+] as const
+
+const OF_ROWS: ReadonlyMap<string, string> = new Map([
+  ...SENT,
+  ['recorded_at', 'timestamp with time zone'],
+  ['recorded_xid', 'bigint'],
 ])
 
 const OF_BLOCKS: ReadonlyMap<string, string> = new Map([
@@ -52,7 +57,7 @@ export interface ColumnProblem {
 }
 
 /** What of the columns is not as the migrations make them, other than a further nullable column without a default. */
-export function columnProblems({ part, columns }: FoundRelation): ColumnProblem[] {
+export function columnProblems({ part, columns }: FoundTable): ColumnProblem[] {
   const found = columns ?? []
   const expected = part === 'blocks' ? OF_BLOCKS : OF_ROWS
   const names = new Set(found.map(({ name }) => name))
@@ -68,6 +73,14 @@ export function columnProblems({ part, columns }: FoundRelation): ColumnProblem[
         : ownColumn(column, type, takesDefaults)
     }),
   ]
+}
+
+/** The type that rows are sent as: a domain in it would run somebody's code in our INSERT. */
+export function typeProblems({ columns }: FoundRelation): string[] {
+  const list = (of: readonly (readonly [name: string, type: string])[]): string =>
+    of.map((column) => column.join(' ')).join(', ')
+  const found = list((columns ?? []).map(({ name, type }) => [name, type]))
+  return found === list(SENT) ? [] : [`its attributes are ${found}`]
 }
 
 function ownColumn(column: FoundColumn, type: string, takesDefaults: boolean): ColumnProblem[] {

@@ -4,6 +4,7 @@ import type { Connection } from '../connection.js'
 import { parseAllowed } from './allowed.js'
 import { type Inspection, inspectStore } from './inspection.js'
 import { judgeStore } from './judge.js'
+import { KnownRelations } from './known-relations.js'
 
 /** What a store is checked for. */
 export interface StoreCheck {
@@ -27,8 +28,7 @@ export function storeCheck(options: {
 export interface CheckedStore {
   /** Errors: a receipt could be untrue. */
   readonly findings: readonly HealthFinding[]
-  /** Of each relation, as `shapeSql` says it. */
-  readonly shapes: readonly string[]
+  readonly relations: KnownRelations
   /** That of the session: what role or database ask for may be more than the option. */
   readonly synchronousCommit: string
 }
@@ -61,7 +61,7 @@ export async function fullCheck(connection: Connection, check: StoreCheck): Prom
 function judged(store: Inspection, check: StoreCheck): CheckedStore {
   return {
     findings: [...settingFindings(store.settings, check), ...judgeStore(store, check.allowed)],
-    shapes: store.relations.map(({ shape }) => shape),
+    relations: new KnownRelations(store.relations),
     synchronousCommit: store.settings.synchronous_commit,
   }
 }

@@ -1,6 +1,6 @@
 import { diag } from '../../host/diagnostics.js'
 import { performance } from '../../host/globals.js'
-import type { SinkFault } from '../../contract/sink.js'
+import type { BatchEntry, SinkFault } from '../../contract/sink.js'
 import { withoutRowContents } from '../faults.js'
 import { openSession, type WriteSession } from '../session.js'
 import { type CheckedStore, fullCheck, type StoreCheck } from './full-check.js'
@@ -17,6 +17,11 @@ export interface Demands {
   readonly synchronousCommit: string
   /** What each relation may be like, as `shapeSql` says it. Undefined: that has not been found out. */
   readonly shapes: readonly string[] | undefined
+  /**
+   * `pg_class.oid` of the relations that the rows go to, when nothing but the server's own code runs in our INSERT: as long
+   * as they are what they were, rows are stored as they are sent. Undefined: that has to be seen in the rows.
+   */
+  readonly relations: readonly string[] | undefined
   /**
    * Code of others may run in our INSERT, and leave something for the end of the transaction. To have that done before the
    * proof is a statement of its own, of which older servers warn that it stands alone.
@@ -45,14 +50,16 @@ export class StoreGuard {
     this.#check = check
   }
 
-  /** Of a batch that is sent now. */
-  get demands(): Demands {
+  /** @param entries of a batch that is sent now, in ascending order of ids */
+  demandsOf(entries: readonly BatchEntry[]): Demands {
+    const isOurs = this.#found !== undefined && this.#check.allowed.size === 0
     const asked = this.#check.synchronousCommit
     const isMore = this.#found?.synchronousCommit === 'remote_apply'
     return {
       synchronousCommit: isMore ? 'remote_apply' : asked,
-      shapes: this.#found?.shapes,
-      isDeferredFired: this.#found === undefined || this.#check.allowed.size > 0,
+      shapes: this.#found?.relations.shapes,
+      relations: isOurs ? this.#found?.relations.of(entries) : undefined,
+      isDeferredFired: !isOurs,
     }
   }
 

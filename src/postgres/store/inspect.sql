@@ -7,9 +7,11 @@ with recursive relation as (
   union all
   select to_regclass(':SCHEMA.secret_audit_block')::oid, 'blocks'
   union all
+  select to_regclass(':SCHEMA.secret_audit_row_v1')::oid, 'row type'
+  union all
   select inherits.inhrelid, 'partition'
   from relation join pg_inherits inherits on inherits.inhparent = relation.oid
-  where relation.part <> 'blocks'
+  where relation.part in ('rows', 'partition')
 ), called as (
   -- Of every expression: its functions.
   select tree.classid, tree.objid, coalesce(json_agg(json_build_object(
@@ -67,6 +69,7 @@ select json_build_object(
       select coalesce(json_agg(json_build_array(o.polname, o.polcmd, o.polpermissive, pg_get_expr(o.polqual, o.polrelid),
         pg_get_expr(o.polwithcheck, o.polrelid)) order by o.polname), '[]')
       from pg_policy o where o.polrelid = c.oid),
+    'bound', pg_get_expr(c.relpartbound, c.oid),
     'isDefault', exists (select from pg_partitioned_table t where t.partdefid = c.oid),
     'columns', (
       select json_agg(json_build_object(

@@ -72,7 +72,8 @@ export interface FoundConstraint extends Expression {
 
 export interface FoundRelation {
   readonly oid: string
-  readonly part: 'rows' | 'blocks' | 'partition'
+  /** The row type is what rows are sent as. */
+  readonly part: 'rows' | 'blocks' | 'partition' | 'row type'
   /** With its schema. */
   readonly name: string
   /** What `shapeSql` says of it. */
@@ -84,12 +85,21 @@ export interface FoundRelation {
   readonly rules: number
   readonly rowSecurity: boolean
   readonly policies: readonly unknown[]
+  /** Of a partition, as the server writes it. */
+  readonly bound: string | null
   /** The partition of whatever has no other. */
   readonly isDefault: boolean
   readonly columns: readonly FoundColumn[] | null
   readonly triggers: readonly FoundTrigger[]
   readonly indexes: readonly FoundIndex[]
   readonly constraints: readonly FoundConstraint[]
+}
+
+/** A relation that holds rows. */
+export type FoundTable = FoundRelation & { readonly part: Exclude<FoundRelation['part'], 'row type'> }
+
+export function isTable(relation: FoundRelation): relation is FoundTable {
+  return relation.part !== 'row type'
 }
 
 /** The store as its catalogs describe it. */

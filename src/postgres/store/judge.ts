@@ -1,8 +1,16 @@
 import type { HealthFinding } from '../../contract/sink.js'
 import { allowLine, type AllowableKind } from './allowed.js'
-import { columnProblems } from './columns.js'
+import { columnProblems, typeProblems } from './columns.js'
 import { isBuiltIn, isPure } from './expression.js'
-import type { FoundConstraint, FoundIndex, FoundRelation, FoundTrigger, Inspection } from './inspection.js'
+import {
+  type FoundConstraint,
+  type FoundIndex,
+  type FoundRelation,
+  type FoundTable,
+  type FoundTrigger,
+  type Inspection,
+  isTable,
+} from './inspection.js'
 import { missingParts } from './missing.js'
 
 /**
@@ -15,10 +23,8 @@ import { missingParts } from './missing.js'
 export function judgeStore(store: Inspection, allowed: ReadonlySet<string>): HealthFinding[] {
   const judge = new Judge(allowed)
   for (const relation of store.relations) judge.relation(relation)
-  for (const part of ['rows', 'blocks'] as const) {
-    if (!store.relations.some((relation) => relation.part === part)) {
-      judge.refuse(`the table of the ${part} is missing`)
-    }
+  for (const [part, what] of MUST_BE_THERE) {
+    if (!store.relations.some((relation) => relation.part === part)) judge.refuse(`${what} is missing`)
   }
   for (const message of missingParts(store)) {
     judge.warn(`${message}; restore the trail, or make it again as the migration does`)
@@ -33,12 +39,19 @@ export function judgeStore(store: Inspection, allowed: ReadonlySet<string>): Hea
   return judge.findings
 }
 
+const MUST_BE_THERE = [
+  ['rows', 'the table of the rows'],
+  ['blocks', 'the table of the blocks'],
+  ['row type', 'the type secret_audit_row_v1'],
+] as const
+
 const KINDS: Readonly<Record<string, string>> = {
   r: 'an ordinary table',
   p: 'a partitioned table',
   f: 'a foreign table',
   v: 'a view',
   m: 'a materialized view',
+  c: 'a composite type',
 }
 
 const PERSISTENCE: Readonly<Record<string, string>> = {
@@ -50,9 +63,10 @@ const MAY_BE: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
   rows: ['p'],
   blocks: ['r'],
   partition: ['r', 'p'],
+  'row type': ['c'],
 }
 
-const KEY: Readonly<Record<FoundRelation['part'], string>> = {
+const KEY: Readonly<Record<FoundTable['part'], string>> = {
   rows: 'audit_id',
   blocks: 'chain_id, block_no',
   partition: 'audit_id',
@@ -70,8 +84,14 @@ class Judge {
   }
 
   relation(relation: FoundRelation): void {
-    const { name, part, kind, persistence, accessMethod } = relation
+    const { name, part, kind } = relation
     if (!MAY_BE[part].includes(kind)) this.refuse(`${name} is ${KINDS[kind] ?? `of kind ${kind}`}`)
+    if (isTable(relation)) this.#table(relation)
+    else for (const problem of typeProblems(relation)) this.refuse(`${name}: ${problem}`)
+  }
+
+  #table(relation: FoundTable): void {
+    const { name, part, kind, persistence, accessMethod } = relation
     if (persistence !== 'p') this.refuse(`${name} is ${PERSISTENCE[persistence] ?? persistence}`)
     if (kind === 'r' && accessMethod !== 'heap')
       this.refuse(`${name} is stored by ${accessMethod ?? 'nothing'}`)
@@ -110,7 +130,7 @@ class Judge {
     if (!this.#allowed.has(line)) this.refuse(`${message}; if it is meant to be there, allowInStore: ${line}`)
   }
 
-  #trigger({ name }: FoundRelation, trigger: FoundTrigger): void {
+  #trigger({ name }: FoundTable, trigger: FoundTrigger): void {
     // One that is disabled runs when it is enabled: every batch looks for that.
     if (!trigger.onInsert || !trigger.enabled || trigger.isClone || trigger.isOfConstraint) return
     const message = `${name} has a trigger, ${trigger.name}, that runs at every INSERT`
@@ -118,7 +138,7 @@ class Judge {
     this.#allowable('trigger', `${name}.${trigger.name}`, definition, message)
   }
 
-  #index(relation: FoundRelation, index: FoundIndex): void {
+  #index(relation: FoundTable, index: FoundIndex): void {
     if (index.isClone || isOurKey(relation, index)) return
     const why = whyIndex(index)
     if (why === undefined) return
@@ -127,7 +147,7 @@ class Judge {
     this.#allowable('index', `${relation.name}.${index.name}`, definition, message)
   }
 
-  #constraint({ name }: FoundRelation, constraint: FoundConstraint): void {
+  #constraint({ name }: FoundTable, constraint: FoundConstraint): void {
     const { type, isClone, functions } = constraint
     if (isClone || (type !== 'c' && type !== 'f')) return
     if (type === 'c' && constraint.name.startsWith(OWN_NAME) && isPure(constraint)) return
@@ -149,6 +169,6 @@ function whyIndex(index: FoundIndex): string | undefined {
   return undefined
 }
 
-function isOurKey({ part }: FoundRelation, index: FoundIndex): boolean {
+function isOurKey({ part }: FoundTable, index: FoundIndex): boolean {
   return index.primary && index.immediate && index.valid && index.columns.join(', ') === KEY[part]
 }

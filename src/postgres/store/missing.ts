@@ -1,5 +1,5 @@
 import { calls } from './expression.js'
-import type { FoundRelation, Inspection } from './inspection.js'
+import { type FoundTable, type Inspection, isTable } from './inspection.js'
 
 /** Names of the functions that the migrations make. */
 const FUNCTIONS = [
@@ -19,20 +19,20 @@ const FUNCTIONS = [
 ].map((name) => `secret_audit_${name}`)
 
 /** The bounds of what the writer role may insert, and what each of them is about. */
-const BOUNDS: Readonly<Record<FoundRelation['part'], Readonly<Record<string, string>>>> = {
+const BOUNDS: Readonly<Record<FoundTable['part'], Readonly<Record<string, string>>>> = {
   rows: { secret_audit_not_ahead: 'clock_timestamp', secret_audit_sizes: 'octet_length' },
   blocks: { secret_audit_block_sizes: 'octet_length' },
   partition: {},
 }
 
-const GUARDS: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
+const GUARDS: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   rows: ['secret_audit_append_only', 'secret_audit_append_only_row'],
   blocks: ['secret_audit_append_only'],
   // A partition that somebody attaches by hand has the row trigger of the trail.
   partition: [],
 }
 
-const NOT_NULL: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
+const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   rows: ['audit_id', 'occurred_at', 'credential', 'operation', 'outcome', 'recorded_at', 'recorded_xid'],
   blocks: [
     'chain_id',
@@ -58,14 +58,14 @@ const NOT_NULL: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
  */
 export function missingParts({ relations, functions }: Inspection): readonly string[] {
   return [
-    ...relations.flatMap((relation) => missingOf(relation)),
+    ...relations.filter(isTable).flatMap((table) => missingOf(table)),
     ...FUNCTIONS.filter((name) => !functions.includes(name)).map(
       (name) => `the function ${name} is missing, belongs to somebody else, or has lost its search_path`,
     ),
   ]
 }
 
-function missingOf({ part, name, constraints, triggers, columns }: FoundRelation): string[] {
+function missingOf({ part, name, constraints, triggers, columns }: FoundTable): string[] {
   const bounds = Object.entries(BOUNDS[part]).filter(
     ([bound, about]) =>
       !constraints.some((one) => one.name === bound && one.type === 'c' && calls(one, about)),

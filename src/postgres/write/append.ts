@@ -12,8 +12,7 @@ import type { Result, StatementConfig } from '../statement.js'
 import type { Demands } from '../store/guard.js'
 import { shapeSql } from '../store/shape.js'
 import { BadAnswer, type Wire } from '../wire.js'
-import { blockAsSent, rowsAsSent } from './record-bytes.js'
-import { rowsText, rowValues } from './row-text.js'
+import { blockAsSent, rowsArray, rowsOfArray } from './record-bytes.js'
 
 /** A block as it is stored, and when the database stored it. */
 export interface RecordedBlock {
@@ -48,7 +47,7 @@ type HeldColumns = [
 
 type HeldElsewhereColumns = [...HeldColumns, original: string | null]
 
-const HOT = ['append', 'append-one', 'append-block', 'append-proof'] as const
+const HOT = ['append-rows', 'append-block', 'append-proof', 'append-check'] as const
 const LOOKUPS = [
   'held',
   'held-elsewhere',
@@ -100,27 +99,28 @@ export class AppendStatements {
     entries: readonly BatchEntry[],
     demands: Demands,
   ): Promise<number> {
-    const insert = this.#insert(block, entries)
-    const proof = this.#hot('append-proof', proofValues(block, entries, demands))
-    const steps = demands.isDeferredFired
-      ? [insert, FIRE_DEFERRED, OUR_PATH, proof]
-      : [insert, OUR_PATH, proof]
+    const rows = entries.length === 0 ? NO_ROWS : rowsArray(block, entries)
+    const steps = [this.#hot('append-block', 'INSERT 0 1', blockValues(block))]
+    if (entries.length > 0) steps.unshift(this.#hot('append-rows', 'SELECT 1', [rows, entries.length]))
+    if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
+    steps.push(OUR_PATH)
+    const { synchronousCommit, shapes, relations } = demands
+    const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
+    // The first rows of a connection are read back in any case.
+    if (relations !== undefined && wire.prepared.has(nameOf('append-proof'))) {
+      steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations]))
+    } else {
+      const ids = entries.map(({ event }) => event.auditId)
+      steps.push(this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
+    }
     const results = await runTogether(wire, steps)
-    checkStored(results[0], entries.length)
+    if (entries.length > 0) checkStored(results[0], entries.length)
     return committedAt(results.at(-1))
   }
 
-  #insert(block: BlockColumns, entries: readonly BatchEntry[]): Step {
-    const [first] = entries
-    const values = blockValues(block)
-    if (first === undefined) return this.#hot('append-block', values)
-    if (entries.length === 1) return this.#hot('append-one', [...rowValues(first), ...values])
-    return this.#hot('append', [rowsText(entries), entries.length, ...values])
-  }
-
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
-  #hot(name: (typeof HOT)[number], values: unknown[]): Step {
-    return { name: `otel-audit ${name}`, text: this.#sql[name], values, rowMode: 'array', tag: 'SELECT 1' }
+  #hot(name: (typeof HOT)[number], tag: string, values: unknown[]): Step {
+    return { name: nameOf(name), text: this.#sql[name], values, rowMode: 'array', tag }
   }
 
   /**
@@ -199,18 +199,16 @@ function heldRow([id, digest, chain, block, index]: HeldColumns): HeldRow {
 /** What a deferred trigger does, it does before the proof. */
 const FIRE_DEFERRED: Step = { text: 'set constraints all immediate', tag: 'SET CONSTRAINTS' }
 
+const NO_ROWS = Buffer.alloc(0)
+
+/** Of a prepared statement. */
+const nameOf = (statement: Statement): string => `otel-audit ${statement}`
+
 /**
  * Code of others that ran in the INSERT may have put a schema of its own first, for this transaction or for the session: what
  * the proof names is looked up where ours is. Not local, so that what comes after the transaction is, too.
  */
-const OUR_PATH: Step = { text: `set search_path = ${SEARCH_PATH}`, tag: 'SET' }
-
-function proofValues(block: BlockColumns, entries: readonly BatchEntry[], demands: Demands): unknown[] {
-  const { synchronousCommit, shapes } = demands
-  const ids = entries.map(({ event }) => event.auditId)
-  const rows = rowsAsSent(block, entries)
-  return [synchronousCommit, ids, shapes, block.chainId, block.blockNo, blockAsSent(block), rows, NO_NAME]
-}
+const OUR_PATH: Step = { name: 'otel-audit path', text: `set search_path = ${SEARCH_PATH}`, tag: 'SET' }
 
 /**
  * Runs a statement that must be a transaction of its own: in one that somebody left open, nothing would be committed,
@@ -227,12 +225,11 @@ async function rowsAlone<Row>(client: ClientBase, config: QueryArrayConfig): Pro
 
 const NOTHING: Result = { rows: [], tag: '' }
 
-/** The numbers of rows and blocks that the INSERT says: its tag is that of the SELECT around it. */
+/** The number of rows that the INSERT says: its tag is that of the SELECT around it. */
 function checkStored({ rows }: Result = NOTHING, sent: number): void {
   const [row, ...more] = rows as readonly (readonly unknown[])[]
-  const [stored, blocks, ...others] = row ?? []
-  const isAll = String(stored) === String(sent) && String(blocks) === '1'
-  if (!isAll || more.length > 0 || others.length > 0) {
+  const [stored, ...others] = row ?? []
+  if (String(stored) !== String(sent) || more.length > 0 || others.length > 0) {
     throw new BadAnswer('an answer that says another number of rows than were sent')
   }
 }

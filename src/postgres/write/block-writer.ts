@@ -176,7 +176,7 @@ export class BlockWriter {
     this.#chain.sending()
     try {
       const committedAt = await connection.run(
-        (_, wire) => this.#sql.append(wire, signed.columns, entries, this.#guard.demands),
+        (_, wire) => this.#sql.append(wire, signed.columns, entries, this.#guard.demandsOf(entries)),
         longestMs,
       )
       const unconfirmed = this.#unconfirmedBy(connection)

@@ -20,9 +20,18 @@ const HEADER_BYTES = 8
 const BYTES_PER_UNIT = 3
 const NULL = -1
 
+const LENGTH_BYTES = 4
+/** Of an array in binary: dimensions, whether it holds NULLs, type of its elements, how many, index of the first. */
+const ARRAY_HEADER_BYTES = 20
+const ONE_DIMENSION = 1
+const NO_NULLS = 0
+/** The server looks for the type that the statement names, unless both are built in. */
+const ANY_TYPE = 0
+const FIRST_INDEX = 1
+
 /**
- * Values as `record_send` of Postgres gives them: the number of columns, then for each its type, its length, and its
- * bytes. What is read back from the store in this form is compared as a whole.
+ * Values as `record_recv` of Postgres takes them, and `record_send` gives them: the number of columns, then for each its
+ * type, its length, and its bytes. What is sent in this form is compared as a whole with what is read back.
  */
 class RecordBytes {
   #buffer = Buffer.allocUnsafe(1024)
@@ -30,6 +39,27 @@ class RecordBytes {
 
   begin(columns: number): void {
     this.#int32(columns)
+  }
+
+  /** An array of records, of so many; what is behind it are its elements. */
+  beginArray(records: number): void {
+    this.#int32(ONE_DIMENSION)
+    this.#int32(NO_NULLS)
+    this.#int32(ANY_TYPE)
+    this.#int32(records)
+    this.#int32(FIRST_INDEX)
+  }
+
+  /** An element of an array. @returns where its length is to be, for {@link endElement} */
+  beginElement(columns: number): number {
+    const start = this.#at
+    this.#int32(0)
+    this.#int32(columns)
+    return start
+  }
+
+  endElement(start: number): void {
+    this.#buffer.writeInt32BE(this.#at - start - LENGTH_BYTES, start)
   }
 
   int4(value: number): void {
@@ -102,18 +132,25 @@ const COLUMNS = FIELDS.map(({ name, kind }) => [name, WRITE[kind]] as const)
 /** Behind the fields: digest, chain, block, index. */
 const PLACE_COLUMNS = 4
 
-/** What `secret_audit_written` answers when the rows are stored as they were sent. */
-export function rowsAsSent({ chainId, blockNo }: BlockColumns, entries: readonly BatchEntry[]): Buffer {
+/** Rows of a block: `$1` of `append-rows.sql`. The number of rows is at least one. */
+export function rowsArray({ chainId, blockNo }: BlockColumns, entries: readonly BatchEntry[]): Buffer {
   const chain = Buffer.from(chainId, 'hex')
+  record.beginArray(entries.length)
   for (const [index, { event, digest }] of entries.entries()) {
-    record.begin(COLUMNS.length + PLACE_COLUMNS)
+    const start = record.beginElement(COLUMNS.length + PLACE_COLUMNS)
     for (const [name, write] of COLUMNS) write(event[name] as never)
     record.bytes(digest)
     record.bytes(chain, UUID)
     record.int8(blockNo)
     record.int4(index)
+    record.endElement(start)
   }
   return record.take()
+}
+
+/** What `secret_audit_written` answers when the rows of such an array are stored as they were sent. */
+export function rowsOfArray(array: Buffer): Buffer {
+  return array.subarray(ARRAY_HEADER_BYTES)
 }
 
 /** How many columns of a block are sent. */

@@ -266,8 +266,9 @@ describe('refused rows', () => {
     const allowInStore = await allowLines(strange.sink)
     expect(allowInStore).toHaveLength(1)
     const { write } = writer({ allowInStore: allowInStore.join('\n') })
-    expect(await write()).toMatchObject({ status: 'refused' })
-    expect(await write(2)).toMatchObject({ status: 'refused' })
+    // No row is at fault.
+    expect(await write()).toMatchObject({ status: 'failed', lasting: true })
+    expect(await write(2)).toMatchObject({ status: 'failed', lasting: true })
     expect((await owner.query('select count(*)::int as n from noetl.secret_audit')).rows).toEqual([{ n: 0 }])
   })
 })

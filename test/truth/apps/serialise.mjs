@@ -62,7 +62,7 @@ if (when === 'before') changes[change]()
 const { buildEvent, completeEvent, draftEvent, rekeyEvent } = await import('../../../dist/event/event.js')
 const { encodeEvent, eventDigest } = await import('../../../dist/event/digest.js')
 const { eventFromJson, eventToJson } = await import('../../../dist/spool/record.js')
-const { rowsText, rowValues } = await import('../../../dist/postgres/write/row-text.js')
+const { rowsArray } = await import('../../../dist/postgres/write/record-bytes.js')
 const { fromSpanEvent, toSpanEvent } = await import('../../../dist/otel/span-event.js')
 const { bodyText } = await import('../../../dist/chain/block.js')
 if (when === 'after') changes[change]()
@@ -74,9 +74,8 @@ const entries = records.map(({ fields, identity }, i) => {
   const event = i % 3 === 0 ? rekeyEvent(built) : built
   return { event, digest: eventDigest(event), said, wide }
 })
-for (const { event, digest } of entries) {
+for (const { event } of entries) {
   say('digest', encodeEvent(event).toString('latin1'))
-  for (const value of rowValues({ event, digest })) say('value', `${value}`)
   const record = eventToJson(event)
   say('record', record)
   say('record again', eventToJson(eventFromJson(record)))
@@ -94,5 +93,5 @@ for (const { event, digest } of entries) {
     bodyText({ writer: 'w', opening: { service, instance: service, version: '1', continues: undefined } }),
   )
 }
-say('rows', rowsText(entries))
+say('rows', rowsArray({ chainId: '0'.repeat(32), blockNo: 1n }, entries).toString('latin1'))
 say('end', '')

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import type { FoundRelation } from '../../../src/postgres/store/inspection.js'
+import { KnownRelations } from '../../../src/postgres/store/known-relations.js'
+import { anEvent, entryOf } from '../../support/events.js'
+
+// Where rows go, by what the last full check has seen.
+
+const relation = (oid: string, part: FoundRelation['part'], bound: string | null = null, kind = 'r') =>
+  ({ oid, part, kind, bound, shape: `shape of ${oid}` }) as FoundRelation
+const between = (first: string, end: string): string => `FOR VALUES FROM (${first}) TO (${end})`
+const TABLES = [relation('1', 'rows'), relation('2', 'blocks'), relation('3', 'row type')]
+const known = new KnownRelations([
+  ...TABLES,
+  relation('10', 'partition', between('MINVALUE', `'100'`)),
+  relation('11', 'partition', between(`'100'`, `'200'`)),
+  relation('12', 'partition', between(`'300'`, `'400'`), 'p'),
+  relation('13', 'partition', 'DEFAULT'),
+  relation('14', 'partition', between(`'500'`, 'MAXVALUE')),
+])
+const entries = (...ids: number[]) => ids.map((id) => entryOf(anEvent({}, { auditId: BigInt(id) })))
+
+test.each<[string, number[], string[]]>([
+  ['no rows', [], []],
+  ['one row', [150], ['11']],
+  ['the first and the last id of a partition', [100, 199], ['11']],
+  ['rows before all bounds', [0, 1], ['10']],
+  ['rows of two partitions', [98, 99, 100, 101], ['10', '11']],
+])('%s', (_, ids, partitions) => {
+  expect(known.of(entries(...ids))).toEqual(['1', '2', '3', ...partitions])
+})
+
+test.each<[string, number[]]>([
+  ['of no partition', [200]],
+  ['of no partition, behind one that has one', [150, 250]],
+  ['of a partition that is partitioned again', [350]],
+  ['of one without an end', [600]],
+])('a row %s is not known to be anywhere', (_, ids) => {
+  expect(known.of(entries(...ids))).toBeUndefined()
+})
+
+test('every relation has its shape', () => {
+  expect(known.shapes).toHaveLength(8)
+  expect(known.shapes).toContain('shape of 13')
+})
