@@ -85,7 +85,7 @@ export const signatures = (number: number): string =>
     HONEST.blocks.find((b) => b['chain_id'] === chain && b['block_no'] === String(number))?.['signatures'],
   )
 export const stranger = signerOf('stranger', WALLET.signer.name)
-export const firstKey = signerOf('wallet', WALLET.signer.name)
+const firstKey = signerOf('wallet', WALLET.signer.name)
 export const badLine = signatureLine(firstKey, 'another text\n')
 
 export const rowsBelow = (limit: bigint): readonly Patch[] =>
