@@ -2,7 +2,7 @@ import type { BlockColumns } from '../chain/block-columns.js'
 import { noteOfColumns } from '../chain/block-columns.js'
 import { openNote } from '../chain/note.js'
 import { type ChainState, chainState } from '../verify/chain-state.js'
-import { type Genesis, openGenesis } from '../verify/genesis.js'
+import { type Genesis, openGenesis, whyForeign } from '../verify/genesis.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
 import { formatTime } from './time.js'
@@ -84,8 +84,10 @@ function healthOf({ last, genesis: first }: ChainBlocks, trust: Trust, now: numb
   }
 }
 
-function isEnrolled(genesis: Genesis | undefined, note: string, { origin, enrolment }: Trust): boolean {
+function isEnrolled(genesis: Genesis | undefined, note: string, trust: Trust): boolean {
+  const { origin, enrolment } = trust
   if (genesis === undefined || genesis.block.log !== (origin ?? genesis.block.log)) return false
+  if (whyForeign(genesis.block, trust) !== undefined) return false
   return attempt(() => openNote(note, enrolment)) !== undefined
 }
 

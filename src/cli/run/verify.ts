@@ -1,21 +1,18 @@
-import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { visible } from '../../host/visible.js'
 import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
 import { AuditError } from '../../errors.js'
-import { resolveReadOptions } from '../../options/resolve.js'
-import { INSUFFICIENT_PRIVILEGE, mayNotRead } from '../../postgres/read/pool.js'
-import { Snapshot } from '../../postgres/read/snapshot.js'
 import { AUDIT_ID } from '../../query/parameter.js'
 import type { IdRange } from '../../verify/source.js'
 import { verify } from '../../verify/verify.js'
 import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
-import { anchorsFrom, trustFrom } from './verify-input.js'
+import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
+import { anchorsFrom, trailsOf, trustFrom } from './verify-input.js'
 import { type VerifyFormat, VerifyOutput } from './verify-output.js'
 
-interface VerifyFlags {
+interface VerifyFlags extends DatabaseFlags {
   readonly trust?: string
   readonly anchors?: string
   readonly from?: string
@@ -25,9 +22,6 @@ interface VerifyFlags {
   readonly proof?: string
   readonly manifest?: string
   readonly format?: string
-  readonly readerUrl?: string
-  readonly databaseUrl?: string
-  readonly schema?: string
 }
 
 const EXIT_FINDINGS = 1
@@ -45,7 +39,9 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
 }
 
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
-  const trust = await trustFrom(flags.trust)
+  const given = await trustFrom(flags.trust)
+  const settings = readSettingsOf(flags)
+  const trust = { ...given, trails: trailsOf(given, settings.trail) }
   if (flags.proof !== undefined && flags.row === undefined) {
     const format = flags.format === undefined ? 'table' : formatOf(flags, command)
     return (await checkProofFile(flags.proof, trust, format)) ? 0 : EXIT_FINDINGS
@@ -59,10 +55,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
-  const database = databaseOf(flags)
-  const reader = await Snapshot.open(database).catch((error: unknown) => {
-    throw explained(error, database.schema)
-  })
+  const reader = await snapshotOf(settings, trust.trails)
   try {
     if (flags.row !== undefined && flags.proof !== undefined) {
       await writeProofFile(reader, BigInt(flags.row), flags.proof)
@@ -82,7 +75,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
     for (const finding of inRows) output.finding(finding)
     const found = [...inFile, ...inRows]
     const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
-    output.report({ ...report, findings }, trust, lines)
+    output.report({ ...report, findings }, lines)
     if (findings.size > 0) return EXIT_FINDINGS
     return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
@@ -97,27 +90,6 @@ async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportChe
     command.error('--manifest already selects the rows: combine it with --trust and --anchors only')
   }
   return ExportCheck.open(manifest)
-}
-
-/** A missing right is that of a reader here; the sink, which opens the trail, speaks to writers. */
-function explained(error: unknown, schema: string): unknown {
-  const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
-  return code === INSUFFICIENT_PRIVILEGE ? mayNotRead(schema, (error as Error).cause) : error
-}
-
-/** Where `query` and `export` read, too. */
-function databaseOf({ readerUrl, databaseUrl, schema }: VerifyFlags): {
-  databaseUrl: DatabaseUrl
-  schema: string
-} {
-  const settings = resolveReadOptions({ readerUrl, databaseUrl, schema }, process.env)
-  const url = settings.readerUrl ?? settings.databaseUrl
-  if (url !== undefined) return { databaseUrl: url, schema: settings.schema }
-  throw new AuditError(
-    'AUDIT_INVALID_OPTION',
-    'no database is given: set NOETL_SECRET_AUDIT_READER_URL or DATABASE_URL, or use --reader-url or --database-url',
-    { field: 'databaseUrl' },
-  )
 }
 
 function chainOf({ chain }: VerifyFlags, command: Command): string | undefined {

@@ -30,6 +30,7 @@ import {
   signedAgain,
   stranger,
 } from './alterations.js'
+import { TRAIL_CASES } from './trail-cases.js'
 
 export const CASES: Readonly<Record<string, Case>> = {
   'row-changed': {
@@ -382,6 +383,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     trust: [...TRUST, `rows-from ${idOf(BIG, 100)}`],
     codes: {},
   },
+  ...TRAIL_CASES,
 }
 
 export const tablesOf = ({ patch }: Case): ReturnType<typeof patched> => patched(HONEST, patch)
