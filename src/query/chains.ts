@@ -23,7 +23,7 @@ export interface ChainHealth {
   readonly lost: number
   /** Of the last block, by the writer's clock; `null` for what can be no time. */
   readonly last_block_time: string | null
-  /** Whether an enrolment key of the trust file signed the genesis block; `null` when the trust file has none. */
+  /** Whether an enrolment key of the trust file signed the genesis block, of this trail; `null` when the trust file has none. */
   readonly enrolled: boolean | null
 }
 

@@ -17,6 +17,7 @@ import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
+import type { Trust } from '../verify/trust.js'
 import { type StoredBlock, storedBlock } from './stored-block.js'
 import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
 
@@ -220,7 +221,16 @@ export class Trail {
       LIMIT: String(limit + 1),
     })
     const rows = await this.#reader.query<unknown[]>(text, [], 'array')
-    return chainsOf(rows.map(chainBlocks), limit, options, wallClock())
+    return chainsOf(rows.map(chainBlocks), limit, { trust: await this.#trustIn(options) }, wallClock())
+  }
+
+  /** What nobody has said of the trail from elsewhere, the store says itself. */
+  async #trustIn({ trust }: ChainsOptions): Promise<Trust | undefined> {
+    if (trust === undefined || trust.enrolment.length === 0 || (trust.trails ?? []).length > 0) return trust
+    const text = 'select trail from :SCHEMA.secret_audit_trail'
+    const [identity] = await this.#reader.query<{ trail: string }>(this.#render(text, {}))
+    // A store that has lost its identity has no chain of its own.
+    return { ...trust, trails: [identity?.trail ?? ''] }
   }
 
   /** A block as it is stored. @returns undefined when there is none */

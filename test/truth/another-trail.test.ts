@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createAudit } from '../../src/audit/audit.js'
 import { migrate } from '../../src/postgres/migrate/migrate.js'
+import { storeCheck } from '../../src/postgres/store/full-check.js'
+import { StoreGuard } from '../../src/postgres/store/guard.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { Trail } from '../../src/query/trail.js'
 import { otelAudit } from '../cli/otel-audit.js'
@@ -132,6 +134,23 @@ describe('a writer', () => {
     expect(await rowsOf(url)).toBe(1)
     expect(await sinkOf(url, formerTrail).write(aBatch())).toMatchObject(REFUSED)
     expect(await sinkOf(url).write(aBatch())).toMatchObject({ status: 'committed' })
+  })
+
+  test('that is connected stops as soon as the store is checked, where the identity was changed by hand', async () => {
+    const { url } = await tracked(migratedDatabase())
+    const session = {
+      databaseUrl: url,
+      applicationName: 'otel-audit',
+      answerTimeoutMs: 60_000,
+      synchronousCommit: 'on' as const,
+    }
+    const guard = new StoreGuard(session, storeCheck({ schema: 'noetl', synchronousCommit: 'on' }))
+    guard.expect({ schema: 'noetl', trails: [await trailOf(url)] })
+    expect(await guard.checkNow()).toBeUndefined()
+    await sql(url, `update noetl.secret_audit_trail set trail = '${OTHER}'`)
+    expect(await guard.checkNow()).toMatchObject({ message: expect.stringContaining(`trail ${OTHER}`) })
+    expect(guard.refusal()).toBeDefined()
+    guard.close()
   })
 
   test('of a trail that has lost its identity stores nothing, and says what to do', async () => {

@@ -127,7 +127,7 @@ export class VerifyOutput {
       blocks,
       rows,
       foreign,
-      lost: lostOf(chains),
+      lost: lostOf(chains.filter(({ foreign: isForeign }) => !isForeign)),
       anchors: { ...anchors, unreadable: unread.count, lines: lines ?? null },
       openTails: chains.flatMap((chain, i) => {
         const state = states[i]

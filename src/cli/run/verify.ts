@@ -40,17 +40,17 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
 
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const given = await trustFrom(flags.trust)
-  const settings = readSettingsOf(flags)
-  const trust = { ...given, trails: trailsOf(given, settings.trail) }
   if (flags.proof !== undefined && flags.row === undefined) {
     const format = flags.format === undefined ? 'table' : formatOf(flags, command)
-    return (await checkProofFile(flags.proof, trust, format)) ? 0 : EXIT_FINDINGS
+    return (await checkProofFile(flags.proof, given, format)) ? 0 : EXIT_FINDINGS
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   if (flags.row !== undefined && !AUDIT_ID.test(flags.row)) command.error('--row takes an audit id')
   const chain = chainOf(flags, command)
   const range = rangeOf(flags, command)
   const format = formatOf(flags, command)
+  const settings = readSettingsOf(flags)
+  const trust = { ...given, trails: trailsOf(given, settings.trail) }
   const { anchors, lines } = await anchorsFrom(flags.anchors)
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
