@@ -124,6 +124,17 @@ describe('a writer', () => {
     expect(await sink.write(aBatch())).toMatchObject({ status: 'committed' })
   })
 
+  test('whose self-test has found a trail is refused by another one at its first write', async () => {
+    const { url } = await tracked(migratedDatabase())
+    const { url: other } = await tracked(migratedDatabase())
+    let current = url
+    const sink = sinkOf(() => current)
+    await sink.check()
+    current = other
+    expect(await sink.write(aBatch())).toMatchObject(REFUSED)
+    expect(await rowsOf(other)).toBe(0)
+  })
+
   test('that is connected while another trail begins stores nothing more; one that is started then does', async () => {
     const { url } = await tracked(migratedDatabase())
     const sink = sinkOf(url)

@@ -3,8 +3,10 @@ import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
 import { AuditError } from '../../errors.js'
+import type { Snapshot } from '../../postgres/read/snapshot.js'
 import { AUDIT_ID } from '../../query/parameter.js'
 import type { IdRange } from '../../verify/source.js'
+import type { Trust } from '../../verify/trust.js'
 import { verify } from '../../verify/verify.js'
 import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
@@ -61,6 +63,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       await writeProofFile(reader, BigInt(flags.row), flags.proof)
       return 0
     }
+    await tellServer(reader, trust)
     const output = new VerifyOutput(format, reader.now)
     const inFile = (await exported?.checkFile(reader)) ?? []
     for (const finding of inFile) output.finding(finding)
@@ -81,6 +84,15 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   } finally {
     await reader.close()
   }
+}
+
+/** Told, and not a finding: it changes with every major upgrade. */
+async function tellServer(reader: Snapshot, { systems = [] }: Trust): Promise<void> {
+  const system = systems.length === 0 ? null : await reader.system()
+  if (system === null || systems.includes(system)) return
+  process.stderr.write(
+    `otel-audit: this is server ${system}, which the trust file does not name: it was upgraded, or the trail was restored, moved or cloned here\n`,
+  )
 }
 
 async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportCheck | undefined> {

@@ -102,15 +102,18 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   }
 }
 
-/** Undefined where there is none yet. */
+/** Undefined where there is none yet, or this login may not read it. */
 async function identity(client: ClientBase, schema: string): Promise<string | undefined> {
   try {
     return (await readIdentity(client, schema)).trail
   } catch (error) {
-    if (error instanceof AuditError) return undefined
+    if (error instanceof AuditError || (error as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE)
+      return undefined
     throw error
   }
 }
+
+const INSUFFICIENT_PRIVILEGE = '42501'
 
 async function refuseOldServer(client: ClientBase): Promise<void> {
   const { rows } = await client.query<{ number: number; version: string }>(

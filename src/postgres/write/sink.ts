@@ -175,7 +175,8 @@ export class PostgresAuditSink implements AuditSink {
       const opened = (connection = await this.#open())
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(opened)
-      await openChain(opened, this.#options, this.#writer)
+      const { trail } = await openChain(opened, this.#options, this.#writer)
+      this.#expect(trail)
       const owner = await opened.run((client) => ownerFinding(client, this.#options.schema))
       const found = [...entranceFindings(opened.entrance), ...(await checkStore(opened, this.#check))]
       return owner === undefined ? found : [owner, ...found]
