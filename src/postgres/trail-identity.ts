@@ -12,8 +12,8 @@ export interface TrailIdentity {
   readonly trail: string
   /** Of the server where it began, as `pg_control_system` has it. Null where that could not be asked. */
   readonly system: string | null
-  /** And of the database. */
-  readonly databaseOid: string
+  /** And the ids of database and table there, as <database>.<table>. */
+  readonly table: string
 }
 
 /** What a session has to find: one of these. */
@@ -36,7 +36,7 @@ export function checkTrailId(trail: string, field = 'trail'): string {
  *   connection, a missing right among them, as they are
  */
 export async function readIdentity(client: ClientBase, schema: string): Promise<TrailIdentity> {
-  const text = `select trail, system_identifier as system, database_oid::text as "databaseOid"
+  const text = `select trail, system_identifier as system, table_oids as table
     from ${quotedSchema(schema)}.secret_audit_trail`
   const { rows } = await client.query<TrailIdentity>(text).catch((error: unknown) => {
     throw isServerError(error) && NOT_THERE.has(error.code) ? olderThanIdentities(schema, error) : error
@@ -65,17 +65,14 @@ export async function refuseAnotherTrail(
 export async function copiedTrail(
   client: ClientBase,
   schema: string,
-  { trail, system, databaseOid }: TrailIdentity,
+  { trail, system, table }: TrailIdentity,
 ): Promise<HealthFinding | undefined> {
-  const { system: server } = await readPlace(client, schema)
-  const { rows } = await client.query<{ oid: string }>(
-    'select oid::text as oid from pg_database where datname = current_database()',
-  )
-  const isElsewhere = system !== null && server !== null && system !== server
-  if (!isElsewhere && rows[0]?.oid === databaseOid) return undefined
+  const here = await readPlace(client, schema)
+  const isElsewhere = system !== null && here.system !== null && system !== here.system
+  if (!isElsewhere && here.table === table) return undefined
   const where = isElsewhere
-    ? `it began on server ${system}, and this is server ${server}`
-    : 'it began in another database of this server'
+    ? `it began on server ${system}, and this is server ${here.system}`
+    : 'it began in another database or schema of this server'
   const migrate = `otel-audit migrate${flag(schema)}`
   return {
     level: 'warning',

@@ -282,6 +282,19 @@ describe('otel-audit doctor', () => {
     expect(await trailOf(production.url)).toBe(former)
   })
 
+  test('warns in a copy that is another schema of the same database', async () => {
+    const { url } = await tracked(migratedDatabase())
+    await migrate({ databaseUrl: url, schema: 'copied' })
+    await sql(
+      url,
+      `delete from copied.secret_audit_trail; insert into copied.secret_audit_trail select * from noetl.secret_audit_trail`,
+    )
+    expect(await warnings(url)).toEqual([])
+    expect(await warnings(url, { NOETL_SECRET_AUDIT_SCHEMA: 'copied' })).toEqual([
+      expect.stringMatching(/another database or schema of this server.*migrate --schema copied --new-trail/),
+    ])
+  })
+
   test('warns on another server, and names both', async () => {
     const { url } = await tracked(migratedDatabase())
     await sql(url, `update noetl.secret_audit_trail set system_identifier = '7412345678901234567'`)

@@ -50,7 +50,8 @@ async function beginningOf(flags: InitFlags): Promise<Beginning> {
         `otel-audit: there are ${findings} findings in the blocks as they are: see what \`otel-audit verify\` says of them\n`,
       )
     }
-    return { trail: await reader.trail(), system: await reader.system(), chains }
+    const { system } = await reader.place()
+    return { trail: await reader.trail(), system, chains }
   } finally {
     await reader.close()
   }

@@ -45,7 +45,7 @@ const OF_IDENTITY: ReadonlyMap<string, string> = new Map([
   ['only_row', 'boolean'],
   ['trail', 'text'],
   ['system_identifier', 'text'],
-  ['database_oid', 'bigint'],
+  ['table_oids', 'text'],
   ['begun_at', 'timestamp with time zone'],
 ])
 

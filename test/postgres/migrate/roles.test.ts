@@ -97,7 +97,7 @@ describe('the writer', () => {
     `truncate noetl.secret_audit_block`,
     `update noetl.secret_audit_trail set trail = repeat('0', 32)`,
     `delete from noetl.secret_audit_trail`,
-    `insert into noetl.secret_audit_trail (trail, database_oid) values (repeat('0', 32), 1)`,
+    `insert into noetl.secret_audit_trail (trail, table_oids) values (repeat('0', 32), '')`,
     `select noetl.secret_audit_begin_trail(true)`,
     `insert into noetl.secret_audit_block values (gen_random_uuid(), 0) on conflict (chain_id, block_no) do update set body = ''`,
     `update PARTITION set notes = ''`,

@@ -6,7 +6,7 @@ create table if not exists :SCHEMA.secret_audit_trail (
   only_row          boolean     primary key default true,
   trail             text        not null,  -- 128 random bits, hex
   system_identifier text,                  -- of the server where it began; NULL: that may not be asked there
-  database_oid      bigint      not null,  -- and of the database: a copy within the server has another one
+  table_oids        text        not null,  -- and of database and table, as <database>.<table>: a copy within the server has others
   begun_at          timestamptz not null default clock_timestamp()
 );
 -- NOT VALID as all others: a dump puts it behind the rows.
@@ -15,11 +15,13 @@ alter table :SCHEMA.secret_audit_trail add constraint secret_audit_trail_sound
   check (only_row and trail ~ '^[0-9a-f]{32}$') not valid;
 comment on table :SCHEMA.secret_audit_trail is 'The identity of the audit trail, in one row.';
 
--- Another identity, or the one that is there with the server and database that it is in now. Where none is there: a new one.
+-- Another identity, or the one that is there with the server, database and table that it is in now. Where none is there: a new one.
 create or replace function :SCHEMA.secret_audit_begin_trail(is_new boolean) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   random text := substr(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'), 1, 32);
+  place  text := (select oid from pg_database where datname = current_database())::text
+    || '.' || ':SCHEMA.secret_audit'::regclass::oid::text;
   server text;
   begun  text;
 begin
@@ -28,12 +30,12 @@ begin
   exception when insufficient_privilege then
     server := null;
   end;
-  insert into :SCHEMA.secret_audit_trail as known (trail, system_identifier, database_oid)
-  values (random, server, (select oid::bigint from pg_database where datname = current_database()))
+  insert into :SCHEMA.secret_audit_trail as known (trail, system_identifier, table_oids)
+  values (random, server, place)
   on conflict (only_row) do update set
     trail = case when is_new then excluded.trail else known.trail end,
     begun_at = case when is_new then excluded.begun_at else known.begun_at end,
-    system_identifier = excluded.system_identifier, database_oid = excluded.database_oid
+    system_identifier = excluded.system_identifier, table_oids = excluded.table_oids
   returning trail into begun;
   return begun;
 end
