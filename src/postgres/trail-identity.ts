@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
 import { isTrailId } from '../chain/block.js'
+import { JSON } from '../host/globals.js'
 import type { HealthFinding } from '../contract/sink.js'
 import { isServerError } from './faults.js'
 import { readPlace } from './place.js'

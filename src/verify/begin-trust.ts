@@ -51,6 +51,11 @@ export function beginTrust(
   if (systems.length === 0) {
     remarks.push('the server, or that of a chain, is not known: the file has no line "system"')
   }
+  if (systems.length > 1) {
+    remarks.push(
+      `chains began on ${systems.length} servers, and the file names them all: remove a line "system" that you do not know`,
+    )
+  }
   const before = ours
     .filter(({ enrolled }) => !enrolled)
     .reduce((most, { lastId = -1n }) => (lastId >= most ? lastId + 1n : most), 0n)

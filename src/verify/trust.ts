@@ -68,7 +68,7 @@ export function parseTrust(text: string): Trust {
   const enrolment: VerifierKey[] = []
   const trails: string[] = []
   const systems: string[] = []
-  const heads: PinnedBlock[] = []
+  const heads = new Map<string, PinnedBlock>()
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [word, ...values] = line
       .replace(/(^|\s)#.*$/, '')
@@ -116,10 +116,9 @@ export function parseTrust(text: string): Trust {
         break
       case 'head': {
         const head = pinnedBlock(first, second, third, bad)
-        const { chain, block } = head
-        if (heads.some((other) => other.chain === chain && other.block === block))
-          throw bad(`head ${chain} ${block} is given twice`)
-        heads.push(head)
+        const place = `${head.chain} ${head.block}`
+        if (heads.has(place)) throw bad(`head ${place} is given twice`)
+        heads.set(place, head)
         break
       }
       case 'unenrolled':
@@ -139,7 +138,7 @@ export function parseTrust(text: string): Trust {
     restoredBelow: found.restoredBelow,
     trails: ifAny(trails),
     systems: ifAny(systems),
-    heads: ifAny(heads),
+    heads: ifAny([...heads.values()]),
     unenrolledBefore: found.unenrolledBefore,
   })
 }
