@@ -82,6 +82,13 @@ export const ERROR_CATALOGUE = Object.freeze({
     remedy:
       'The message names the setting. Use the address of the server itself, and undo what sets it otherwise.',
   },
+  AUDIT_TRAIL: {
+    row: 'not-stored',
+    meaning:
+      'The database has another trail than the one that is asked for, or none that has an identity: a clone, staging, the wrong database or schema.',
+    remedy:
+      'The message has both identities. Correct the URL or the schema; or, where this trail is meant, the option `trail` or the trust file.',
+  },
   AUDIT_MIGRATION: {
     row: 'not-stored',
     meaning: 'A migration could not be applied. The database is as it was before that step.',

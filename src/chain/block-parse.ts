@@ -11,6 +11,8 @@ import {
   chainKeyName,
   type ChainOpening,
   type ChainPosition,
+  isSystemId,
+  isTrailId,
   NO_PREVIOUS,
 } from './block.js'
 import { fromBase64, HASH_BYTES, sameBytes } from './hash.js'
@@ -121,11 +123,17 @@ function opening(lines: Lines): ChainOpening {
   const instance = jsonString('instance', lines.take('instance'))
   const version = lines.take('version')
   if (!/^[!-~]{1,64}$/.test(version)) throw malformed('version: not the version of a product')
+  const trail = lines.take('trail')
+  if (!isTrailId(trail)) throw malformed('trail: not 32 hex digits')
+  const system = lines.take('system')
+  if (system !== '-' && !isSystemId(system)) throw malformed('system: not the identifier of a server')
   const continues = lines.takeIf('continues')
   return {
     service,
     instance,
     version,
+    trail,
+    system: system === '-' ? undefined : system,
     continues: continues === undefined ? undefined : chainPosition(continues),
   }
 }

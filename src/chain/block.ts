@@ -53,6 +53,10 @@ export interface ChainOpening {
   readonly instance: string
   /** Of this library. */
   readonly version: string
+  /** The trail that it is written to: 32 lower-case hex digits. */
+  readonly trail: string
+  /** The server that it began on, as `pg_control_system` has it. Undefined where the writer may not ask. */
+  readonly system: string | undefined
   /** The chain that the same writer had to leave, and the last block of it that it knows to be stored. */
   readonly continues: ChainPosition | undefined
 }
@@ -94,12 +98,22 @@ export function isKeyOverdue({ kind, number }: Pick<Block, 'kind' | 'number'>, k
 export function bodyText({ writer, opening }: Pick<Block, 'writer' | 'opening'>): string {
   if (writer === undefined) return ''
   if (opening === undefined) return `writer ${writer}\n`
-  const { service, instance, version, continues } = opening
+  const { service, instance, version, trail, system = '-', continues } = opening
   const predecessor = continues === undefined ? '' : `continues ${continues.chain} ${continues.block}\n`
   return (
     `writer ${writer}\nservice ${jsonString(service)}\ninstance ${jsonString(instance)}\n` +
-    `version ${version}\n${predecessor}`
+    `version ${version}\ntrail ${trail}\nsystem ${system}\n${predecessor}`
   )
+}
+
+/** Whether a text is written as the identity of a trail is: 128 bits in hex. */
+export function isTrailId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text)
+}
+
+/** Whether a text is written as the identifier of a server is: a number of 64 bits in decimal. */
+export function isSystemId(text: string): boolean {
+  return /^[1-9]\d{0,19}$/.test(text)
 }
 
 /** What the next block has as `prev`: SHA-256 of the text, without the signatures. */

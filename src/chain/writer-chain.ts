@@ -29,6 +29,10 @@ export interface WriterChainOptions {
   readonly service: string
   readonly instance: string
   readonly version: string
+  /** The trail that it is written to: 32 lower-case hex digits. */
+  readonly trail: string
+  /** Of the server, where it is known. */
+  readonly system?: string | undefined
   /** Also signs the genesis block: the chain is the operator's. */
   readonly enrolment?: NoteSigner | undefined
   /** Wall clock, µs since the Unix epoch. */
@@ -108,6 +112,11 @@ export class WriterChain {
   /** Verifier key of what enrols the chain. */
   get enrolmentKey(): string | undefined {
     return this.#options.enrolment?.verifierKey
+  }
+
+  /** The trail that it is written to. */
+  get trail(): string {
+    return this.#options.trail
   }
 
   /** The newest block that is known to be stored. */
@@ -253,12 +262,14 @@ export class WriterChain {
   }
 
   #genesis(): Block {
-    const { log, service, instance, version, now, lost } = this.#options
+    const { log, service, instance, version, trail, system, now, lost } = this.#options
     const opening: ChainOpening = {
       // As the rows say it: a text that not every language reads alike would make an honest chain look forged.
       service: identityText('serviceName', service) ?? '',
       instance: identityText('serviceInstanceId', instance) ?? '',
       version,
+      trail,
+      system,
       continues: this.#continues,
     }
     return {

@@ -14,6 +14,7 @@ import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
 import { addSummaryCommand } from './summary.js'
 import { addTailCommand } from './tail.js'
+import { addTrustCommand } from './trust.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -51,6 +52,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addSpoolCommand(program)
   addVerifyCommand(program)
   addKeysCommand(program)
+  addTrustCommand(program)
   addQueryCommand(program)
   addTailCommand(program)
   addExportCommand(program)

@@ -17,6 +17,14 @@ export function addMigrateCommand(program: Command): void {
       '--login <name>',
       'also make a login for a service, without a password, with the writer role and no more; implies --roles',
     )
+    .option(
+      '--new-trail',
+      'begin another identity, in a clone (of a dump, a template, a snapshot): its blocks are then no evidence of the original',
+    )
+    .option(
+      '--keep-trail',
+      'keep the identity on this server, where the trail has moved here: after a restore, an upgrade',
+    )
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
       '--database-url <url>',
@@ -29,6 +37,7 @@ Examples:
   $ export DATABASE_URL=postgres://owner@db.example/app
   $ otel-audit migrate --roles
   $ otel-audit migrate --login orders
+  $ otel-audit migrate --new-trail         # in a clone, before anything writes to it
   $ otel-audit migrate --dry-run > migrate.sql && psql --set ON_ERROR_STOP=1 --file migrate.sql "$DATABASE_URL"
 
 Progress goes to standard error, the result to standard output. Exit code: 0 done, 1 failed, 2 usage.`,

@@ -42,10 +42,9 @@ export function addReadFlags(command: Command, { canBeUnrecorded = true } = {}):
       'where the row about this read is written (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
     )
   if (!canBeUnrecorded) return command
-  return command.option(
-    '--unrecorded',
-    'read without a record of it, for a login that cannot write to the trail',
-  )
+  return command
+    .option('--trust <file>', 'a trust file: a database with another trail than it names is not read')
+    .option('--unrecorded', 'read without a record of it, for a login that cannot write to the trail')
 }
 
 /** The filter that the flags say. */

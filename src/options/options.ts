@@ -40,6 +40,12 @@ export const OPTIONS = Object.freeze({
     default: DEFAULT_SCHEMA,
     doc: 'Schema of the tables.',
   },
+  trail: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_TRAIL'],
+    default: undefined,
+    doc: 'Identity of the trail, 32 hex digits, as `otel-audit doctor` and the line `trail` of a trust file have it. A database with another one (a clone, staging, a wrong URL) is refused at every connect. Default: the one that the process finds first.',
+  },
   strict: {
     kind: 'switch',
     variables: [REQUIRED_VARIABLE],
@@ -194,6 +200,7 @@ export interface AuditOptions {
   readonly databaseUrlFile?: string | undefined
   readonly passwordFile?: string | undefined
   readonly schema?: string | undefined
+  readonly trail?: string | undefined
   readonly strict?: boolean | StrictPolicy | undefined
   readonly deadlineMs?: DeadlinePolicy | undefined
   readonly answerTimeoutMs?: number | undefined
@@ -229,6 +236,7 @@ type Optional =
   | 'databaseUrl'
   | 'databaseUrlFile'
   | 'passwordFile'
+  | 'trail'
   | 'spoolDirectory'
   | 'allowInStore'
   | 'machineId'

@@ -113,6 +113,7 @@ export interface ReadOptions {
   readonly databaseUrlFile?: string | undefined
   readonly passwordFile?: string | undefined
   readonly schema?: string | undefined
+  readonly trail?: string | undefined
   readonly readerUrl?: DatabaseUrl | undefined
   readonly readerUrlFile?: string | undefined
   readonly readTimeoutMs?: number | undefined

@@ -31,8 +31,8 @@ export function resolveOptions(given: AuditOptions, env: Environment): AuditSett
 
 /** The same for the options of reading, and of where the trail is. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSettings {
-  const { databaseUrl, databaseUrlFile, passwordFile, schema } = OPTIONS
-  const ofWriter = { databaseUrl, databaseUrlFile, passwordFile, schema }
+  const { databaseUrl, databaseUrlFile, passwordFile, schema, trail } = OPTIONS
+  const ofWriter = { databaseUrl, databaseUrlFile, passwordFile, schema, trail }
   const table: Readonly<Record<string, OptionSpec>> = { ...ofWriter, ...READ_OPTIONS }
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue

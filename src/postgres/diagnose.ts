@@ -14,6 +14,7 @@ import { quotedSchema, roleNames } from './schema-name.js'
 import { refuseRenamed } from './renamed-schema.js'
 import { checkSchema } from './schema-version.js'
 import { openSession, type WriteSession } from './session.js'
+import { copiedTrail, readIdentity } from './trail-identity.js'
 import { storeCheck } from './store/full-check.js'
 
 /** Fewer months of partitions ahead than this is worth an alarm: inserts stop when there is none left. */
@@ -30,7 +31,7 @@ export interface Diagnosis {
 
 /**
  * Looks at everything that durable records need of the database: connection, schema version, what the role may do,
- * partitions, and what a commit is worth. Changes nothing.
+ * partitions, whose trail it is, and what a commit is worth. Changes nothing.
  */
 export async function diagnoseStore(
   options: WriteSession & { readonly schema: string; readonly allowInStore?: string | undefined },
@@ -55,6 +56,7 @@ export async function diagnoseStore(
     return [
       ...found,
       version,
+      await trailOf(connection, schema),
       await connection.run((client) => rightsOf(client, schema)),
       await connection.run((client) => partitionsAhead(client, schema)),
       await connection.run((client) => foreignRows(client, schema)),
@@ -111,6 +113,22 @@ const PROXY: HealthFinding = {
   check: 'proxy',
   message:
     'there is a proxy between here and the server, which passes the settings of the session on; when it pools transactions, prepared statements are lost: point DATABASE_URL at the server itself, or set pool_mode = session',
+}
+
+/** Whether it is at home: what was copied here is of the original, until somebody says otherwise. */
+async function trailOf(connection: Connection, schema: string): Promise<Diagnosis> {
+  try {
+    return await connection.run(async (client) => {
+      const identity = await readIdentity(client, schema)
+      const copied = await copiedTrail(client, schema, identity)
+      const state = `${identity.trail}, began on server ${identity.system ?? 'unknown'}`
+      return { check: 'trail', state, findings: copied === undefined ? [] : [copied] }
+    })
+  } catch (cause) {
+    if (!(cause instanceof AuditError))
+      return broken('trail', fault('AUDIT_UNAVAILABLE', 'cannot be read', cause).message)
+    return broken('trail', `${cause.message}. ${cause.remedy}`)
+  }
 }
 
 /** The writer role suffices. A login that may also change rows makes the trail worth less. */

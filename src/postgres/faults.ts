@@ -142,7 +142,7 @@ export function connectionFault(error: unknown): SinkFault {
   const cause = withoutRowContents(error)
   const isInside =
     error instanceof AuditError || (isServerError(error) && !AT_THE_DOOR.has(error.code.slice(0, 2)))
-  if (error instanceof AuditError && error.code === 'AUDIT_SESSION') {
+  if (error instanceof AuditError && (error.code === 'AUDIT_SESSION' || error.code === 'AUDIT_TRAIL')) {
     // What is wrong stands elsewhere, and is not to be guessed from here.
     return { code: 'AUDIT_UNAVAILABLE', message: `${error.message}. ${error.remedy}`, cause }
   }

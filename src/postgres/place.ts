@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg'
 import { quotedSchema } from './schema-name.js'
 
 /** What a mark is of: the server that counts the transactions, and the table whose rows name them. */
@@ -12,6 +13,19 @@ export interface Place {
 export function placeOfTable(schema: string): string {
   return `((select oid from pg_catalog.pg_database where datname = current_database())::text || '.'
     || coalesce(to_regclass('${quotedSchema(schema)}.secret_audit')::oid, 0)::text)`
+}
+
+export async function readPlace(client: ClientBase, schema: string): Promise<Place> {
+  const may = `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as may`
+  const { rows: allowed } = await client.query<{ may: boolean }>(may)
+  const table = placeOfTable(schema)
+  // To name the function in a statement takes the right to call it.
+  const text =
+    allowed[0]?.may === true
+      ? `select system_identifier::text as system, ${table} as table from pg_control_system()`
+      : `select null as system, ${table} as table`
+  const { rows } = await client.query<Place>(text)
+  return rows[0] ?? { system: null, table: '' }
 }
 
 /** As far as it is known: what could not be asked differs from nothing. */

@@ -7,11 +7,14 @@ import { giveParameters, newClient } from './pg-client.js'
 import { refuseStranger } from './server-proof.js'
 import { differs, encoded, isOfPooler, refusedByPooler } from './session-refusal.js'
 import { readBack, readBackSql, type SessionFacts, type WantedSettings } from './session-settings.js'
+import { type ExpectedTrail, refuseAnotherTrail } from './trail-identity.js'
 
 export interface SessionTarget {
   readonly databaseUrl: DatabaseUrl
   /** Name of the session in `pg_stat_activity`. */
   readonly applicationName: string
+  /** The trail that must be there: another one ends the session. Undefined: whichever is there. */
+  readonly expected?: ExpectedTrail | undefined
 }
 
 export interface WriteSession extends SessionTarget {
@@ -139,7 +142,8 @@ function lockTimeoutMs(answerTimeoutMs: number): number {
  *
  * @param signal cuts the socket while the session is not open yet
  * @throws the reason of a signal that was aborted before; AuditError `AUDIT_INVALID_OPTION` for a URL that is not one,
- *   `AUDIT_SESSION` for a session that cannot be as it has to be; else what the connection throws
+ *   `AUDIT_SESSION` for a session that cannot be as it has to be, `AUDIT_TRAIL` for one with another trail; else what the
+ *   connection throws
  */
 export async function openSession<P extends keyof SessionOptions>(
   purpose: P,
@@ -160,6 +164,7 @@ export async function openSession<P extends keyof SessionOptions>(
     await connection.connect(plan.connectTimeoutMs, async (queries) => {
       refuseStranger(connection.entrance)
       connection.facts = await settle(queries, plan)
+      if (options.expected !== undefined) await refuseAnotherTrail(queries, options.expected)
     })
     return connection
   } catch (error) {

@@ -2,7 +2,7 @@ import type { BlockColumns } from '../chain/block-columns.js'
 import { noteOfColumns } from '../chain/block-columns.js'
 import { openNote } from '../chain/note.js'
 import { type ChainState, chainState } from '../verify/chain-state.js'
-import { type Genesis, openGenesis } from '../verify/genesis.js'
+import { type Genesis, openGenesis, whyForeign } from '../verify/genesis.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
 import { formatTime } from './time.js'
@@ -23,7 +23,7 @@ export interface ChainHealth {
   readonly lost: number
   /** Of the last block, by the writer's clock; `null` for what can be no time. */
   readonly last_block_time: string | null
-  /** Whether an enrolment key of the trust file signed the genesis block; `null` when the trust file has none. */
+  /** Whether an enrolment key of the trust file signed the genesis block, of this trail; `null` when the trust file has none. */
   readonly enrolled: boolean | null
 }
 
@@ -84,8 +84,10 @@ function healthOf({ last, genesis: first }: ChainBlocks, trust: Trust, now: numb
   }
 }
 
-function isEnrolled(genesis: Genesis | undefined, note: string, { origin, enrolment }: Trust): boolean {
+function isEnrolled(genesis: Genesis | undefined, note: string, trust: Trust): boolean {
+  const { origin, enrolment } = trust
   if (genesis === undefined || genesis.block.log !== (origin ?? genesis.block.log)) return false
+  if (whyForeign(genesis.block, trust) !== undefined) return false
   return attempt(() => openNote(note, enrolment)) !== undefined
 }
 

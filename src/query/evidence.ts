@@ -62,19 +62,20 @@ export class ComputedEvidence implements EvidenceSource {
     this.#options = { databaseUrl, schema: checkSchemaName(schema ?? DEFAULT_SCHEMA), trust }
   }
 
-  /** @throws AuditError `AUDIT_UNAVAILABLE` or `AUDIT_SCHEMA` when the trail cannot be read */
+  /** @throws AuditError `AUDIT_UNAVAILABLE`, `AUDIT_SCHEMA` or `AUDIT_TRAIL` when the trail cannot be read */
   async evidenceOf(auditId: bigint): Promise<RowVerdict | undefined> {
-    const reader = await Snapshot.open(this.#options)
+    const { databaseUrl, schema, trust = NO_TRUST } = this.#options
+    const { trails = [] } = trust
+    const reader = await Snapshot.open({ databaseUrl, schema, trails })
     let proof: RowProof | undefined
     try {
       const provable = await proofOfRow(reader, auditId)
       if (provable === 'no row') return undefined
       if (provable === 'no block') return { status: 'unsigned', findings: [], block: null, proof: [] }
       proof = provable
-      const { event, block, index, enrolled } = checkRowProof(
-        JSON.stringify(proof),
-        this.#options.trust ?? NO_TRUST,
-      )
+      // What nobody has said of the trail from elsewhere, the store says itself.
+      const here = trails.length > 0 ? trust : { ...trust, trails: [await reader.trail()] }
+      const { event, block, index, enrolled } = checkRowProof(JSON.stringify(proof), here)
       if (event.auditId !== auditId) throw new AuditError('AUDIT_EVIDENCE_REFUTED', 'another row was proven')
       const place = { chain: block.chain, block: block.number, index }
       const { recorded_at: _, ...proven } = rowOf({

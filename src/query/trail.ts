@@ -8,6 +8,7 @@ import { checkDuration } from '../host/timers.js'
 import { BLOCK_COLUMNS, blockOfRow, boundedBlockSelect } from '../postgres/block-row.js'
 import { type Place, placeOfTable } from '../postgres/place.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
+import { checkTrailId } from '../postgres/trail-identity.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, FOREIGN, type Range, Values } from './conditions.js'
@@ -16,6 +17,7 @@ import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
+import type { Trust } from '../verify/trust.js'
 import { type StoredBlock, storedBlock } from './stored-block.js'
 import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
 
@@ -24,6 +26,11 @@ export interface TrailOptions {
   readonly databaseUrl: DatabaseUrl
   /** Default: `noetl`. */
   readonly schema?: string | undefined
+  /**
+   * Identities of the trail, 32 hex digits each, as a trust file has them: with any other one nothing is read
+   * (`AUDIT_TRAIL`). Default: whichever is there.
+   */
+  readonly trails?: readonly string[] | undefined
   /** How long one statement may take, in ms. Default: 30,000. */
   readonly timeoutMs?: number | undefined
   /** Most connections at once. Default: 4. */
@@ -106,7 +113,7 @@ interface Store {
  * page: rows of transactions older than every one that was running then.
  *
  * Every method throws AuditError: `AUDIT_INVALID_QUERY` (its `field` names the parameter), `AUDIT_READ_FAILED`,
- * `AUDIT_READ_TIMEOUT`, `AUDIT_SCHEMA`, `AUDIT_CLOSED`.
+ * `AUDIT_READ_TIMEOUT`, `AUDIT_SCHEMA`, `AUDIT_TRAIL`, `AUDIT_CLOSED`.
  */
 export class Trail {
   readonly #reader: Reader
@@ -130,6 +137,7 @@ export class Trail {
       timeoutMs: options.timeoutMs ?? TRAIL_DEFAULTS.timeoutMs,
       connections: options.connections ?? TRAIL_DEFAULTS.connections,
       applicationName: options.applicationName ?? 'otel-audit query',
+      trails: (options.trails ?? []).map((trail) => checkTrailId(trail, 'trails')),
     })
     this.#cursors = new Cursors(cursorKey(options.cursorKey))
   }
@@ -213,7 +221,16 @@ export class Trail {
       LIMIT: String(limit + 1),
     })
     const rows = await this.#reader.query<unknown[]>(text, [], 'array')
-    return chainsOf(rows.map(chainBlocks), limit, options, wallClock())
+    return chainsOf(rows.map(chainBlocks), limit, { trust: await this.#trustIn(options) }, wallClock())
+  }
+
+  /** What nobody has said of the trail from elsewhere, the store says itself. */
+  async #trustIn({ trust }: ChainsOptions): Promise<Trust | undefined> {
+    if (trust === undefined || trust.enrolment.length === 0 || (trust.trails ?? []).length > 0) return trust
+    const text = 'select trail from :SCHEMA.secret_audit_trail'
+    const [identity] = await this.#reader.query<{ trail: string }>(this.#render(text, {}))
+    // A store that has lost its identity has no chain of its own.
+    return { ...trust, trails: [identity?.trail ?? ''] }
   }
 
   /** A block as it is stored. @returns undefined when there is none */

@@ -10,18 +10,18 @@ import {
 import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
-import { openNote } from '../chain/note.js'
 import { VerifierKey } from '../chain/note-key.js'
 import { BlockDoubts } from './block-doubts.js'
+import { ChainStanding, type Standing } from './chain-standing.js'
 import type { FindingCode, FindingLog } from './finding.js'
-import { enrolmentKeysFor } from './genesis.js'
-import type { Trust } from './trust.js'
+import { signatureProblem } from './genesis.js'
+import type { PinnedBlock, Trust } from './trust.js'
 
 /** How a chain ends. */
 export type ChainEnd = 'closed' | 'idle' | 'open'
 
 /** What is known of a chain after its walk. */
-export interface ChainSummary {
+export interface ChainSummary extends Standing {
   readonly chain: string
   readonly log: string | undefined
   readonly service: string | undefined
@@ -33,8 +33,12 @@ export interface ChainSummary {
   /** µs since the Unix epoch, of the last block. */
   readonly lastTime: number
   readonly end: ChainEnd
-  readonly enrolled: boolean
+  /** What its genesis block says, where that is proven. */
+  readonly trail: string | undefined
+  readonly system: string | undefined
   readonly continues: ChainPosition | undefined
+  /** The last block that is proven. */
+  readonly head: { readonly block: number; readonly hash: Uint8Array } | undefined
   /** Blocks that nothing has proven. */
   readonly doubts: BlockDoubts
 }
@@ -53,7 +57,7 @@ export class ChainWalk {
   #keyIsOverdue = false
   #keyIsLost = false
   #genesis: Block | undefined
-  #enrolled = false
+  readonly #standing: ChainStanding
   #newest: Block | undefined
   /** The block before, when it is signed and the next one follows it. */
   #last: Block | undefined
@@ -65,6 +69,7 @@ export class ChainWalk {
   /** The blocks before the next that are not signed, each of which names the one before. */
   #unsigned: number[] = []
   readonly #doubts = new BlockDoubts()
+  #head: ChainSummary['head']
   #keyIsForeign = false
   #closed = false
   #blocks = 0
@@ -73,10 +78,12 @@ export class ChainWalk {
   /** The genesis block is signed by its own key. */
   #isOpened = false
 
-  constructor(chain: string, trust: Trust, findings: FindingLog) {
+  /** @param heads blocks of this chain that the trust file pins */
+  constructor(chain: string, trust: Trust, findings: FindingLog, heads: readonly PinnedBlock[] = []) {
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
+    this.#standing = new ChainStanding(chain, trust, findings, heads)
   }
 
   /** @returns the block, when it is one, and the hash of its text */
@@ -87,6 +94,7 @@ export class ChainWalk {
     const text = textOfColumns(columns)
     const block = this.#parsed(text, number)
     const hash = blockHash(text)
+    this.#standing.see(number, block, hash)
     this.#blocks++
     if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
     if (block === undefined) {
@@ -105,7 +113,9 @@ export class ChainWalk {
     if (isSigned && block.kind === 'genesis') this.#isOpened = true
     this.#last = isSigned ? block : undefined
     this.#lastHash = isSigned ? hash : undefined
-    this.#noteDoubts(block, isSigned && !this.#keyIsForeign && !this.#keyIsOverdue)
+    const isProven = isSigned && !this.#keyIsForeign && !this.#keyIsOverdue
+    this.#noteDoubts(block, isProven)
+    if (isProven) this.#head = { block: number, hash }
     this.#lastText = hash
     if (block.kind === 'close' && isSigned) this.#closed = true
     return { block, hash }
@@ -115,6 +125,10 @@ export class ChainWalk {
     const last = this.#newest
     this.#doubtUnsigned()
     this.#doubts.end(this.#lastNumber)
+    // What nobody has signed does not say of which trail the rest is.
+    const isBegun = this.#genesis !== undefined && this.#doubts.isProven(0)
+    const standing = this.#standing.end(isBegun)
+    if (!isBegun || standing.foreign) this.#doubts.addAllFrom(0)
     return {
       chain: this.#chain,
       log: this.#genesis?.log ?? last?.log,
@@ -127,8 +141,11 @@ export class ChainWalk {
       lastBlock: this.#lastNumber,
       lastTime: last?.time ?? 0,
       end: this.#closed ? 'closed' : last?.kind === 'idle' ? 'idle' : 'open',
-      enrolled: this.#enrolled,
+      ...standing,
+      trail: isBegun ? this.#genesis?.opening?.trail : undefined,
+      system: isBegun ? this.#genesis?.opening?.system : undefined,
       continues: this.#genesis?.opening?.continues,
+      head: isBegun && !standing.foreign ? this.#head : undefined,
       doubts: this.#doubts,
     }
   }
@@ -190,12 +207,7 @@ export class ChainWalk {
     }
     this.#genesis = block
     this.#key = key
-    const keys = enrolmentKeysFor(block.log, this.#trust)
-    this.#enrolled = keys.length > 0 && problemOf(text, signatures, keys) === undefined
-    if (this.#enrolled) this.#findings.vouchFor(this.#chain)
-    if (this.#trust.enrolment.length > 0 && !this.#enrolled) {
-      this.#find('chain-unenrolled', 0, 'no enrolment key of the trust file has signed the genesis block')
-    }
+    this.#standing.begin(block, text, signatures)
   }
 
   #checkSignature(block: Block, text: string, signatures: string): boolean {
@@ -204,7 +216,7 @@ export class ChainWalk {
       // Said once, with what is missing before.
       return false
     }
-    const problem = problemOf(text, signatures, [this.#key])
+    const problem = signatureProblem(text, signatures, [this.#key])
     if (problem !== undefined) {
       const isKnown = this.#keyIsLost
       if (isKnown) this.#key = undefined
@@ -218,7 +230,7 @@ export class ChainWalk {
     this.#checkKeyAge(block)
     if (kind !== 'rotate') return true
     const next = VerifierKey.parse(writer ?? '')
-    const nextProblem = problemOf(text, signatures, [next])
+    const nextProblem = signatureProblem(text, signatures, [next])
     if (nextProblem !== undefined) this.#find('block-signature', number, `the new key: ${nextProblem}`)
     this.#key = next
     this.#keyFrom = number
@@ -258,16 +270,6 @@ export class ChainWalk {
 
   #find(code: FindingCode, block: number, detail: string): void {
     this.#findings.add(code, detail, { chain: this.#chain, block })
-  }
-}
-
-/** @returns why these keys do not prove that the text is theirs */
-function problemOf(text: string, signatures: string, keys: readonly VerifierKey[]): string | undefined {
-  try {
-    openNote(`${text}\n${signatures}`, keys)
-    return undefined
-  } catch (error) {
-    return reasonOf(error)
   }
 }
 

@@ -6,6 +6,8 @@ export const FINDINGS = Object.freeze({
     'Something else than the tables of a trail answers, or two answers about the same blocks differ.',
   'chain-id': 'The chain’s id is not that of the key in its genesis block.',
   'chain-origin': 'The block belongs to another log.',
+  'chain-foreign':
+    'The chain was written to another trail, or on a server that the trust file does not name: none of its rows is proven.',
   'chain-unenrolled': 'No enrolment key of the trust file has signed the genesis block.',
   'chain-missing': 'A chain that another chain continues is not there.',
   'block-malformed': 'The columns do not make the text of a block.',
@@ -25,6 +27,8 @@ export const FINDINGS = Object.freeze({
     'Another transaction put rows of the block here than the one that they name, and the trust file names no restore after them.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
+  'head-mismatch': 'The trust file has another hash of the block.',
+  'head-missing': 'The trust file names a block that is not there.',
   'anchor-mismatch': 'An anchor says something else of the block, or of a row of it.',
   'anchor-missing': 'An anchor names a block that is not there.',
   'export-file': 'The exported file is not the one of its manifest.',

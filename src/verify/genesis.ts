@@ -32,6 +32,33 @@ export function enrolmentKeysFor(log: string, { enrolment }: Trust): readonly Ve
   return enrolment.filter((key) => key.name === name)
 }
 
+/** Why a chain that begins so is not one of the trail that is looked at. */
+export function whyForeign({ opening }: Block, { trails = [], systems = [] }: Trust): string | undefined {
+  if (opening === undefined) return undefined
+  const { trail, system } = opening
+  if (trails.length > 0 && !trails.includes(trail)) {
+    return `it was written to trail ${trail}, and this is trail ${trails.join(' or ')}`
+  }
+  if (systems.length === 0 || (system !== undefined && systems.includes(system))) return undefined
+  const server = system === undefined ? 'a server that it does not name' : `server ${system}`
+  return `it began on ${server}, and the trust file knows of ${systems.join(' and ')}; after an upgrade or a move of the trail, add a line "system"`
+}
+
+/** @returns why these keys do not prove that the text is theirs */
+export function signatureProblem(
+  text: string,
+  signatures: string,
+  keys: readonly VerifierKey[],
+): string | undefined {
+  try {
+    openNote(`${text}\n${signatures}`, keys)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof AuditError)) throw error
+    return error.reason
+  }
+}
+
 function refuted(message: string): AuditError {
   return new AuditError('AUDIT_EVIDENCE_REFUTED', message)
 }

@@ -9,7 +9,7 @@ import { fromBase64, isHash, toBase64 } from '../chain/hash.js'
 import { inclusionProof, verifyInclusion } from '../chain/merkle.js'
 import { openNote, parseNote } from '../chain/note.js'
 import { VerifierKey } from '../chain/note-key.js'
-import { enrolmentKeysFor, openGenesis } from './genesis.js'
+import { enrolmentKeysFor, openGenesis, whyForeign } from './genesis.js'
 import type { Trust } from './trust.js'
 
 const FORMAT = 'otel-audit/proof/v1'
@@ -134,6 +134,8 @@ function checkGenesis(note: string | undefined, block: Block, trust: Trust): boo
   if (trust.origin !== undefined && (genesis.log !== trust.origin || block.log !== trust.origin)) {
     throw refuted(`it is of log ${genesis.log}, not of ${trust.origin}`)
   }
+  const foreign = whyForeign(genesis, trust)
+  if (foreign !== undefined) throw refuted(`its chain is not of this trail: ${foreign}`)
   if (trust.enrolment.length === 0) return false
   openNote(note, enrolmentKeysFor(genesis.log, trust))
   return true

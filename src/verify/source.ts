@@ -61,6 +61,8 @@ export interface StoreAlteration {
 export interface TrailSource {
   /** What the tables are, where that is not what a trail has. */
   alterations(): Promise<readonly StoreAlteration[]>
+  /** Which trail it says that it is: 32 hex digits. A source that says none is of whichever its blocks name. */
+  trail?(): Promise<string>
   /** All blocks, chain by chain, in ascending order of their numbers. */
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */

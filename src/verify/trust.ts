@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
+import { isSystemId, isTrailId } from '../chain/block.js'
 import { isEnrolmentKeyName } from '../chain/chain-key.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
 
@@ -17,6 +18,23 @@ export interface Trust {
   readonly rowsFrom: bigint
   /** Rows below this id were put here by a restore: their transactions are of another server. */
   readonly restoredBelow?: bigint | undefined
+  /** Identities of the trail; more than one where a clone began another. None: that which the store says. */
+  readonly trails?: readonly string[] | undefined
+  /** The servers that it was written on. None: any. */
+  readonly systems?: readonly string[] | undefined
+  /** Blocks that were there when trust began. */
+  readonly heads?: readonly PinnedBlock[] | undefined
+  /** Chains with pinned blocks that end below this id need not be enrolled: there was no key yet. */
+  readonly unenrolledBefore?: bigint | undefined
+}
+
+/** A block as it was when the trust file was written. */
+export interface PinnedBlock {
+  /** 32 hex digits. */
+  readonly chain: string
+  readonly block: number
+  /** SHA-256 of the block's text. */
+  readonly hash: Uint8Array
 }
 
 /** Without a trust file. */
@@ -33,17 +51,24 @@ export const NO_TRUST: Trust = Object.freeze({
  *
  * ```
  * origin otel-audit/wallet
+ * trail 5f0c…                                              (32 hex digits; any number of these)
+ * system 7412345678901234567                               (any number of these)
  * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
  * unsigned before 384299930694800793                      (or none, or any)
  * rows-from 310000000000000000
  * restored below 384299930694800793
+ * head <chain> <block> <SHA-256 of its text, hex>          (any number of these)
+ * unenrolled before 384299930694800793
  * ```
  *
  * @throws AuditError `AUDIT_EVIDENCE_MALFORMED`, naming the line
  */
 export function parseTrust(text: string): Trust {
-  const found: { origin?: string; unsigned?: UnsignedPolicy; rowsFrom?: bigint; restoredBelow?: bigint } = {}
+  const found: { -readonly [K in Once]?: Trust[K] } = {}
   const enrolment: VerifierKey[] = []
+  const trails: string[] = []
+  const systems: string[] = []
+  const heads = new Map<string, PinnedBlock>()
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [word, ...values] = line
       .replace(/(^|\s)#.*$/, '')
@@ -53,8 +78,8 @@ export function parseTrust(text: string): Trust {
     const once = (known: unknown): void => {
       if (known !== undefined) throw bad(`${word} is given twice`)
     }
-    const [first = '', second = '', ...rest] = values
-    if (rest.length > 0) throw bad('too many words')
+    const [first = '', second = '', third = ''] = values
+    if (values.length > (word === 'head' ? 3 : 2)) throw bad('too many words')
     switch (word) {
       case '':
         break
@@ -62,6 +87,14 @@ export function parseTrust(text: string): Trust {
         once(found.origin)
         if (!isKeyName(first) || second !== '') throw bad('origin takes the name of a log')
         found.origin = first
+        break
+      case 'trail':
+        if (!isTrailId(first) || second !== '') throw bad('trail takes 32 lower-case hex digits')
+        trails.push(first)
+        break
+      case 'system':
+        if (!isSystemId(first) || second !== '') throw bad('system takes the identifier of a server')
+        systems.push(first)
         break
       case 'enrolment':
         if (second !== '') throw bad('enrolment takes one verifier key')
@@ -81,10 +114,20 @@ export function parseTrust(text: string): Trust {
         if (first !== 'below') throw bad('restored takes below and an audit id')
         found.restoredBelow = auditId(second, bad)
         break
+      case 'head': {
+        const head = pinnedBlock(first, second, third, bad)
+        const place = `${head.chain} ${head.block}`
+        if (heads.has(place)) throw bad(`head ${place} is given twice`)
+        heads.set(place, head)
+        break
+      }
+      case 'unenrolled':
+        once(found.unenrolledBefore)
+        if (first !== 'before') throw bad('unenrolled takes before and an audit id')
+        found.unenrolledBefore = auditId(second, bad)
+        break
       default:
-        throw bad(
-          `"${word}" is not a statement of a trust file (origin, enrolment, unsigned, rows-from, restored)`,
-        )
+        throw bad(`"${word}" is not a statement of a trust file (${STATEMENTS})`)
     }
   }
   return Object.freeze({
@@ -93,13 +136,26 @@ export function parseTrust(text: string): Trust {
     unsigned: found.unsigned ?? NO_TRUST.unsigned,
     rowsFrom: found.rowsFrom ?? NO_TRUST.rowsFrom,
     restoredBelow: found.restoredBelow,
+    trails: ifAny(trails),
+    systems: ifAny(systems),
+    heads: ifAny([...heads.values()]),
+    unenrolledBefore: found.unenrolledBefore,
   })
 }
+
+/** What may be said once. */
+type Once = 'origin' | 'unsigned' | 'rowsFrom' | 'restoredBelow' | 'unenrolledBefore'
+
+const STATEMENTS = 'origin, trail, system, enrolment, unsigned, rows-from, restored, head, unenrolled'
 
 /** Whether a row without a block is a finding. */
 export function mustBeSigned({ unsigned }: Trust, auditId: bigint): boolean {
   if (typeof unsigned === 'object') return auditId >= unsigned.before
   return unsigned === 'none'
+}
+
+function ifAny<T>(found: readonly T[]): readonly T[] | undefined {
+  return found.length === 0 ? undefined : found
 }
 
 type Bad = (problem: string) => AuditError
@@ -113,6 +169,14 @@ function unsignedPolicy(word: string, id: string, bad: Bad): UnsignedPolicy {
 function auditId(text: string, bad: Bad): bigint {
   if (!/^\d{1,19}$/.test(text)) throw bad(`"${text}" is not an audit id`)
   return BigInt(text)
+}
+
+function pinnedBlock(chain: string, block: string, hash: string, bad: Bad): PinnedBlock {
+  const number = /^(0|[1-9]\d{0,15})$/.test(block) ? Number(block) : Number.NaN
+  if (!/^[0-9a-f]{32}$/.test(chain) || !Number.isSafeInteger(number) || !/^[0-9a-f]{64}$/.test(hash)) {
+    throw bad('head takes a chain (32 hex digits), the number of a block and its hash (64 hex digits)')
+  }
+  return { chain, block: number, hash: Buffer.from(hash, 'hex') }
 }
 
 function enrolmentKey(text: string, bad: Bad): VerifierKey {

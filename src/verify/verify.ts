@@ -1,6 +1,7 @@
-import type { AnchorCoverage, Anchors, UnreadAnchors } from './anchors.js'
+import { type AnchorCoverage, Anchors, type UnreadAnchors } from './anchors.js'
 import type { BlockColumns } from '../chain/block-columns.js'
 import { type BlockSum, BlockSums } from './block-sum.js'
+import { endPinned, headsByChain } from './chain-standing.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
 import { type RowCoverage, RowWalk } from './row-walk.js'
@@ -38,8 +39,9 @@ export interface VerifyReport {
 /**
  * Verifies a trail, from one snapshot of it and from what the auditor knows.
  *
- * 1. Every chain, from its genesis: that each block is what its key has signed, and follows from the one before.
- * 2. That chains which others continue are there, and as far as those say.
+ * 1. Every chain, from its genesis: that each block is what its key has signed, and follows from the one before, and that
+ *    the chain is one of this trail.
+ * 2. That chains which others continue are there, and as far as those say; and the blocks that the trust file pins.
  * 3. That blocks which were said outside the database are there, as they were said.
  * 4. Every row: that it is what was signed in its block, in its place; and every block: that none of its rows is missing.
  *
@@ -57,7 +59,9 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   for (const { what } of alterations) findings.add('store-altered', what, {})
   const { anchors, trust } = request
   const isHidden = alterations.some(({ hidesRows }) => hidesRows)
-  const { chains, blocks, rows, foreign } = isHidden ? NOTHING_READ : await walk(source, request, findings)
+  const { chains, blocks, rows, foreign } = isHidden
+    ? NOTHING_READ
+    : await walk(source, { ...request, trust: await trustIn(source, trust) }, findings)
   return {
     findings: findings.counts,
     chains: [...chains.values()],
@@ -68,6 +72,27 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
     unread: anchors.unread(trust.origin),
   }
 }
+
+/** What nobody has said of the trail from elsewhere, the store says itself. */
+async function trustIn(source: TrailSource, trust: Trust): Promise<Trust> {
+  if (trust.trails !== undefined && trust.trails.length > 0) return trust
+  const trail = await source.trail?.()
+  return trail === undefined ? trust : { ...trust, trails: [trail] }
+}
+
+/** Only the chains, and only by themselves: the first thing that {@link verify} does. */
+export async function verifyChains(
+  source: TrailSource,
+  request: Pick<VerifyRequest, 'trust' | 'onFinding'>,
+): Promise<readonly ChainSummary[]> {
+  const findings = new FindingLog(request.onFinding)
+  const trust = await trustIn(source, request.trust)
+  const whole = { trust, onFinding: request.onFinding, anchors: new Anchors(), selection: EVERYTHING }
+  const { chains } = await walkChains(source, whole, new BlockSums().start(), findings)
+  return [...chains.values()]
+}
+
+const EVERYTHING: Selection = Object.freeze({ chain: undefined, ids: undefined })
 
 interface Walked {
   readonly chains: ReadonlyMap<string, ChainSummary>
@@ -90,6 +115,7 @@ async function walk(source: TrailSource, request: VerifyRequest, findings: Findi
   const walked = await walkChains(source, request, sums.start(), findings)
   const { chains, blocks } = walked
   if (selection.chain === undefined) checkContinuations(chains, findings)
+  endPinned(trust, chains, selection.chain, findings)
   anchors.endBlocks(chains, trust.origin, selection.chain, findings)
   const again = sums.start()
   const { coverage: rows, foreign } = await walkRows(source, request, walked, again, findings)
@@ -115,6 +141,7 @@ async function walkChains(
   findings: FindingLog,
 ): Promise<WalkedChains> {
   const chains = new Map<string, ChainSummary>()
+  const pinned = headsByChain(trust)
   let extent: IdRange | undefined
   let blocks = 0
   let current: { readonly chain: string; readonly walk: ChainWalk } | undefined
@@ -122,7 +149,8 @@ async function walkChains(
     for (const columns of batch) {
       if (current?.chain !== columns.chainId) {
         if (current !== undefined) chains.set(current.chain, current.walk.end())
-        current = { chain: columns.chainId, walk: new ChainWalk(columns.chainId, trust, findings) }
+        const { chainId: chain } = columns
+        current = { chain, walk: new ChainWalk(chain, trust, findings, pinned.get(chain)) }
       }
       const walked = current.walk.add(columns)
       const { block, hash } = walked

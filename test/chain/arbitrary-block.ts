@@ -23,6 +23,8 @@ const opening: fc.Arbitrary<ChainOpening> = fc.record({
   service: storable(fc.string({ unit: 'binary' })),
   instance: storable(fc.string({ unit: 'grapheme' })),
   version: fc.constantFrom('0.1.0', '1.0.0-rc.1+build'),
+  trail: chainId,
+  system: fc.option(fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }).map(String), { nil: undefined }),
   continues: fc.option(fc.record({ chain: chainId, block: count }), { nil: undefined }),
 })
 

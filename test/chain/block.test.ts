@@ -21,6 +21,7 @@ import { signBlock } from '../../src/chain/signed-block.js'
 import { arbitraryBlock } from './arbitrary-block.js'
 
 const MALFORMED = expect.objectContaining({ code: 'AUDIT_BLOCK_MALFORMED' })
+const TRAIL = '5f0c2a9e7b1d4c8083e6f1a2b3c4d5e6'
 const CHAIN = '8f9b4c0000000000000000000000aa01'
 const KEY = generateNoteKey(`otel-audit/wallet/${CHAIN}`)
 
@@ -48,7 +49,14 @@ const GENESIS: Block = {
   rowsTotal: 0,
   lost: 0,
   writer: KEY.verifierKey,
-  opening: { service: 'wal"let\\', instance: '', version: '0.1.0', continues: { chain: CHAIN, block: 12 } },
+  opening: {
+    service: 'wal"let\\',
+    instance: '',
+    version: '0.1.0',
+    trail: TRAIL,
+    system: '7412345678901234567',
+    continues: { chain: CHAIN, block: 12 },
+  },
 }
 
 test('a block is typed as it is documented', () => {
@@ -93,6 +101,8 @@ writer ${KEY.verifierKey}
 service "wal\\"let\\\\"
 instance ""
 version 0.1.0
+trail ${TRAIL}
+system 7412345678901234567
 continues 8f9b4c0000000000000000000000aa01 12
 `,
     )
@@ -213,6 +223,13 @@ test.each<[string, string]>([
   ['a service written in another way', replaced(GENESIS, /service .*/, 'service "\\u0077allet"')],
   ['a service with space around it', replaced(GENESIS, /service .*/, 'service  "wallet"')],
   ['a version with a space', replaced(GENESIS, 'version 0.1.0', 'version 0 1')],
+  ['no trail', replaced(GENESIS, /trail .*\n/, '')],
+  ['no server', replaced(GENESIS, /system .*\n/, '')],
+  ['a trail in capitals', replaced(GENESIS, TRAIL, TRAIL.toUpperCase())],
+  ['a trail that is too short', replaced(GENESIS, /trail .*/, 'trail 5f0c2a9e')],
+  ['a server with leading zeros', replaced(GENESIS, /system .*/, 'system 07412345678901234567')],
+  ['a server without a number', replaced(GENESIS, /system .*/, 'system unknown')],
+  ['trail and server exchanged', replaced(GENESIS, /(trail .*\n)(system .*\n)/, '$2$1')],
   ['a continuation of nothing', replaced(GENESIS, /continues .*/, 'continues 12')],
 ])('a text that has %s is none of a block', (_, text) => {
   expect(() => parseBlock(text)).toThrow(MALFORMED)

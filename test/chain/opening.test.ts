@@ -7,12 +7,15 @@ import { buildEvent } from '../../src/event/event.js'
 
 // What a genesis block says of its writer: the same text as its rows, and one that every language reads alike.
 
+const TRAIL = '5f0c2a9e7b1d4c8083e6f1a2b3c4d5e6'
+
 function genesisOf(service: string, instance = 'i-1'): string {
   const chain = new WriterChain({
     log: 'otel-audit/wallet',
     service,
     instance,
     version: '0.1.0',
+    trail: TRAIL,
     now: () => 1,
     lost: () => 0,
   })
@@ -71,9 +74,16 @@ describe('the genesis block', () => {
 
   test('needs two escapes, and no library for them', () => {
     const { verifierKey } = generateNoteKey('x')
-    const opening = { service: 'a"b\\c', instance: '\u2028', version: '0.1.0', continues: undefined }
+    const opening = {
+      service: 'a"b\\c',
+      instance: '\u2028',
+      version: '0.1.0',
+      trail: TRAIL,
+      system: undefined,
+      continues: undefined,
+    }
     expect(bodyText({ writer: verifierKey, opening })).toBe(
-      `writer ${verifierKey}\nservice "a\\"b\\\\c"\ninstance "\u2028"\nversion 0.1.0\n`,
+      `writer ${verifierKey}\nservice "a\\"b\\\\c"\ninstance "\u2028"\nversion 0.1.0\ntrail ${TRAIL}\nsystem -\n`,
     )
   })
 })

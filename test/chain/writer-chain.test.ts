@@ -8,11 +8,14 @@ import type { SignedBlock } from '../../src/chain/signed-block.js'
 import { type BatchRow, WriterChain, type WriterChainOptions } from '../../src/chain/writer-chain.js'
 import { anEvent, batchOf } from '../support/events.js'
 
+const TRAIL = '5f0c2a9e7b1d4c8083e6f1a2b3c4d5e6'
 const OPTIONS: WriterChainOptions = {
   log: 'otel-audit/wallet',
   service: 'wallet',
   instance: 'i-1',
   version: '0.1.0',
+  trail: TRAIL,
+  system: '7412345678901234567',
   now: () => 1_764_153_600_000_000,
   lost: () => 0,
 }
@@ -90,7 +93,14 @@ describe('a chain', () => {
       ids: undefined,
       chain: bench.chain.id,
       prev: NO_PREVIOUS,
-      opening: { service: 'wallet', instance: 'i-1', version: '0.1.0', continues: undefined },
+      opening: {
+        service: 'wallet',
+        instance: 'i-1',
+        version: '0.1.0',
+        trail: TRAIL,
+        system: '7412345678901234567',
+        continues: undefined,
+      },
     })
     bench.store(genesis)
     const data = bench.store(bench.chain.prepareRows(rows))

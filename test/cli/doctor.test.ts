@@ -66,6 +66,7 @@ describe('otel-audit doctor', () => {
     expect(report.checks.map(({ check }) => check)).toEqual([
       'connection',
       'schema',
+      'trail',
       'rights',
       'partitions',
       'origin',

@@ -318,7 +318,15 @@ function sizeOf(event: AuditEvent): number {
 function proofOf(event: AuditEvent): string {
   const log = 'otel-audit/fields'
   const { id: chain, signer } = newChain(log)
-  const opening = { service: '', instance: '', version: '0.1.0', continues: undefined }
+  const trail = '0'.repeat(32)
+  const opening = {
+    service: '',
+    instance: '',
+    version: '0.1.0',
+    trail,
+    system: undefined,
+    continues: undefined,
+  }
   const common = { log, chain, prev: NO_PREVIOUS, ...WITHOUT_ROWS, rowsTotal: 0, lost: 0, time: 0 }
   const blockAt = (number: number, parts: Partial<Block> & Pick<Block, 'kind'>) =>
     signBlock({ ...common, number, writer: undefined, opening: undefined, ...parts }, [signer]).columns

@@ -119,6 +119,23 @@ test('whether a chain is enrolled is held against the trust file', async () => {
   }
 })
 
+test('a chain of another trail than the one of the trust file, or else of the store, is not enrolled', async () => {
+  const right = `origin ${ORIGIN}\nenrolment ${trail.verifierKey}\n`
+  const all = (enrolled: boolean): object => ({
+    closed: { enrolled },
+    idle: { enrolled },
+    killed: { enrolled },
+  })
+  const { rows } = await owner.query<{ trail: string }>('select trail from noetl.secret_audit_trail')
+  expect(await chains(`${right}trail ${rows[0]?.trail}\n`)).toMatchObject(all(true))
+  await owner.query(`update noetl.secret_audit_trail set trail = repeat('0', 32)`)
+  try {
+    expect(await chains(right)).toMatchObject(all(false))
+  } finally {
+    await owner.query('update noetl.secret_audit_trail set trail = $1', [rows[0]?.trail])
+  }
+})
+
 test('what no writer has written is shown as what is known, and is no error', async () => {
   const { idle } = trail.chains
   for (const change of ["body = 'nonsense'", "signatures = ''", 'block_time = 9223372036854775807']) {

@@ -38,10 +38,15 @@ export async function migratedDatabase(): Promise<TestDatabase> {
     const found = await server.query('select from pg_database where datname = $1', [template])
     if (found.rowCount === 0) await createTemplate(server, template)
   })
-  return createDatabase(template)
+  const database = await createDatabase(template)
+  // A trail of its own: a copy would have the identity of the template.
+  const client = await connect(database.url)
+  await client.query('select noetl.secret_audit_begin_trail(true)')
+  await client.end()
+  return database
 }
 
-/** Another database with all that this one has. Nobody may be connected to it. */
+/** Another database with all that this one has, its identity included. Nobody may be connected to it. */
 export function copyOf({ name }: TestDatabase): Promise<TestDatabase> {
   return createDatabase(name)
 }

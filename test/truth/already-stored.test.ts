@@ -82,9 +82,21 @@ async function aForgedPlace(body: string): Promise<Record<string, string>> {
 }
 
 /** A block of a chain of the squatter's own, signed as it should be, for the event's digest. */
-async function aSignedPlace(event: AuditEvent): Promise<Record<string, string>> {
+async function aSignedPlace(event: AuditEvent, of?: string): Promise<Record<string, string>> {
+  const { rows: identity } = await squatter.query<{ trail: string }>(
+    'select trail from noetl.secret_audit_trail',
+  )
+  const trail = of ?? identity[0]?.trail ?? ''
   const now = (): number => Date.now() * 1000
-  const chain = new WriterChain({ log: 'x', service: '', instance: '', version: '0', now, lost: () => 0 })
+  const chain = new WriterChain({
+    log: 'x',
+    service: '',
+    instance: '',
+    version: '0',
+    trail,
+    now,
+    lost: () => 0,
+  })
   for (;;) {
     const { columns, block } = chain.prepareRows([entryOf(event)])
     chain.sending()
@@ -158,6 +170,10 @@ const SQUATS: readonly (readonly [
   ],
   ['another place, in a block signed for its digest', signed({ block_index: '1' })],
   ['no digest', async () => ({ event_digest: 'null' })],
+  [
+    'its own content, in a block of another trail',
+    async (event) => aSignedPlace(event, '5f0c2a9e7b1d4c8083e6f1a2b3c4d5e6'),
+  ],
 ]
 
 describe('a squatted id is not a stored event', () => {

@@ -87,6 +87,7 @@ test.each([
   'grant select on noetl.secret_audit to public',
   'grant select (body) on noetl.secret_audit_block to public',
   'grant update on noetl.secret_audit_migration to public',
+  'grant update on noetl.secret_audit_trail to public',
   'grant execute on function noetl.secret_audit_create_partition(timestamp) to public',
   `grant insert on noetl.secret_audit_block to NOBODY with grant option; set role NOBODY;
    grant insert on noetl.secret_audit_block to public; reset role`,
@@ -113,7 +114,13 @@ test('a login without rights that holds every lock it can keeps nobody from migr
   const { partitions, applied } = await migrate({ databaseUrl: database.url, roles: true })
   expect(partitions).toHaveLength(14)
   expect(applied).not.toEqual([])
-  for (const table of ['secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock']) {
+  for (const table of [
+    'secret_audit',
+    'secret_audit_block',
+    'secret_audit_migration',
+    'secret_audit_trail',
+    'secret_audit_lock',
+  ]) {
     await nobody.query('savepoint s')
     await expect(nobody.query(`lock table noetl.${table} in access share mode`)).rejects.toThrow('denied')
     await nobody.query('rollback to s')

@@ -43,6 +43,7 @@ describe('a trail is ours', () => {
       'drop function noetl.secret_audit_written(bigint[]), noetl.secret_audit_proven(bigint[]), noetl.secret_audit_field(bytea, text)',
       'drop function noetl.secret_audit_elsewhere(bigint[], bigint[], bigint[], bigint[])',
       'drop type noetl.secret_audit_row_v1',
+      'drop table noetl.secret_audit_trail; drop function noetl.secret_audit_begin_trail(boolean)',
       'alter table noetl.secret_audit drop constraint secret_audit_not_ahead, drop constraint secret_audit_sizes',
       'alter table noetl.secret_audit_block drop constraint secret_audit_block_sizes',
       'delete from noetl.secret_audit_migration where number >= 5',

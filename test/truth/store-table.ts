@@ -54,6 +54,7 @@ export const WARNED: readonly Case[] = [
 export const REFUSED: readonly Case[] = [
   ['an unlogged partition', `alter table ${PARTITION} set unlogged`],
   ['an unlogged table of the blocks', 'alter table noetl.secret_audit_block set unlogged'],
+  ['an unlogged table of the identity', 'alter table noetl.secret_audit_trail set unlogged'],
   [
     'a foreign table',
     `alter table noetl.secret_audit_block rename to old;

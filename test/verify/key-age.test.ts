@@ -9,7 +9,7 @@ import { checkRowProof, makeRowProof } from '../../src/verify/row-proof.js'
 import { NO_TRUST } from '../../src/verify/trust.js'
 import { eventDigest } from '../../src/event/digest.js'
 import { anEvent } from '../support/events.js'
-import { LOG, MemoryTrail, verified } from './memory-trail.js'
+import { LOG, MemoryTrail, TRAIL, verified } from './memory-trail.js'
 
 // What somebody can do who has stolen a key that was replaced since, and leaves the rotation out.
 
@@ -32,7 +32,14 @@ const blockAt = (number: number, parts: Partial<Block> & Pick<Block, 'kind'>): B
   ...parts,
 })
 
-const opening = { service: '', instance: '', version: '0.1.0', continues: undefined }
+const opening = {
+  service: '',
+  instance: '',
+  version: '0.1.0',
+  trail: TRAIL,
+  system: undefined,
+  continues: undefined,
+}
 const genesis = signBlock(blockAt(0, { kind: 'genesis', writer: old.verifierKey, opening }), [old])
 const rotation = (number: number): SignedBlock =>
   signBlock(blockAt(number, { kind: 'rotate', writer: next.verifierKey }), [old, next])

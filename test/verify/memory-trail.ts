@@ -12,6 +12,8 @@ import type { AuditEvent } from '../../src/event/event.js'
 import { anEvent, batchOf } from '../support/events.js'
 
 export const LOG = 'otel-audit/wallet'
+export const TRAIL = '5f0c2a9e7b1d4c8083e6f1a2b3c4d5e6'
+const SYSTEM = '7412345678901234567'
 const NOW = 1_764_153_600_000_000
 
 /** A row as the table has it. */
@@ -102,13 +104,15 @@ async function* inBatches<T>(items: readonly T[]): AsyncGenerator<readonly T[]> 
   for (let i = 0; i < items.length; i += 3) yield items.slice(i, i + 3)
 }
 
-export function chainOf(log: string, enrolment?: NoteSigner): WriterChain {
+export function chainOf(log: string, enrolment?: NoteSigner, trail = TRAIL): WriterChain {
   let time = NOW - 3_600_000_000
   return new WriterChain({
     log,
     service: 'wallet',
     instance: 'i-1',
     version: '0.1.0',
+    trail,
+    system: SYSTEM,
     enrolment,
     now: () => (time += 1000),
     lost: () => 0,

@@ -8,6 +8,7 @@ import { type AuditSettings, OPTIONS } from '../../options/options.js'
 import { withOwnerLevel } from '../../options/owner-level.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { diagnoseStore, type Diagnosis } from '../../postgres/diagnose.js'
+import { checkTrailId } from '../../postgres/trail-identity.js'
 import { checkEnrolment, enrolmentFindings } from '../../postgres/write/enrolment.js'
 import { diagnoseSpool } from './doctor-spool.js'
 import { diagnoseTracing } from './doctor-tracing.js'
@@ -44,10 +45,11 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
       { check: 'connection', state: 'none', findings: [{ level: 'error', check: 'connection', message }] },
     ]
   }
-  const { databaseUrl, schema, synchronousCommit, answerTimeoutMs, allowInStore } = settings
+  const { databaseUrl, schema, trail, synchronousCommit, answerTimeoutMs, allowInStore } = settings
   const diagnoses = await diagnoseStore({
     databaseUrl,
     schema,
+    expected: trail === undefined ? undefined : { schema, trails: [checkTrailId(trail)] },
     synchronousCommit,
     allowInStore,
     answerTimeoutMs,

@@ -46,6 +46,7 @@ export class ExportCheck {
   watching(reader: Snapshot): TrailSource {
     return {
       alterations: () => reader.alterations(),
+      trail: () => reader.trail(),
       blocks: (selection) => reader.blocks(selection),
       rowBlocks: (selection) => reader.rowBlocks(selection),
       rows: (range, selection) => this.#counted(reader.wholeRows(range, selection)),

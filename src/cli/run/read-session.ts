@@ -9,6 +9,7 @@ import { Outcome } from '../../event/vocabulary.js'
 import type { ReadSettings } from '../../options/read-options.js'
 import { resolveReadOptions } from '../../options/resolve.js'
 import { type Principal, type Reading, readingFields } from '../../event/self-rows.js'
+import { trailsOf, trustFrom } from './verify-input.js'
 import { Trail } from '../../query/trail.js'
 import type { Flags } from '../read-flags.js'
 
@@ -36,10 +37,11 @@ export interface ReadSession {
 export async function withTrail(flags: Flags, work: (session: ReadSession) => Promise<void>): Promise<void> {
   const settings = readSettings(flags)
   const { databaseUrl, schema } = settings
-  const trail = openTrail(settings, CURSOR_KEY, 'otel-audit cli')
+  const trails = trailsOf(await trustFrom(flags['trust'] as string | undefined), settings.trail)
+  const trail = openTrail(settings, trails, CURSOR_KEY, 'otel-audit cli')
   const isRecorded = flags['unrecorded'] !== true
   const audit = isRecorded
-    ? createAudit({ databaseUrl, schema, serviceName: 'otel-audit', logger: STDERR })
+    ? createAudit({ databaseUrl, schema, trail: only(trails), serviceName: 'otel-audit', logger: STDERR })
     : undefined
   if (!isRecorded) process.stderr.write('otel-audit: this read is not recorded in the trail (--unrecorded)\n')
   try {
@@ -80,6 +82,11 @@ export function readSettings(flags: Flags): ReadSettings & { readonly databaseUr
   )
 }
 
+/** What the row about a read is written to: a writer knows of one trail. */
+export function only(trails: readonly string[]): string | undefined {
+  return trails.length === 1 ? trails[0] : undefined
+}
+
 export function openTrail(
   {
     databaseUrl,
@@ -88,12 +95,14 @@ export function openTrail(
     readTimeoutMs,
     readConnections,
   }: ReadSettings & { readonly databaseUrl: DatabaseUrl },
+  trails: readonly string[],
   cursorKey: string | undefined,
   applicationName: string,
 ): Trail {
   return new Trail({
     databaseUrl: readerUrl ?? databaseUrl,
     schema,
+    trails,
     timeoutMs: readTimeoutMs,
     connections: readConnections,
     cursorKey,

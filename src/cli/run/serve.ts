@@ -9,8 +9,8 @@ import { authenticatorOf } from '../../server/authenticator-of.js'
 import { type PrometheusMetrics, prometheusMetrics } from '../../server/prometheus.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
-import { openTrail, readSettings } from './read-session.js'
-import { trustFrom } from './verify-input.js'
+import { only, openTrail, readSettings } from './read-session.js'
+import { trailsOf, trustFrom } from './verify-input.js'
 
 export async function run(flags: Flags, command: Command): Promise<void> {
   const { port: given } = flags
@@ -20,11 +20,13 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const settings = readSettings(flags)
   const authenticator = await authenticatorOf(settings)
-  const trust = await trustFrom(flags['trust'] as string | undefined)
+  const file = await trustFrom(flags['trust'] as string | undefined)
+  const trails = trailsOf(file, settings.trail)
+  const trust = { ...file, trails }
   const { databaseUrl, readerUrl, schema, host, port, corsOrigin, traceUrl, cursorKey } = settings
   const prometheus = exposedMetrics()
-  const audit = createAudit({ databaseUrl, schema, serviceName: 'otel-audit' })
-  const trail = openTrail(settings, cursorKey, 'otel-audit serve')
+  const audit = createAudit({ databaseUrl, schema, trail: only(trails), serviceName: 'otel-audit' })
+  const trail = openTrail(settings, trails, cursorKey, 'otel-audit serve')
   try {
     const server = await serveTrail({
       trail,

@@ -5,9 +5,25 @@ import { type AnchorLines, readAnchors } from '../../verify/anchor-file.js'
 import { Anchors } from '../../verify/anchors.js'
 import { NO_TRUST, parseTrust, type Trust } from '../../verify/trust.js'
 import { AuditError } from '../../errors.js'
+import { checkTrailId } from '../../postgres/trail-identity.js'
 
 export async function trustFrom(path: string | undefined): Promise<Trust> {
   return path === undefined ? NO_TRUST : parseTrust(await textOf(path))
+}
+
+/**
+ * The trails that may be read: those of the trust file, else the one of the option `trail`. None: whichever is there.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION` when the two contradict each other
+ */
+export function trailsOf({ trails = [] }: Trust, option: string | undefined): readonly string[] {
+  if (option === undefined || trails.includes(option)) return trails
+  if (trails.length === 0) return [checkTrailId(option)]
+  throw new AuditError(
+    'AUDIT_INVALID_OPTION',
+    `the option trail (NOETL_SECRET_AUDIT_TRAIL) is ${option}, and the trust file has ${trails.join(' and ')}`,
+    { field: 'trail' },
+  )
 }
 
 /** Anchors, and what the lines of their file have come to. */

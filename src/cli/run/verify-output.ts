@@ -6,7 +6,6 @@ import type { AnchorCoverage, UnreadAnchors } from '../../verify/anchors.js'
 import { chainState, type ChainState } from '../../verify/chain-state.js'
 import type { Finding } from '../../verify/finding.js'
 import type { RowCoverage } from '../../verify/row-walk.js'
-import type { Trust } from '../../verify/trust.js'
 import type { VerifyProgress, VerifyReport } from '../../verify/verify.js'
 
 export type VerifyFormat = 'table' | 'json' | 'ndjson'
@@ -23,7 +22,7 @@ interface ReportSummary {
   /** When the snapshot was taken, ISO 8601. */
   readonly asOf: string
   readonly logs: readonly string[]
-  readonly chains: Readonly<Record<ChainState | 'total' | 'unenrolled', number>>
+  readonly chains: Readonly<Record<ChainState | 'total' | 'unenrolled' | 'pinned' | 'foreign', number>>
   readonly blocks: number
   readonly rows: RowCoverage
   /** Events that the writers say they have lost. */
@@ -87,9 +86,9 @@ export class VerifyOutput {
     process.stderr.write(`${step}: ${grouped(done)}, ${grouped(rate)} a second\n`)
   }
 
-  report(report: VerifyReport, trust: Trust, lines?: AnchorLines): void {
+  report(report: VerifyReport, lines?: AnchorLines): void {
     sayUnread(report.unread)
-    const summary = this.#summary(report, trust, lines)
+    const summary = this.#summary(report, lines)
     if (this.#format === 'json') {
       process.stdout.write(
         visibleJson(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`),
@@ -104,13 +103,12 @@ export class VerifyOutput {
 
   #summary(
     { findings, chains, blocks, rows, foreign, anchors, unread }: VerifyReport,
-    trust: Trust,
     lines: AnchorLines | undefined,
   ): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
     const count = (state: ChainState): number => states.filter((other) => other === state).length
-    const unenrolled =
-      trust.enrolment.length === 0 ? chains.length : chains.filter(({ enrolled }) => !enrolled).length
+    const pinned = chains.filter((chain) => chain.pinned).length
+    const unenrolled = chains.filter((chain) => !chain.pinned && !chain.enrolled).length
     return {
       result: findings.size > 0 ? 'findings' : unread.count > 0 ? 'incomplete' : 'nothing found',
       findings: Object.fromEntries(findings),
@@ -123,11 +121,13 @@ export class VerifyOutput {
         live: count('live'),
         unclean: count('unclean'),
         unenrolled,
+        pinned,
+        foreign: chains.filter((chain) => chain.foreign).length,
       },
       blocks,
       rows,
       foreign,
-      lost: lostOf(chains),
+      lost: lostOf(chains.filter(({ foreign: isForeign }) => !isForeign)),
       anchors: { ...anchors, unreadable: unread.count, lines: lines ?? null },
       openTails: chains.flatMap((chain, i) => {
         const state = states[i]
@@ -145,7 +145,7 @@ function readable(summary: ReportSummary): string {
   const shown = openTails.slice(0, MOST_TAILS)
   return visibleLines([
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
-    `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled`,
+    `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled${chains.pinned > 0 ? `, ${chains.pinned} pinned by the trust file instead` : ''}${chains.foreign > 0 ? `, ${chains.foreign} of another trail` : ''}`,
     `blocks     ${grouped(summary.blocks)}`,
     `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}${summary.foreign > 0 ? `; ${grouped(summary.foreign)} of them are foreign: put here by another transaction than they name, as after a restore` : ''}`,
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,

@@ -1,21 +1,20 @@
-import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { visible } from '../../host/visible.js'
 import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
 import { AuditError } from '../../errors.js'
-import { resolveReadOptions } from '../../options/resolve.js'
-import { INSUFFICIENT_PRIVILEGE, mayNotRead } from '../../postgres/read/pool.js'
-import { Snapshot } from '../../postgres/read/snapshot.js'
+import type { Snapshot } from '../../postgres/read/snapshot.js'
 import { AUDIT_ID } from '../../query/parameter.js'
 import type { IdRange } from '../../verify/source.js'
+import type { Trust } from '../../verify/trust.js'
 import { verify } from '../../verify/verify.js'
 import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
-import { anchorsFrom, trustFrom } from './verify-input.js'
+import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
+import { anchorsFrom, trailsOf, trustFrom } from './verify-input.js'
 import { type VerifyFormat, VerifyOutput } from './verify-output.js'
 
-interface VerifyFlags {
+interface VerifyFlags extends DatabaseFlags {
   readonly trust?: string
   readonly anchors?: string
   readonly from?: string
@@ -25,9 +24,6 @@ interface VerifyFlags {
   readonly proof?: string
   readonly manifest?: string
   readonly format?: string
-  readonly readerUrl?: string
-  readonly databaseUrl?: string
-  readonly schema?: string
 }
 
 const EXIT_FINDINGS = 1
@@ -45,29 +41,29 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
 }
 
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
-  const trust = await trustFrom(flags.trust)
+  const given = await trustFrom(flags.trust)
   if (flags.proof !== undefined && flags.row === undefined) {
     const format = flags.format === undefined ? 'table' : formatOf(flags, command)
-    return (await checkProofFile(flags.proof, trust, format)) ? 0 : EXIT_FINDINGS
+    return (await checkProofFile(flags.proof, given, format)) ? 0 : EXIT_FINDINGS
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   if (flags.row !== undefined && !AUDIT_ID.test(flags.row)) command.error('--row takes an audit id')
   const chain = chainOf(flags, command)
   const range = rangeOf(flags, command)
   const format = formatOf(flags, command)
+  const settings = readSettingsOf(flags)
+  const trust = { ...given, trails: trailsOf(given, settings.trail) }
   const { anchors, lines } = await anchorsFrom(flags.anchors)
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
-  const database = databaseOf(flags)
-  const reader = await Snapshot.open(database).catch((error: unknown) => {
-    throw explained(error, database.schema)
-  })
+  const reader = await snapshotOf(settings, trust.trails)
   try {
     if (flags.row !== undefined && flags.proof !== undefined) {
       await writeProofFile(reader, BigInt(flags.row), flags.proof)
       return 0
     }
+    await tellServer(reader, trust)
     const output = new VerifyOutput(format, reader.now)
     const inFile = (await exported?.checkFile(reader)) ?? []
     for (const finding of inFile) output.finding(finding)
@@ -82,12 +78,21 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
     for (const finding of inRows) output.finding(finding)
     const found = [...inFile, ...inRows]
     const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
-    output.report({ ...report, findings }, trust, lines)
+    output.report({ ...report, findings }, lines)
     if (findings.size > 0) return EXIT_FINDINGS
     return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
     await reader.close()
   }
+}
+
+/** Told, and not a finding: it changes with every major upgrade. */
+async function tellServer(reader: Snapshot, { systems = [] }: Trust): Promise<void> {
+  const { system } = systems.length === 0 ? { system: null } : await reader.place()
+  if (system === null || systems.includes(system)) return
+  process.stderr.write(
+    `otel-audit: this is server ${system}, which the trust file does not name: it was upgraded, or the trail was restored, moved or cloned here\n`,
+  )
 }
 
 async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportCheck | undefined> {
@@ -97,27 +102,6 @@ async function exportOf(flags: VerifyFlags, command: Command): Promise<ExportChe
     command.error('--manifest already selects the rows: combine it with --trust and --anchors only')
   }
   return ExportCheck.open(manifest)
-}
-
-/** A missing right is that of a reader here; the sink, which opens the trail, speaks to writers. */
-function explained(error: unknown, schema: string): unknown {
-  const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
-  return code === INSUFFICIENT_PRIVILEGE ? mayNotRead(schema, (error as Error).cause) : error
-}
-
-/** Where `query` and `export` read, too. */
-function databaseOf({ readerUrl, databaseUrl, schema }: VerifyFlags): {
-  databaseUrl: DatabaseUrl
-  schema: string
-} {
-  const settings = resolveReadOptions({ readerUrl, databaseUrl, schema }, process.env)
-  const url = settings.readerUrl ?? settings.databaseUrl
-  if (url !== undefined) return { databaseUrl: url, schema: settings.schema }
-  throw new AuditError(
-    'AUDIT_INVALID_OPTION',
-    'no database is given: set NOETL_SECRET_AUDIT_READER_URL or DATABASE_URL, or use --reader-url or --database-url',
-    { field: 'databaseUrl' },
-  )
 }
 
 function chainOf({ chain }: VerifyFlags, command: Command): string | undefined {

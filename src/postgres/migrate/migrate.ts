@@ -10,6 +10,7 @@ import { migrationError, runStep, stepScript } from './migration-step.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession } from '../session.js'
+import { readIdentity } from '../trail-identity.js'
 
 export interface MigrateOptions {
   /** Of the schema's owner. Not through a transaction-pooling proxy: a lock is held by the session. */
@@ -23,6 +24,11 @@ export interface MigrateOptions {
    * `roles`.
    */
   readonly login?: string
+  /**
+   * `new`: begin another identity, in a clone of a trail (`--new-trail`). `keep`: the trail has moved here with its identity
+   * (`--keep-trail`).
+   */
+  readonly trail?: 'new' | 'keep'
   /** Changes nothing; the report holds the SQL. */
   readonly dryRun?: boolean
   /** Is told of every step before it is run, and of whatever it waits for. */
@@ -41,6 +47,10 @@ export interface MigrateReport {
   readonly partitions: readonly string[]
   /** The roles that have their rights now. */
   readonly roles: readonly string[]
+  /** The identity of the trail; with `dryRun` the one that is there, if any. */
+  readonly trail: string | undefined
+  /** What it was before, where another one was begun. */
+  readonly formerTrail?: string
   /** With `dryRun`: a script for psql. */
   readonly sql?: string
 }
@@ -67,17 +77,22 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   try {
     return await session.run(async (client) => {
       await refuseOldServer(client)
-      const planned = (): Promise<MigrationPlan> => planMigration(client, { schema, roles, login, now })
+      const planned = (): Promise<MigrationPlan> =>
+        planMigration(client, { schema, roles, login, now, trail: options.trail })
       if (!dryRun) lock = await lockMigrations(client, target, { schema, onProgress, mayBegin: planned })
       const plan = await planned()
+      const former = await identity(client, schema)
       const report = {
         schema,
         applied: plan.migrations.map(({ number, name }) => ({ number, name })),
         adopted: plan.adopts,
         roles: roles ? Object.values(roleNames(schema)) : [],
       }
-      if (dryRun) return { ...report, partitions: [], sql: script(plan, schema) }
-      return { ...report, partitions: await execute(client, plan, schema, onProgress) }
+      if (dryRun) return { ...report, trail: former, partitions: [], sql: script(plan, schema) }
+      const partitions = await execute(client, plan, schema, onProgress)
+      const trail = await identity(client, schema)
+      const isOther = former !== undefined && former !== trail
+      return { ...report, partitions, trail, ...(isOther && { formerTrail: former }) }
     })
   } catch (error) {
     throw migrationError('migrate', error)
@@ -86,6 +101,19 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
     await lock?.close() // With the session ends its lock.
   }
 }
+
+/** Undefined where there is none yet, or this login may not read it. */
+async function identity(client: ClientBase, schema: string): Promise<string | undefined> {
+  try {
+    return (await readIdentity(client, schema)).trail
+  } catch (error) {
+    if (error instanceof AuditError || (error as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE)
+      return undefined
+    throw error
+  }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501'
 
 async function refuseOldServer(client: ClientBase): Promise<void> {
   const { rows } = await client.query<{ number: number; version: string }>(

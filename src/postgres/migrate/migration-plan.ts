@@ -10,6 +10,7 @@ import { isOpenToPublic, rightsStep } from './rights.js'
 import { planRoles } from './roles.js'
 import { quoteIdentifier, quotedSchema } from '../schema-name.js'
 import { refuseRenamed } from '../renamed-schema.js'
+import { readSql, renderSql } from '../sql-text.js'
 import { type Applied, refuseBreaking } from '../schema-version.js'
 
 /** What brings one database, as it is now, to the newest version. */
@@ -42,6 +43,7 @@ export async function planMigration(
     readonly schema: string
     readonly roles: boolean
     readonly login: string | undefined
+    readonly trail: 'new' | 'keep' | undefined
     readonly now: Date | undefined
   },
 ): Promise<MigrationPlan> {
@@ -54,7 +56,7 @@ export async function planMigration(
   const table = await inspectTable(client, schema)
   const session = await readSession(client, schema)
   const owner = table?.owner ?? session.user
-  if ((pending.length > 0 || options.roles) && !session.memberOfOwner) {
+  if ((pending.length > 0 || options.roles || options.trail !== undefined) && !session.memberOfOwner) {
     throw new AuditError(
       'AUDIT_MIGRATION',
       `${schema}.secret_audit belongs to ${owner}: run this as ${owner}`,
@@ -75,6 +77,7 @@ export async function planMigration(
   if (isNew) changes.push(await rightsStep(schema, adopts ? 'all but on the trail' : 'all'))
   else if (pending.length > 0 || (isOpen && session.memberOfOwner))
     changes.push(await rightsStep(schema, 'public'))
+  if (options.trail !== undefined) changes.push(await trailStep(schema, options.trail))
   const roles = options.roles
     ? await planRoles(client, schema, options.login)
     : { asConnected: [], asOwner: [] }
@@ -170,6 +173,15 @@ function partitionsStep(schema: string): MigrationStep {
     sql: `select * from ${quotedSchema(schema)}.secret_audit_ensure_partitions(${PARTITIONS_AHEAD});`,
     mode: 'transaction',
   }
+}
+
+async function trailStep(schema: string, trail: 'new' | 'keep'): Promise<MigrationStep> {
+  const title =
+    trail === 'new'
+      ? 'trail: begin another identity'
+      : 'trail: keep its identity, on this server and in this database'
+  const sql = renderSql(await readSql(`./${trail}-trail.sql`, import.meta.url), schema)
+  return { title, sql, mode: 'transaction' }
 }
 
 function remarks(table: ExistingTable): string[] {

@@ -15,7 +15,8 @@ begin
         select (aclexplode(a.attacl)).* from pg_attribute a where a.attrelid = c.oid and a.attacl is not null
       ) acl
       where c.relnamespace = ':SCHEMA'::regnamespace
-        and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock')
+        and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock',
+          'secret_audit_trail')
           or exists (select from pg_inherits i
                      where i.inhrelid = c.oid and i.inhparent = to_regclass(':SCHEMA.secret_audit')))
       union all

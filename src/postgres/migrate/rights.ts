@@ -40,7 +40,8 @@ export async function isOpenToPublic(client: ClientBase, schema: string): Promis
        left join pg_attribute a on a.attrelid = c.oid and a.attacl is not null
        cross join lateral (select grantee from aclexplode(c.relacl) union select grantee from aclexplode(a.attacl)) acl
        where c.relnamespace = to_regnamespace($1) and acl.grantee = 0
-         and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock')
+         and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock',
+          'secret_audit_trail')
            or exists (select from pg_inherits i where i.inhrelid = c.oid and i.inhparent = to_regclass($2)))
        union all
        select from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl

@@ -2,8 +2,8 @@
 -- revoking from a table revokes from its columns.
 -- To insert, the writer needs no right on a partition; the parent's suffice.
 
-revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_block, :SCHEMA.secret_audit_migration
-  from :WRITER, :READER, public;
+revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_block, :SCHEMA.secret_audit_migration,
+  :SCHEMA.secret_audit_trail from :WRITER, :READER, public;
 
 -- Not recorded_at and recorded_xid: those are the database's to say. The writer reads blocks, to tell its own from one
 -- of somebody else under the same number.
@@ -19,7 +19,7 @@ grant insert (
   signatures
 ) on :SCHEMA.secret_audit_block to :WRITER;
 grant select on :SCHEMA.secret_audit_block to :WRITER, :READER;
-grant select on :SCHEMA.secret_audit_migration to :WRITER, :READER;
+grant select on :SCHEMA.secret_audit_migration, :SCHEMA.secret_audit_trail to :WRITER, :READER;
 
 grant execute on function
   :SCHEMA.secret_audit_ensure_partitions(int),

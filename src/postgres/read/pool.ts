@@ -15,6 +15,8 @@ export interface ReaderOptions {
   /** Most connections at once. */
   readonly connections: number
   readonly applicationName: string
+  /** Identities of the trail: with any other one nothing is read. Default: whichever is there. */
+  readonly trails?: readonly string[] | undefined
 }
 
 export const INSUFFICIENT_PRIVILEGE = '42501'
@@ -51,7 +53,8 @@ export class Reader {
    * Runs one statement.
    *
    * @param rowMode `array`: rows are arrays, where two columns have one name
-   * @throws AuditError `AUDIT_READ_TIMEOUT`, `AUDIT_READ_FAILED`, `AUDIT_SCHEMA`; none of them quotes a row
+   * @throws AuditError `AUDIT_READ_TIMEOUT`, `AUDIT_READ_FAILED`, `AUDIT_SCHEMA`, `AUDIT_TRAIL`; none of them quotes a
+   *   row
    */
   async query<Row extends object>(
     text: string,
@@ -113,10 +116,16 @@ export class Reader {
   }
 
   async #connect(): Promise<Connection> {
-    const { databaseUrl, timeoutMs, applicationName } = this.#options
+    const { databaseUrl, schema, timeoutMs, applicationName, trails = [] } = this.#options
+    const expected = trails.length === 0 ? undefined : { schema, trails }
     this.#open++
     try {
-      return await openSession('query', { databaseUrl, applicationName, answerTimeoutMs: timeoutMs })
+      return await openSession('query', {
+        databaseUrl,
+        applicationName,
+        answerTimeoutMs: timeoutMs,
+        expected,
+      })
     } catch (error) {
       this.#open--
       throw error instanceof NoAnswer ? noConnection(error) : this.#explained(error)

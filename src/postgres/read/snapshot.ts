@@ -1,5 +1,5 @@
 import { wallClock } from '../../host/globals.js'
-import type { CustomTypesConfig } from 'pg'
+import type { ClientBase, CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import {
   ALL_IDS,
@@ -20,17 +20,20 @@ import { fault, isServerError } from '../faults.js'
 import { readCheckedRow, readWholeRow } from './checked-row.js'
 import type { ReadRow } from './copied-event.js'
 import { BOUNDED_EVENT } from './event-select.js'
-import { type Place, placeOfTable } from '../place.js'
+import { type Place, readPlace } from '../place.js'
 import { checkSchemaName } from '../schema-name.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type SessionTarget } from '../session.js'
 import { alterationsOf, isTable, type Relation } from './store-shape.js'
 import { readSql, renderSql } from '../sql-text.js'
+import { readIdentity } from '../trail-identity.js'
 
 export interface SnapshotOptions {
   readonly databaseUrl: DatabaseUrl
   readonly schema: string
+  /** Identities of the trail: with any other one it is not opened. Undefined or empty: whichever is there. */
+  readonly trails?: readonly string[] | undefined
 }
 
 type Texts = Readonly<Record<(typeof FILES)[number], string>>
@@ -73,12 +76,16 @@ export class Snapshot implements TrailSource {
     this.#shape = shape
   }
 
-  /** @throws AuditError `AUDIT_UNAVAILABLE` when the database cannot be read, `AUDIT_SCHEMA` when it has no trail */
-  static async open({ databaseUrl, schema }: SnapshotOptions): Promise<Snapshot> {
+  /**
+   * @throws AuditError `AUDIT_UNAVAILABLE` when the database cannot be read, `AUDIT_SCHEMA` when it has no trail,
+   *   `AUDIT_TRAIL` when it has another one
+   */
+  static async open({ databaseUrl, schema, trails = [] }: SnapshotOptions): Promise<Snapshot> {
     checkSchemaName(schema)
     const texts = FILES.map(async (file) => [file, await readSql(`./${file}.sql`, import.meta.url)] as const)
     const sql = Object.fromEntries(await Promise.all(texts)) as Texts
-    const target = { databaseUrl, applicationName: 'otel-audit verify' }
+    const expected = trails.length === 0 ? undefined : { schema, trails }
+    const target = { databaseUrl, applicationName: 'otel-audit verify', expected }
     const sessions: Connection[] = []
     try {
       const rows = await openSession('verify', target)
@@ -126,23 +133,15 @@ export class Snapshot implements TrailSource {
     return readably(this.#copyOut(this.#rows, this.#render('trail-rows', selection, range), readWholeRow))
   }
 
+  /** Which trail it says that it is. @throws AuditError `AUDIT_TRAIL` when it says none */
+  async trail(): Promise<string> {
+    const { trail } = await this.#ask((client) => readIdentity(client, this.#schema))
+    return trail
+  }
+
   /** What marks of this trail are of. */
-  async place(): Promise<Place> {
-    try {
-      return await this.#rows.run(async (client) => {
-        const may = `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as may`
-        const { rows: allowed } = await client.query<{ may: boolean }>(may)
-        const table = placeOfTable(this.#schema)
-        const text =
-          allowed[0]?.may === true
-            ? `select system_identifier::text as system, ${table} as table from pg_control_system()`
-            : `select null as system, ${table} as table`
-        const { rows } = await client.query<Place>(text)
-        return rows[0] ?? { system: null, table: '' }
-      })
-    } catch (error) {
-      throw readable(error)
-    }
+  place(): Promise<Place> {
+    return this.#ask((client) => readPlace(client, this.#schema))
   }
 
   /** One row as the event that it makes, and where it says that it is. */
@@ -159,6 +158,14 @@ export class Snapshot implements TrailSource {
 
   async close(): Promise<void> {
     await Promise.allSettled([this.#rows.close(), this.#blocks.close()])
+  }
+
+  async #ask<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
+    try {
+      return await this.#rows.run(work)
+    } catch (error) {
+      throw readable(error)
+    }
   }
 
   #copyOut<T>(connection: Connection, sql: string, read: ReadTuple<T>): AsyncIterable<readonly T[]> {
@@ -229,10 +236,7 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
 }
 
 /** Whether the server lets somebody in, or at least says why not: one that hangs does neither. */
-async function isThere(target: {
-  readonly databaseUrl: DatabaseUrl
-  readonly applicationName: string
-}): Promise<boolean> {
+async function isThere(target: SessionTarget): Promise<boolean> {
   try {
     await (await openSession('verify', target)).close()
     return true

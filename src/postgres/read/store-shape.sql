@@ -1,7 +1,7 @@
--- What answers under the names of the two tables, and what hangs on it that could change an answer.
+-- What answers under the names of the three tables, and what hangs on it that could change an answer.
 with recursive tree (root, depth, oid) as (
   select name, 0, to_regclass(format('%I.%I', :SCHEMA_NAME, name))::oid
-  from unnest(array['secret_audit', 'secret_audit_block']) as name
+  from unnest(array['secret_audit', 'secret_audit_block', 'secret_audit_trail']) as name
   union all
   select tree.root, tree.depth + 1, inherits.inhrelid
   from tree

@@ -1,6 +1,6 @@
 import type { StoreAlteration } from '../../verify/source.js'
 
-/** A row of `store-shape.sql`: one of the two tables, or something that inherits from it. */
+/** A row of `store-shape.sql`: one of the three tables, or something that inherits from it. */
 export interface Relation {
   readonly root: string
   /** 0: the name itself. */

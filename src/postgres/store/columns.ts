@@ -41,6 +41,21 @@ const OF_BLOCKS: ReadonlyMap<string, string> = new Map([
   ['recorded_at', 'timestamp with time zone'],
 ])
 
+const OF_IDENTITY: ReadonlyMap<string, string> = new Map([
+  ['only_row', 'boolean'],
+  ['trail', 'text'],
+  ['system_identifier', 'text'],
+  ['table_oids', 'text'],
+  ['begun_at', 'timestamp with time zone'],
+])
+
+const COLUMNS: Readonly<Record<FoundTable['part'], ReadonlyMap<string, string>>> = {
+  rows: OF_ROWS,
+  partition: OF_ROWS,
+  blocks: OF_BLOCKS,
+  identity: OF_IDENTITY,
+}
+
 /** What only the database says, and how: the rest of the trail's promises rests on it. */
 const SAID_BY: Readonly<Record<string, string>> = {
   recorded_at: 'clock_timestamp',
@@ -59,10 +74,11 @@ export interface ColumnProblem {
 /** What of the columns is not as the migrations make them, other than a further nullable column without a default. */
 export function columnProblems({ part, columns }: FoundTable): ColumnProblem[] {
   const found = columns ?? []
-  const expected = part === 'blocks' ? OF_BLOCKS : OF_ROWS
+  const expected = COLUMNS[part]
   const names = new Set(found.map(({ name }) => name))
-  // A row takes the defaults of the table that the INSERT names: those of a partition do nothing.
-  const takesDefaults = part !== 'partition'
+  // A row takes the defaults of the table that the INSERT names: those of a partition do nothing, nor do those of a table that
+  // is only read.
+  const takesDefaults = part === 'rows' || part === 'blocks'
   const missing = [...expected.keys()].filter((name) => !names.has(name))
   return [
     ...missing.map((name) => ({ message: `column ${name} is missing` })),

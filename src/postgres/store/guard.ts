@@ -1,9 +1,19 @@
+import { AuditError } from '../../errors.js'
 import { diag } from '../../host/diagnostics.js'
 import { performance } from '../../host/globals.js'
 import type { BatchEntry, SinkFault } from '../../contract/sink.js'
 import { withoutRowContents } from '../faults.js'
 import { openSession, type WriteSession } from '../session.js'
+import type { ExpectedTrail } from '../trail-identity.js'
+import { KnownRelations } from './known-relations.js'
 import { type CheckedStore, fullCheck, type StoreCheck } from './full-check.js'
+
+/** That is an answer: the store is not the one that the chain is of. */
+function isAnotherTrail(error: unknown): error is AuditError {
+  return error instanceof AuditError && error.code === 'AUDIT_TRAIL'
+}
+
+const NOTHING: CheckedStore = { findings: [], relations: new KnownRelations([]), synchronousCommit: 'on' }
 
 /** How old the last full check may be, in ms. */
 const EVERY_MS = 5 * 60_000
@@ -39,6 +49,7 @@ export interface Demands {
 export class StoreGuard {
   readonly #session: WriteSession
   readonly #check: StoreCheck
+  #expected: ExpectedTrail | undefined
   /** What the last check that was answered has found. */
   #found: CheckedStore | undefined
   #dueAt = -Infinity
@@ -48,6 +59,11 @@ export class StoreGuard {
   constructor(session: WriteSession, check: StoreCheck) {
     this.#session = { ...session, applicationName: `${session.applicationName} (store)` }
     this.#check = check
+  }
+
+  /** The trail that must be there. */
+  expect(expected: ExpectedTrail): void {
+    this.#expected = expected
   }
 
   /** @param entries of a batch that is sent now, in ascending order of ids */
@@ -95,7 +111,7 @@ export class StoreGuard {
     const before = this.#refusal
     const { signal } = this.#ending
     try {
-      const connection = await openSession('write', this.#session, signal)
+      const connection = await openSession('write', { ...this.#session, expected: this.#expected }, signal)
       const giveUp = (): void => connection.destroy()
       signal.addEventListener('abort', giveUp)
       try {
@@ -107,9 +123,13 @@ export class StoreGuard {
       }
     } catch (error) {
       if (signal.aborted) return
-      this.#dueAt = performance.now() + AGAIN_MS
-      diag.warn(`otel-audit: the store has not been checked: ${withoutRowContents(error).message}`)
-      return
+      if (!isAnotherTrail(error)) {
+        this.#dueAt = performance.now() + AGAIN_MS
+        diag.warn(`otel-audit: the store has not been checked: ${withoutRowContents(error).message}`)
+        return
+      }
+      const message = `${error.message}. ${error.remedy}`
+      this.#found = { ...NOTHING, findings: [{ level: 'error', check: 'trail', message }] }
     }
     const refusal = this.#refusal
     this.#dueAt = performance.now() + (refusal === undefined ? EVERY_MS : REFUSED_AGAIN_MS)

@@ -9,6 +9,8 @@ with recursive relation as (
   union all
   select to_regclass(':SCHEMA.secret_audit_row_v1')::oid, 'row type'
   union all
+  select to_regclass(':SCHEMA.secret_audit_trail')::oid, 'identity'
+  union all
   select inherits.inhrelid, 'partition'
   from relation join pg_inherits inherits on inherits.inhparent = relation.oid
   where relation.part in ('rows', 'partition')

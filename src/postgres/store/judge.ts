@@ -42,6 +42,7 @@ export function judgeStore(store: Inspection, allowed: ReadonlySet<string>): Hea
 const MUST_BE_THERE = [
   ['rows', 'the table of the rows'],
   ['blocks', 'the table of the blocks'],
+  ['identity', 'the table of the identity'],
   ['row type', 'the type secret_audit_row_v1'],
 ] as const
 
@@ -62,6 +63,7 @@ const PERSISTENCE: Readonly<Record<string, string>> = {
 const MAY_BE: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
   rows: ['p'],
   blocks: ['r'],
+  identity: ['r'],
   partition: ['r', 'p'],
   'row type': ['c'],
 }
@@ -69,6 +71,7 @@ const MAY_BE: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
 const KEY: Readonly<Record<FoundTable['part'], string>> = {
   rows: 'audit_id',
   blocks: 'chain_id, block_no',
+  identity: 'only_row',
   partition: 'audit_id',
 }
 

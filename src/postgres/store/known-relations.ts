@@ -12,13 +12,15 @@ interface Range {
 export class KnownRelations {
   /** What each relation may be like, as `shapeSql` says it. */
   readonly shapes: readonly string[]
-  /** `pg_class.oid` of those that every batch needs. */
+  /** `pg_class.oid` of those that every batch needs. The identity is read at a connect. */
   readonly #always: readonly string[]
   readonly #ranges: readonly Range[]
 
   constructor(relations: readonly FoundRelation[]) {
     this.shapes = relations.map(({ shape }) => shape)
-    this.#always = relations.filter(({ part }) => part !== 'partition').map(({ oid }) => oid)
+    this.#always = relations
+      .filter(({ part }) => part !== 'partition' && part !== 'identity')
+      .map(({ oid }) => oid)
     this.#ranges = relations.flatMap((relation) => rangeOf(relation) ?? [])
   }
 

@@ -4,6 +4,7 @@ import { type FoundTable, type Inspection, isTable } from './inspection.js'
 /** Names of the functions that the migrations make. */
 const FUNCTIONS = [
   'append_only',
+  'begin_trail',
   'create_partition',
   'elsewhere',
   'ensure_partition_for',
@@ -22,12 +23,15 @@ const FUNCTIONS = [
 const BOUNDS: Readonly<Record<FoundTable['part'], Readonly<Record<string, string>>>> = {
   rows: { secret_audit_not_ahead: 'clock_timestamp', secret_audit_sizes: 'octet_length' },
   blocks: { secret_audit_block_sizes: 'octet_length' },
+  identity: {},
   partition: {},
 }
 
 const GUARDS: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   rows: ['secret_audit_append_only', 'secret_audit_append_only_row'],
   blocks: ['secret_audit_append_only'],
+  // The owner's to change: migrate does.
+  identity: [],
   // A partition that somebody attaches by hand has the row trigger of the trail.
   partition: [],
 }
@@ -49,6 +53,7 @@ const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
     'signatures',
     'recorded_at',
   ],
+  identity: ['only_row', 'trail', 'table_oids', 'begun_at'],
   partition: [],
 }
 

@@ -3,6 +3,7 @@ import { noteOfColumns } from '../../chain/block-columns.js'
 import { sameBytes } from '../../chain/hash.js'
 import { merkleRoot } from '../../chain/merkle.js'
 import { VerifierKey } from '../../chain/note-key.js'
+import type { WriterChain } from '../../chain/writer-chain.js'
 import type { BatchEntry } from '../../contract/sink.js'
 import { AuditError } from '../../errors.js'
 import { eventDigest } from '../../event/digest.js'
@@ -19,26 +20,28 @@ const MOST_BLOCKS = 64
 /** Most rows of a block that is looked at. */
 const MOST_ROWS = 10_000
 
+type OwnChains = Pick<WriterChain, 'trail' | 'enrolmentKey'>
+
 /**
  * Which ids are taken, and by which event: its digest, where that is *proven*, else `null`.
  *
  * Whoever may insert a row may put any digest beside any content, and any block beside any row. So a digest counts only when
- * the row's columns give it, and the row lies in a block that its chain's keys have signed, of an enrolled chain where there
- * is an enrolment key. Whatever stands in the way of that proof (garbage, an error, more work than a bound) is a "no".
- * A lock, a server that is short of something, and a time-out are not in the row: then nothing is known.
+ * the row's columns give it, and the row lies in a block that its chain's keys have signed: a chain of this trail, and an
+ * enrolled one where there is an enrolment key. Whatever stands in the way of that proof (garbage, an error, more work than a
+ * bound) is a "no". A lock, a server that is short of something, and a time-out are not in the row: then nothing is known.
  *
- * @param enrolmentKey verifier key of what enrols our own chains
+ * @param ours what our own chains are known by: their trail, and the verifier key of what enrols them
  * @throws what breaks the connection, or may pass
  */
 export async function foundDigests(
   connection: Connection,
   sql: AppendStatements,
   ids: readonly bigint[],
-  enrolmentKey: string | undefined,
+  ours: OwnChains,
   patience: Patience,
 ): Promise<Map<bigint, Buffer | null>> {
   const found = await connection.run((client) => sql.held(client, ids))
-  const digests = await provenDigests(connection, sql, found, enrolmentKey, patience)
+  const digests = await provenDigests(connection, sql, found, ours, patience)
   const squatted = [...digests.values()].filter((digest) => digest === null).length
   if (squatted > 0) {
     diag.warn(
@@ -59,7 +62,7 @@ export async function storedElsewhere(
   connection: Connection,
   sql: AppendStatements,
   entries: readonly BatchEntry[],
-  enrolmentKey: string | undefined,
+  ours: OwnChains,
   patience: Patience,
 ): Promise<ReadonlyMap<bigint, Buffer>> {
   const events = entries.map(({ event }) => event)
@@ -79,7 +82,7 @@ export async function storedElsewhere(
   const found = entries.map((entry) => [entry, same(entry.event)] as const)
   const candidates = found.flatMap(([, held]) => held)
   if (candidates.length === 0) return new Map()
-  const digests = await provenDigests(connection, sql, candidates, enrolmentKey, patience)
+  const digests = await provenDigests(connection, sql, candidates, ours, patience)
   const stored = found.filter(([, held]) => held.some(({ auditId }) => digests.get(auditId) !== null))
   return new Map(stored.map(([{ event, digest }]) => [event.auditId, digest]))
 }
@@ -88,11 +91,11 @@ async function provenDigests(
   connection: Connection,
   sql: AppendStatements,
   found: readonly HeldRow[],
-  enrolmentKey: string | undefined,
+  ours: OwnChains,
   patience: Patience,
 ): Promise<Map<bigint, Buffer | null>> {
   const digests = new Map<bigint, Buffer | null>(found.map(({ auditId }) => [auditId, null]))
-  const trust = trustIn(enrolmentKey)
+  const trust = trustIn(ours)
   const genuine = await orNothing(connection, patience, () =>
     connection.run((client) => sql.proven(client, [...digests.keys()])),
   )
@@ -105,9 +108,9 @@ async function provenDigests(
   return digests
 }
 
-function trustIn(enrolmentKey: string | undefined): Trust {
-  if (enrolmentKey === undefined) return NO_TRUST
-  return { ...NO_TRUST, enrolment: [VerifierKey.parse(enrolmentKey)] }
+function trustIn({ trail, enrolmentKey }: OwnChains): Trust {
+  const enrolment = enrolmentKey === undefined ? [] : [VerifierKey.parse(enrolmentKey)]
+  return { ...NO_TRUST, trails: [trail], enrolment }
 }
 
 /** How often in a row proofs took longer than a statement may. Owned by a writer. */

@@ -103,13 +103,7 @@ export class BlockWriter {
     const replayed = entries.filter(({ mayBeStored }) => mayBeStored === true)
     if (replayed.length === 0 || this.#chain.inDoubt !== undefined) return undefined
     try {
-      const held = await storedElsewhere(
-        connection,
-        this.#sql,
-        replayed,
-        this.#chain.enrolmentKey,
-        this.#patience,
-      )
+      const held = await storedElsewhere(connection, this.#sql, replayed, this.#chain, this.#patience)
       if (held.size === 0) return undefined
       return (await this.#unconfirmed(connection)) ?? { status: 'conflict', held }
     } catch (error) {
@@ -255,7 +249,7 @@ export class BlockWriter {
     error: ServerFault,
   ): Promise<Sent> {
     const ids = entries.map(({ event }) => event.auditId)
-    const held = await foundDigests(connection, this.#sql, ids, this.#chain.enrolmentKey, this.#patience)
+    const held = await foundDigests(connection, this.#sql, ids, this.#chain, this.#patience)
     const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
     if (doubt !== undefined) return this.#unknown(doubt)
     // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.

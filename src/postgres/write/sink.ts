@@ -22,6 +22,7 @@ import { refuseRenamed } from '../renamed-schema.js'
 import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type WriteSession } from '../session.js'
+import { checkTrailId, type ExpectedTrail } from '../trail-identity.js'
 import { type StoreCheck, storeCheck } from '../store/full-check.js'
 import { StoreGuard } from '../store/guard.js'
 
@@ -45,6 +46,8 @@ export interface PostgresAuditSinkOptions {
   readonly enrolmentKey?: string | undefined
   /** The file that has it. */
   readonly enrolmentKeyFile?: string | undefined
+  /** Identity of the trail that must be there, 32 hex digits: another one is refused at every connect. */
+  readonly trail?: string | undefined
   /** After how long without a row the writer says that it is alive, in ms. Default 60,000. */
   readonly idleAfterMs?: number | undefined
   /**
@@ -97,6 +100,8 @@ export class PostgresAuditSink implements AuditSink {
   readonly #partitions: PartitionKeeper
   readonly #check: StoreCheck
   readonly #guard: StoreGuard
+  /** The trail of the option, else the one that this process has begun to write to. */
+  #expected: ExpectedTrail | undefined
   #state: State = 'disconnected'
   /** That of `connecting`, once there is one, of `connected`, and of `closing`. */
   #connection: Connection | undefined
@@ -129,6 +134,7 @@ export class PostgresAuditSink implements AuditSink {
     this.#partitions = new PartitionKeeper(this.#options.schema)
     this.#check = storeCheck({ ...this.#options, allowInStore: options.allowInStore })
     this.#guard = new StoreGuard(this.#options, this.#check)
+    if (options.trail !== undefined) this.#expect(checkTrailId(options.trail))
     checkDuration('answerTimeoutMs', this.#options.answerTimeoutMs, 1)
     checkDuration('idleAfterMs', this.#options.idleAfterMs, 1)
   }
@@ -169,7 +175,8 @@ export class PostgresAuditSink implements AuditSink {
       const opened = (connection = await this.#open())
       // As before a write: a month without a partition is no reason that writes would fail.
       await this.#partitions.keepAhead(opened)
-      await openChain(opened, this.#options, this.#writer)
+      const { trail } = await openChain(opened, this.#options, this.#writer)
+      this.#expect(trail)
       const owner = await opened.run((client) => ownerFinding(client, this.#options.schema))
       const found = [...entranceFindings(opened.entrance), ...(await checkStore(opened, this.#check))]
       return owner === undefined ? found : [owner, ...found]
@@ -201,6 +208,11 @@ export class PostgresAuditSink implements AuditSink {
         this.#to('closed')
       }
     })
+  }
+
+  #expect(trail: string): void {
+    this.#expected = { schema: this.#options.schema, trails: [trail] }
+    this.#guard.expect(this.#expected)
   }
 
   #to(next: State): void {
@@ -279,12 +291,14 @@ export class PostgresAuditSink implements AuditSink {
   async #openBlocks(connection: Connection): Promise<BlockWriter> {
     const statements = await AppendStatements.load(this.#options.schema)
     const chain = await openChain(connection, this.#options, this.#writer)
+    // Whatever it is reached by from now on: receipts of one process are of one trail.
+    this.#expect(chain.trail)
     return new BlockWriter(statements, this.#partitions, this.#guard, chain, this.#writer)
   }
 
   async #open(): Promise<Connection> {
     const { signal } = this.#opening
-    const connection = await openSession('write', this.#options, signal)
+    const connection = await openSession('write', { ...this.#options, expected: this.#expected }, signal)
     const giveUp = (): void => connection.destroy()
     signal.addEventListener('abort', giveUp)
     try {

@@ -95,6 +95,10 @@ describe('the writer', () => {
     `update noetl.secret_audit_block set body = ''`,
     `delete from noetl.secret_audit_block`,
     `truncate noetl.secret_audit_block`,
+    `update noetl.secret_audit_trail set trail = repeat('0', 32)`,
+    `delete from noetl.secret_audit_trail`,
+    `insert into noetl.secret_audit_trail (trail, table_oids) values (repeat('0', 32), '')`,
+    `select noetl.secret_audit_begin_trail(true)`,
     `insert into noetl.secret_audit_block values (gen_random_uuid(), 0) on conflict (chain_id, block_no) do update set body = ''`,
     `update PARTITION set notes = ''`,
     `delete from PARTITION`,
@@ -148,6 +152,7 @@ describe('the reader', () => {
     expect(await outcome(READER, `select notes, recorded_at from noetl.secret_audit limit 1`)).toHaveLength(1)
     expect(await outcome(READER, `select * from noetl.secret_audit_block limit 1`)).toHaveLength(1)
     expect(await outcome(READER, `select breaking from noetl.secret_audit_migration limit 1`)).toHaveLength(1)
+    expect(await outcome(READER, `select trail from noetl.secret_audit_trail`)).toHaveLength(1)
     expect(await outcome(READER, `select notes from ${partition}`)).toMatchObject(DENIED)
   })
 
@@ -256,6 +261,24 @@ test('an update without --roles does not take the blocks from roles that had the
   await migrate({ databaseUrl: database.url })
   expect((await owner.query(privileges)).rows).toEqual(before)
   expect(await outcome(WRITER, insertBlock('recorded_at', 'now()'))).toMatchObject(DENIED)
+})
+
+test('an update without --roles gives the identity of the trail to whoever had the version, to read, and to nobody else', async () => {
+  const login = `${database.name}_hand`
+  await owner.query(`create role ${login}; grant select on noetl.secret_audit_migration to ${login};
+    alter default privileges in schema noetl grant all on tables to ${WRITER}, ${READER}, public;
+    drop table noetl.secret_audit_trail; drop function noetl.secret_audit_begin_trail(boolean);
+    delete from noetl.secret_audit_migration where number = 10`)
+  await migrate({ databaseUrl: database.url })
+  const { rows } = await owner.query<{ held: string }>(`
+    select acl.grantee::regrole || ' ' || acl.privilege_type as held from pg_class c cross join lateral aclexplode(c.relacl) acl
+    where c.oid = 'noetl.secret_audit_trail'::regclass and acl.grantee <> c.relowner order by 1`)
+  expect(rows.map(({ held }) => held)).toEqual(
+    [login, READER, WRITER].map((role) => `${role} SELECT`).toSorted(),
+  )
+  expect(await outcome(WRITER, `select noetl.secret_audit_begin_trail(true)`)).toMatchObject(DENIED)
+  await owner.query(`alter default privileges in schema noetl revoke all on tables from ${WRITER}, ${READER}, public;
+    drop owned by ${login}; drop role ${login}`)
 })
 
 test('default privileges of the schema do not open the partitions', async () => {

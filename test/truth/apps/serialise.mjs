@@ -90,7 +90,10 @@ for (const { event } of entries) {
   const service = event.serviceName ?? ''
   say(
     'block',
-    bodyText({ writer: 'w', opening: { service, instance: service, version: '1', continues: undefined } }),
+    bodyText({
+      writer: 'w',
+      opening: { service, instance: service, version: '1', trail: 'f', system: '7', continues: undefined },
+    }),
   )
 }
 say('rows', rowsArray({ chainId: '0'.repeat(32), blockNo: 1n }, entries).toString('latin1'))

@@ -1,7 +1,7 @@
 import { type SignedBlock, signBlock } from '../../../src/chain/signed-block.js'
 import { eventDigest } from '../../../src/event/digest.js'
 import type { FindingCode } from '../../../src/verify/finding.js'
-import { eventOf, signerOf } from './builder.js'
+import { eventOf, signerOf, TRAIL } from './builder.js'
 import { HONEST, LOG, OPERATORS, OTHER, signatureLine, WALLET } from './honest.js'
 import { blockJson, type Json, type Patch, rowJson } from './tables.js'
 
@@ -22,6 +22,7 @@ export const TRUST = [
   `origin ${LOG}`,
   ...OPERATORS.map(({ verifierKey }) => `enrolment ${verifierKey}`),
   `unsigned before ${String(WALLET.rows[0]?.event.auditId)}`,
+  `trail ${TRAIL}`,
 ]
 export const [ORIGIN = '', FIRST_KEY = '', SECOND_KEY = ''] = TRUST
 export const KEYS = [FIRST_KEY, SECOND_KEY]

@@ -102,13 +102,13 @@ const four = (): Record<string, Value> => saidOf(blockOf(WALLET, 4))
 
 export const ANCHOR_CASES: Readonly<Record<string, AnchorCase>> = {
   'hash-masked': {
-    what: 'D1',
+    what: 'The hash of a block is masked.',
     anchors: one({ ...four(), [BLOCK_ATTRIBUTES.hash]: text('****') }),
     codes: { 'anchor-mismatch': 1 },
     exit: 1,
   },
   'hash-in-capitals': {
-    what: 'D1',
+    what: 'A hash in capitals.',
     anchors: one({
       ...four(),
       [BLOCK_ATTRIBUTES.hash]: text(blockOf(WALLET, 4).hash.toString('hex').toUpperCase()),
@@ -117,38 +117,43 @@ export const ANCHOR_CASES: Readonly<Record<string, AnchorCase>> = {
     exit: 1,
   },
   'hash-in-base64': {
-    what: 'D1',
+    what: 'A hash in base64.',
     anchors: one({ ...four(), [BLOCK_ATTRIBUTES.hash]: text(blockOf(WALLET, 4).hash.toString('base64')) }),
     codes: { 'anchor-mismatch': 1 },
     exit: 1,
   },
   'index-beyond': {
-    what: 'D2',
+    what: 'A strict span names an index that its block does not have.',
     anchors: json(traces(strict(4, 100, { [BLOCK_ATTRIBUTES.index]: int(99_999) }))),
     codes: { 'anchor-mismatch': 1 },
     exit: 1,
   },
   'record-id-of-another-row': {
-    what: 'D2',
+    what: 'A strict span names the id of another row.',
     anchors: json(traces(strict(4, 100, { 'audit.record.id': text('1') }))),
     codes: { 'anchor-mismatch': 1 },
     exit: 1,
   },
-  'span-renamed': { what: 'D3', anchors: one(four(), 'db.commit'), codes: {}, exit: 0 },
+  'span-renamed': {
+    what: 'A processor has renamed the span: an anchor is found by its attributes.',
+    anchors: one(four(), 'db.commit'),
+    codes: {},
+    exit: 0,
+  },
   'chain-in-capitals': {
-    what: 'D4',
+    what: 'A chain in capitals cannot be read; the anchor before it is used.',
     anchors: one(four()) + one({ ...four(), [BLOCK_ATTRIBUTES.chain]: text('A'.repeat(32)) }),
     codes: {},
     exit: 2,
   },
   'block-negative': {
-    what: 'D4',
+    what: 'A negative number of a block cannot be read; the anchor before it is used.',
     anchors: one(four()) + one({ ...four(), [BLOCK_ATTRIBUTES.block]: int(-1) }),
     codes: {},
     exit: 2,
   },
   'block-a-double': {
-    what: 'D4',
+    what: 'A number of a block as a double cannot be read; the anchor before it is used.',
     anchors: one(four()) + one({ ...four(), [BLOCK_ATTRIBUTES.block]: { doubleValue: 4 } }),
     codes: {},
     exit: 2,
@@ -159,16 +164,21 @@ export const ANCHOR_CASES: Readonly<Record<string, AnchorCase>> = {
     codes: {},
     exit: 2,
   },
-  'none-empty': { what: 'D4', anchors: '', codes: {}, exit: 2 },
-  'none-of-others': { what: 'D4', anchors: '{"resourceSpans":[]}\n[]\n', codes: {}, exit: 2 },
+  'none-empty': { what: 'An empty file has no anchor, which is an error.', anchors: '', codes: {}, exit: 2 },
+  'none-of-others': {
+    what: 'A file with nothing but what others sent has no anchor, which is an error.',
+    anchors: '{"resourceSpans":[]}\n[]\n',
+    codes: {},
+    exit: 2,
+  },
   'hash-not-of-its-note': {
-    what: 'D5',
+    what: 'The hash beside a note is not that of the note.',
     anchors: one({ ...noted(blockOf(WALLET, 4)), [BLOCK_ATTRIBUTES.hash]: text('0'.repeat(64)) }),
     codes: { 'anchor-mismatch': 1 },
     exit: 1,
   },
   'body-not-its-note': {
-    what: 'D5: both blocks that it names do not hold.',
+    what: 'The body of a log record is another note than its attribute: both blocks that it names do not hold.',
     anchors: json(
       logs({
         body: text(blockOf(WALLET, 5).note),

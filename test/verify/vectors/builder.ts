@@ -20,6 +20,9 @@ export function signerOf(seed: string, name: string): NoteSigner {
   return new NoteSigner(name, createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
 }
 
+export const TRAIL = '5f0c2a9e7b1d4c8083e6f1a2b3c4d5e6'
+export const SYSTEM = '7412345678901234567'
+
 export interface PlacedRow {
   readonly event: AuditEvent
   readonly digest: Buffer | null
@@ -57,6 +60,7 @@ export const eventOf = (fields: Partial<AuditEvent>): AuditEvent => ({ ...NOTHIN
 export interface Opening {
   readonly service?: string
   readonly instance?: string
+  readonly trail?: string
   readonly continues?: Block['opening'] extends infer T
     ? T extends { continues: infer C }
       ? C
@@ -83,10 +87,10 @@ export class VectorChain {
     const { publicKey } = signerOf(seed, 'x').key
     this.id = chainIdOf(publicKey)
     this.signer = signerOf(seed, chainKeyName(log, this.id))
-    const { service = '', instance = '', continues, enrolment = [] } = opening
+    const { service = '', instance = '', trail = TRAIL, continues, enrolment = [] } = opening
     this.#add('genesis', WITHOUT_ROWS, [this.signer, ...enrolment], {
       writer: this.signer.verifierKey,
-      opening: { service, instance, version: '0.1.0', continues },
+      opening: { service, instance, version: '0.1.0', trail, system: SYSTEM, continues },
     })
   }
 

@@ -30,6 +30,7 @@ import {
   signedAgain,
   stranger,
 } from './alterations.js'
+import { TRAIL_CASES } from './trail-cases.js'
 
 export const CASES: Readonly<Record<string, Case>> = {
   'row-changed': {
@@ -81,17 +82,17 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: { 'block-signature': 1, 'block-root': 1 },
   },
   'row-planted-in-old-block': {
-    what: 'D11: a row with the index of another, and the second smallest id.',
+    what: 'A row with the index of another, and the second smallest id.',
     patch: [insertRow(planted(idOf(BIG, 0) + 1n, inBig(5)))],
     codes: { 'row-misplaced': 1 },
   },
   'row-planted-beyond': {
-    what: 'D18: a row with an index that the block does not have.',
+    what: 'A row with an index that the block does not have.',
     patch: [insertRow(planted(idOf(BIG, 0) + 1n, inBig(195)))],
     codes: { 'row-misplaced': 1 },
   },
   'row-planted-outside-ids': {
-    what: 'D18: a row with an id that lies outside the ids of its block.',
+    what: 'A row with an id that lies outside the ids of its block.',
     patch: [insertRow(planted(idOf(BIG, 194) + 1n, inBig(5)))],
     codes: { 'row-without-block': 1 },
   },
@@ -111,47 +112,47 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: { 'row-misplaced': 1, 'row-missing': 1 },
   },
   'rows-exchanged': {
-    what: 'D10: two rows have exchanged their indexes.',
+    what: 'Two rows have exchanged their indexes.',
     patch: [row(rowAt(BIG, 7), { block_index: 90 }), row(rowAt(BIG, 90), { block_index: 7 })],
     codes: { 'row-misplaced': 2 },
   },
   'row-changed-block-deleted': {
-    what: 'D14: a row is changed, and its block deleted.',
+    what: 'A row is changed, and its block deleted.',
     patch: [row(rowAt(3, 1), { outcome: 'denied' }), dropBlocks(blockAt(3))],
     codes: { 'row-changed': 1, 'row-without-block': 3, 'block-missing': 1 },
   },
   'block-ids-empty': {
-    what: 'D13: the smallest id of a block is removed: no row is accused.',
+    what: 'The smallest id of a block is removed: no row is accused.',
     patch: [block(blockAt(BIG), { min_id: null })],
     codes: { 'block-malformed': 1 },
   },
   'block-ids-swapped': {
-    what: 'D13: smallest and largest id are exchanged.',
+    what: 'Smallest and largest id are exchanged.',
     patch: [block(blockAt(BIG), { min_id: String(idOf(BIG, 194)), max_id: String(idOf(BIG, 0)) })],
     codes: { 'block-malformed': 1 },
   },
   'block-kind-unknown': {
-    what: 'D13: the kind of a block is unknown.',
+    what: 'The kind of a block is unknown.',
     patch: [block(blockAt(BIG), { kind: 'bogus' })],
     codes: { 'block-malformed': 1 },
   },
   'block-ids-not-of-its-rows': {
-    what: 'D8: signed ids that are not those of the rows, with the stolen key. What follows is cut off.',
+    what: 'Signed ids that are not those of the rows, with the stolen key. What follows is cut off.',
     patch: [...cutAfter(BIG), signedAgain(BIG, { ids: { first: 1n, last: 9_000_000_000_000_000_000n } })],
     codes: { 'block-root': 1 },
   },
   'block-ids-negative': {
-    what: 'D9: a negative id.',
+    what: 'A negative id.',
     patch: [block(blockAt(BIG), { min_id: '-1020' })],
     codes: { 'block-malformed': 1 },
   },
   'block-time-too-large': {
-    what: 'D9: a number of 2^53.',
+    what: 'A number of 2^53.',
     patch: [block(blockAt(BIG), { block_time: '9007199254740992' })],
     codes: { 'block-malformed': 1 },
   },
   'block-number-negative': {
-    what: 'D12: a block with the number -1: it is there once.',
+    what: 'A block with the number -1: it is there once.',
     patch: [
       {
         table: 'blocks',
@@ -168,12 +169,12 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: { 'block-missing': 1 },
   },
   'block-genesis-deleted': {
-    what: 'D16: genesis is deleted: said once, and nothing of the chain is proven.',
+    what: 'Genesis is deleted: said once, and nothing of the chain is proven.',
     patch: [dropBlocks(blockAt(0))],
     codes: { 'block-missing': 1 },
   },
   'block-rotate-deleted': {
-    what: 'D16: the rotation is deleted: the key of what follows is not known.',
+    what: 'The rotation is deleted: the key of what follows is not known.',
     patch: [dropBlocks(blockAt(7))],
     codes: { 'block-missing': 1, 'block-signature': 1 },
   },
@@ -183,7 +184,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: { 'block-signature': 1 },
   },
   'block-after-unsigned': {
-    what: 'D15: a block that nobody signed is not believed, and the next is not held against it.',
+    what: 'A block that nobody signed is not believed, and the next is not held against it.',
     patch: [block(blockAt(3), { row_total: '700', prev_hash: '00'.repeat(32) })],
     codes: { 'block-signature': 1 },
   },
@@ -220,22 +221,22 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: { 'block-after-close': 1, 'block-signature': 1 },
   },
   'signatures-empty': {
-    what: 'D17: no signature line.',
+    what: 'No signature line.',
     patch: [block(blockAt(3), { signatures: '' })],
     codes: { 'block-signature': 1 },
   },
   'signatures-junk': {
-    what: 'D17: a line that is none.',
+    what: 'A line that is none.',
     patch: [block(blockAt(3), { signatures: `${signatures(3)}junk\n` })],
     codes: { 'block-signature': 1 },
   },
   'signatures-hyphen': {
-    what: 'D17: a hyphen for the dash.',
+    what: 'A hyphen for the dash.',
     patch: [block(blockAt(3), { signatures: signatures(3).replace('—', '-') })],
     codes: { 'block-signature': 1 },
   },
   'signatures-no-padding': {
-    what: 'D17: base64 without padding.',
+    what: 'Base64 without padding.',
     patch: [block(blockAt(3), { signatures: signatures(3).replaceAll('=', '') })],
     codes: { 'block-signature': 1 },
   },
@@ -326,7 +327,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: {},
   },
   'chain-enrolled-by-another-log': {
-    what: 'D6: a genesis of this log, signed by the enrolment key of another one that the trust file has.',
+    what: 'A genesis of this log, signed by the enrolment key of another one that the trust file has.',
     patch: [
       block(blockAt(0), {
         signatures:
@@ -338,7 +339,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     codes: { 'chain-unenrolled': 1 },
   },
   'genesis-lone-surrogate': {
-    what: 'D7: a lone surrogate in the name of the service.',
+    what: 'A lone surrogate in the name of the service.',
     patch: [
       block(blockAt(0), { body: (WALLET.blocks[0]?.columns.body ?? '').replace('"wallet"', '"x\\ud83d"') }),
     ],
@@ -382,6 +383,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     trust: [...TRUST, `rows-from ${idOf(BIG, 100)}`],
     codes: {},
   },
+  ...TRAIL_CASES,
 }
 
 export const tablesOf = ({ patch }: Case): ReturnType<typeof patched> => patched(HONEST, patch)

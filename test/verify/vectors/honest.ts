@@ -115,6 +115,14 @@ export const OTHER = new VectorChain(OTHER_LOG, 'elsewhere', START, { enrolment:
   .data(...accesses(2))
   .end('close')
 
+/** A chain of another trail, of the same log and enrolled by the same operator: in no case but its own. */
+export const FOREIGN = new VectorChain(LOG, 'foreign', START, {
+  trail: '00112233445566778899aabbccddeeff',
+  enrolment: [OPERATORS[1]],
+})
+  .data(...accesses(2))
+  .end('close')
+
 /** Signature lines that change nothing: of unknown keys, of 76 bytes as cosignatures have, twice, in any order. */
 function withMoreLines({ columns, text }: SignedBlock): BlockColumns {
   const witness = signatureLine(WITNESS, text)

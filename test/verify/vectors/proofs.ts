@@ -119,19 +119,19 @@ export const PROOFS: Readonly<Record<string, ProofCase>> = {
     proof: changed({ block: good.block.replace('rows 195', 'rows 196') }),
     verdict: 'refuted',
   },
-  'index-negative': { what: 'D19: a negative index.', proof: changed({ index: -1 }), verdict: 'malformed' },
+  'index-negative': { what: 'A negative index.', proof: changed({ index: -1 }), verdict: 'malformed' },
   'index-too-large': {
-    what: 'D19: an index of 2^32.',
+    what: 'An index of 2^32.',
     proof: changed({ index: 2 ** 32 }),
     verdict: 'malformed',
   },
   'id-as-number': {
-    what: 'D19: an id as a JSON number.',
+    what: 'An id as a JSON number.',
     proof: changed({}, { auditId: 384_000_000_000_107_000 }),
     verdict: 'malformed',
   },
   'integer-with-zero': {
-    what: 'D19: a leading zero.',
+    what: 'A leading zero.',
     proof: changed({}, { executionId: '03' }),
     verdict: 'malformed',
   },

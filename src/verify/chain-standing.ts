@@ -1,0 +1,116 @@
+import type { Block } from '../chain/block.js'
+import { sameBytes } from '../chain/hash.js'
+import type { FindingLog } from './finding.js'
+import { enrolmentKeysFor, signatureProblem, whyForeign } from './genesis.js'
+import type { PinnedBlock, Trust } from './trust.js'
+
+/** How a chain stands with the auditor. */
+export interface Standing {
+  /** A key of the operator has signed its genesis block. */
+  readonly enrolled: boolean
+  /** Not enrolled, and known to the auditor from before there was a key. */
+  readonly pinned: boolean
+  /** Of another trail than the one that is looked at. */
+  readonly foreign: boolean
+  /** The largest id of a row that one of its blocks has. */
+  readonly lastId: bigint | undefined
+}
+
+/**
+ * What the auditor knows of one chain: whether a key of the operator has enrolled it, whether the trust file pins blocks of it,
+ * and whether it is of the trail that is looked at.
+ */
+export class ChainStanding {
+  readonly #chain: string
+  readonly #trust: Trust
+  readonly #findings: FindingLog
+  /** By number: the hash that the trust file has, and what was seen under the number. */
+  readonly #pins: ReadonlyMap<number, { readonly hash: Uint8Array; found: 'nothing' | 'it' | 'another' }>
+  #genesis: Block | undefined
+  #isEnrolled = false
+  #lastId: bigint | undefined
+
+  /** @param heads blocks of this chain that the trust file pins */
+  constructor(chain: string, trust: Trust, findings: FindingLog, heads: readonly PinnedBlock[]) {
+    this.#chain = chain
+    this.#trust = trust
+    this.#findings = findings
+    this.#pins = new Map(heads.map(({ block, hash }) => [block, { hash, found: 'nothing' }]))
+    // The auditor knows it.
+    if (heads.length > 0) findings.vouchFor(chain)
+  }
+
+  begin(genesis: Block, text: string, signatures: string): void {
+    this.#genesis = genesis
+    const keys = enrolmentKeysFor(genesis.log, this.#trust)
+    this.#isEnrolled = keys.length > 0 && signatureProblem(text, signatures, keys) === undefined
+    if (this.#isEnrolled && whyForeign(genesis, this.#trust) === undefined)
+      this.#findings.vouchFor(this.#chain)
+  }
+
+  /** Each block that is there, whether it is one or not. */
+  see(number: number, block: Block | undefined, hash: Uint8Array): void {
+    const last = block?.ids?.last
+    if (last !== undefined && (this.#lastId === undefined || last > this.#lastId)) this.#lastId = last
+    const pin = this.#pins.get(number)
+    if (pin === undefined) return
+    const isIt = sameBytes(pin.hash, hash)
+    if (pin.found !== 'another') pin.found = isIt ? 'it' : 'another'
+    if (isIt) return
+    const place = { chain: this.#chain, block: number }
+    this.#findings.add('head-mismatch', 'it is not the block that the trust file pins', place)
+  }
+
+  /** @param isBegun the genesis block is proven: before that nothing says which trail the chain is of */
+  end(isBegun: boolean): Standing {
+    const missing = [...this.#pins].filter(([, { found }]) => found === 'nothing').map(([number]) => number)
+    if (missing.length > 0) addMissing(this.#findings, this.#chain, missing)
+    const { enrolment, unenrolledBefore } = this.#trust
+    const isWhole = this.#pins.size > 0 && [...this.#pins.values()].every(({ found }) => found === 'it')
+    const isBefore =
+      unenrolledBefore !== undefined && (this.#lastId === undefined || this.#lastId < unenrolledBefore)
+    const pinned = !this.#isEnrolled && isWhole && isBefore
+    if (enrolment.length > 0 && this.#genesis !== undefined && !this.#isEnrolled && !pinned) {
+      const what = 'no enrolment key of the trust file has signed the genesis block'
+      this.#findings.add('chain-unenrolled', what, { chain: this.#chain, block: 0 })
+    }
+    const why = isBegun && this.#genesis !== undefined ? whyForeign(this.#genesis, this.#trust) : undefined
+    if (why !== undefined) this.#findings.add('chain-foreign', why, { chain: this.#chain, block: 0 })
+    return { enrolled: this.#isEnrolled, pinned, foreign: why !== undefined, lastId: this.#lastId }
+  }
+}
+
+/** The blocks that a trust file pins, by chain. */
+export function headsByChain({ heads = [] }: Trust): ReadonlyMap<string, readonly PinnedBlock[]> {
+  const byChain = new Map<string, PinnedBlock[]>()
+  for (const head of heads) {
+    const known = byChain.get(head.chain)
+    if (known === undefined) byChain.set(head.chain, [head])
+    else known.push(head)
+  }
+  return byChain
+}
+
+/** Chains that the trust file pins, and that are not there at all. */
+export function endPinned(
+  trust: Trust,
+  chains: ReadonlyMap<string, unknown>,
+  only: string | undefined,
+  findings: FindingLog,
+): void {
+  for (const [chain, heads] of headsByChain(trust)) {
+    if (chains.has(chain) || (only !== undefined && only !== chain)) continue
+    addMissing(
+      findings,
+      chain,
+      heads.map(({ block }) => block),
+    )
+  }
+}
+
+/** One finding a chain, for the first of its blocks. */
+function addMissing(findings: FindingLog, chain: string, blocks: readonly number[]): void {
+  const block = blocks.reduce((first, next) => Math.min(first, next))
+  const more = blocks.length === 1 ? '' : `, and ${blocks.length - 1} more of the chain`
+  findings.add('head-missing', `the trust file pins this block, and it is not there${more}`, { chain, block })
+}
