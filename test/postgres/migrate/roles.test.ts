@@ -268,7 +268,7 @@ test('an update without --roles gives the identity of the trail to whoever had t
   await owner.query(`create role ${login}; grant select on noetl.secret_audit_migration to ${login};
     alter default privileges in schema noetl grant all on tables to ${WRITER}, ${READER}, public;
     drop table noetl.secret_audit_trail; drop function noetl.secret_audit_begin_trail(boolean);
-    delete from noetl.secret_audit_migration where number = 10`)
+    delete from noetl.secret_audit_migration where number = 7`)
   await migrate({ databaseUrl: database.url })
   const { rows } = await owner.query<{ held: string }>(`
     select acl.grantee::regrole || ' ' || acl.privilege_type as held from pg_class c cross join lateral aclexplode(c.relacl) acl
