@@ -96,7 +96,7 @@ export async function crash(directory) {
   signal(clusterProcesses(cluster), 'SIGKILL')
   if (!(await gone(cluster, SIGNAL_DEADLINE_MILLISECONDS)))
     throw new Error(`processes of ${cluster} outlive SIGKILL`)
-  removeSharedMemory(directory)
+  await removeSharedMemory(directory)
 }
 
 /** Ends the cluster in whatever state it is, by an immediate shutdown, and removes its directory. */
@@ -111,16 +111,28 @@ export async function removeCluster(directory) {
 
 /**
  * A postmaster that was killed leaves its System V segment, of which a machine has 4,096. The lock file names it in
- * line 7, as key and id.
+ * line 7, as key and id. A server does not start while a process is attached to it, which one that is dying may be for a
+ * moment when nothing else is seen of it any more.
  */
-function removeSharedMemory(directory) {
+async function removeSharedMemory(directory) {
   try {
     const id = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8')
       .split('\n')[6]
       ?.trim()
       .split(/\s+/)[1]
-    if (id !== undefined) execFileSync('ipcrm', ['-m', id], { stdio: 'ignore' })
+    if (id === undefined) return
+    const deadline = performance.now() + SIGNAL_DEADLINE_MILLISECONDS
+    while (attached(id) > 0 && performance.now() < deadline) await sleep(POLL_MILLISECONDS)
+    execFileSync('ipcrm', ['-m', id], { stdio: 'ignore' })
   } catch {
     // No lock file (it never started), or no `ipcrm` on this machine: 56 bytes stay until the machine restarts.
   }
+}
+
+/** How many processes are attached to a segment. */
+function attached(id) {
+  if (!existsSync('/proc/sysvipc/shm')) return 0
+  const segments = readFileSync('/proc/sysvipc/shm', 'utf8').split('\n')
+  const fields = segments.map((line) => line.trim().split(/\s+/)).find(([, segment]) => segment === id)
+  return Number(fields?.[6] ?? 0)
 }
