@@ -124,7 +124,12 @@ describe('an allowed trigger that changes the row', () => {
       create function evil.step(bigint) returns bigint language sql as 'select 3';
       create aggregate evil.count(*) (sfunc = evil.step, stype = bigint, initcond = '3');
       create function evil.same(bigint, int) returns boolean language sql as 'select true';
-      create operator evil.= (leftarg = bigint, rightarg = int, function = evil.same)`)
+      create operator evil.= (leftarg = bigint, rightarg = int, function = evil.same);
+      create function evil.same(text, text) returns boolean language sql as 'select true';
+      create operator evil.= (leftarg = text, rightarg = text, function = evil.same);
+      create function evil.same(oid, oid) returns boolean language sql as 'select true';
+      create operator evil.= (leftarg = oid, rightarg = oid, function = evil.same);
+      create function evil.cardinality(anyarray) returns int language sql as 'select 3'`)
     await owner.query(`
       create function public.own() returns trigger language plpgsql as $$ begin
         perform pg_catalog.set_config('search_path', 'evil, pg_catalog', true); new.notes = 'changed'; return new; end $$;

@@ -1,3 +1,4 @@
+-- A block without rows.
 insert into :SCHEMA.secret_audit_block (
   chain_id, block_no, log, kind, prev_hash, min_id, max_id, root, row_count, row_total, lost_total, block_time, body,
   signatures

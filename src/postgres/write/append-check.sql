@@ -1,18 +1,20 @@
 -- In place of append-proof.sql, where nothing but the server's own code runs in our INSERT: while the relations are what
 -- they were, rows are stored as they were sent, and their block proves that they were. Half of its work for a batch of one
 -- row, and none for each row.
+-- Every name is qualified: a trigger that has come since the full check may have put a schema of its own first.
 -- $1 to $6 as there. $7: the relations that the rows go to.
 select case
-  when pinned.level = $1
+  when pinned.level operator(pg_catalog.=) $1
     and (
-      select record_send(row(:BLOCK)) from :SCHEMA.secret_audit_block as block
-      where chain_id = $2::uuid and block_no = $3::bigint
-    ) = $4::bytea
+      select pg_catalog.record_send(row(:BLOCK)) from :SCHEMA.secret_audit_block as block
+      where chain_id operator(pg_catalog.=) $2::pg_catalog.uuid and block_no operator(pg_catalog.=) $3::bigint
+    ) operator(pg_catalog.=) $4::pg_catalog.bytea
     and (
-      select count(*) from pg_catalog.pg_class as relation
-      where relation.oid = any ($7::oid[]) and (:SHAPE) = any ($5::text[])
-    ) = cardinality($7::oid[])
-  then (extract(epoch from clock_timestamp()) * 1000000)::bigint
-  else $6::text::regclass::bigint
+      select pg_catalog.count(*) from pg_catalog.pg_class as relation
+      where relation.oid operator(pg_catalog.=) any ($7::pg_catalog.oid[])
+        and (:SHAPE) operator(pg_catalog.=) any ($5::pg_catalog.text[])
+    ) operator(pg_catalog.=) pg_catalog.cardinality($7::pg_catalog.oid[])
+  then (extract(epoch from pg_catalog.clock_timestamp()) operator(pg_catalog.*) 1000000)::bigint
+  else $6::pg_catalog.text::pg_catalog.regclass::bigint
 end
-from (select set_config('synchronous_commit', $1, true) as level) as pinned
+from (select pg_catalog.set_config('synchronous_commit', $1, true) as level) as pinned

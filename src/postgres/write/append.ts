@@ -100,18 +100,20 @@ export class AppendStatements {
     demands: Demands,
   ): Promise<number> {
     const rows = entries.length === 0 ? NO_ROWS : rowsArray(block, entries)
-    const steps = [this.#hot('append-block', 'INSERT 0 1', blockValues(block))]
-    if (entries.length > 0) steps.unshift(this.#hot('append-rows', 'SELECT 1', [rows, entries.length]))
-    if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
-    steps.push(OUR_PATH)
+    const insert =
+      entries.length === 0
+        ? this.#hot('append-block', 'INSERT 0 1', blockValues(block))
+        : this.#hot('append-rows', 'SELECT 1', [rows, entries.length, ...blockValues(block)])
     const { synchronousCommit, shapes, relations } = demands
     const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
+    const steps = [insert]
     // The first rows of a connection are read back in any case.
     if (relations !== undefined && wire.prepared.has(nameOf('append-proof'))) {
       steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations]))
     } else {
       const ids = entries.map(({ event }) => event.auditId)
-      steps.push(this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
+      if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
+      steps.push(OUR_PATH, this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
     }
     const results = await runTogether(wire, steps)
     if (entries.length > 0) checkStored(results[0], entries.length)
