@@ -75,6 +75,13 @@ export const ERROR_CATALOGUE = Object.freeze({
       'The tables are missing, older than this version needs, or changed by a newer version in a breaking way.',
     remedy: 'Run `otel-audit migrate` as the owner of the schema, or install the newer version.',
   },
+  AUDIT_PACKAGE: {
+    row: 'not-stored',
+    meaning:
+      'Files of this package (SQL, workers, the console) are not where its code is: a bundler has taken the code away from them.',
+    remedy:
+      'Do not bundle otel-audit: `--external:otel-audit` of esbuild, `external` of webpack, Rollup and Vite, `serverExternalPackages` of Next.js; and install it where the bundle runs.',
+  },
   AUDIT_SESSION: {
     row: 'not-stored',
     meaning:

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises'
+import { packageFile } from '../host/package-file.js'
 import { quotedSchema } from './schema-name.js'
 
 /**
  * The text of an SQL file. Line ends do not depend on how the file was checked out.
  *
  * @param base the module that the file is next to
+ * @throws AuditError `AUDIT_PACKAGE` when it is not there
  */
 export async function readSql(file: string, base: string): Promise<string> {
-  const text = await readFile(new URL(file, base), 'utf8')
+  const text = await readFile(packageFile(file, base), 'utf8')
   return text.replaceAll('\r\n', '\n')
 }
 

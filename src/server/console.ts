@@ -1,11 +1,11 @@
 import { JSON } from '../host/globals.js'
+import { packageFile } from '../host/package-file.js'
 import { readFile } from 'node:fs/promises'
 import type { Hono } from 'hono'
 import { VERSION } from '../version.js'
 import { SECURITY_HEADERS } from './headers.js'
 import { json } from './route.js'
 
-const FOLDER = new URL('../console/', import.meta.url)
 const MEDIA_TYPES = {
   html: 'text/html; charset=utf-8',
   css: 'text/css; charset=utf-8',
@@ -45,7 +45,7 @@ const POLICY = [
 export async function addConsole(app: Hono, traceUrl: string | undefined): Promise<void> {
   const headers = { ...SECURITY_HEADERS, 'content-security-policy': POLICY, 'cache-control': 'no-cache' }
   for (const file of FILES) {
-    const body = await readFile(new URL(file, FOLDER), 'utf8')
+    const body = await readFile(packageFile(`../console/${file}`, import.meta.url), 'utf8')
     const type = MEDIA_TYPES[file.slice(file.lastIndexOf('.') + 1) as keyof typeof MEDIA_TYPES]
     app.get(
       file === 'index.html' ? '/' : `/console/${file}`,

@@ -1,6 +1,7 @@
 import { sha256 } from '../../event/sha256.js'
 import { readdir } from 'node:fs/promises'
 import { VERSION } from '../../version.js'
+import { packageFile } from '../../host/package-file.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 /** One numbered file of `migrations/`. Once released it never changes. */
@@ -17,7 +18,7 @@ export interface Migration {
 
 /** All migrations of this version, in order. */
 export async function loadMigrations(): Promise<readonly Migration[]> {
-  const files = (await readdir(new URL('migrations/', import.meta.url))).filter((file) =>
+  const files = (await readdir(packageFile('migrations/', import.meta.url))).filter((file) =>
     file.endsWith('.sql'),
   )
   return Promise.all(files.sort().map(loadMigration))

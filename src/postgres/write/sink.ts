@@ -14,6 +14,7 @@ import type { EnrolmentOptions } from './enrolment.js'
 import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
 import { ownerFinding } from '../owner.js'
+import { packageFile } from '../../host/package-file.js'
 import { PartitionKeeper } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { entranceFindings } from '../server-proof.js'
@@ -297,6 +298,8 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #open(): Promise<Connection> {
+    // What is wrong with the package is not to be looked for in the database.
+    packageFile('./append-rows.sql', import.meta.url)
     const { signal } = this.#opening
     const connection = await openSession('write', { ...this.#options, expected: this.#expected }, signal)
     const giveUp = (): void => connection.destroy()

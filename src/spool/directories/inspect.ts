@@ -1,4 +1,5 @@
 import { JSON } from '../../host/globals.js'
+import { packageFile } from '../../host/package-file.js'
 import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -46,7 +47,7 @@ export async function inspectEnvironment(
   signal?: AbortSignal,
 ): Promise<Inspection> {
   const { size } = await stat(join(path, 'data.mdb'))
-  const inspector = fileURLToPath(new URL('./inspect-process.js', import.meta.url))
+  const inspector = fileURLToPath(packageFile('./inspect-process.js', import.meta.url))
   return await new Promise<Inspection>((resolve, reject) => {
     execFile(
       process.execPath,

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { diag } from '../../host/diagnostics.js'
 import { invariant } from '../../host/invariant.js'
+import { packageFile } from '../../host/package-file.js'
 import { ExitGate } from './exit-gate.js'
 import type {
   NumberedRequest,
@@ -68,7 +69,7 @@ export class WorkerClient {
   /** @throws WorkerFailed */
   static async start(settings: Omit<WorkerSettings, 'gate'>): Promise<WorkerClient> {
     const gate = new ExitGate()
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = new Worker(packageFile('./worker.js', import.meta.url), {
       workerData: { ...settings, gate: gate.memory } satisfies WorkerSettings,
       name: 'otel-audit spool',
       // Neither flags nor variables of the process: `--import otel-audit/register` would start a second pipeline there.
