@@ -178,7 +178,9 @@ describe('what passes', () => {
     url.hostname = 'localhost'
     url.port = '1'
     const nowhere = openPipeline(url.href)
-    const error = (await nowhere.ledger.strict({}, 2500).answer) as AuditError
+    nowhere.ledger.async()
+    await waitUntil('an attempt that has failed', () => nowhere.watched.writes[0]?.result)
+    const error = (await nowhere.ledger.strict({}, 500).answer) as AuditError
     expect(error.message).toMatch(/no connection: .*ECONNREFUSED/)
     await nowhere.exporter.close(0)
   })
