@@ -107,7 +107,14 @@ async function makeLockTable(
   const found = await lockState(client, schema)
   if (found.lockOwner !== null) return found.lockOwner
   if (!found.mayActAsOwner) return undefined
-  await mayBegin()
+  try {
+    await mayBegin()
+  } catch (error) {
+    // When another migration has begun in between, what was read may be half of before and half of after.
+    const { lockOwner } = await lockState(client, schema)
+    if (lockOwner === null) throw error
+    return lockOwner
+  }
   if (!found.schemaExists) {
     const step = schemaStep(schema)
     onProgress(step.title)

@@ -1,7 +1,9 @@
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { AuditError } from '../../../src/errors.js'
 import { type MigrateReport, migrate } from '../../../src/postgres/migrate/migrate.js'
 import { loadMigrations } from '../../../src/postgres/migrate/migration-files.js'
+import { lockMigrations } from '../../../src/postgres/migrate/migration-lock.js'
 import { SCHEMA_VERSION } from '../../../src/postgres/schema-version.js'
 import { connect, emptyDatabase, type TestDatabase } from '../../support/database.js'
 import { idAt, ORIGINAL_INSERT, ORIGINAL_START_UP, originalValues } from '../adopt/original-table.js'
@@ -296,6 +298,29 @@ describe('a migration that fails', () => {
     const report = await migrate({ databaseUrl: database.url })
     expect(report.applied.map(({ number }) => number)).toEqual(ALL_NUMBERS.slice(2))
     expect(report.partitions).toHaveLength(14)
+  })
+
+  test.each([
+    ['another has begun in between', true, 'closes'],
+    ['nobody else has begun', false, 'AUDIT_MIGRATION'],
+  ])('of which what was read may be half of before: %s', async (_, hasBegun, outcome) => {
+    const target = { databaseUrl: database.url, applicationName: 'test', readOnly: false }
+    const locked = lockMigrations(client, target, {
+      schema: 'noetl',
+      onProgress: () => {},
+      mayBegin: async () => {
+        if (hasBegun) await migrate({ databaseUrl: database.url })
+        throw new AuditError('AUDIT_MIGRATION', 'it is a table that this product has not made')
+      },
+    })
+    const code = locked.then(
+      async (session) => {
+        await session?.close()
+        return 'closes'
+      },
+      (error: AuditError) => error.code,
+    )
+    expect(await code).toBe(outcome)
   })
 
   test('waits behind a migration in progress, and goes on when that connection is gone', async () => {
