@@ -47,6 +47,20 @@ export function addReadFlags(command: Command, { canBeUnrecorded = true } = {}):
     .option('--unrecorded', 'read without a record of it, for a login that cannot write to the trail')
 }
 
+/** Adds the flags of a command that only reads, and leaves no row about it. */
+export function addDatabaseFlags(command: Command): Command {
+  return command
+    .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
+    .option(
+      '--reader-url <url>',
+      'the database, as a login with the reader role (default: $NOETL_SECRET_AUDIT_READER_URL, else --database-url)',
+    )
+    .option(
+      '--database-url <url>',
+      'the database where no reader URL is given (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
+    )
+}
+
 /** The filter that the flags say. */
 export function filterOf(flags: Flags): Record<string, string | boolean> {
   const filter: Record<string, string | boolean> = {}

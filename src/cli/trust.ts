@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { lazily } from './lazily.js'
+import { addDatabaseFlags } from './read-flags.js'
 
 /** Adds `otel-audit trust`. */
 export function addTrustCommand(program: Command): void {
@@ -7,7 +8,7 @@ export function addTrustCommand(program: Command): void {
     .command('trust')
     .helpCommand(false)
     .description('What an auditor knows of a trail, and does not take from its database.')
-  trust
+  const command = trust
     .command('init')
     .description(
       'Write a trust file from what is there now: the trail, its server, and the last block of every chain. What is there is taken as it is; what changes from now on is found.',
@@ -21,15 +22,7 @@ export function addTrustCommand(program: Command): void {
       (key: string, known: readonly string[]) => [...known, key],
       [] as readonly string[],
     )
-    .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
-    .option(
-      '--reader-url <url>',
-      'the database, as a login with the reader role (default: $NOETL_SECRET_AUDIT_READER_URL, else --database-url)',
-    )
-    .option(
-      '--database-url <url>',
-      'the database where no reader URL is given (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
-    )
+  addDatabaseFlags(command)
     .addHelpText(
       'after',
       `

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { lazily } from './lazily.js'
+import { addDatabaseFlags } from './read-flags.js'
 
 /** Adds `otel-audit verify`. */
 export function addVerifyCommand(program: Command): void {
-  program
+  const command = program
     .command('verify')
     .description(
       'Prove that no row was changed, removed or inserted afterwards. Reads one snapshot as the reader role, and needs public keys only.',
@@ -26,15 +27,7 @@ export function addVerifyCommand(program: Command): void {
       'check an export by its manifest: the file, its rows, and the blocks that contain them',
     )
     .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
-    .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
-    .option(
-      '--reader-url <url>',
-      'the database, as a login with the reader role (default: $NOETL_SECRET_AUDIT_READER_URL, else --database-url)',
-    )
-    .option(
-      '--database-url <url>',
-      'the database where no reader URL is given (default: $NOETL_SECRET_AUDIT_DATABASE_URL, else $DATABASE_URL)',
-    )
+  addDatabaseFlags(command)
     .addHelpText(
       'after',
       `
