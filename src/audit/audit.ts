@@ -10,7 +10,7 @@ import type { AuditStats, SettledListener, SpooledListener } from '../exporter/f
 import { lifecycleRow } from '../event/self-rows.js'
 import { withOwnerLevel } from '../options/owner-level.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
-import { serviceIdentity } from '../otel/identity.js'
+import { NAMELESS, serviceIdentity } from '../otel/identity.js'
 import type { AuditSpanProcessor } from '../otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
@@ -54,9 +54,6 @@ export interface CloseOptions {
 export function createAudit(options: AuditOptions = {}): Audit {
   return new Audit(options)
 }
-
-const NAMELESS =
-  'the service has no name, and neither have its rows (service_name is NULL): set OTEL_SERVICE_NAME, or the option serviceName'
 
 /** How long a start by itself that failed keeps the next one waiting, at most, in ms. */
 const LONGEST_PAUSE_MS = 60_000
