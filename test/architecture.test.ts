@@ -33,13 +33,14 @@ const LAYERS = [
   'options',
   'audit',
   'register.ts',
+  'register-require.cts',
   'index.ts',
   'cli',
 ]
 
 const layerOf = (file: string): number => LAYERS.indexOf(file.split('/')[0] ?? '')
 const isIn = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`)
-const isPackage = (to: string): boolean => !to.endsWith('.ts')
+const isPackage = (to: string): boolean => !/\.c?ts$/.test(to)
 
 describe('imports', () => {
   it('are found at all', () => {
