@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomUUID } from '../host/crypto.js'
 import type { ServiceIdentity } from '../contract/pipeline.js'
 import type { Environment } from '../host/environment.js'
 
