@@ -1,4 +1,5 @@
 import { performance } from '../host/globals.js'
+import { cryptoProblem } from '../host/crypto.js'
 import { diag, useLogger } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'
 import { moved, type Moves } from '../host/invariant.js'
@@ -53,6 +54,13 @@ export interface CloseOptions {
  */
 export function createAudit(options: AuditOptions = {}): Audit {
   return new Audit(options)
+}
+
+function checkCrypto(): HealthFinding[] {
+  const problem = cryptoProblem()
+  if (problem === undefined) return []
+  const message = `${problem} is not what it should be in this process: something has been put in the place of node:crypto, and no verifier would take what is written`
+  return [{ level: 'error', check: 'crypto', message }]
 }
 
 /** How long a start by itself that failed keeps the next one waiting, at most, in ms. */
@@ -256,6 +264,7 @@ export class Audit {
     const spool = await this.#spool
     const findings = [
       ...(spool === undefined ? [] : [spool]),
+      ...checkCrypto(),
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...withOwnerLevel(
