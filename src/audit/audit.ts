@@ -294,11 +294,12 @@ export class Audit {
    * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is not a time
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkDuration('timeoutMs', options.timeoutMs ?? 0, 0, Infinity)
+    const { timeoutMs } = givenOptions(options)
+    checkDuration('timeoutMs', timeoutMs ?? 0, 0, Infinity)
     if (this.#parts === undefined) return
     const state = this.#state
     if (state.is !== 'closing' && state.is !== 'closed') {
-      const done: Promise<void> = this.#close(this.#parts, options.timeoutMs).finally(() =>
+      const done: Promise<void> = this.#close(this.#parts, timeoutMs).finally(() =>
         this.#to({ is: 'closed', done }),
       )
       this.#to({ is: 'closing', done })
