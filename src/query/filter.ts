@@ -18,6 +18,7 @@ export interface TrailFilter {
   readonly execution_id?: bigint | number | string | undefined
   readonly parent_execution_id?: bigint | number | string | undefined
   readonly actor_id?: string | undefined
+  readonly source_address?: string | undefined
   readonly service_name?: string | undefined
   readonly trace_id?: string | undefined
   readonly server_region?: string | undefined
