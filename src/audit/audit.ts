@@ -1,4 +1,5 @@
 import { performance } from '../host/globals.js'
+import { cryptoProblem } from '../host/crypto.js'
 import { diag, useLogger } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'
 import { moved, type Moves } from '../host/invariant.js'
@@ -10,7 +11,7 @@ import type { AuditStats, SettledListener, SpooledListener } from '../exporter/f
 import { lifecycleRow } from '../event/self-rows.js'
 import { withOwnerLevel } from '../options/owner-level.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
-import { serviceIdentity } from '../otel/identity.js'
+import { NAMELESS, serviceIdentity } from '../otel/identity.js'
 import type { AuditSpanProcessor } from '../otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
 import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
@@ -55,8 +56,12 @@ export function createAudit(options: AuditOptions = {}): Audit {
   return new Audit(options)
 }
 
-const NAMELESS =
-  'the service has no name, and neither have its rows (service_name is NULL): set OTEL_SERVICE_NAME, or the option serviceName'
+function checkCrypto(): HealthFinding[] {
+  const problem = cryptoProblem()
+  if (problem === undefined) return []
+  const message = `${problem} is not what it should be in this process: something has been put in the place of node:crypto, and no verifier would take what is written`
+  return [{ level: 'error', check: 'crypto', message }]
+}
 
 /** How long a start by itself that failed keeps the next one waiting, at most, in ms. */
 const LONGEST_PAUSE_MS = 60_000
@@ -259,6 +264,7 @@ export class Audit {
     const spool = await this.#spool
     const findings = [
       ...(spool === undefined ? [] : [spool]),
+      ...checkCrypto(),
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...withOwnerLevel(
@@ -288,11 +294,12 @@ export class Audit {
    * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is not a time
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkDuration('timeoutMs', options.timeoutMs ?? 0, 0, Infinity)
+    const { timeoutMs } = givenOptions(options)
+    checkDuration('timeoutMs', timeoutMs ?? 0, 0, Infinity)
     if (this.#parts === undefined) return
     const state = this.#state
     if (state.is !== 'closing' && state.is !== 'closed') {
-      const done: Promise<void> = this.#close(this.#parts, options.timeoutMs).finally(() =>
+      const done: Promise<void> = this.#close(this.#parts, timeoutMs).finally(() =>
         this.#to({ is: 'closed', done }),
       )
       this.#to({ is: 'closing', done })

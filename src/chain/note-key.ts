@@ -1,12 +1,6 @@
 import { JSON } from '../host/globals.js'
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-  verify,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from '../host/crypto.js'
+import type { KeyObject } from 'node:crypto'
 import { AuditError } from '../errors.js'
 import { fromBase64, toBase64 } from './hash.js'
 import { sha256 } from '../event/sha256.js'

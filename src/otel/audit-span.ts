@@ -21,7 +21,8 @@ import {
   toSpanEvent,
 } from './span-event.js'
 import { VERSION } from '../version.js'
-import type { Claimable, RowPlace, Ticket } from '../contract/ticket.js'
+import type { RowPlace } from '../contract/receipt.js'
+import type { Claimable, Ticket } from '../contract/ticket.js'
 
 // `createContextKey` is `Symbol.for`: two copies of this package in one process share the key.
 const TICKET = createContextKey('otel-audit ticket v1')

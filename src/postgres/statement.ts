@@ -69,8 +69,15 @@ export class Statement {
     const isKnown = wire.prepared.has(name)
     this.#step = isKnown ? 'bind' : 'parse'
     const parameters = values.map(parameter)
-    if (!isKnown) connection.parse({ text, name })
-    connection.bind({ statement: name, values: parameters, binary: false })
+    // All that `pg` looks for, so that it finds nothing of `Object.prototype`.
+    if (!isKnown) connection.parse({ text, name, types: [] })
+    connection.bind({
+      portal: '',
+      statement: name,
+      values: parameters,
+      binary: false,
+      valueMapper: undefined,
+    })
     connection.describe({ type: 'P', name: '' })
     connection.execute({ portal: '', rows: 0 })
   }

@@ -60,6 +60,13 @@ export const FILTER_FIELDS = Object.freeze({
     doc: 'The actor: a user or a workload.',
     example: 'jane',
   },
+  source_address: {
+    kind: 'text',
+    limit: TEXT_LIMITS.sourceAddress,
+    needsWindow: true,
+    doc: 'The address that the request came from.',
+    example: '192.0.2.7',
+  },
   service_name: {
     kind: 'text',
     limit: TEXT_LIMITS.serviceName,

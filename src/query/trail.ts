@@ -1,6 +1,6 @@
 import { wallClock } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
-import { scryptSync, randomBytes } from 'node:crypto'
+import { scryptSync, randomBytes } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'

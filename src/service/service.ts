@@ -15,7 +15,8 @@ import { NoopPipeline } from './noop-pipeline.js'
 import type { AuditPipeline } from '../contract/pipeline.js'
 import { noteUnclaimed, registeredPipeline } from './registry.js'
 import { checkRecordOptions, type RecordOptions } from './record-options.js'
-import { type Receipt, Ticket } from '../contract/ticket.js'
+import type { Receipt } from '../contract/receipt.js'
+import { Ticket } from '../contract/ticket.js'
 
 export interface SecretAuditServiceOptions {
   /** Where records go. Default: the pipeline that is registered in this process when a record is made. */

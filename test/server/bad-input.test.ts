@@ -117,6 +117,7 @@ describe('bad input', () => {
       'credential',
       'worker_id',
       'actor_id',
+      'source_address',
       'service_name',
       'server_region',
       'kek_version',

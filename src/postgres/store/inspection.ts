@@ -83,6 +83,8 @@ export interface FoundRelation {
   readonly persistence: string
   readonly accessMethod: string | null
   readonly rules: number
+  /** Names of tables that inherit from it. A partition is none. */
+  readonly children: readonly string[]
   readonly rowSecurity: boolean
   readonly policies: readonly unknown[]
   /** Of a partition, as the server writes it. */

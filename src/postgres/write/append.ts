@@ -65,6 +65,8 @@ const NO_NAME = '"the store'
 /** The hot statements, for one schema. */
 export class AppendStatements {
   readonly #sql: Readonly<Record<Statement, string>>
+  /** Connections on which rows were read back as they were sent. */
+  readonly #proven = new WeakSet<Wire>()
 
   private constructor(sql: Readonly<Record<Statement, string>>) {
     this.#sql = sql
@@ -108,7 +110,7 @@ export class AppendStatements {
     const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
     const steps = [insert]
     // The first rows of a connection are read back in any case.
-    if (relations !== undefined && wire.prepared.has(nameOf('append-proof'))) {
+    if (relations !== undefined && this.#proven.has(wire)) {
       steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations]))
     } else {
       const ids = entries.map(({ event }) => event.auditId)
@@ -117,7 +119,9 @@ export class AppendStatements {
     }
     const results = await runTogether(wire, steps)
     if (entries.length > 0) checkStored(results[0], entries.length)
-    return committedAt(results.at(-1))
+    const at = committedAt(results.at(-1))
+    if (entries.length > 0) this.#proven.add(wire)
+    return at
   }
 
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
