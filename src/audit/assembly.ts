@@ -15,6 +15,7 @@ import { resolveOptions } from '../options/resolve.js'
 interface OwnContext {
   identity: ServiceIdentity
   readonly policy: RecordPolicy
+  readonly auditLogDraft: boolean
 }
 
 /** What a pipeline is made of. */
@@ -34,6 +35,7 @@ export function assemble(options: AuditOptions, strict: () => boolean | StrictPo
   const settings = resolveOptions(options, process.env)
   const context: OwnContext = {
     identity: serviceIdentity(settings, process.env),
+    auditLogDraft: settings.auditLogDraft,
     policy: {
       isStrict: (credential, operation) => isStrictBy(strict(), credential, operation),
       deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),

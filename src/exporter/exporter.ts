@@ -138,6 +138,10 @@ export class DurableAuditExporter implements AuditPipeline {
     return this.#context.policy
   }
 
+  get auditLogDraft(): boolean | undefined {
+    return this.#context.auditLogDraft
+  }
+
   /**
    * Gives the exporter a spool. It belongs to the exporter from then on, and is closed with it.
    *

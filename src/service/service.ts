@@ -190,7 +190,7 @@ export class SecretAuditService {
     ticket.seal(
       completeEvent(draft, { auditId, occurredAt, serviceName, serviceInstanceId, traceId, spanId }),
     )
-    span.addEvent(ticket)
+    span.addEvent(ticket, pipeline?.auditLogDraft)
     return { ticket, span, pipeline }
   }
 

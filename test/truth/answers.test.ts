@@ -109,11 +109,9 @@ describe('unknown, and never committed', () => {
     ['no tag', of('C', () => [])],
     ['nothing bound', of('2', () => [])],
     ['bound twice', of('2', (bytes) => [bytes, bytes])],
-    ['a row that is not described', of('T', () => [])],
-    [
-      'a row described as bytes',
-      of('T', (bytes) => [Buffer.concat([bytes.subarray(0, -1), Buffer.from([1])])]),
-    ],
+    ['a description that nobody asked for', of('D', (bytes) => [messageOf('T', '\0\0'), bytes])],
+    ['the word that there is no data', of('D', (bytes) => [messageOf('n', ''), bytes])],
+    ['a row behind its end', of('C', (bytes) => [bytes, row('1')])],
     ['an empty query', of('C', () => [messageOf('I', '')])],
     ['a row cut off inside', of('D', () => [messageOf('D', Buffer.from([0, 1, 0, 0]))])],
     ['a message of no kind', of('C', (bytes) => [messageOf('~', 'x'), bytes])],
@@ -127,6 +125,24 @@ describe('unknown, and never committed', () => {
     proxy.answer = rewrite
     const result = await sink.write(batchOf(anEvent()))
     expect(result).toMatchObject({ status: 'unknown', fault: { code: 'AUDIT_TIMEOUT' } })
+  })
+})
+
+describe('unknown, when it is an answer to what asks whether the rows are there already', () => {
+  test.each<[string, Rewrite]>([
+    ['a row that is not described', of('T', () => [])],
+    [
+      'a row described as bytes',
+      of('T', (bytes) => [Buffer.concat([bytes.subarray(0, -1), Buffer.from([1])])]),
+    ],
+    ['no data', of('T', () => [messageOf('n', '')])],
+    ['a row less than its tag says', firstOf('D', () => [])],
+  ])('%s', async (_, rewrite) => {
+    const batch = batchOf(anEvent())
+    expect((await sink.write(batch)).status).toBe('committed')
+    expect((await sink.write(batch)).status).toBe('conflict')
+    proxy.answer = rewrite
+    expect((await sink.write(batch)).status).toBe('unknown')
   })
 })
 

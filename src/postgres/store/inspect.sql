@@ -61,7 +61,7 @@ select json_build_object(
     'oid', c.oid::text,
     'part', relation.part,
     'name', format('%I.%I', n.nspname, c.relname),
-    'shape', :SHAPE,
+    'shape', :SHAPE::text,
     'kind', c.relkind,
     'persistence', c.relpersistence,
     'accessMethod', (select a.amname from pg_am a where a.oid = c.relam),

@@ -59,8 +59,8 @@ const LOOKUPS = [
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
 
-/** Not the name of anything, in any database: its quote does not end. */
-const NO_NAME = '"the store'
+/** A text that is not the name of anything, in any database: its quote does not end. */
+const NO_NAME = `'"the store'`
 
 /** The hot statements, for one schema. */
 export class AppendStatements {
@@ -80,7 +80,9 @@ export class AppendStatements {
         renderSql(text, schema, {
           BLOCK: blockSelect('block'),
           BYTES: blockBytes('block'),
-          SHAPE: shapeSql('relation'),
+          SHAPE: shapeSql('relation.oid'),
+          SHAPES: shapeSql('any ($5::pg_catalog.oid[])'),
+          NO_NAME,
         }),
       ] as const
     })
@@ -107,15 +109,15 @@ export class AppendStatements {
         ? this.#hot('append-block', 'INSERT 0 1', blockValues(block))
         : this.#hot('append-rows', 'SELECT 1', [rows, entries.length, ...blockValues(block)])
     const { synchronousCommit, shapes, relations } = demands
-    const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
+    const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block)]
     const steps = [insert]
     // The first rows of a connection are read back in any case.
     if (relations !== undefined && this.#proven.has(wire)) {
-      steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations]))
+      steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations.oids, relations.shape]))
     } else {
       const ids = entries.map(({ event }) => event.auditId)
       if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
-      steps.push(OUR_PATH, this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
+      steps.push(OUR_PATH, this.#hot('append-proof', 'SELECT 1', [...common, shapes, ids, rowsOfArray(rows)]))
     }
     const results = await runTogether(wire, steps)
     if (entries.length > 0) checkStored(results[0], entries.length)
@@ -126,7 +128,7 @@ export class AppendStatements {
 
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
   #hot(name: (typeof HOT)[number], tag: string, values: unknown[]): Step {
-    return { name: nameOf(name), text: this.#sql[name], values, rowMode: 'array', tag }
+    return { name: nameOf(name), text: this.#sql[name], values, isUndescribed: true, tag }
   }
 
   /**
