@@ -17,6 +17,10 @@ export function addVerifyCommand(program: Command): void {
     .option('--from <id|time>', 'rows from this audit id on, or from this time on (2026-11-01, -24h)')
     .option('--to <id|time>', 'rows up to and with this audit id, or before this time')
     .option('--chain <id>', 'one chain only')
+    .option(
+      '--every-signature',
+      'check every signature, also of blocks that a later signed block proves (default: a random part of those, 1,000 or 1 %)',
+    )
     .option('--row <audit-id>', 'write this row and its proof to the file given with --proof')
     .option(
       '--proof <file>',

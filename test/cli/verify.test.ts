@@ -108,7 +108,11 @@ describe('an honest trail', () => {
     const env = { DATABASE_URL: honest.database.url }
     const table = await otelAudit(['verify', '--format', 'table'], env)
     expect(table.stdout).toMatch(/chains {5}3: 1 closed, 1 idle, .*; 3 not enrolled/)
+    const blocks = honest.blocks.length
+    expect(table.stdout).toContain(`\nblocks     ${blocks}\nsignatures ${blocks} of ${blocks}\n`)
     expect(table.stdout).toMatch(/findings {3}none\n$/)
+    const every = await otelAudit(['verify', '--every-signature', '--format', 'json'], env)
+    expect(JSON.parse(every.stdout)).toMatchObject({ signatures: { checked: blocks, of: blocks } })
     const lines = await otelAudit(['verify'], env)
     expect(
       lines.stdout

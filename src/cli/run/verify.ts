@@ -22,6 +22,7 @@ interface VerifyFlags extends DatabaseFlags {
   readonly from?: string
   readonly to?: string
   readonly chain?: string
+  readonly everySignature?: boolean
   readonly row?: string
   readonly proof?: string
   readonly manifest?: string
@@ -73,6 +74,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       trust,
       anchors,
       selection: { chain, ids },
+      everySignature: flags.everySignature,
       onFinding: (finding) => output.finding(finding),
       onProgress: (progress) => output.progress(progress),
     })
