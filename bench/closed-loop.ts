@@ -21,15 +21,19 @@ export interface Speed {
   readonly p99_ms: number
 }
 
-/** Keeps so many callers busy for that long, each recording its next access when its last one is acknowledged. */
-export async function closedLoop(side: Side, callers: number, seconds: number): Promise<Load> {
+/** How long a run lasts: for a time, or until there are so many rows. */
+export type Length = { readonly seconds: number } | { readonly rows: number }
+
+/** Keeps so many callers busy, each recording its next access when its last one is acknowledged. */
+export async function closedLoop(side: Side, callers: number, length: Length): Promise<Load> {
   const latencies: number[] = []
   const acknowledged: bigint[] = []
   const began = performance.now()
-  const end = began + seconds * 1000
+  const end = 'seconds' in length ? began + length.seconds * 1000 : Number.POSITIVE_INFINITY
+  const rows = 'rows' in length ? length.rows : Number.POSITIVE_INFINITY
   let next = 0
   const caller = async (): Promise<void> => {
-    for (let sent = performance.now(); sent < end; sent = performance.now()) {
+    for (let sent = performance.now(); sent < end && next < rows; sent = performance.now()) {
       acknowledged.push(await side.record(next++))
       latencies.push(performance.now() - sent)
     }

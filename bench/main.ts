@@ -1,6 +1,8 @@
 import { runBench } from './bench.js'
 import { benchOptions, HELP } from './options.js'
-import { acknowledgedMissing, jsonReport, textReport } from './report.js'
+import { acknowledged } from './findings.js'
+import { jsonReport } from './json-report.js'
+import { textReport } from './report.js'
 
 async function main(): Promise<void> {
   const options = benchOptions(process.argv.slice(2))
@@ -11,7 +13,7 @@ async function main(): Promise<void> {
   const findings = await runBench(options, (what) => console.error(`bench: ${what}`))
   console.log(textReport(findings))
   if (options.json) console.log(jsonReport(findings))
-  const missing = acknowledgedMissing(findings)
+  const { missing } = acknowledged(findings)
   if (missing !== 0) throw new Error(`${missing} acknowledged events are not in their table`)
 }
 

@@ -1,43 +1,37 @@
 import { availableParallelism } from 'node:os'
-import type { Findings } from './findings.js'
-import { type Goal, goals } from './goals.js'
+import { conditionText } from './condition.js'
+import type { DrainResult } from './drain.js'
+import { acknowledged, type Findings } from './findings.js'
+import { type Goal, goals, isMet } from './goals.js'
 import type { AsyncResult } from './record-async.js'
 import type { SpoolResult } from './spool.js'
-import { type Comparison, CONCURRENCIES, type StrictResult } from './strict.js'
+import { type Standing, TRACED } from './stand.js'
+import { type Comparison, CONCURRENCIES } from './strict.js'
 import { table } from './table.js'
 import type { VerifyResult } from './verification.js'
 
-export function acknowledgedMissing({ strict, untraced }: Findings): number {
-  return (strict?.missing ?? 0) + (untraced?.missing ?? 0)
-}
-
 export function textReport(findings: Findings): string {
-  const { strict, untraced, async, spool, verification, spans } = findings
-  const traced = strict && [
-    'Strict, with tracing: span, event, metric and row, beside a span and an INSERT; OTLP, all sampled',
-    ...comparisonTable(strict),
-    `spans exported: ${spans.exported}, failed: ${spans.failed}`,
-  ]
+  const { strict, async, spool, verification, drain, spans } = findings
+  const { count, missing } = acknowledged(findings)
   const others = [
     async && asyncLine(async),
     spool && spoolLine(spool),
     verification && verifyLine(verification),
-    `acknowledged events: ${acknowledged(findings)}, not in the table: ${acknowledgedMissing(findings)}`,
+    drain && drainLine(drain),
+    spans.exported + spans.failed > 0 && `spans exported: ${spans.exported}, failed: ${spans.failed}`,
+    `acknowledged events: ${count}, not in the table: ${missing}`,
   ]
   const sections = [
     [
       `${findings.server}; Node ${process.versions.node}; ${availableParallelism()} cores`,
       `${findings.rounds} rounds of ${findings.seconds} s a side; medians, and the median of the rounds' ratios`,
+      'main, node, postgres: µs of processor time a row, of the main thread, of all of Node, of all processes of the server',
     ],
-    traced,
-    untraced && ['Strict, without any tracing on either side', ...comparisonTable(untraced)],
-    others.filter((line) => line !== undefined),
+    ...strict.map((standing) => [heading(standing), ...comparisonTable(standing)]),
+    others.filter((line) => typeof line === 'string'),
     goalTable(goals(findings)),
   ]
-  return sections
-    .filter((lines) => lines !== undefined)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')
+  return sections.map((lines) => lines.join('\n')).join('\n\n')
 }
 
 function asyncLine({ call_us, span_us, over_span }: AsyncResult): string {
@@ -58,67 +52,37 @@ function verifyLine({ verified, read, rows, findings, resident_mib }: VerifyResu
   )
 }
 
-function acknowledged({ strict, untraced }: Findings): number {
-  return (strict?.acknowledged ?? 0) + (untraced?.acknowledged ?? 0)
-}
-
-/** The document that `--json` prints. */
-export function jsonReport(findings: Findings): string {
-  const { strict, untraced, async, spool, verification, spans, rounds, seconds } = findings
-  return JSON.stringify(
-    {
-      server: findings.server,
-      strict: strict && speeds(strict),
-      untraced: untraced && speeds(untraced),
-      record_async_over_span: async?.over_span,
-      record_async: async,
-      spool_over_lmdb: spool?.ratio,
-      spool,
-      verify: verification,
-      acked: acknowledged(findings),
-      acked_missing: acknowledgedMissing(findings),
-      ratios: { strict: strict && ratios(strict), untraced: untraced && ratios(untraced) },
-      goals: goals(findings),
-      spans,
-      rounds,
-      seconds,
-    },
-    (_key, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(4)) : value),
+function drainLine({ rows, table, drained, copied }: DrainResult): string {
+  return (
+    `drain: ${drained.toFixed(0)} rows a second, of ${rows} events in the spool, into a table of ${table} rows; ` +
+    `COPY of the same ${copied.toFixed(0)}; ratio ${(drained / copied).toFixed(2)}`
   )
 }
 
-function speeds({ at }: StrictResult): Record<string, unknown> {
-  return Object.fromEntries(
-    CONCURRENCIES.map((callers) => [callers, { ours: at[callers].ours, original: at[callers].original }]),
+function heading({ tracing, condition, measured }: Standing): string {
+  return (
+    `Strict, ${TRACED[tracing]}; ${conditionText(condition)}: ` +
+    `a round trip takes ${measured.roundTripMs.toFixed(2)} ms, a commit ${measured.commitMs.toFixed(2)} ms`
   )
 }
 
-function ratios({ at }: StrictResult): Record<string, unknown> {
-  return Object.fromEntries(CONCURRENCIES.map((callers) => [callers, at[callers].ratio]))
-}
+const ORIGINAL = '/ original'
+const HEAD = ['rows/s', 'p50 ms', 'p99 ms'].flatMap((what) => [what, ORIGINAL, 'ratio'])
+const COST_HEAD = ['main', 'node', 'postgres'].flatMap((what) => [what, ORIGINAL])
 
-const HEAD = [
-  'callers',
-  'rows/s',
-  'original',
-  'ratio',
-  'p50 ms',
-  'original',
-  'ratio',
-  'p99 ms',
-  'original',
-  'ratio',
-]
-
-function comparisonTable({ at }: StrictResult): string[] {
-  return table([HEAD, ...CONCURRENCIES.map((callers) => [`${callers}`, ...comparisonCells(at[callers])])])
+function comparisonTable({ result: { at } }: Standing): string[] {
+  return table([
+    ['callers', ...HEAD, ...COST_HEAD],
+    ...CONCURRENCIES.map((callers) => [`${callers}`, ...comparisonCells(at[callers])]),
+  ])
 }
 
 function comparisonCells({ ours, original, ratio }: Comparison): string[] {
-  const perSecond = [ours.rps, original.rps].map((value) => value.toFixed(0))
   const ms = (value: number): string => value.toFixed(2)
+  const us = (value: number | undefined): string => value?.toFixed(1) ?? '–'
   return [
-    ...perSecond,
+    ours.rps.toFixed(0),
+    original.rps.toFixed(0),
     ratio.rps.toFixed(2),
     ms(ours.p50_ms),
     ms(original.p50_ms),
@@ -126,20 +90,19 @@ function comparisonCells({ ours, original, ratio }: Comparison): string[] {
     ms(ours.p99_ms),
     ms(original.p99_ms),
     ratio.p99.toFixed(2),
+    ...[ours.main_us, original.main_us, ours.node_us, original.node_us].map(us),
+    ...[ours.postgres_us, original.postgres_us].map(us),
   ]
 }
 
 function goalTable(all: readonly Goal[]): string[] {
-  const verdict = (met: boolean): string => (met ? 'met' : 'not met')
   return table([
-    ['goal', 'found', 'must', '', 'aim', ''],
-    ...all.map(({ what, value, must, aim, met }) => [
-      what,
-      value.toFixed(2),
-      `${must}`,
-      verdict(met.must),
-      `${aim}`,
-      verdict(met.aim),
+    ['goal', 'found', 'wanted', ''],
+    ...all.map((goal) => [
+      goal.what,
+      goal.value?.toFixed(2) ?? '–',
+      `${goal.goal}`,
+      isMet(goal) ? 'met' : 'not met',
     ]),
   ])
 }

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import type { SpanExporter } from '@opentelemetry/sdk-trace-base'
+import { exporterWithOwnSerializer } from '../src/otel/sdk/own-serializer.js'
+import { sdkPackages } from '../src/otel/sdk/packages.js'
 
 /** A receiver of traces in another process, so that decoding them takes nothing from the one that is measured. */
 export class TraceReceiver {
@@ -27,9 +29,9 @@ export class TraceReceiver {
     return new TraceReceiver(process, port)
   }
 
-  /** The OTLP exporter, with its spans counted. */
-  exporter(): SpanExporter {
-    const otlp = new OTLPTraceExporter({ url: this.#url })
+  /** The OTLP exporter, with its spans counted. @param serializer who makes bytes of them, as the option has it */
+  exporter(serializer: 'stock' | 'own'): SpanExporter {
+    const otlp = serializer === 'own' ? this.#own() : new OTLPTraceExporter({ url: this.#url })
     return {
       export: (spans, done) =>
         otlp.export(spans, (result) => {
@@ -40,6 +42,14 @@ export class TraceReceiver {
       forceFlush: () => otlp.forceFlush(),
       shutdown: () => otlp.shutdown(),
     }
+  }
+
+  /** As the option `otlpSerializer` makes it from the environment. */
+  #own(): OTLPTraceExporter {
+    process.env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = this.#url
+    const exporter = exporterWithOwnSerializer(sdkPackages())
+    if (exporter instanceof OTLPTraceExporter) throw new Error('this SDK cannot have another serializer')
+    return exporter as OTLPTraceExporter
   }
 
   async close(): Promise<void> {

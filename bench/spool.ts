@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { open } from 'lmdb'
-import { type AuditSink, createAudit, RecordingAuditSink, type WriteResult } from 'otel-audit'
+import { createAudit, RecordingAuditSink } from 'otel-audit'
 import { access } from './access.js'
+import { AwaySink } from './away-sink.js'
 import { median } from './statistics.js'
 
 /** Records of one turn of the event loop. */
@@ -21,23 +22,6 @@ export interface SpoolResult {
   readonly raw: number
   /** Median of the rounds' ratios. */
   readonly ratio: number
-}
-
-/** Takes nothing, as a database that is away: whatever is durable is so by the spool alone. */
-class AwaySink implements AuditSink {
-  readonly sinkId = 'away'
-
-  write(): Promise<WriteResult> {
-    return Promise.resolve({
-      status: 'failed',
-      lasting: false,
-      fault: { code: 'AUDIT_UNAVAILABLE', message: 'away' },
-    })
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
 }
 
 /** `recordAsync` with the `always` spool beside raw `lmdb` puts of the same bytes, in turns, on the same disk. */

@@ -58,10 +58,10 @@ export function startMetrics(): Telemetry {
  * Metrics and tracing, everything sampled: the SDK with `audit` in it for this library, and beside it a tracer
  * provider of the same kind without. Both have a batch processor of their own, with the SDK's defaults.
  */
-export function startTracing(audit: Audit, exporter: () => SpanExporter): Tracing {
+export function startTracing(audit: Audit, exporters: { ours: SpanExporter; plain: SpanExporter }): Tracing {
   const meters = startMetrics()
-  const ours = new BatchSpanProcessor(exporter())
-  const plain = new BatchSpanProcessor(exporter())
+  const ours = new BatchSpanProcessor(exporters.ours)
+  const plain = new BatchSpanProcessor(exporters.plain)
   const sampler = new AlwaysOnSampler()
   const sdk = new NodeSDK({
     ...audit.withSdk({ spanProcessors: [ours], sampler }),

@@ -145,10 +145,10 @@ export class Audit {
   ) {
     const parts = this.#assembled()
     this.#hasSdk = true
-    const { serviceInstanceId } = parts.settings
+    const { serviceInstanceId, otlpSerializer } = parts.settings
     const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
     parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
-    return withAuditPipeline<Config>(config, parts.processor, process.env)
+    return withAuditPipeline<Config>(config, parts.processor, process.env, otlpSerializer)
   }
 
   /**

@@ -8,6 +8,7 @@ import { REQUIRED_VARIABLE, type StrictPolicy } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { AuditLogger } from '../host/diagnostics.js'
 import { DEFAULT_SCHEMA } from '../postgres/schema-name.js'
+import type { OtlpSerializer } from '../otel/sdk/env.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { DEFAULT_ANSWER_TIMEOUT_MS } from '../postgres/write/sink.js'
 
@@ -184,6 +185,13 @@ export const OPTIONS = Object.freeze({
     default: undefined,
     doc: '`service_name` of the rows. Default: `service.name` of `OTEL_RESOURCE_ATTRIBUTES`, else NULL.',
   },
+  otlpSerializer: {
+    kind: 'choice',
+    choices: ['stock', 'own'],
+    variables: ['NOETL_SECRET_AUDIT_OTLP_SERIALIZER'],
+    default: 'stock',
+    doc: 'Who turns spans into bytes where `withSdk` or `register` builds the OTLP exporter (`http/protobuf`) from the environment: the SDK, or this library, with the same bytes in 0.4 of the time.',
+  },
   serviceInstanceId: {
     kind: 'text',
     variables: [],
@@ -229,6 +237,7 @@ export interface AuditOptions {
   readonly serviceName?: string | undefined
   readonly serviceInstanceId?: string | undefined
   readonly auditLogDraft?: boolean | undefined
+  readonly otlpSerializer?: OtlpSerializer | undefined
   /** Where rows go, in place of `databaseUrl`: `RecordingAuditSink` in tests, `NoopAuditSink` where audit is off. */
   readonly sink?: AuditSink | undefined
   /**

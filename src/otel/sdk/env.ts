@@ -2,6 +2,10 @@ import { diag } from '../../host/diagnostics.js'
 import type { SamplerLike } from '../sampler.js'
 import type { SdkPackages, SpanExporterLike, SpanProcessorLike } from './packages.js'
 import type { Environment } from '../../host/environment.js'
+import { exporterWithOwnSerializer, PROTO_EXPORTER } from './own-serializer.js'
+
+/** Who turns the spans of the OTLP exporter into bytes: the SDK, or this library. */
+export type OtlpSerializer = 'stock' | 'own'
 
 /**
  * What `NodeSDK` makes of the environment when it is given neither processors nor a sampler. It makes nothing of it
@@ -10,11 +14,15 @@ import type { Environment } from '../../host/environment.js'
  */
 
 /** The processors of `OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_*` and `OTEL_BSP_*`. */
-export function processorsFromEnv(sdk: SdkPackages, env: Environment): SpanProcessorLike[] {
+export function processorsFromEnv(
+  sdk: SdkPackages,
+  env: Environment,
+  serializer: OtlpSerializer,
+): SpanProcessorLike[] {
   return exporterNames(env).flatMap((name) => {
     switch (name) {
       case 'otlp':
-        return [batchProcessor(sdk, otlpExporter(sdk, env), env)]
+        return [batchProcessor(sdk, otlpExporter(sdk, env, serializer), env)]
       case 'zipkin':
         return [batchProcessor(sdk, sdk.exporter('@opentelemetry/exporter-zipkin', 'ZipkinExporter'), env)]
       case 'console':
@@ -78,7 +86,7 @@ function exporterNames(env: Environment): string[] {
   return names.length === 0 || names.includes('none') ? ['otlp'] : names
 }
 
-function otlpExporter(sdk: SdkPackages, env: Environment): SpanExporterLike {
+function otlpExporter(sdk: SdkPackages, env: Environment, serializer: OtlpSerializer): SpanExporterLike {
   const protocol =
     word(env, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL') ??
     word(env, 'OTEL_EXPORTER_OTLP_PROTOCOL') ??
@@ -94,7 +102,8 @@ function otlpExporter(sdk: SdkPackages, env: Environment): SpanExporterLike {
           `otel-audit: the OTLP protocol ${protocol} is not grpc, http/json or http/protobuf; the last is used`,
         )
       }
-      return sdk.exporter('@opentelemetry/exporter-trace-otlp-proto', 'OTLPTraceExporter')
+      if (serializer === 'own') return exporterWithOwnSerializer(sdk)
+      return sdk.exporter(PROTO_EXPORTER, 'OTLPTraceExporter')
   }
 }
 

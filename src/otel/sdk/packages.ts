@@ -40,6 +40,8 @@ interface SdkTrace {
 export interface SdkPackages {
   readonly trace: SdkTrace
   exporter(name: string, className: string): SpanExporterLike
+  /** The package `name` as `user` sees it: what that one depends on. */
+  dependency(user: string, name: string): unknown
 }
 
 const SDK_NODE = '@opentelemetry/sdk-node'
@@ -63,6 +65,7 @@ export function sdkPackages(): SdkPackages {
       }
       return new Exporter()
     },
+    dependency: (user, name) => load(createRequire(require.resolve(user)), name),
   }
 }
 

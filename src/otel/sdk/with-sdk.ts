@@ -1,7 +1,7 @@
 import { AuditError } from '../../errors.js'
 import type { AuditSpanProcessor } from '../processor.js'
 import { AuditSampler, type SamplerLike } from '../sampler.js'
-import { batchProcessor, processorsFromEnv, samplerFromEnv } from './env.js'
+import { batchProcessor, type OtlpSerializer, processorsFromEnv, samplerFromEnv } from './env.js'
 import { type SdkPackages, type SpanExporterLike, type SpanProcessorLike, sdkPackages } from './packages.js'
 
 /** The part of `NodeSDKConfiguration` that decides where spans go. */
@@ -29,6 +29,7 @@ export function withAuditPipeline<Config extends object>(
   config: Config & SdkConfiguration,
   processor: AuditSpanProcessor,
   env: Readonly<Record<string, string | undefined>>,
+  serializer: OtlpSerializer,
 ): WithAuditPipeline<Config> {
   if (env.OTEL_CONFIG_FILE) {
     throw new AuditError(
@@ -38,7 +39,7 @@ export function withAuditPipeline<Config extends object>(
     )
   }
   const sdk = lazily(sdkPackages)
-  const own = ownProcessors(config, sdk, env)
+  const own = ownProcessors(config, sdk, env, serializer)
   const { sampler, traceExporter: _, spanProcessor: __, spanProcessors: ___, ...rest } = config
   return {
     ...rest,
@@ -52,11 +53,12 @@ function ownProcessors(
   config: SdkConfiguration,
   sdk: () => SdkPackages,
   env: Readonly<Record<string, string | undefined>>,
+  serializer: OtlpSerializer,
 ): readonly SpanProcessorLike[] {
   if (config.spanProcessors !== undefined) return config.spanProcessors
   if (config.spanProcessor !== undefined) return [config.spanProcessor]
   if (config.traceExporter !== undefined) return [batchProcessor(sdk(), config.traceExporter, env)]
-  return processorsFromEnv(sdk(), env)
+  return processorsFromEnv(sdk(), env, serializer)
 }
 
 function lazily<T>(make: () => T): () => T {

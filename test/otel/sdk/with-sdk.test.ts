@@ -2,7 +2,11 @@ import { context, type Context, propagation, SpanKind, SpanStatusCode, trace } f
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { resources, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
 import { BatchSpanProcessor, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { useLogger } from '../../../src/host/diagnostics.js'
+import { exporterWithOwnSerializer } from '../../../src/otel/sdk/own-serializer.js'
+import { type SdkPackages, sdkPackages } from '../../../src/otel/sdk/packages.js'
+import type { AuditOptions } from '../../../src/options/options.js'
 import { OtlpReceiver, type ReceivedSpan } from '../../support/otlp-receiver.js'
 import { forgetTelemetry } from '../../service/telemetry.js'
 import { ACCESS, environment, recordingAudit, startSdk } from '../own-sdk.js'
@@ -83,9 +87,14 @@ const exporter = () => new OTLPTraceExporter({ url: `${receiver.url}/v1/traces` 
 
 const CONFIGURATIONS: Record<
   string,
-  { env?: Record<string, string>; code?: () => Partial<NodeSDKConfiguration> }
+  { env?: Record<string, string>; code?: () => Partial<NodeSDKConfiguration>; options?: AuditOptions }
 > = {
   'the environment alone': {},
+  'the serializer of this library': { options: { otlpSerializer: 'own' } },
+  'the serializer of this library, compressed': {
+    env: { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' },
+    options: { otlpSerializer: 'own' },
+  },
   'OTLP as JSON': { env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' } },
   'OTLP as protobuf, for traces only': {
     env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf' },
@@ -110,11 +119,11 @@ const CONFIGURATIONS: Record<
 
 describe('the exporter of the user receives exactly what it received before, and the audit spans', () => {
   it.each(Object.keys(CONFIGURATIONS))('%s', async (name) => {
-    const { env = {}, code = () => ({}) } = CONFIGURATIONS[name] ?? {}
+    const { env = {}, code = () => ({}), options } = CONFIGURATIONS[name] ?? {}
     environment(env)
     const before = await received(code(), () => {})
 
-    const { audit, rows } = recordingAudit()
+    const { audit, rows } = recordingAudit(options)
     const after = await received(audit.withSdk(code()), () => audit.service.recordAsync(ACCESS))
     expect(after.spans).toEqual(before.spans)
     expect(after.contentTypes).toEqual(before.contentTypes)
@@ -170,6 +179,8 @@ describe('the bounds of OTEL_BSP_* are honoured', () => {
   })
 })
 
+const SERIALIZER = 'NOETL_SECRET_AUDIT_OTLP_SERIALIZER'
+
 describe('what the environment names is built from the packages of that very SDK', () => {
   const built = (env: Record<string, string>): string[] => {
     environment(env)
@@ -195,9 +206,25 @@ describe('what the environment names is built from the packages of that very SDK
     [{ OTEL_TRACES_EXPORTER: 'otlp,none' }, ['BatchSpanProcessor OTLPTraceExporter']],
     [{ OTEL_TRACES_EXPORTER: 'jaeger' }, []],
     [{ OTEL_TRACES_EXPORTER: '' }, ['BatchSpanProcessor OTLPTraceExporter']],
+    [{ [SERIALIZER]: 'stock' }, ['BatchSpanProcessor OTLPTraceExporter']],
+    // Not a class of its own: the base of the SDK's exporters, with another serializer.
+    [{ [SERIALIZER]: 'own' }, ['BatchSpanProcessor OTLPExporterBase']],
+    [{ [SERIALIZER]: 'own', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, ['BatchSpanProcessor OTLPTraceExporter']],
   ])('%o', (env, wanted) => {
     expect(built(env)).toEqual(wanted)
   })
+})
+
+it('an SDK whose packages lack what our serializer needs keeps its own, and that is said', async () => {
+  const warnings: string[] = []
+  useLogger({ warn: (message) => warnings.push(message), error: () => {} })
+  onTestFinished(() => useLogger(undefined))
+  const real = sdkPackages()
+  const without: SdkPackages = { ...real, dependency: () => ({}) }
+  const exporter = exporterWithOwnSerializer(without)
+  expect(exporter.constructor.name).toBe('OTLPTraceExporter')
+  expect(warnings).toEqual([expect.stringContaining("otlpSerializer: this SDK's own is used: ")])
+  await exporter.shutdown()
 })
 
 it('says clearly that OTEL_CONFIG_FILE would leave the audit pipeline out', () => {
