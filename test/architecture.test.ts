@@ -29,6 +29,7 @@ const LAYERS = [
   'exporter',
   'postgres',
   'query',
+  'reconcile',
   'server',
   'options',
   'audit',

@@ -9,6 +9,7 @@ import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQueryCommand } from './query.js'
+import { addReconcileCommand } from './reconcile.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
@@ -57,6 +58,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addTailCommand(program)
   addExportCommand(program)
   addSummaryCommand(program)
+  addReconcileCommand(program)
   addServeCommand(program)
   try {
     await program.parseAsync(argv)

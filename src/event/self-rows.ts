@@ -105,7 +105,7 @@ export interface Principal {
 
 /** What is read of the trail. */
 export interface Reading {
-  readonly what: 'rows' | 'row' | 'histogram' | 'summary' | 'chains' | 'export' | 'tail'
+  readonly what: 'rows' | 'row' | 'histogram' | 'summary' | 'chains' | 'export' | 'tail' | 'reconcile'
   readonly via: 'http' | 'cli'
   /** The filter, as JSON. */
   readonly filter: string
