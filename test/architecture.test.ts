@@ -25,6 +25,7 @@ const LAYERS = [
   'spool',
   'verify',
   'sinks',
+  'instrument',
   'service',
   'exporter',
   'postgres',

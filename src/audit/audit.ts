@@ -21,7 +21,9 @@ import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
+import type { Watch } from '../instrument/open-access.js'
 import { assemble, type Parts } from './assembly.js'
+import { Instruments, withInstrumentation } from './instruments.js'
 import { nothingToSayAtExit, sayAtExit } from './at-exit.js'
 import {
   autoMigrate,
@@ -95,6 +97,7 @@ export class Audit {
   readonly #options: AuditOptions
   #state: State = { is: 'new' }
   #parts: Parts | undefined
+  #instrumentsOnce: Instruments | undefined
   #override: boolean | StrictPolicy | undefined
   #spool: Promise<HealthFinding | undefined> | undefined
   #hasSdk = false
@@ -143,7 +146,26 @@ export class Audit {
     const { serviceInstanceId } = parts.settings
     const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
     parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
-    return withAuditPipeline<Config>(config, parts.processor, process.env)
+    return withInstrumentation(
+      withAuditPipeline<Config>(config, parts.processor, process.env),
+      this.#instruments().instrumentation(),
+    )
+  }
+
+  /**
+   * Hooks one client of a secret manager that the application has made: for clients that were loaded before the pipeline, and
+   * where modules cannot be hooked. Whatever `instrument` says.
+   *
+   * @throws AuditError `AUDIT_INVALID_OPTION` when it is no client that is known
+   */
+  instrument<Client extends object>(client: Client): Client {
+    this.#instruments().hookInstance(client)
+    return client
+  }
+
+  /** How the secret clients of this process are covered: what `docs/coverage.md` says of the states. @internal */
+  get watch(): Watch {
+    return this.#instruments().watch
   }
 
   /**
@@ -337,6 +359,10 @@ export class Audit {
 
   get #strict(): boolean | StrictPolicy {
     return this.#override ?? this.#assembled().settings.strict
+  }
+
+  #instruments(): Instruments {
+    return (this.#instrumentsOnce ??= new Instruments(this.service, this.settings, process.env))
   }
 
   #assembled(): Parts {

@@ -7,7 +7,7 @@ import {
   type Observable,
 } from '@opentelemetry/api'
 import { diag } from '../host/diagnostics.js'
-import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
+import { isOwnOperation, KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
 import { VERSION } from '../version.js'
 
 const PREFIX = 'noetl.secret_audit.'
@@ -35,12 +35,29 @@ export const COUNTERS = Object.freeze({
 })
 export type CounterName = keyof typeof COUNTERS
 
-/** Most operations, and most outcomes, that become label values in a process; the closed sets are among them. */
-export const MAX_OPERATION_LABELS = 16
+/** Most operations, and most outcomes, that become label values in a process: 20 × 32 × 3 series of writes. */
+export const MAX_OPERATION_LABELS = 20
 export const MAX_OUTCOME_LABELS = 32
 
 /** The label of everything beyond the limit. */
 const OTHER_LABEL = 'other'
+/** The operation of the rows that the pipeline writes about itself: their outcome is `ok`, or `other` for what calls for a look. */
+const OWN_LABEL = 'audit'
+
+/** Outcomes of the pipeline's own rows that are as they should be. */
+const OWN_OK: ReadonlySet<string> = new Set(['started', 'stopped', 'mode_changed', 'hooked', 'wire'])
+const ONLY_OWN: ReadonlySet<string> = new Set([...OWN_OK, 'lost', 'not_hooked', 'observed'])
+
+/** Operations that always have series of their own. */
+export const OPERATION_LABELS: readonly string[] = Object.freeze([
+  ...KNOWN_OPERATIONS.filter((name) => !isOwnOperation(name)),
+  OWN_LABEL,
+  OTHER_LABEL,
+])
+/** Outcomes that always have series of their own. */
+export const OUTCOME_LABELS: readonly string[] = Object.freeze(
+  KNOWN_OUTCOMES.filter((name) => !ONLY_OWN.has(name)),
+)
 
 /** Keeps the values of a metric label bounded: the known ones always, others first come, first served. */
 export class LabelSet {
@@ -60,8 +77,8 @@ export class LabelSet {
   }
 }
 
-export const operationLabels = (): LabelSet => new LabelSet(KNOWN_OPERATIONS, MAX_OPERATION_LABELS)
-export const outcomeLabels = (): LabelSet => new LabelSet(KNOWN_OUTCOMES, MAX_OUTCOME_LABELS)
+export const operationLabels = (): LabelSet => new LabelSet(OPERATION_LABELS, MAX_OPERATION_LABELS)
+export const outcomeLabels = (): LabelSet => new LabelSet(OUTCOME_LABELS, MAX_OUTCOME_LABELS)
 
 /** Current values, read when metrics are collected. */
 export interface GaugeSource {
@@ -107,13 +124,16 @@ export class AuditMetrics {
   /** @param gauges the current values; all 0 without it */
   constructor(gauges: () => GaugeSource = () => EMPTY) {
     this.#gauges = gauges
-    for (const operation of KNOWN_OPERATIONS) {
-      for (const outcome of KNOWN_OUTCOMES) this.#series(operation, outcome)
+    for (const operation of OPERATION_LABELS) {
+      for (const outcome of OUTCOME_LABELS) this.#series(operation, outcome)
     }
   }
 
   countWrite(event: { operation: string; outcome: string }, status: WriteStatus, by = 1): void {
-    const series = this.#series(this.#operations.label(event.operation), this.#outcomes.label(event.outcome))
+    const { operation, outcome } = event
+    const series = isOwnOperation(operation)
+      ? this.#series(OWN_LABEL, OWN_OK.has(outcome) ? 'ok' : OTHER_LABEL)
+      : this.#series(this.#operations.label(operation), this.#outcomes.label(outcome))
     series.set(status, (series.get(status) ?? 0) + by)
   }
 

@@ -2,7 +2,15 @@ import type { TrailRow } from '../../query/row.js'
 import type { TableColumn } from './table.js'
 
 /** Nothing went wrong. */
-const QUIET: ReadonlySet<string> = new Set(['ok', 'started', 'stopped', 'mode_changed'])
+const QUIET: ReadonlySet<string> = new Set([
+  'ok',
+  'started',
+  'stopped',
+  'mode_changed',
+  'hooked',
+  'wire',
+  'requested',
+])
 
 /** What people look at first. Everything is in the other formats. */
 export const ROW_COLUMNS: readonly TableColumn<TrailRow>[] = [
