@@ -5,7 +5,7 @@ import type { Seen } from './claim.js'
  * How a client is covered: `hooked`, by a hook whose probe came back; `not_hooked`, loaded and not hooked, for a reason;
  * `wire`, by its traffic, which is held back; `observed`, seen and not to be held back.
  */
-type CoverageState = 'hooked' | 'not_hooked' | 'wire' | 'observed'
+export type CoverageState = 'hooked' | 'not_hooked' | 'wire' | 'observed'
 
 /** One client of this process, in one version, and how it is covered. */
 export interface Coverage {
@@ -27,6 +27,8 @@ export interface CoveredCopy {
   readonly name: string
   readonly version: string | undefined
   readonly state: CoverageState | undefined
+  /** Undefined before it has a state. */
+  readonly coverage: Coverage | undefined
   /** @param hook the members that are hooked */
   hooked(hook: string): void
   notHooked(reason: string): void

@@ -61,3 +61,12 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     akeyless: none(NO_PATTERN),
   } satisfies Record<string, KnownClient>),
 )
+
+/**
+ * Whether an access of the client cannot be missed, nor released before its row: it is hooked, or its traffic is held back at
+ * the wire. A client that is not hooked and not known is one that nothing is said of.
+ */
+export function isCovered({ name, state }: { readonly name: string; readonly state: string }): boolean {
+  if (state === 'hooked' || state === 'wire') return true
+  return state === 'not_hooked' && KNOWN_CLIENTS.get(name)?.otherwise === 'wire'
+}
