@@ -4,6 +4,7 @@ import { visible } from '../host/visible.js'
 import { Command, CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { VERSION } from '../version.js'
+import { addCoverageCommand } from './coverage.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
@@ -58,6 +59,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addTailCommand(program)
   addExportCommand(program)
   addSummaryCommand(program)
+  addCoverageCommand(program)
   addReconcileCommand(program)
   addServeCommand(program)
   try {
