@@ -5,7 +5,7 @@ import type { CoveredCopy } from './coverage.js'
 import { type Access, type AccessRow, OpenAccess, type Watch } from './open-access.js'
 
 /** How the answers of a client are read. Pure, and by named fields: none of these may look at a secret. */
-interface Reading<Output> {
+export interface Reading<Output> {
   /** The rows of an answer: one, or one for each secret of a batch; none where it was no access to a secret after all. */
   readonly rows: (output: Output, access: Access) => readonly AccessRow[]
   /** What an error of the client means. */
@@ -69,6 +69,8 @@ async function recordFailure(
   try {
     await open.release(open.rowsFor(row), signal)
   } catch (auditError) {
+    // The wait was given up with the call; the write goes on.
+    if (signal?.aborted) return
     diag.error('otel-audit: a failed access could not be recorded', auditError)
     attachAuditError(error, auditError)
   }

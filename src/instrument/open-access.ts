@@ -9,7 +9,7 @@ import type { AccessRecorder, AccessRecording } from './recorder.js'
 import type { InstrumentSettings } from './settings.js'
 
 /** Values that are not known are left out. Copied by name from what is known not to be secret. */
-type AccessAttributes = Readonly<Record<string, AttributeValue | undefined>>
+export type AccessAttributes = Readonly<Record<string, AttributeValue | undefined>>
 
 /** An access as it is known before its call. */
 export interface Access {
