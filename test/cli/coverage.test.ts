@@ -1,6 +1,7 @@
-import { type AuditFields, PostgresAuditSink } from 'otel-audit'
+import { PostgresAuditSink } from 'otel-audit'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { AuditFields } from '../../src/event/event.js'
 import { coverageRow } from '../../src/event/self-rows.js'
 import { PATH, served } from '../server/served.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'

@@ -1,8 +1,9 @@
-import { type AuditLogger, type AuditOptions, createAudit, RecordingAuditSink } from 'otel-audit'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type Audit } from '../../src/audit/audit.js'
-import { useLogger } from '../../src/host/diagnostics.js'
+import { type Audit, createAudit } from '../../src/audit/audit.js'
+import { type AuditLogger, useLogger } from '../../src/host/diagnostics.js'
 import { taken } from '../../src/host/globals.js'
+import type { AuditOptions } from '../../src/options/options.js'
+import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { scraper } from '../otel/scrape.js'
 import { said } from './watched.js'
 

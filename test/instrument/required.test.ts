@@ -1,7 +1,9 @@
-import { AuditError, type AuditOptions, createAudit, RecordingAuditSink } from 'otel-audit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Audit } from '../../src/audit/audit.js'
+import { type Audit, createAudit } from '../../src/audit/audit.js'
+import { AuditError } from '../../src/errors.js'
 import { applyHook, type ClientHook } from '../../src/instrument/client-hook.js'
+import type { AuditOptions } from '../../src/options/options.js'
+import { RecordingAuditSink } from '../../src/sinks/recording.js'
 import { waitUntil } from '../support/wait-until.js'
 import { watched } from './watched.js'
 

@@ -1,4 +1,4 @@
-import { type AuditFields, PostgresAuditSink } from 'otel-audit'
+import { PostgresAuditSink } from 'otel-audit'
 import {
   type CoverageOptions,
   type CoveredClient,
@@ -7,6 +7,7 @@ import {
   type TrailFilter,
 } from 'otel-audit/query'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { AuditFields } from '../../src/event/event.js'
 import { coverageRow, lifecycleRow } from '../../src/event/self-rows.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
