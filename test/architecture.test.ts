@@ -30,6 +30,7 @@ const LAYERS = [
   'exporter',
   'postgres',
   'query',
+  'reconcile',
   'server',
   'options',
   'audit',

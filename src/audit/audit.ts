@@ -22,6 +22,7 @@ import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
 import { ownWork } from '../instrument/claim.js'
+import type { Coverage } from '../instrument/coverage.js'
 import type { Watch } from '../instrument/open-access.js'
 import { assemble, type Parts } from './assembly.js'
 import { Instruments, withInstrumentation } from './instruments.js'
@@ -166,7 +167,15 @@ export class Audit {
     return client
   }
 
-  /** How the secret clients of this process are covered: what `docs/coverage.md` says of the states. @internal */
+  /**
+   * How the secret clients of this process are covered: those that are loaded, and those whose traffic was seen. What the
+   * states mean is in docs/coverage.md.
+   */
+  coverage(): readonly Coverage[] {
+    return this.#instruments().watch.coverage.entries()
+  }
+
+  /** What the layers share. @internal */
   get watch(): Watch {
     return this.#instruments().watch
   }
@@ -178,8 +187,8 @@ export class Audit {
    *
    * @returns what the self-test found
    * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without
-   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED`
-   *   after {@link close}
+   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_NOT_COVERED`
+   *   when `instrument` is `required`, and a secret client is not covered. `AUDIT_CLOSED` after {@link close}
    */
   start(): Promise<SelfTestReport> {
     if (this.#state.is === 'new') this.#isExplicit = true
@@ -241,8 +250,11 @@ export class Audit {
         ? this.#prepare()
         : exporter.holdUntil(this.#prepare()))
     exporter.refuseStrict(undefined)
+    // A client may have been loaded since.
+    this.#instruments().checkCovered()
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    this.#instruments().report.start()
     return report
   }
 
@@ -275,6 +287,7 @@ export class Audit {
     if ((await this.#spool) !== undefined) this.#spool = undefined
     // In the tests of an application there need not be a tracer.
     sayFindings(report, this.#tellsItsLife)
+    this.#instruments().checkCovered()
     return report
   }
 
@@ -332,6 +345,7 @@ export class Audit {
     if (this.#state.is === 'started' && this.#tellsItsLife) {
       exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
     }
+    this.#instrumentsOnce?.report.stop()
     await exporter.close(timeoutMs)
     unregisterPipeline(exporter)
     nothingToSayAtExit(exporter)
@@ -366,7 +380,11 @@ export class Audit {
   }
 
   #instruments(): Instruments {
-    return (this.#instrumentsOnce ??= new Instruments(this.service, this.settings, process.env))
+    if (this.#instrumentsOnce !== undefined) return this.#instrumentsOnce
+    const { exporter, settings } = this.#assembled()
+    this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter)
+    exporter.metrics.cover(this.#instrumentsOnce.watch.coverage)
+    return this.#instrumentsOnce
   }
 
   #assembled(): Parts {

@@ -30,9 +30,15 @@ export function instrumentSettings(
   }: AuditSettings,
   env: Environment,
 ): InstrumentSettings {
+  const disable = new Set(words(instrumentDisable))
+  if (instrument === 'required' && disable.has('wire')) {
+    const message =
+      'instrumentDisable must not have wire when instrument is required: clients that no hook knows are seen there'
+    throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'instrumentDisable' })
+  }
   return {
     instrument,
-    disable: new Set(words(instrumentDisable)),
+    disable,
     hosts: hostsOf(instrumentHosts, env),
     actor: typeof instrumentActor === 'function' ? instrumentActor : undefined,
     claimedActor: typeof instrumentActor === 'string' ? instrumentActor : undefined,

@@ -2,7 +2,9 @@ import { errorText } from '../host/error-text.js'
 import { type AuditedCall, audited } from './access.js'
 import { claiming, type AccessKey, type Seen } from './claim.js'
 import type { CoveredCopy } from './coverage.js'
+import { isCovered } from './known-clients.js'
 import type { Watch } from './open-access.js'
+import { notCovered } from './required.js'
 import type { InstrumentSettings } from './settings.js'
 
 /** What the hook of a client gets for one loaded copy of its package. */
@@ -82,6 +84,7 @@ export function hookContext(watch: Watch, copy: CoveredCopy): HookContext {
  * Hooks one loaded copy of a package, runs the probe, and enters what came of it into the coverage.
  *
  * @returns the exports that the application is to get
+ * @throws AuditError `AUDIT_NOT_COVERED` when that is required, and nothing else would see the client
  */
 export function applyHook(
   watch: Watch,
@@ -92,15 +95,20 @@ export function applyHook(
   const copy = watch.coverage.copy(name, version)
   try {
     const hooked = hook.hook(exports, hookContext(watch, copy))
-    if (hooked === undefined) return exports
+    if (hooked === undefined) return unhooked(watch, copy, exports)
     const given = hooked.exports ?? exports
     if (hook.probe === undefined) copy.hooked(hooked.members)
     else void confirmed(copy, hooked.members, () => hook.probe?.(given))
     return given
   } catch (error) {
     copy.notHooked(`the hook threw: ${errorText(error)}`)
-    return exports
+    return unhooked(watch, copy, exports)
   }
+}
+
+function unhooked({ settings }: Watch, { name, version, coverage }: CoveredCopy, exports: unknown): unknown {
+  if (settings.instrument !== 'required' || coverage === undefined || isCovered(coverage)) return exports
+  throw notCovered([{ name, version, state: coverage.state, reason: coverage.reason }])
 }
 
 /** Says `hooked` once the probe's call was seen by the hook. */

@@ -92,6 +92,19 @@ export interface GaugeSource {
   readonly spoolBytes: number
 }
 
+/** Which secret clients are covered, and how many of their accesses were seen by each layer. */
+export interface CoverageSource {
+  entries(): readonly {
+    readonly name: string
+    readonly version: string | undefined
+    readonly state: string
+  }[]
+  accesses(): Readonly<Record<(typeof LAYERS)[number], number>>
+}
+
+/** Layers that see accesses; each has its series from the start. */
+const LAYERS = ['client', 'wire', 'observed'] as const
+
 const EMPTY: GaugeSource = { queueDepth: 0, oldestPendingAge: 0, spoolDepth: 0, spoolBytes: 0 }
 
 /** Boundaries in seconds: a local commit takes a millisecond, a strict deadline is five seconds. */
@@ -119,6 +132,7 @@ export class AuditMetrics {
   readonly #operations = operationLabels()
   readonly #outcomes = outcomeLabels()
   readonly #gauges: () => GaugeSource
+  #coverage: CoverageSource | undefined
   #instruments: Instruments | undefined
 
   /** @param gauges the current values; all 0 without it */
@@ -135,6 +149,11 @@ export class AuditMetrics {
       ? this.#series(OWN_LABEL, OWN_OK.has(outcome) ? 'ok' : OTHER_LABEL)
       : this.#series(this.#operations.label(operation), this.#outcomes.label(outcome))
     series.set(status, (series.get(status) ?? 0) + by)
+  }
+
+  /** From now on that is observed, too. */
+  cover(source: CoverageSource): void {
+    this.#coverage = source
   }
 
   count(name: CounterName, by = 1): void {
@@ -182,14 +201,19 @@ export class AuditMetrics {
       name,
       instrument: meter.createObservableCounter(`${PREFIX}${name}`, { description: COUNTERS[name] }),
     }))
-    const { depth, age, spoolDepth, spoolBytes, info } = gaugesOf(meter)
+    const accesses = meter.createObservableCounter(`${PREFIX}accesses`, {
+      description: 'Accesses of secret clients that were seen without a change of the application, by layer',
+    })
+    const { depth, age, spoolDepth, spoolBytes, coverage, info } = gaugesOf(meter)
     const observables: Observable[] = [
       writes,
       ...counters.map((c) => c.instrument),
+      accesses,
       depth,
       age,
       spoolDepth,
       spoolBytes,
+      coverage,
       info,
     ]
     const callback: BatchObservableCallback = (result) => {
@@ -207,6 +231,11 @@ export class AuditMetrics {
       result.observe(spoolDepth, gauges.spoolDepth)
       result.observe(spoolBytes, gauges.spoolBytes)
       result.observe(info, 1, { version: VERSION })
+      const seen = this.#coverage?.accesses()
+      for (const layer of LAYERS) result.observe(accesses, seen?.[layer] ?? 0, { layer })
+      for (const { name, version = 'unknown', state } of this.#coverage?.entries() ?? []) {
+        result.observe(coverage, 1, { client: name, version, state })
+      }
     }
     meter.addBatchObservableCallback(callback, observables)
     return {
@@ -248,6 +277,9 @@ function gaugesOf(meter: Meter) {
     spoolBytes: meter.createObservableGauge(`${PREFIX}spool.bytes`, {
       description: 'Bytes of the audit events in the spool',
       unit: 'By',
+    }),
+    coverage: meter.createObservableGauge(`${PREFIX}coverage`, {
+      description: '1 for each secret client of the process, with how it is covered',
     }),
     info: meter.createObservableGauge(`${PREFIX}build_info`, {
       description: '1, with the version as a label',
