@@ -156,6 +156,12 @@ const APIS: Readonly<Record<string, (input: Input, value: string) => object>> = 
       InvalidParameters: names.filter((name) => /missing/.test(name)),
     }
   },
+  'secretsmanager.PutSecretValue': (input) => ({ ARN: 'arn', Name: input.SecretId, VersionId: 'v' }),
+  'AmazonSSM.PutParameter': () => ({ Version: 4 }),
+  'AmazonSSM.DeleteParameters': ({ Names = [] }) => ({
+    DeletedParameters: Names.filter((name) => !/missing/.test(name)),
+    InvalidParameters: Names.filter((name) => /missing/.test(name)),
+  }),
   // Two pages.
   'AmazonSSM.GetParametersByPath': (input, value) => {
     const path = input.Path ?? ''
@@ -166,6 +172,7 @@ const APIS: Readonly<Record<string, (input: Input, value: string) => object>> = 
   'AmazonSSM.GetParameterHistory': (input, value) => ({
     Parameters: [1, 2, 3].map((version) => parameter(input.Name ?? '', value, version)),
   }),
+  'TrentService.Encrypt': (input) => ({ KeyId: key(input), CiphertextBlob: base64('sealed') }),
   'TrentService.Decrypt': (input, value) => ({
     KeyId: key(input),
     Plaintext: base64(value),
