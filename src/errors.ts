@@ -135,6 +135,13 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'An optional package that this feature needs is not installed.',
     remedy: 'Install the package that the message names.',
   },
+  AUDIT_NOT_COVERED: {
+    row: 'not-stored',
+    meaning:
+      'The option `instrument` is `required`, and a secret client of the process is not covered: its accesses would have no row, or could not be held back.',
+    remedy:
+      'The message names the client. `otel-audit doctor --app DIR` says what will see each client; docs/coverage.md what to do about one that is not covered.',
+  },
   AUDIT_SDK_CONFIG: {
     row: 'not-stored',
     meaning: 'The OpenTelemetry SDK is configured in a way that would silently ignore the audit pipeline.',

@@ -30,6 +30,7 @@ export {
 export type { GroupCommitBounds } from './exporter/group-commit.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
 export type { AuditStats, SettledListener, SpooledListener } from './exporter/fates.js'
+export type { Coverage, CoverageState } from './instrument/coverage.js'
 export { MemorySpool } from './spool/memory-spool.js'
 export {
   type Spool,

@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.js'
+import { globs } from '../host/globs.js'
 import type { RecordPolicy, ServiceIdentity } from '../contract/pipeline.js'
 import type { AuditSink } from '../contract/sink.js'
 import { serviceIdentity } from '../otel/identity.js'
@@ -33,11 +34,13 @@ export interface Parts {
  */
 export function assemble(options: AuditOptions, strict: () => boolean | StrictPolicy): Parts {
   const settings = resolveOptions(options, process.env)
+  const isExempt = globs(settings.strictExcept)
   const context: OwnContext = {
     identity: serviceIdentity(settings, process.env),
     auditLogDraft: settings.auditLogDraft,
     policy: {
-      isStrict: (credential, operation) => isStrictBy(strict(), credential, operation),
+      isStrict: (credential, operation) =>
+        !isExempt(credential) && isStrictBy(strict(), credential, operation),
       deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
     },
   }

@@ -22,7 +22,11 @@ import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
+import { ownWork } from '../instrument/claim.js'
+import type { Coverage } from '../instrument/coverage.js'
+import type { Watch } from '../instrument/open-access.js'
 import { assemble, type Parts } from './assembly.js'
+import { Instruments, withInstrumentation } from './instruments.js'
 import { nothingToSayAtExit, sayAtExit } from './at-exit.js'
 import {
   autoMigrate,
@@ -100,6 +104,7 @@ export class Audit {
   readonly #options: AuditOptions
   #state: State = { is: 'new' }
   #parts: Parts | undefined
+  #instrumentsOnce: Instruments | undefined
   #override: boolean | StrictPolicy | undefined
   #spool: Promise<HealthFinding | undefined> | undefined
   #hasSdk = false
@@ -148,7 +153,36 @@ export class Audit {
     const { serviceInstanceId, otlpSerializer } = parts.settings
     const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
     parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
-    return withAuditPipeline<Config>(config, parts.processor, process.env, otlpSerializer)
+    const instrumentation =
+      parts.settings.instrument === 'off' ? undefined : this.#instruments().instrumentation()
+    return withInstrumentation(
+      withAuditPipeline<Config>(config, parts.processor, process.env, otlpSerializer),
+      instrumentation,
+    )
+  }
+
+  /**
+   * Hooks one client of a secret manager that the application has made: for clients that were loaded before the pipeline, and
+   * where modules cannot be hooked. Whatever `instrument` says.
+   *
+   * @throws AuditError `AUDIT_INVALID_OPTION` when it is no client that is known
+   */
+  instrument<Client extends object>(client: Client): Client {
+    this.#instruments().hookInstance(client)
+    return client
+  }
+
+  /**
+   * How the secret clients of this process are covered: those that are loaded, and those whose traffic was seen. What the
+   * states mean is in docs/coverage.md.
+   */
+  coverage(): readonly Coverage[] {
+    return this.#instruments().watch.coverage.entries()
+  }
+
+  /** What the layers share. @internal */
+  get watch(): Watch {
+    return this.#instruments().watch
   }
 
   /**
@@ -158,8 +192,8 @@ export class Audit {
    *
    * @returns what the self-test found
    * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without
-   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED`
-   *   after {@link close}
+   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_NOT_COVERED`
+   *   when `instrument` is `required`, and a secret client is not covered. `AUDIT_CLOSED` after {@link close}
    */
   start(): Promise<SelfTestReport> {
     if (this.#state.is === 'new') this.#isExplicit = true
@@ -208,8 +242,9 @@ export class Audit {
   }
 
   async #start(): Promise<SelfTestReport> {
-    const { exporter } = this.#assembled()
+    const { exporter, settings } = this.#assembled()
     registerPipeline(exporter)
+    if (settings.instrument !== 'off') this.#instruments().start()
     sayAtExit(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
@@ -220,8 +255,11 @@ export class Audit {
         ? this.#prepare()
         : exporter.holdUntil(this.#prepare()))
     exporter.refuseStrict(undefined)
+    // A client may have been loaded since.
+    this.#instruments().checkCovered()
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    this.#instruments().report.start()
     return report
   }
 
@@ -243,7 +281,7 @@ export class Audit {
 
   async #prepare(): Promise<SelfTestReport> {
     const { settings, exporter } = this.#assembled()
-    if (settings.autoMigrate) await autoMigrate(settings)
+    if (settings.autoMigrate) await ownWork(() => autoMigrate(settings))
     this.#spool ??= openSpool(settings, exporter)
     if (exporter.identity.serviceName === undefined && !this.#isNameless && this.#tellsItsLife) {
       this.#isNameless = true
@@ -254,6 +292,7 @@ export class Audit {
     if ((await this.#spool) !== undefined) this.#spool = undefined
     // In the tests of an application there need not be a tracer.
     sayFindings(report, this.#tellsItsLife)
+    this.#instruments().checkCovered()
     return report
   }
 
@@ -268,7 +307,7 @@ export class Audit {
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...withOwnerLevel(
-        await checkSink(sink),
+        await ownWork(() => checkSink(sink)),
         { isStrict: this.#strict !== false, autoMigrate: settings.autoMigrate },
         process.env,
       ),
@@ -313,6 +352,7 @@ export class Audit {
     if (this.#state.is === 'started' && this.#tellsItsLife) {
       exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
     }
+    this.#instrumentsOnce?.report.stop()
     await exporter.close(timeoutMs)
     unregisterPipeline(exporter)
     nothingToSayAtExit(exporter)
@@ -344,6 +384,14 @@ export class Audit {
 
   get #strict(): boolean | StrictPolicy {
     return this.#override ?? this.#assembled().settings.strict
+  }
+
+  #instruments(): Instruments {
+    if (this.#instrumentsOnce !== undefined) return this.#instrumentsOnce
+    const { exporter, settings } = this.#assembled()
+    this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter)
+    exporter.metrics.cover(this.#instrumentsOnce.watch.coverage)
+    return this.#instrumentsOnce
   }
 
   #assembled(): Parts {

@@ -12,7 +12,7 @@ export interface TrailFilter {
   /** Exactly, or how it begins followed by `*`. */
   readonly credential?: string | undefined
   readonly operation?: string | undefined
-  /** `not-ok` for all but `ok`, `started`, `stopped` and `mode_changed`. */
+  /** `not-ok` for all but `ok`, `requested`, `started`, `stopped`, `mode_changed`, `hooked` and `wire`. */
   readonly outcome?: string | undefined
   readonly worker_id?: string | undefined
   readonly execution_id?: bigint | number | string | undefined

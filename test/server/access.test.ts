@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const READING = [PATH, `${PATH}/5`, `${PATH}/histogram`, `${PATH}/summary`, `${PATH}/chains`]
+const READING = ['', '/5', '/histogram', '/summary', '/chains', '/coverage'].map((path) => PATH + path)
 
 async function rowsAboutReads(): Promise<number> {
   const client = await connect(database.url)

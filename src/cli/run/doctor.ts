@@ -11,17 +11,23 @@ import { resolveOptions } from '../../options/resolve.js'
 import { diagnoseStore, type Diagnosis } from '../../postgres/diagnose.js'
 import { checkTrailId } from '../../postgres/trail-identity.js'
 import { checkEnrolment, enrolmentFindings } from '../../postgres/write/enrolment.js'
+import { diagnoseApp } from './doctor-app.js'
 import { diagnoseSpool } from './doctor-spool.js'
 import { diagnoseTracing } from './doctor-tracing.js'
 
 interface DoctorFlags {
   readonly databaseUrl?: string
   readonly schema?: string
+  readonly app?: string
   readonly format: string
 }
 
-export async function run({ databaseUrl, schema, format }: DoctorFlags, command: Command): Promise<void> {
+export async function run(
+  { databaseUrl, schema, app, format }: DoctorFlags,
+  command: Command,
+): Promise<void> {
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
+  if (app !== undefined) return await diagnoseApp(app, format, command)
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   const diagnoses = [
     ...(await diagnoseDatabase(settings)),

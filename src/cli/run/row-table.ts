@@ -4,7 +4,15 @@ import type { TrailRow } from '../../query/row.js'
 import type { TableColumn } from './table.js'
 
 /** Nothing went wrong. */
-const QUIET: ReadonlySet<string> = new Set(['ok', 'started', 'stopped', 'mode_changed'])
+const QUIET: ReadonlySet<string> = new Set([
+  'ok',
+  'started',
+  'stopped',
+  'mode_changed',
+  'hooked',
+  'wire',
+  'requested',
+])
 
 /** What a row about lost events says beside its outcome: how many, and why. */
 function outcomeOf({ operation, outcome, attributes }: TrailRow): string {
