@@ -245,9 +245,9 @@ export class Audit {
       : this.#isExplicit
         ? this.#prepare()
         : exporter.holdUntil(this.#prepare()))
-    exporter.refuseStrict(undefined)
     // A client may have been loaded since.
     this.#instruments().checkCovered()
+    exporter.refuseStrict(undefined)
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
     this.#instruments().report.start()

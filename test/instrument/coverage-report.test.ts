@@ -79,7 +79,7 @@ describe('coverage', () => {
       return globalThis.setTimeout(() => {}, 0)
     }) as typeof taken.setInterval)
     onTestFinished(() => setInterval.mockRestore())
-    const { audit, stated } = scene()
+    const { audit, stated, lines } = scene()
     audit.watch.coverage.copy(CLIENT, '1.0.0').hooked('send')
     await audit.start()
     const daily = each.filter(({ ms }) => ms === DAY_MS)
@@ -91,6 +91,7 @@ describe('coverage', () => {
     await audit.close()
     audit.watch.coverage.copy(CLIENT, '1.0.0').notHooked('after the end')
     expect(await stated()).toHaveLength(2)
+    expect(lines.join()).not.toContain('after the end')
   })
 
   it('that changes for ever gets a bounded number of rows', async () => {
