@@ -21,6 +21,7 @@ import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
+import { ownWork } from '../instrument/claim.js'
 import type { Coverage } from '../instrument/coverage.js'
 import type { Watch } from '../instrument/open-access.js'
 import { assemble, type Parts } from './assembly.js'
@@ -147,9 +148,11 @@ export class Audit {
     const { serviceInstanceId } = parts.settings
     const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
     parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
+    const instrumentation =
+      parts.settings.instrument === 'off' ? undefined : this.#instruments().instrumentation()
     return withInstrumentation(
       withAuditPipeline<Config>(config, parts.processor, process.env),
-      this.#instruments().instrumentation(),
+      instrumentation,
     )
   }
 
@@ -169,7 +172,7 @@ export class Audit {
    * states mean is in docs/coverage.md.
    */
   coverage(): readonly Coverage[] {
-    return this.#instruments().watch.coverage.entries()
+    return this.#instrumentsOnce?.watch.coverage.entries() ?? []
   }
 
   /** What the layers share. @internal */
@@ -234,8 +237,9 @@ export class Audit {
   }
 
   async #start(): Promise<SelfTestReport> {
-    const { exporter } = this.#assembled()
+    const { exporter, settings } = this.#assembled()
     registerPipeline(exporter)
+    if (settings.instrument !== 'off') this.#instruments().start()
     sayAtExit(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
@@ -246,11 +250,11 @@ export class Audit {
         ? this.#prepare()
         : exporter.holdUntil(this.#prepare()))
     // A client may have been loaded since.
-    this.#instruments().checkCovered()
+    this.#instrumentsOnce?.checkCovered()
     exporter.refuseStrict(undefined)
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
-    this.#instruments().report.start()
+    this.#instrumentsOnce?.report.start()
     return report
   }
 
@@ -272,7 +276,7 @@ export class Audit {
 
   async #prepare(): Promise<SelfTestReport> {
     const { settings, exporter } = this.#assembled()
-    if (settings.autoMigrate) await autoMigrate(settings)
+    if (settings.autoMigrate) await ownWork(() => autoMigrate(settings))
     this.#spool ??= openSpool(settings, exporter)
     if (exporter.identity.serviceName === undefined && !this.#isNameless && this.#tellsItsLife) {
       this.#isNameless = true
@@ -283,7 +287,7 @@ export class Audit {
     if ((await this.#spool) !== undefined) this.#spool = undefined
     // In the tests of an application there need not be a tracer.
     sayFindings(report, this.#tellsItsLife)
-    this.#instruments().checkCovered()
+    this.#instrumentsOnce?.checkCovered()
     return report
   }
 
@@ -297,7 +301,7 @@ export class Audit {
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...withOwnerLevel(
-        await checkSink(sink),
+        await ownWork(() => checkSink(sink)),
         { isStrict: this.#strict !== false, autoMigrate: settings.autoMigrate },
         process.env,
       ),
@@ -380,6 +384,7 @@ export class Audit {
     const { exporter, settings } = this.#assembled()
     this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter)
     exporter.metrics.cover(this.#instrumentsOnce.watch.coverage)
+    if (this.#state.is === 'started' && this.#tellsItsLife) this.#instrumentsOnce.report.start()
     return this.#instrumentsOnce
   }
 

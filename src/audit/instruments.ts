@@ -5,15 +5,16 @@ import type { Environment } from '../host/environment.js'
 import { AuditError } from '../errors.js'
 import { hookContext } from '../instrument/client-hook.js'
 import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
-import { CoverageRegister } from '../instrument/coverage.js'
-import { notCovered, uncovered } from '../instrument/required.js'
 import type { Watch } from '../instrument/open-access.js'
+import { processWatch } from '../instrument/process-watch.js'
 import type { AccessRecorder } from '../instrument/recorder.js'
+import { notCovered, uncovered } from '../instrument/required.js'
 import {
   type InstrumentationPackage,
   type ModuleInstrumentation,
   secretInstrumentation,
 } from '../instrument/secret-instrumentation.js'
+import { watchWire } from '../instrument/wire/watch-wire.js'
 import type { AuditSettings } from '../options/options.js'
 import { locateSdkNode } from '../otel/sdk/packages.js'
 import type { AuditFields } from '../event/event.js'
@@ -36,11 +37,17 @@ export class Instruments {
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` */
   constructor(recorder: AccessRecorder, settings: AuditSettings, env: Environment, told: Told) {
-    const coverage = new CoverageRegister()
-    this.watch = { recorder, coverage, settings: instrumentSettings(settings, env) }
+    this.watch = processWatch(recorder, instrumentSettings(settings, env))
+    const { coverage } = this.watch
     this.#told = told
     this.report = new CoverageReport(coverage, (fields) => told.recordOwn(fields))
     coverage.onChange(() => this.#refuseUncovered())
+  }
+
+  /** Layer 2: watches the traffic of the process, unless it is off. */
+  start(): void {
+    const { instrument, disable } = this.watch.settings
+    if (instrument !== 'off' && !disable.has('wire')) watchWire(this.watch)
   }
 
   /** @throws AuditError `AUDIT_NOT_COVERED` when `instrument` is `required`, and a client of the process is not covered */
