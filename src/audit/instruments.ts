@@ -5,10 +5,11 @@ import type { Environment } from '../host/environment.js'
 import { AuditError } from '../errors.js'
 import { hookContext } from '../instrument/client-hook.js'
 import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
+import { CoverageRegister } from '../instrument/coverage.js'
+import { notCovered, uncovered } from '../instrument/required.js'
 import type { Watch } from '../instrument/open-access.js'
 import { processWatch } from '../instrument/process-watch.js'
 import type { AccessRecorder } from '../instrument/recorder.js'
-import { notCovered, uncovered } from '../instrument/required.js'
 import {
   type InstrumentationPackage,
   type ModuleInstrumentation,
@@ -37,8 +38,8 @@ export class Instruments {
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` */
   constructor(recorder: AccessRecorder, settings: AuditSettings, env: Environment, told: Told) {
-    this.watch = processWatch(recorder, instrumentSettings(settings, env))
-    const { coverage } = this.watch
+    const coverage = new CoverageRegister()
+    this.watch = { recorder, coverage, settings: instrumentSettings(settings, env) }
     this.#told = told
     this.report = new CoverageReport(coverage, (fields) => told.recordOwn(fields))
     coverage.onChange(() => this.#refuseUncovered())
@@ -47,7 +48,9 @@ export class Instruments {
   /** Layer 2: watches the traffic of the process, unless it is off. */
   start(): void {
     const { instrument, disable } = this.watch.settings
-    if (instrument !== 'off' && !disable.has('wire')) watchWire(this.watch)
+    if (instrument === 'off') return
+    const watch = processWatch(this.watch)
+    if (!disable.has('wire')) watchWire(watch)
   }
 
   /** @throws AuditError `AUDIT_NOT_COVERED` when `instrument` is `required`, and a client of the process is not covered */
@@ -73,7 +76,7 @@ export class Instruments {
     try {
       const load = createRequire(locateSdkNode())
       const pkg = load('@opentelemetry/instrumentation') as InstrumentationPackage
-      return (this.#instrumentation ??= secretInstrumentation(pkg, this.watch, CLIENT_HOOKS))
+      return (this.#instrumentation ??= secretInstrumentation(pkg, processWatch(this.watch), CLIENT_HOOKS))
     } catch (error) {
       if (this.watch.settings.instrument === 'required') throw missing(error)
       diag.warn('otel-audit: the clients of secret managers are not hooked; the wire still is', error)
@@ -83,10 +86,11 @@ export class Instruments {
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` */
   hookInstance(client: object): void {
+    const watch = processWatch(this.watch)
     for (const hook of CLIENT_HOOKS) {
       const [name = hook.name] = hook.packages
-      const copy = this.watch.coverage.copy(name, undefined)
-      if (hook.hookInstance?.(client, hookContext(this.watch, copy))) return
+      const copy = watch.coverage.copy(name, undefined)
+      if (hook.hookInstance?.(client, hookContext(watch, copy))) return
     }
     throw new AuditError('AUDIT_INVALID_OPTION', 'it is not a client of a secret manager that is known', {
       field: 'client',

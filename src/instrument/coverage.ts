@@ -51,6 +51,7 @@ const MOST_ENTRIES = 512
 export class CoverageRegister {
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<CoverageListener>()
+  #follower: CoverageRegister | undefined
   readonly #counts = { client: 0, wire: 0, observed: 0, claimed: 0 }
 
   /** The entry of a client, made when it is not there. */
@@ -58,7 +59,10 @@ export class CoverageRegister {
     const key = `${name}@${version ?? ''}`
     let entry = this.#entries.get(key)
     if (entry === undefined) {
-      entry = new Entry(name, version, (changed) => this.#changed(changed))
+      entry = new Entry(name, version, {
+        changed: (coverage) => this.#changed(coverage),
+        called: () => this.#follower?.copy(name, version).called(),
+      })
       if (this.#entries.size < MOST_ENTRIES) this.#entries.set(key, entry)
     }
     return entry
@@ -67,11 +71,13 @@ export class CoverageRegister {
   /** An access was seen that is recorded. */
   counted(seen: Seen): void {
     this.#counts[seen]++
+    this.#follower?.counted(seen)
   }
 
   /** An access was seen that a layer above records. */
   claimed(): void {
     this.#counts.claimed++
+    this.#follower?.claimed()
   }
 
   accesses(): AccessCounts {
@@ -89,26 +95,45 @@ export class CoverageRegister {
     return () => this.#listeners.delete(listener)
   }
 
+  /** From now on `follower`, and no other, hears what is noted here; at once, what is known. */
+  tell(follower: CoverageRegister): void {
+    if (this.#follower === follower) return
+    this.#follower = follower
+    for (const entry of this.entries()) follower.#note(entry)
+  }
+
+  #note({ name, version, state, hook, reason }: Coverage): void {
+    const key = `${name}@${version ?? ''}`
+    this.copy(name, version)
+    this.#entries.get(key)?.to(state, hook, reason)
+  }
+
   #changed(coverage: Coverage): void {
+    if (this.#follower !== undefined) this.#follower.#note(coverage)
     for (const listener of this.#listeners) {
       guardedCall('a listener of coverage', () => listener(coverage))
     }
   }
 }
 
+interface EntryListener {
+  changed(coverage: Coverage): void
+  called(): void
+}
+
 class Entry implements CoveredCopy {
   readonly name: string
   readonly version: string | undefined
-  readonly #onChange: (coverage: Coverage) => void
+  readonly #told: EntryListener
   #state: CoverageState | undefined
   #hook: string | undefined
   #reason: string | undefined
   #calls = 0
 
-  constructor(name: string, version: string | undefined, onChange: (coverage: Coverage) => void) {
+  constructor(name: string, version: string | undefined, told: EntryListener) {
     this.name = name
     this.version = version
-    this.#onChange = onChange
+    this.#told = told
   }
 
   get state(): CoverageState | undefined {
@@ -129,32 +154,33 @@ class Entry implements CoveredCopy {
   }
 
   hooked(hook: string): void {
-    this.#to('hooked', hook, undefined)
+    this.to('hooked', hook, undefined)
   }
 
   notHooked(reason: string): void {
-    this.#to('not_hooked', this.#hook, reason)
+    this.to('not_hooked', this.#hook, reason)
   }
 
   wire(reason: string): void {
     // What is seen there next is the same traffic, and no change.
-    if (this.#state !== 'wire') this.#to('wire', this.#hook, reason)
+    if (this.#state !== 'wire') this.to('wire', this.#hook, reason)
   }
 
   observed(reason: string): void {
-    if (this.#state !== 'observed') this.#to('observed', this.#hook, reason)
+    if (this.#state !== 'observed') this.to('observed', this.#hook, reason)
   }
 
   called(): void {
     this.#calls++
+    this.#told.called()
   }
 
-  #to(state: CoverageState, hook: string | undefined, reason: string | undefined): void {
+  to(state: CoverageState, hook: string | undefined, reason: string | undefined): void {
     if (this.#state === state && this.#hook === hook && this.#reason === reason) return
     this.#state = state
     this.#hook = hook
     this.#reason = reason
     const { coverage } = this
-    if (coverage !== undefined) this.#onChange(coverage)
+    if (coverage !== undefined) this.#told.changed(coverage)
   }
 }

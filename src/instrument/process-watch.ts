@@ -1,30 +1,39 @@
 import { CoverageRegister } from './coverage.js'
 import type { Watch } from './open-access.js'
-import type { AccessRecorder } from './recorder.js'
-import type { InstrumentSettings } from './settings.js'
 
 /**
- * What the hooks of this process have in common. A client is hooked once, and traffic is watched once: where they record is
- * the pipeline that was started last. One that is closed stays until another one is started: its strict accesses are
- * refused, rather than released without a row.
+ * What the hooks of this process have in common. A client is hooked once, and traffic is watched once: where they record, and
+ * whom they tell of coverage, is the pipeline that took over last. One that is closed stays until another one takes over:
+ * its strict accesses are refused, rather than released without a row.
  */
 class ProcessWatch implements Watch {
   readonly coverage = new CoverageRegister()
-  recorder: AccessRecorder
-  settings: InstrumentSettings
+  #of: Watch
 
-  constructor(recorder: AccessRecorder, settings: InstrumentSettings) {
-    this.recorder = recorder
-    this.settings = settings
+  constructor(first: Watch) {
+    this.#of = first
+    this.use(first)
+  }
+
+  get recorder() {
+    return this.#of.recorder
+  }
+
+  get settings() {
+    return this.#of.settings
+  }
+
+  use(watch: Watch): void {
+    this.#of = watch
+    this.coverage.tell(watch.coverage)
   }
 }
 
 let shared: ProcessWatch | undefined
 
-/** From now on the hooks of this process record by `recorder`. */
-export function processWatch(recorder: AccessRecorder, settings: InstrumentSettings): Watch {
-  if (shared === undefined) return (shared = new ProcessWatch(recorder, settings))
-  shared.recorder = recorder
-  shared.settings = settings
+/** From now on the hooks of this process record for `watch`. @returns what they are given */
+export function processWatch(watch: Watch): Watch {
+  if (shared === undefined) shared = new ProcessWatch(watch)
+  else shared.use(watch)
   return shared
 }

@@ -5,6 +5,7 @@ import { taken } from '../../../src/host/globals.js'
 import { claiming } from '../../../src/instrument/claim.js'
 import { watchHttp } from '../../../src/instrument/wire/http.js'
 import type { AuditOptions } from '../../../src/options/options.js'
+import { waitUntil } from '../../support/wait-until.js'
 import { said, type Watched, watched } from '../watched.js'
 import { refused, SECRET, secretServer, VAULT_HEADERS, VAULT_PATH } from './secret-server.js'
 
@@ -156,7 +157,7 @@ describe('while the answer is held', () => {
     const arrived = at.hold()
     const heard = ask(url, { agent: false })
     await arrived
-    await turns()
+    await waitUntil('the end of the connection', () => heard.request.destroyed)
     expect(heard.events).toEqual([])
     at.letGo()
     await heard.ended
@@ -169,13 +170,13 @@ describe('while the answer is held', () => {
   it('and the server dies in the middle of it: an error, and no response', async () => {
     const { url } = await secretServer((request, response) => {
       response.writeHead(200, { 'content-length': '1000' })
-      response.write(SECRET, () => setTimeout(() => request.socket.destroy(), 5))
+      response.write(SECRET, () => void arrived.then(() => request.socket.destroy()))
     })
     const at = scene()
     const arrived = at.hold()
     const heard = ask(url)
     await arrived
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await waitUntil('the end of the connection', () => heard.request.destroyed)
     at.letGo()
     await heard.ended
     expect(heard.events).toEqual(['error', 'close'])
@@ -215,7 +216,7 @@ describe('while the answer is held', () => {
     const arrived = at.hold()
     const heard = ask(url, { agent: false })
     await arrived
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await waitUntil('the end of the connection', () => heard.request.destroyed)
     at.letGo()
     await heard.ended
     expect(heard.events).toEqual(['error', 'close'])

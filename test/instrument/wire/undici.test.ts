@@ -145,16 +145,19 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
   })
 
   it('whose server dies while it is held gets an error', async () => {
-    const { url } = await secretServer((request, response) => {
-      response.writeHead(200, { 'content-length': '1000' })
-      response.write(SECRET, () => setTimeout(() => request.socket.destroy(), 5))
-    })
     const at = scene()
     const arrived = at.hold()
+    let gone = (): void => undefined
+    const closed = new Promise<void>((resolve) => (gone = resolve))
+    const { url } = await secretServer((request, response) => {
+      response.writeHead(200, { 'content-length': '1000' })
+      response.write(SECRET, () => void arrived.then(() => request.socket.destroy()))
+      request.socket.on('close', gone)
+    })
     const asking = ask(url + VAULT_PATH, VAULT)
     asking.catch(() => undefined)
-    await arrived
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await closed
+    await turns()
     at.letGo()
     await expect(asking).rejects.toThrow()
   })
@@ -163,15 +166,19 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     ['connection: close', SECRET],
     ['no body', ''],
   ])('gets a whole answer with %s', async (_, body) => {
-    const { url } = await secretServer((_request, response) => {
+    let gone = (): void => undefined
+    const closed = new Promise<void>((resolve) => (gone = resolve))
+    const { url } = await secretServer((request, response) => {
       response.writeHead(200, { connection: 'close' })
       response.end(body)
+      request.socket.on('close', gone)
     })
     const at = scene()
     const arrived = at.hold()
     const asking = ask(url + VAULT_PATH, VAULT)
     await arrived
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await closed
+    await turns()
     at.letGo()
     expect(await asking).toEqual({ status: 200, text: body })
   })
