@@ -21,6 +21,7 @@ import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
+import { ownWork } from '../instrument/claim.js'
 import type { Watch } from '../instrument/open-access.js'
 import { assemble, type Parts } from './assembly.js'
 import { Instruments, withInstrumentation } from './instruments.js'
@@ -146,9 +147,11 @@ export class Audit {
     const { serviceInstanceId } = parts.settings
     const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
     parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
+    const instrumentation =
+      parts.settings.instrument === 'off' ? undefined : this.#instruments().instrumentation()
     return withInstrumentation(
       withAuditPipeline<Config>(config, parts.processor, process.env),
-      this.#instruments().instrumentation(),
+      instrumentation,
     )
   }
 
@@ -225,8 +228,9 @@ export class Audit {
   }
 
   async #start(): Promise<SelfTestReport> {
-    const { exporter } = this.#assembled()
+    const { exporter, settings } = this.#assembled()
     registerPipeline(exporter)
+    if (settings.instrument !== 'off') this.#instruments().start()
     sayAtExit(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
@@ -260,7 +264,7 @@ export class Audit {
 
   async #prepare(): Promise<SelfTestReport> {
     const { settings, exporter } = this.#assembled()
-    if (settings.autoMigrate) await autoMigrate(settings)
+    if (settings.autoMigrate) await ownWork(() => autoMigrate(settings))
     this.#spool ??= openSpool(settings, exporter)
     if (exporter.identity.serviceName === undefined && !this.#isNameless && this.#tellsItsLife) {
       this.#isNameless = true
@@ -284,7 +288,7 @@ export class Audit {
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...withOwnerLevel(
-        await checkSink(sink),
+        await ownWork(() => checkSink(sink)),
         { isStrict: this.#strict !== false, autoMigrate: settings.autoMigrate },
         process.env,
       ),

@@ -4,14 +4,15 @@ import type { Environment } from '../host/environment.js'
 import { AuditError } from '../errors.js'
 import { hookContext } from '../instrument/client-hook.js'
 import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
-import { CoverageRegister } from '../instrument/coverage.js'
 import type { Watch } from '../instrument/open-access.js'
+import { processWatch } from '../instrument/process-watch.js'
 import type { AccessRecorder } from '../instrument/recorder.js'
 import {
   type InstrumentationPackage,
   type ModuleInstrumentation,
   secretInstrumentation,
 } from '../instrument/secret-instrumentation.js'
+import { watchWire } from '../instrument/wire/watch-wire.js'
 import type { AuditSettings } from '../options/options.js'
 import { locateSdkNode } from '../otel/sdk/packages.js'
 import { instrumentSettings } from './instrument-settings.js'
@@ -23,11 +24,13 @@ export class Instruments {
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` */
   constructor(recorder: AccessRecorder, settings: AuditSettings, env: Environment) {
-    this.watch = {
-      recorder,
-      coverage: new CoverageRegister(),
-      settings: instrumentSettings(settings, env),
-    }
+    this.watch = processWatch(recorder, instrumentSettings(settings, env))
+  }
+
+  /** Layer 2: watches the traffic of the process, unless it is off. */
+  start(): void {
+    const { instrument, disable } = this.watch.settings
+    if (instrument !== 'off' && !disable.has('wire')) watchWire(this.watch)
   }
 
   /** Layer 1 as an instrumentation of OpenTelemetry; undefined when it is off, or its package is not there. */

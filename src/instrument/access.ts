@@ -47,7 +47,7 @@ export async function audited<Output>(
   }
   // The access has happened: a reading that throws leaves it what is known without.
   const rows = reported(copy, 'reading of an answer', () => given.rows(output, access))
-  await open.release(rows ?? open.rowsFor({ outcome: Outcome.Ok }), given.signal)
+  await open.release(rows ?? open.rowsFor({ outcome: Outcome.Ok }), { signal: given.signal })
   return output
 }
 
@@ -67,7 +67,7 @@ async function recordFailure(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    await open.release(open.rowsFor(row), signal)
+    await open.release(open.rowsFor(row), { signal })
   } catch (auditError) {
     // The wait was given up with the call; the write goes on.
     if (signal?.aborted) return

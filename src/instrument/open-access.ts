@@ -50,6 +50,8 @@ export class OpenAccess {
   readonly #seen: Seen
   readonly #access: Access
   readonly #key: AccessKey
+  /** Of the pipeline itself. */
+  readonly #isOwn: boolean
   readonly #inside: (() => bigint | undefined) | undefined
   readonly #guarded: GuardedRows | undefined
   readonly #recording: AccessRecording
@@ -67,9 +69,10 @@ export class OpenAccess {
     watch.coverage.counted(seen)
     const isOwn = at.is === 'own'
     return new OpenAccess(watch, seen, access, key, {
+      isOwn,
       inside: at.is === 'own' ? undefined : at.inside?.auditId,
       guarded: at.is === 'guarded' ? at.guard.begin() : undefined,
-      recording: isOwn ? { own: true } : { reservation: watch.recorder.reservation() },
+      recording: isOwn ? { mode: 'async' } : { reservation: watch.recorder.reservation() },
     })
   }
 
@@ -79,10 +82,12 @@ export class OpenAccess {
     access: Access,
     key: AccessKey,
     {
+      isOwn,
       inside,
       guarded,
       recording,
     }: {
+      readonly isOwn: boolean
       readonly inside: (() => bigint | undefined) | undefined
       readonly guarded: GuardedRows | undefined
       readonly recording: AccessRecording
@@ -92,6 +97,7 @@ export class OpenAccess {
     this.#seen = seen
     this.#access = access
     this.#key = key
+    this.#isOwn = isOwn
     this.#inside = inside
     this.#guarded = guarded
     this.#recording = recording
@@ -108,14 +114,23 @@ export class OpenAccess {
    * @returns when what it fetched may be handed on
    * @throws AuditError when it must not be
    */
-  async release(rows: readonly AccessRow[], signal?: AbortSignal): Promise<void> {
+  async release(
+    rows: readonly AccessRow[],
+    { signal, mode }: Pick<AccessRecording, 'signal' | 'mode'> = {},
+  ): Promise<void> {
     if (rows.length === 0) return
     const fields = rows.map((row) => this.#fields(row))
     const record = (): Promise<void> => {
       const inside = this.#inside?.()
       const own = inside === undefined ? fields : fields.map((one) => withInside(one, inside))
       // What the application is asked meanwhile, its policy, is outside of every access.
-      return unclaimed(() => this.#watch.recorder.recordAccess(own, { ...this.#recording, signal }))
+      return unclaimed(() =>
+        this.#watch.recorder.recordAccess(own, {
+          mode,
+          ...this.#recording,
+          signal,
+        }),
+      )
     }
     await (this.#guarded === undefined ? record() : this.#guarded.ended(fields, record))
   }
@@ -144,7 +159,7 @@ export class OpenAccess {
         provider,
         api,
         seen: this.#seen,
-        own: this.#recording.own,
+        own: this.#isOwn || undefined,
         claimed_actor: settings.claimedActor === undefined ? undefined : baggage(settings.claimedActor),
       }),
     }

@@ -7,8 +7,8 @@ export interface Reservation {
 }
 
 export interface AccessRecording {
-  /** The pipeline's own access: async, whatever the mode. */
-  readonly own?: boolean | undefined
+  /** Whatever the policy says: nobody waits for it. */
+  readonly mode?: 'async' | undefined
   /** For the first row. */
   readonly reservation?: Reservation | undefined
   /** Ends the wait, never the write. */

@@ -151,9 +151,8 @@ export class SecretAuditService {
   /** @internal */
   async recordAccess(
     rows: readonly AuditFields[],
-    { own, reservation, signal }: AccessRecording,
+    { mode, reservation, signal }: AccessRecording,
   ): Promise<void> {
-    const mode = own ? 'async' : undefined
     // All in one turn of the caller: so they share a batch, and with that a transaction.
     const answers = await Promise.allSettled(
       rows.map((fields, i) => {

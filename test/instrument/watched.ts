@@ -16,12 +16,22 @@ export interface Watched {
   rows(): Promise<readonly AuditEvent[]>
   /** From now on the store is down, or is there again. */
   isDown: boolean
+  /** Writes wait from now on. @returns resolves with the first that came, and then they go on: after {@link letGo} */
+  hold(): Promise<void>
+  letGo(): void
 }
 
 /** A pipeline over a store that can be down, and what the layers share. */
 export function watched(options: AuditOptions = {}, settings: Partial<InstrumentSettings> = {}): Watched {
-  const sink = new RecordingAuditSink(() => (self.isDown ? LASTING : undefined))
-  const audit = createAudit({ sink, lingerMs: 0, deadlineMs: 300, ...options })
+  let gate: Promise<void> | undefined
+  let open = (): void => undefined
+  let arrived = (): void => undefined
+  const sink = new RecordingAuditSink(async () => {
+    arrived()
+    await gate
+    return self.isDown ? LASTING : undefined
+  })
+  const audit = createAudit({ sink, lingerMs: 0, deadlineMs: 30_000, ...options })
   onTestFinished(() => audit.close({ timeoutMs: 100 }))
   const self: Watched = {
     watch: {
@@ -31,6 +41,15 @@ export function watched(options: AuditOptions = {}, settings: Partial<Instrument
     },
     service: audit.service,
     isDown: false,
+    hold() {
+      gate = new Promise((resolve) => {
+        open = resolve
+      })
+      return new Promise((resolve) => {
+        arrived = resolve
+      })
+    },
+    letGo: () => open(),
     async rows() {
       await audit.flush()
       return sink.events
