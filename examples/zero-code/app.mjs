@@ -29,10 +29,9 @@ app.get('/mail', async (_request, response) => {
   response.json({ connected: data.data.password.length > 0 })
 })
 
-// A secret that is withheld is an error like any other; `code` says why.
+// A secret that is withheld is an error like any other; its code says why, below `fetch` that of its cause.
 app.use((error, _request, response, _next) => {
-  const { name, code } = error.cause ?? error
-  response.status(503).json({ name, code })
+  response.status(503).json({ name: error.name, code: error.code ?? error.cause?.code })
 })
 
 const server = app.listen(Number(process.env.PORT ?? 8080), () => {
