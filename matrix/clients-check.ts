@@ -5,7 +5,7 @@ import { installed, NotHere, realProviders } from './real-servers.js'
 import { line } from './report.js'
 import { runCombination } from './run.js'
 import { Stage } from './stage.js'
-import { CLIENT_PACKAGES, clientSuite } from './suites/clients.js'
+import { clientPackages, clientSuite } from './suites/clients.js'
 import { outcomesSuite } from './suites/outcomes.js'
 
 const HELP = `Real clients against real servers: OpenBao and moto (Secrets Manager, SSM, KMS), which it installs once into build/.
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     outcomesSuite(providers),
     ...(['ESM', 'CommonJS', 'bundle'] as const).map((format) => clientSuite(format, providers)),
   ]
-  const packages = [...(node === '20' ? SDK_2 : SDK_3), ...CLIENT_PACKAGES]
+  const packages = [...(node === '20' ? SDK_2 : SDK_3), ...clientPackages(node)]
   try {
     for await (const result of runCombination(stage, { name: 'real', node, packages, suites })) {
       console.log(line(result))

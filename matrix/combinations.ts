@@ -1,8 +1,9 @@
 import type { Combination } from './suite.js'
 import { applicationSuite } from './suites/application.js'
+import { AWS_VERSIONS } from './suites/aws-versions.js'
 import { BARE } from './suites/bare.js'
 import { CLI } from './suites/cli.js'
-import { CLIENT_PACKAGES, clientSuite } from './suites/clients.js'
+import { clientPackages, clientSuite } from './suites/clients.js'
 import { fakeProviders } from './providers.js'
 import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
@@ -42,8 +43,11 @@ export const COMBINATIONS: readonly Combination[] = [
   ...['20', '22', '24', '26'].map((node) => ({
     name: `clients-${node}`,
     node,
-    packages: [...(node === '20' ? SDK_2 : SDK_3), ...CLIENT_PACKAGES],
-    suites: (['ESM', 'CommonJS', 'bundle'] as const).map((format) => clientSuite(format, fakeProviders)),
+    packages: [...(node === '20' ? SDK_2 : SDK_3), ...clientPackages(node)],
+    suites: [
+      ...(['ESM', 'CommonJS', 'bundle'] as const).map((format) => clientSuite(format, fakeProviders)),
+      ...(node === '24' ? [AWS_VERSIONS] : []),
+    ],
   })),
   { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
   { name: 'sentry', node: '24', packages: ['@sentry/node@^11.0.0'], suites: [SENTRY] },

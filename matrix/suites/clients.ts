@@ -28,14 +28,18 @@ const ROUTES: readonly Route[] = [
   { name: 'http', credential: 'secret/orders-db', seen: 'wire' },
 ]
 
-export const CLIENT_PACKAGES = [
+const PACKAGES = [
   '@aws-sdk/client-kms',
   '@aws-sdk/client-secrets-manager',
   '@aws-sdk/client-ssm',
   'node-vault',
   'undici-7@npm:undici@^7.0.0',
-  'undici-8@npm:undici@^8.0.0',
 ]
+const NEWER_PACKAGES = ['undici-8@npm:undici@^8.0.0']
+
+/** What a Node of a line can run: undici 8 needs 22. */
+export const clientPackages = (node: string): readonly string[] =>
+  Number(node) < 22 ? PACKAGES : [...PACKAGES, ...NEWER_PACKAGES]
 
 /**
  * Every client by every way to load it: async, strict, and strict while the store is away. The value is in no row, span or log.
@@ -45,7 +49,7 @@ export const CLIENT_PACKAGES = [
 export function clientSuite(format: Format, providers: () => Promise<Providers>): Suite {
   return {
     name: `clients, ${format}`,
-    about: CLIENT_PACKAGES.map((spec) => spec.replace(/(?<=.)@.*/, '')),
+    about: [...PACKAGES, ...NEWER_PACKAGES].map((spec) => spec.replace(/(?<=.)@.*/, '')),
     async run(world) {
       const from = await providers()
       const logs: string[] = []
@@ -61,7 +65,6 @@ export function clientSuite(format: Format, providers: () => Promise<Providers>)
   }
 }
 
-/** undici 8 needs a newer Node. */
 function routesOf({ consumer }: World): readonly Route[] {
   return consumer.isOlderThan(22) ? ROUTES.filter(({ name }) => name !== 'undici-8') : ROUTES
 }
@@ -79,6 +82,7 @@ async function application({ consumer }: World, format: Format): Promise<string>
     bundle: true,
     minify: format === 'bundle',
     logLevel: 'error',
+    external: consumer.isOlderThan(22) ? ['undici-8'] : [],
     ...(format === 'bundle' ? {} : { packages: 'external' as const }),
   })
   return outfile
