@@ -166,6 +166,7 @@ const APIS: Readonly<Record<string, (input: Input, value: string) => object>> = 
   'AmazonSSM.GetParameterHistory': (input, value) => ({
     Parameters: [1, 2, 3].map((version) => parameter(input.Name ?? '', value, version)),
   }),
+  'TrentService.Encrypt': (input) => ({ KeyId: key(input), CiphertextBlob: base64('sealed') }),
   'TrentService.Decrypt': (input, value) => ({
     KeyId: key(input),
     Plaintext: base64(value),
