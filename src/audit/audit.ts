@@ -14,7 +14,7 @@ import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { NAMELESS, serviceIdentity } from '../otel/identity.js'
 import type { AuditSpanProcessor } from '../otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
-import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
+import { identityIn, type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
 import { checkOptions } from '../options/resolve.js'
 import { lazyPipeline } from '../service/lazy-pipeline.js'
 import type { StrictPolicy } from '../service/mode.js'
@@ -150,13 +150,16 @@ export class Audit {
   ) {
     const parts = this.#assembled()
     this.#hasSdk = true
-    const { serviceInstanceId, otlpSerializer } = parts.settings
-    const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
-    parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
+    const given = identityIn(config.resource)
+    const serviceInstanceId = parts.settings.serviceInstanceId ?? given.serviceInstanceId
+    const serviceName =
+      this.#options.serviceName ?? config.serviceName ?? given.serviceName ?? parts.settings.serviceName
+    const identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
+    parts.context.identity = identity
     const instrumentation =
       parts.settings.instrument === 'off' ? undefined : this.#instruments().instrumentation()
     return withInstrumentation(
-      withAuditPipeline<Config>(config, parts.processor, process.env, otlpSerializer),
+      withAuditPipeline<Config>(config, parts.processor, identity, process.env, parts.settings.otlpSerializer),
       instrumentation,
     )
   }

@@ -1,5 +1,6 @@
 import type { FilterField } from './filter-fields.js'
-import { formatTime, parseTime } from './time.js'
+import { formatTime } from '../event/time.js'
+import { parseTime } from './time.js'
 
 /** Processes state their coverage each day: what one said within a day and an hour is what it said last. */
 export const STATED_WITHIN_MS = 25 * 3_600_000

@@ -1,6 +1,6 @@
 import { JSON } from '../../host/globals.js'
 import { visibleJson, visibleLines } from '../../host/visible.js'
-import { formatTime } from '../../query/time.js'
+import { formatTime } from '../../event/time.js'
 import type { LogSummary, Reconciliation } from '../../reconcile/comparison.js'
 import type { ProviderAccess } from '../../reconcile/provider-access.js'
 import type { RecordedAccess } from '../../reconcile/recorded-access.js'
