@@ -159,7 +159,13 @@ export class Audit {
     const instrumentation =
       parts.settings.instrument === 'off' ? undefined : this.#instruments().instrumentation()
     return withInstrumentation(
-      withAuditPipeline<Config>(config, parts.processor, identity, process.env, parts.settings.otlpSerializer),
+      withAuditPipeline<Config>(
+        config,
+        parts.processor,
+        identity,
+        process.env,
+        parts.settings.otlpSerializer,
+      ),
       instrumentation,
     )
   }

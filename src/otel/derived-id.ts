@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash } from '../host/crypto.js'
 import { firstIdOf, withLowerBits } from '../event/snowflake.js'
 
 /** What an event that came without an id is known by. */

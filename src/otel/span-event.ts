@@ -159,6 +159,7 @@ export function toAuditLogDraft(event: AuditEvent): Attributes {
   attributes['audit.action'] = READS.has(event.operation) ? 'READ' : event.operation.toUpperCase()
   attributes['audit.outcome'] = event.outcome === 'ok' ? 'success' : 'failure'
   attributes['audit.target.id'] = event.credential
+  attributes['audit.target.type'] = 'credential'
   if (event.sourceAddress !== null) attributes['audit.source.id'] = event.sourceAddress
   return attributes
 }

@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto'
 import type { VerifierKey } from '../chain/note-key.js'
+import { randomInt } from '../host/crypto.js'
 import type { FindingLog } from './finding.js'
 import { signatureProblem } from './genesis.js'
 

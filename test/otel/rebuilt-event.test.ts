@@ -77,16 +77,16 @@ interface Case {
 }
 
 const CASES: Readonly<Record<string, Case>> = {
-  'nobody names the service': { said: ['null', 'service_instance_id'] },
+  'nobody names the service': { said: ['null'] },
   'the environment names it': {
     env: { OTEL_RESOURCE_ATTRIBUTES: 'service.name=wallet,service.instance.id=i-1' },
     said: [],
   },
   'the pipeline names it alone': {
     options: { serviceName: 'wallet' },
-    said: ['service_instance_id', 'service_name'],
+    said: [],
   },
-  'the SDK names another one': { sdk: { resource }, said: ['null', 'service_instance_id'] },
+  'the SDK names another one': { sdk: { resource }, said: [] },
   'both name one': {
     options: { serviceName: 'other', serviceInstanceId: 'i-2' },
     sdk: { resource },
@@ -95,7 +95,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'its name has to be cut': {
     options: { serviceName: 'n'.repeat(300) },
     sdk: { resource },
-    said: ['service_instance_id', 'service_name'],
+    said: ['service_name'],
   },
   'the resource is not known yet': {
     options: { serviceName: 'other', serviceInstanceId: 'i-2' },
@@ -110,7 +110,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'it is OTLP as JSON': {
     env: { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_RESOURCE_ATTRIBUTES: 'service.name=wallet' },
-    said: ['service_instance_id'],
+    said: [],
   },
 }
 

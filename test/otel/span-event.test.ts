@@ -109,7 +109,7 @@ describe('an event as a span event', () => {
       'secret_audit.actor_type': 'user',
       'secret_audit.source_address': '10.0.0.7',
       'secret_audit.attributes': '{"a":"x","b":1}',
-      'secret_audit.chars': '116',
+      'secret_audit.chars': '99',
     })
     expect(spanEventTime(event)).toEqual([1_714_567_890, 123_456_000])
     expect(toAuditLogDraft(event)).toEqual({
@@ -119,6 +119,7 @@ describe('an event as a span event', () => {
       'audit.action': 'READ',
       'audit.outcome': 'success',
       'audit.target.id': 'orders-db',
+      'audit.target.type': 'credential',
       'audit.source.id': '10.0.0.7',
     })
   })
@@ -213,7 +214,7 @@ describe('a span event of other code', () => {
     ['notes', true, 'true'],
     ['actor_type', 'system', 'system'],
   ])('%s of %s is taken as %s', (name, given, taken) => {
-    expect(`${takenOf(name, given)}`).toBe(taken)
+    expect(String(takenOf(name, given))).toBe(taken)
   })
 
   it.each<[string, unknown]>([
@@ -236,7 +237,10 @@ describe('a span event of other code', () => {
   })
 
   it('is known to be cut when it has not the characters that it was written with', () => {
-    const whole = toSpanEvent(buildEvent({ ...MINIMAL, notes: 'ünïcødé 🔑', workerId: 'w' }, IDENTITY), NO_RESOURCE)
+    const whole = toSpanEvent(
+      buildEvent({ ...MINIMAL, notes: 'ünïcødé 🔑', workerId: 'w' }, IDENTITY),
+      NO_RESOURCE,
+    )
     expect(fromSpanEvent(whole)?.isCut).toBe(false)
     expect(fromSpanEvent({ ...whole, 'secret_audit.notes': 'ünïcødé' })?.isCut).toBe(true)
     const { 'secret_audit.worker_id': _, ...less } = whole
