@@ -132,8 +132,8 @@ export const ERROR_CATALOGUE = Object.freeze({
   },
   AUDIT_MISSING_PACKAGE: {
     row: 'not-stored',
-    meaning: 'An optional package that this feature needs is not installed.',
-    remedy: 'Install the package that the message names.',
+    meaning: 'A package that this needs is not installed, or Node is too old.',
+    remedy: 'Install what the message names.',
   },
   AUDIT_NOT_COVERED: {
     row: 'not-stored',

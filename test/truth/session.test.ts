@@ -138,6 +138,8 @@ describe.each(PURPOSES)('%s: what others set', (purpose) => {
       password: 'x',
       port: 1,
       host: 'nowhere.invalid',
+      // Of these the only one that nothing else says: neither the URL nor the environment.
+      ssl: true,
     }
     Object.assign(defaults, changed)
     types.setTypeParser(25, () => 'not the value')
