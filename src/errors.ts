@@ -82,6 +82,11 @@ export const ERROR_CATALOGUE = Object.freeze({
     remedy:
       'Do not bundle otel-audit: `--external:otel-audit` of esbuild, `external` of webpack, Rollup and Vite, `serverExternalPackages` of Next.js; and install it where the bundle runs.',
   },
+  AUDIT_WRITER_THREAD: {
+    row: 'not-stored',
+    meaning: 'The thread that writes (`writerThread`) cannot be started, or has ended.',
+    remedy: 'The message says why. Leave `writerThread` off where there can be no threads.',
+  },
   AUDIT_SESSION: {
     row: 'not-stored',
     meaning:

@@ -8,6 +8,7 @@ import { deadlineBy } from '../service/deadline.js'
 import { isStrictBy, type StrictPolicy } from '../service/mode.js'
 import { DurableAuditExporter } from '../exporter/exporter.js'
 import { checkEnrolment } from '../postgres/write/enrolment.js'
+import { ThreadedSink } from '../postgres/thread/threaded-sink.js'
 import { PostgresAuditSink } from '../postgres/write/sink.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { resolveOptions } from '../options/resolve.js'
@@ -50,7 +51,7 @@ export function assemble(options: AuditOptions, strict: () => boolean | StrictPo
   return { settings, context, sink, exporter, processor }
 }
 
-function postgresSink(settings: AuditSettings): PostgresAuditSink {
+function postgresSink(settings: AuditSettings): AuditSink {
   const { databaseUrl, serviceName } = settings
   if (databaseUrl === undefined) {
     throw new AuditError(
@@ -61,5 +62,6 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
   }
   checkEnrolment(settings)
   const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
-  return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
+  const target = { ...settings, databaseUrl, applicationName }
+  return settings.writerThread ? new ThreadedSink(target) : new PostgresAuditSink(target)
 }

@@ -219,6 +219,12 @@ export const OPTIONS = Object.freeze({
     variables: ['NOETL_SECRET_AUDIT_INSTRUMENT_IDENTITY'],
     default: false,
     doc: 'Whether it is recorded when a workload takes on an identity (`assume_identity`): STS, and the credentials of Google and Azure.',
+    },
+  writerThread: {
+    kind: 'switch',
+    variables: ['NOETL_SECRET_AUDIT_WRITER_THREAD'],
+    default: false,
+    doc: 'Encode, sign and send batches in a thread of their own. For services with four cores or more whose own thread is busy: a single caller waits about 0.1 ms longer.',
   },
   machineId: {
     kind: 'integer',
@@ -291,6 +297,7 @@ export interface AuditOptions {
   readonly instrumentSsm?: 'secure' | 'all' | undefined
   readonly instrumentWrites?: boolean | undefined
   readonly instrumentIdentity?: boolean | undefined
+  readonly writerThread?: boolean | undefined
   readonly machineId?: number | undefined
   readonly serviceName?: string | undefined
   readonly serviceInstanceId?: string | undefined
