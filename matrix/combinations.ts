@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packageRoot } from '../test/support/postgres/package-root.js'
 import type { Combination } from './suite.js'
 import { applicationSuite } from './suites/application.js'
 import { AWS_VERSIONS } from './suites/aws-versions.js'
@@ -8,6 +11,7 @@ import { fakeProviders } from './providers.js'
 import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
+import { PG } from './suites/query-texts.js'
 import { README } from './suites/readme.js'
 import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
 import { UNCHANGED } from './suites/unchanged.js'
@@ -51,6 +55,13 @@ export const COMBINATIONS: readonly Combination[] = [
     ],
   })),
   { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
+  ...pgVersions().map(([name, version]) => ({
+    name,
+    node: '20',
+    packages: SDK_2,
+    overrides: { pg: version },
+    suites: [applicationSuite('mjs'), CLI, PG],
+  })),
   { name: 'sentry', node: '24', packages: ['@sentry/node@^11.0.0'], suites: [SENTRY] },
   {
     name: 'datadog',
@@ -66,3 +77,15 @@ export const COMBINATIONS: readonly Combination[] = [
   },
   { name: 'elastic', node: '24', packages: ['@elastic/opentelemetry-node@^1.18.0'], suites: [ELASTIC] },
 ]
+
+/** The oldest and the newest version of `pg` that the range of `package.json` allows. */
+function pgVersions(): readonly (readonly [name: string, version: string])[] {
+  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8')
+  const { dependencies } = JSON.parse(manifest) as { dependencies: { pg: string } }
+  const [, oldest] = /^\^(\d+\.\d+\.\d+)$/.exec(dependencies.pg) ?? []
+  if (oldest === undefined) throw new Error('the range of pg is not one from its oldest version on')
+  return [
+    ['pg-oldest', oldest],
+    ['pg-newest', dependencies.pg],
+  ]
+}

@@ -14,6 +14,7 @@ export interface ConsumerOptions {
   readonly packages: readonly string[]
   readonly tarball: string
   readonly omitOptional?: boolean | undefined
+  readonly overrides?: Readonly<Record<string, string>> | undefined
 }
 
 export interface Ended extends Exit {
@@ -44,9 +45,10 @@ export class Consumer {
     packages,
     tarball,
     omitOptional,
+    overrides = {},
   }: ConsumerOptions): Promise<Consumer> {
     await mkdir(directory, { recursive: true })
-    await writeFile(join(directory, 'package.json'), '{ "private": true }')
+    await writeFile(join(directory, 'package.json'), JSON.stringify({ private: true, overrides }))
     const omitted = omitOptional === true ? ['--omit=optional'] : []
     await install(directory, [...omitted, tarball, ...packages], node)
     return new Consumer(directory, node, line)

@@ -23,7 +23,7 @@ export interface Result {
 /** Installs a combination, and runs those of its suites that are wanted. Never throws: what is wrong is a result. */
 export async function* runCombination(
   stage: Stage,
-  { name, node, packages, omitOptional, suites }: Combination,
+  { name, node, packages, omitOptional, overrides, suites }: Combination,
 ): AsyncGenerator<Result> {
   const directory = join(stage.directory, name)
   let consumer: Consumer
@@ -35,6 +35,7 @@ export async function* runCombination(
       line: Number(node),
       packages,
       omitOptional,
+      overrides,
       tarball: stage.tarball,
     })
   } catch (error) {

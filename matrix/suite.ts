@@ -27,5 +27,7 @@ export interface Combination {
   readonly packages: readonly string[]
   /** Whether optional dependencies are left out. Default false. */
   readonly omitOptional?: boolean
+  /** Versions of dependencies in place of those that npm would choose within their ranges. */
+  readonly overrides?: Readonly<Record<string, string>>
   readonly suites: readonly Suite[]
 }

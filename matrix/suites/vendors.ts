@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { exportingTo } from '../../test/support/program.js'
 import type { Suite } from '../suite.js'
+import { unchangedTexts } from './query-texts.js'
 import { started } from './started.js'
 
 interface Setup {
@@ -11,10 +12,22 @@ interface Setup {
   readonly found: string
 }
 
+/** How a vendor rewrites the texts of queries. */
+interface Rewriting {
+  readonly preload: string
+  readonly env: Readonly<Record<string, string>>
+  readonly rewritten: RegExp
+}
+
 const DIRECT = 'does not have the audit span processor: records take the direct path'
 
 /** Beside the set-up of a vendor, whose tracer does not have the audit span processor: rows take the direct path. */
-function vendorSuite(name: string, vendorPackage: string, setups: readonly Setup[]): Suite {
+function vendorSuite(
+  name: string,
+  vendorPackage: string,
+  setups: readonly Setup[],
+  rewriting?: Rewriting,
+): Suite {
   return {
     name,
     about: [vendorPackage],
@@ -30,6 +43,14 @@ function vendorSuite(name: string, vendorPackage: string, setups: readonly Setup
           assert.equal(traces.length, found.endsWith(DIRECT) ? rows.length : 0)
         })
       }
+      if (rewriting === undefined) return
+      const { preload, env, rewritten } = rewriting
+      await world.check('it rewrites the texts of queries', () =>
+        unchangedTexts(world, ['--import', preload], rewritten, {
+          ...exportingTo(world.receiver.url),
+          ...env,
+        }),
+      )
     },
   }
 }
@@ -48,20 +69,29 @@ export const SENTRY = vendorSuite('Sentry', '@sentry/node', [
   },
 ])
 
-export const DATADOG = vendorSuite('Datadog', 'dd-trace', [
+export const DATADOG = vendorSuite(
+  'Datadog',
+  'dd-trace',
+  [
+    {
+      name: 'as it is by default',
+      preload: 'dd-trace/initialize.mjs',
+      env: { DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false' },
+      found: 'the tracer (NoopTracerProvider) records no span: records take the direct path',
+    },
+    {
+      name: 'as the tracer provider of OpenTelemetry',
+      preload: './datadog.mjs',
+      env: { DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false' },
+      found: `the tracer (TracerProvider) ${DIRECT}`,
+    },
+  ],
   {
-    name: 'as it is by default',
     preload: 'dd-trace/initialize.mjs',
-    env: { DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false' },
-    found: 'the tracer (NoopTracerProvider) records no span: records take the direct path',
+    env: { DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false', DD_DBM_PROPAGATION_MODE: 'service' },
+    rewritten: /\/\*dd/,
   },
-  {
-    name: 'as the tracer provider of OpenTelemetry',
-    preload: './datadog.mjs',
-    env: { DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false' },
-    found: `the tracer (TracerProvider) ${DIRECT}`,
-  },
-])
+)
 
 /** Its tracer is registered by a copy of the API of its own, which is older than that of the application. */
 export const DATADOG_OLDER_API = vendorSuite('Datadog, older API', 'dd-trace', [
