@@ -1,13 +1,14 @@
 import { Operation, Outcome } from '../../event/vocabulary.js'
 import type { Reading } from '../access.js'
 import type { Access, AccessAttributes, AccessRow } from '../open-access.js'
+import type { InstrumentSettings } from '../settings.js'
 import { awsOutcomeOf } from './aws-errors.js'
 import { at, errorName, keysAt, known, listAt, textAt, textsAt } from './named.js'
 
 /** Of the parameters of SSM: those that are secret, or each. */
-export type SsmScope = 'secure' | 'all'
+export type SsmScope = InstrumentSettings['ssm']
 
-/** One operation of an AWS service that reads a secret or uses a key. */
+/** One operation of an AWS service that reads or writes a secret, or uses a key. */
 export interface AwsApi {
   readonly operation: Operation
   /** What it asks for; nothing for a call that cannot answer with a secret. */
@@ -31,7 +32,19 @@ const secretOf = (from: unknown): AccessAttributes => ({
   stage: textsAt(from, 'VersionStages').join(',') || undefined,
 })
 
+const write = (key: string): AwsApi => ({
+  operation: Operation.WriteCredential,
+  asked: (input) => oneOf(input, key),
+  answered: (output) => only(secretOf(output)),
+})
+
 const SECRETS_MANAGER: Apis = {
+  CreateSecret: write('Name'),
+  PutSecretValue: write('SecretId'),
+  UpdateSecret: write('SecretId'),
+  RotateSecret: write('SecretId'),
+  RestoreSecret: write('SecretId'),
+  DeleteSecret: write('SecretId'),
   GetSecretValue: {
     operation: read,
     asked: (input) => oneOf(input, 'SecretId'),
@@ -82,6 +95,34 @@ const parameterParts = (output: unknown, scope: SsmScope): readonly AccessRow[] 
     }))
 
 const SSM: Apis = {
+  PutParameter: {
+    operation: Operation.WriteCredential,
+    // A new version of a parameter that is there may leave its type out.
+    asked: (input, scope) =>
+      isSecret(input, scope) || at(input, ['Type']) === undefined ? oneOf(input, 'Name') : [],
+    answered: (output) => only({ version: textAt(output, 'Version') }),
+  },
+  DeleteParameter: {
+    operation: Operation.WriteCredential,
+    asked: (input) => oneOf(input, 'Name'),
+    answered: () => only({ type: UNKNOWN }),
+  },
+  DeleteParameters: {
+    operation: Operation.WriteCredential,
+    asked: (input) => textsAt(input, 'Names'),
+    answered: (output) => [
+      ...textsAt(output, 'DeletedParameters').map((credential) => ({
+        credential,
+        outcome: Outcome.Ok,
+        attributes: { type: UNKNOWN },
+      })),
+      ...textsAt(output, 'InvalidParameters').map((credential) => ({
+        credential,
+        outcome: Outcome.CredentialNotFound,
+        attributes: { type: UNKNOWN },
+      })),
+    ],
+  },
   GetParameter: {
     operation: read,
     asked: (input, scope) => (decrypts(input, scope) ? oneOf(input, 'Name') : []),
@@ -179,6 +220,10 @@ const STS: Apis = {
     answered: () => only({}),
   },
 }
+
+/** Whether such accesses are recorded: those that put or delete a secret only where that is wanted. */
+export const isWanted = ({ operation }: AwsApi, { writes }: InstrumentSettings): boolean =>
+  writes || operation !== Operation.WriteCredential
 
 /** By the name of the client's class, and that of the command without `Command`. */
 export const AWS_APIS = {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { errorText } from '../../host/error-text.js'
 import { type ClientHook, type HookContext, isHooked, markHooked, replaceMethod } from '../client-hook.js'
-import { AWS_APIS, type AwsApi, awsAccess, awsReading } from './aws-apis.js'
+import { AWS_APIS, type AwsApi, awsAccess, awsReading, isWanted } from './aws-apis.js'
 import { isHookedAnywhere, methodsOf, prototypeAt } from './methods.js'
 import { at, textAt } from './named.js'
 
@@ -65,7 +65,7 @@ function auditing(
     async (args) => {
       const name = String(commandName).replace(/Command$/, '')
       const api = Object.hasOwn(apis, name) ? apis[name] : undefined
-      if (api === undefined) return next(args)
+      if (api === undefined || !isWanted(api, context.settings)) return next(args)
       const signal = signals.getStore()
       const region = await regionOf(client)
       const { rows, failure } = awsReading(api, ssm)

@@ -1,11 +1,11 @@
 import { Operation } from '../../event/vocabulary.js'
-import { AWS_APIS, type AwsApi } from '../clients/aws-apis.js'
+import { AWS_APIS, type AwsApi, isWanted } from '../clients/aws-apis.js'
 import type { Access } from '../open-access.js'
 import type { InstrumentSettings } from '../settings.js'
 import { cborKeys, type Found, jsonKeys } from './body-keys.js'
 import type { Target, WireRequest } from './target.js'
 
-/** A request that reads a secret of AWS, or uses a key. What it asks for is in its body. */
+/** A request that reads or writes a secret of AWS, or uses a key. What it asks for is in its body. */
 export interface AwsRequest {
   readonly api: string
   readonly operation: Operation
@@ -46,7 +46,7 @@ export function awsRequest(
     (header === undefined ? CBOR_PATH.exec(target.path) : JSON_TARGET.exec(header)) ?? []
   const known = Object.hasOwn(SERVICES, service) ? SERVICES[service] : undefined
   const entry = known !== undefined && Object.hasOwn(known, api) ? known[api] : undefined
-  if (entry === undefined) return undefined
+  if (entry === undefined || !isWanted(entry, settings)) return undefined
   const isCbor = header === undefined
   return {
     api,

@@ -269,6 +269,38 @@ describe('the use of a key of KMS', () => {
   })
 })
 
+describe('what puts or deletes a secret', () => {
+  const put = new secretsManager.PutSecretValueCommand({ SecretId: 'orders', SecretString: CANARY })
+  const parameter = new ssm.PutParameterCommand({ Name: '/app/a', Value: CANARY, Type: 'SecureString' })
+  const plain = new ssm.PutParameterCommand({ Name: '/app/b', Value: 'x', Type: 'String' })
+  const removed = new ssm.DeleteParametersCommand({ Names: ['/app/a', '/app/missing'] })
+
+  async function all(): Promise<void> {
+    await client().send(put)
+    const parameters = new ssm.SSMClient(fake.config)
+    await parameters.send(parameter)
+    await parameters.send(plain)
+    await parameters.send(removed)
+  }
+
+  it('is recorded where that is wanted', async () => {
+    const scene = scened({ strict: true }, { writes: true })
+    await all()
+    expect(await scene.said()).toMatchObject([
+      { operation: 'write_credential', credential: 'orders', api: 'PutSecretValue', outcome: 'ok' },
+      { operation: 'write_credential', credential: '/app/a', api: 'PutParameter', version: '4' },
+      { credential: '/app/a', api: 'DeleteParameters', outcome: 'ok' },
+      { credential: '/app/missing', api: 'DeleteParameters', outcome: 'credential_not_found' },
+    ])
+  })
+
+  it('is not, else', async () => {
+    const scene = scened()
+    await all()
+    expect(await scene.said()).toEqual([])
+  })
+})
+
 describe('an identity of STS', () => {
   it('is hooked by the option alone', async () => {
     const hook = AWS_HOOKS.find(({ name }) => name === 'aws-sts')

@@ -156,6 +156,12 @@ const APIS: Readonly<Record<string, (input: Input, value: string) => object>> = 
       InvalidParameters: names.filter((name) => /missing/.test(name)),
     }
   },
+  'secretsmanager.PutSecretValue': (input) => ({ ARN: 'arn', Name: input.SecretId, VersionId: 'v' }),
+  'AmazonSSM.PutParameter': () => ({ Version: 4 }),
+  'AmazonSSM.DeleteParameters': ({ Names = [] }) => ({
+    DeletedParameters: Names.filter((name) => !/missing/.test(name)),
+    InvalidParameters: Names.filter((name) => /missing/.test(name)),
+  }),
   // Two pages.
   'AmazonSSM.GetParametersByPath': (input, value) => {
     const path = input.Path ?? ''
