@@ -1,7 +1,10 @@
 import type { Combination } from './suite.js'
 import { applicationSuite } from './suites/application.js'
+import { AWS_VERSIONS } from './suites/aws-versions.js'
 import { BARE } from './suites/bare.js'
 import { CLI } from './suites/cli.js'
+import { clientPackages, clientSuite } from './suites/clients.js'
+import { fakeProviders } from './providers.js'
 import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
@@ -10,12 +13,12 @@ import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
 import { DATADOG, DATADOG_OLDER_API, ELASTIC, SENTRY } from './suites/vendors.js'
 
 /** The two SDK lines: their peer ranges of the API are disjoint. */
-const SDK_2 = [
+export const SDK_2 = [
   '@opentelemetry/api@~1.9.1',
   '@opentelemetry/sdk-node@^0.223.0',
   '@opentelemetry/auto-instrumentations-node@^0.81.0',
 ]
-const SDK_3 = [
+export const SDK_3 = [
   '@opentelemetry/api@^1.10.0',
   '@opentelemetry/sdk-node@^0.301.0',
   '@opentelemetry/auto-instrumentations-node@^0.82.0',
@@ -37,6 +40,15 @@ export const COMBINATIONS: readonly Combination[] = [
     omitOptional: true,
     suites: [BARE],
   },
+  ...['20', '22', '24', '26'].map((node) => ({
+    name: `clients-${node}`,
+    node,
+    packages: [...(node === '20' ? SDK_2 : SDK_3), ...clientPackages(node)],
+    suites: [
+      ...(['ESM', 'CommonJS', 'bundle'] as const).map((format) => clientSuite(format, fakeProviders)),
+      ...(node === '24' ? [AWS_VERSIONS] : []),
+    ],
+  })),
   { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
   { name: 'sentry', node: '24', packages: ['@sentry/node@^11.0.0'], suites: [SENTRY] },
   {
