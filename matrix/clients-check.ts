@@ -7,6 +7,7 @@ import { runCombination } from './run.js'
 import { Stage } from './stage.js'
 import { clientPackages, clientSuite } from './suites/clients.js'
 import { outcomesSuite } from './suites/outcomes.js'
+import { reconcileSuite } from './suites/reconcile.js'
 
 const HELP = `Real clients against real servers: OpenBao and moto (Secrets Manager, SSM, KMS), which it installs once into build/.
 
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
   const node = process.version.slice(1).split('.', 1)[0] ?? ''
   const suites = [
     outcomesSuite(providers),
+    reconcileSuite(providers),
     ...(['ESM', 'CommonJS', 'bundle'] as const).map((format) => clientSuite(format, providers)),
   ]
   const packages = [...(node === '20' ? SDK_2 : SDK_3), ...clientPackages(node)]

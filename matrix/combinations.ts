@@ -10,6 +10,7 @@ import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
 import { README } from './suites/readme.js'
 import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
+import { UNCHANGED } from './suites/unchanged.js'
 import { DATADOG, DATADOG_OLDER_API, ELASTIC, SENTRY } from './suites/vendors.js'
 
 /** The two SDK lines: their peer ranges of the API are disjoint. */
@@ -24,7 +25,7 @@ export const SDK_3 = [
   '@opentelemetry/auto-instrumentations-node@^0.82.0',
 ]
 
-const SERVICE = [applicationSuite('mjs'), applicationSuite('cjs'), CLI]
+const SERVICE = [applicationSuite('mjs'), applicationSuite('cjs'), CLI, UNCHANGED]
 const REST = [TYPES, README, EXAMPLES, EXPRESS, FASTIFY, NEST]
 const REST_PACKAGES = [...TYPESCRIPT_PACKAGES, ...FRAMEWORK_PACKAGES]
 

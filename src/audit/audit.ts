@@ -172,7 +172,7 @@ export class Audit {
    * states mean is in docs/coverage.md.
    */
   coverage(): readonly Coverage[] {
-    return this.#instruments().watch.coverage.entries()
+    return this.#instrumentsOnce?.watch.coverage.entries() ?? []
   }
 
   /** What the layers share. @internal */
@@ -249,12 +249,12 @@ export class Audit {
       : this.#isExplicit
         ? this.#prepare()
         : exporter.holdUntil(this.#prepare()))
-    exporter.refuseStrict(undefined)
     // A client may have been loaded since.
-    this.#instruments().checkCovered()
+    this.#instrumentsOnce?.checkCovered()
+    exporter.refuseStrict(undefined)
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
-    this.#instruments().report.start()
+    this.#instrumentsOnce?.report.start()
     return report
   }
 
@@ -287,7 +287,7 @@ export class Audit {
     if ((await this.#spool) !== undefined) this.#spool = undefined
     // In the tests of an application there need not be a tracer.
     sayFindings(report, this.#tellsItsLife)
-    this.#instruments().checkCovered()
+    this.#instrumentsOnce?.checkCovered()
     return report
   }
 
@@ -384,6 +384,7 @@ export class Audit {
     const { exporter, settings } = this.#assembled()
     this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter)
     exporter.metrics.cover(this.#instrumentsOnce.watch.coverage)
+    if (this.#state.is === 'started' && this.#tellsItsLife) this.#instrumentsOnce.report.start()
     return this.#instrumentsOnce
   }
 

@@ -1,5 +1,4 @@
 import { diag } from '../host/diagnostics.js'
-import { errorText } from '../host/error-text.js'
 import { Outcome } from '../event/vocabulary.js'
 import type { CoveredCopy } from './coverage.js'
 import { type Access, type AccessRow, OpenAccess, type Watch } from './open-access.js'
@@ -55,9 +54,15 @@ function reported<T>(copy: CoveredCopy, what: string, work: () => T): T | undefi
   try {
     return work()
   } catch (error) {
-    copy.notHooked(`its ${what} threw: ${errorText(error)}`)
+    copy.notHooked(`its ${what} threw: ${nameOf(error)}`)
     return undefined
   }
+}
+
+/** The reason is in a row, a metric and a log; the message of an error may quote what the client was given. */
+function nameOf(error: unknown): string {
+  const name: unknown = error instanceof Error ? error.name : typeof error
+  return typeof name === 'string' && /^[A-Za-z]\w{0,63}$/.test(name) ? name : 'an error'
 }
 
 async function recordFailure(

@@ -162,11 +162,12 @@ class Entry implements CoveredCopy {
   }
 
   wire(reason: string): void {
-    this.to('wire', this.#hook, reason)
+    // What is seen there next is the same traffic, and no change.
+    if (this.#state !== 'wire') this.to('wire', this.#hook, reason)
   }
 
   observed(reason: string): void {
-    this.to('observed', this.#hook, reason)
+    if (this.#state !== 'observed') this.to('observed', this.#hook, reason)
   }
 
   called(): void {

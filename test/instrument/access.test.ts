@@ -118,7 +118,31 @@ describe('a hook that throws', () => {
     const scene = watched()
     expect(await call(scene, access('x'), { describe: broken })).toMatchObject({ value: SECRET })
     expect(scene.watch.coverage.entries()).toMatchObject([
-      { name: 'a-client', version: '1.0.0', state: 'not_hooked', reason: /.*/ },
+      {
+        name: 'a-client',
+        version: '1.0.0',
+        state: 'not_hooked',
+        reason: 'its description of a call threw: Error',
+      },
+    ])
+  })
+
+  it('says nothing of what was thrown but its name: the message may quote a secret, and so may the name', async () => {
+    const scene = watched()
+    const reasons: unknown[] = []
+    scene.watch.coverage.onChange(({ reason }) => reasons.push(reason))
+    const throwing = (error: unknown) => ({
+      rows: () => {
+        throw error
+      },
+    })
+    await call(scene, access('x'), throwing(new TypeError(`no field in ${SECRET}`)))
+    await call(scene, access('x'), throwing(Object.assign(new Error(), { name: SECRET })))
+    await call(scene, access('x'), throwing(SECRET))
+    expect(reasons).toEqual([
+      'its reading of an answer threw: TypeError',
+      'its reading of an answer threw: an error',
+      'its reading of an answer threw: string',
     ])
   })
 
