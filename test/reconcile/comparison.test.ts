@@ -252,3 +252,14 @@ it('without a window is of the time that each log covers', () => {
   expect(comparison.end().onlyRecorded.map(({ time }) => time)).toEqual([NOON, NOON + SECOND])
   expect(comparison.rowWindow()).toMatchObject({ from: NOON - 300 * SECOND })
 })
+
+it('holds a million, and says what to do about more', () => {
+  const comparison = new Comparison(['vault'], { from: NOON, to: NOON + SECOND })
+  const row = aRow()
+  for (let i = 0; i < 1_000_000; i++) comparison.addRow(row)
+  const problem = {
+    code: 'AUDIT_INVALID_QUERY',
+    message: expect.stringContaining('--from and --to') as string,
+  }
+  expect(() => comparison.addRow(row)).toThrow(expect.objectContaining(problem))
+})
