@@ -34,6 +34,7 @@ const LAYERS = [
   'server',
   'options',
   'audit',
+  'instrumentation.ts',
   'register.ts',
   'index.ts',
   'cli',

@@ -37,20 +37,33 @@ export function secretInstrumentation(
 ): ModuleInstrumentation {
   // The base class calls `init` before any field of this one is there.
   class SecretInstrumentation extends InstrumentationBase {
-    init(): ModuleDefinition[] {
-      return enabled(watch, hooks).flatMap((hook) =>
-        hook.packages.map((name) => {
-          const patch = (exports: unknown, version?: string): unknown =>
-            applyHook(watch, hook, exports, { name, version })
-          const made = new InstrumentationNodeModuleDefinition(name, [...hook.supportedVersions], patch)
-          // Or `*` is all versions but those before a release, and these are passed over without a word.
-          made.includePrerelease = true
-          return made
-        }),
-      )
+    init(): readonly ModuleDefinition[] {
+      return moduleDefinitions(InstrumentationNodeModuleDefinition, watch, hooks)
     }
   }
   return new SecretInstrumentation('otel-audit', VERSION, {})
+}
+
+/** What the hooks want to see, with what they do to it. */
+export function moduleDefinitions<Definition extends ModuleDefinition>(
+  Definition: new (
+    name: string,
+    supportedVersions: string[],
+    patch: (exports: unknown, version?: string) => unknown,
+  ) => Definition,
+  watch: Watch,
+  hooks: readonly ClientHook[],
+): Definition[] {
+  return enabled(watch, hooks).flatMap((hook) =>
+    hook.packages.map((name) => {
+      const patch = (exports: unknown, version?: string): unknown =>
+        applyHook(watch, hook, exports, { name, version })
+      const made = new Definition(name, [...hook.supportedVersions], patch)
+      // Or `*` is all versions but those before a release, and these are passed over without a word.
+      made.includePrerelease = true
+      return made
+    }),
+  )
 }
 
 /** The hooks that are not switched off by name. */

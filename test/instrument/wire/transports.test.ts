@@ -76,7 +76,7 @@ describe('over TLS', () => {
   }
 
   it('node:https', async () => {
-    await isStrict(scene(), byNode(httpsRequest as typeof httpRequest, await server(), { ca: TLS.cert }))
+    await isStrict(scene(), byNode(httpsRequest, await server(), { ca: TLS.cert }))
   })
 
   it('undici', async () => {
