@@ -46,7 +46,7 @@ export interface LogSummary {
 
 export interface Reconciliation {
   readonly logs: readonly LogSummary[]
-  /** Rows of the window that were compared. */
+  /** Rows that were compared: of the window, or about an access of it. */
   readonly rows: number
   /** Accesses of the providers that have a row. */
   readonly both: { readonly byRequestId: number; readonly byPathAndTime: number }
@@ -137,10 +137,9 @@ export class Comparison {
   /** @throws AuditError `AUDIT_INVALID_QUERY` when there is more than can be held */
   addRow(row: RecordedAccess): void {
     if (!this.#logs.has(row.log)) return
-    if (this.#isInWindow(row.log, row.time)) this.#rows++
     if (row.isBatch && row.requestId !== undefined) this.#keep(this.#batches, row)
     const found = row.requestId === undefined ? undefined : this.#byId.get(idOf(row.log, row.requestId))
-    if (found !== undefined) match(found, row)
+    if (found !== undefined) this.#countRow(row, match(found, row))
     else if (row.requestId === undefined) this.#keep(this.#withoutId, row)
     else this.#keep(this.#unmatched, row)
   }
@@ -150,8 +149,12 @@ export class Comparison {
     const byRequestId = count(all, ({ access, isMatched }) => isMatched && this.#isReported(access))
     const places = new Places(all.filter(({ isMatched }) => !isMatched))
     for (const row of inOrder([...this.#withoutId, ...this.#batches])) {
-      if (!places.match(row) && row.requestId === undefined) this.#unmatched.push(row)
+      const access = places.match(row)
+      if (row.requestId !== undefined) continue
+      if (access === undefined) this.#unmatched.push(row)
+      else this.#countRow(row, access)
     }
+    for (const row of this.#unmatched) this.#countRow(row, undefined)
     const matched = count(all, ({ access, isMatched }) => isMatched && this.#isReported(access))
     const left = all.flatMap(({ access, isMatched }) =>
       !isMatched && this.#isReported(access) ? [access] : [],
@@ -176,6 +179,10 @@ export class Comparison {
         ofOthers,
       },
     }
+  }
+
+  #countRow({ log, time }: RecordedAccess, access: ProviderAccess | undefined): void {
+    if (this.#isInWindow(log, time) || (access !== undefined && this.#isReported(access))) this.#rows++
   }
 
   #isReported({ log, time }: ProviderAccess): boolean {
@@ -225,7 +232,7 @@ class Places {
   }
 
   /** Rows MUST come in order of time: an access that is too early for one is too early for those after it. */
-  match({ log, namespace, names, time }: RecordedAccess): boolean {
+  match({ log, namespace, names, time }: RecordedAccess): ProviderAccess | undefined {
     for (const name of names) {
       const place = this.#byName.get(nameOf(log, namespace, name))
       if (place === undefined) continue
@@ -235,19 +242,20 @@ class Places {
       while (held !== undefined && isPast(held)) held = place.held[++place.next]
       if (held === undefined || held.access.time > time + TOLERANCE) continue
       held.isMatched = true
-      return true
+      return held.access
     }
-    return false
+    return undefined
   }
 }
 
 /** Of a request for several, the one that the row names; a filter has a row for each that it found. */
-function match(held: readonly Held[], { names }: RecordedAccess): void {
+function match(held: readonly Held[], { names }: RecordedAccess): ProviderAccess | undefined {
   const isNamed = ({ access }: Held): boolean => names.includes(plainName(access.credential))
   const found =
     held.find((one) => !one.isMatched && isNamed(one)) ?? (held.length === 1 ? held[0] : held.find(isNamed))
   const other = found ?? held.find(({ isMatched }) => !isMatched)
   if (other !== undefined) other.isMatched = true
+  return (other ?? held[0])?.access
 }
 
 function idOf(log: ProviderLog, requestId: string): string {

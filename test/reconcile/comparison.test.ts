@@ -252,3 +252,28 @@ it('without a window is of the time that each log covers', () => {
   expect(comparison.end().onlyRecorded.map(({ time }) => time)).toEqual([NOON, NOON + SECOND])
   expect(comparison.rowWindow()).toMatchObject({ from: NOON - 300 * SECOND })
 })
+
+it('counts the rows about the accesses of a window, also those that were made just after it', () => {
+  const accesses = [anAccess({ requestId: 'a' }), anAccess({ time: NOON })]
+  const comparison = new Comparison(['vault'])
+  for (const access of accesses) comparison.addEntry('vault', { time: access.time, accesses: [access] })
+  comparison.addRow(aRow({ requestId: 'a', time: NOON + 1000 }))
+  comparison.addRow(aRow({ time: NOON + 2000 }))
+  comparison.addRow(aRow({ requestId: 'of-later', time: NOON + 3000 }))
+  expect(comparison.end()).toMatchObject({
+    rows: 2,
+    both: { byRequestId: 1, byPathAndTime: 1 },
+    onlyRecorded: [],
+  })
+})
+
+it('holds a million, and says what to do about more', () => {
+  const comparison = new Comparison(['vault'], { from: NOON, to: NOON + SECOND })
+  const row = aRow()
+  for (let i = 0; i < 1_000_000; i++) comparison.addRow(row)
+  const problem = {
+    code: 'AUDIT_INVALID_QUERY',
+    message: expect.stringContaining('--from and --to') as string,
+  }
+  expect(() => comparison.addRow(row)).toThrow(expect.objectContaining(problem))
+})
