@@ -30,6 +30,7 @@ const LAYERS = [
   'postgres',
   'query',
   'server',
+  'gateway',
   'options',
   'audit',
   'register.ts',

@@ -7,7 +7,9 @@ import { VERSION } from '../version.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
+import { addGatewayCommand } from './gateway.js'
 import { addMigrateCommand } from './migrate.js'
+import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
@@ -58,6 +60,8 @@ async function run(argv: readonly string[]): Promise<number> {
   addExportCommand(program)
   addSummaryCommand(program)
   addServeCommand(program)
+  addGatewayCommand(program)
+  addQuarantineCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

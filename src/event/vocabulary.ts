@@ -9,6 +9,7 @@ const OPERATIONS = [
   'get_credential',
   'audit_lifecycle',
   'audit_gap',
+  'audit_quarantine',
   'query_trail',
   'export_trail',
 ] as const
@@ -56,7 +57,7 @@ export function isVocabularyName(value: unknown): value is string {
 }
 
 /** Operations of rows that only the pipeline itself writes. A read of the trail is recorded by what serves it. */
-const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap'])
+const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap', 'audit_quarantine'])
 
 /**
  * For what an application records: otherwise a forged gap could not be told from a real one.
@@ -109,6 +110,8 @@ export const Operation = Object.freeze({
   AuditLifecycle: 'audit_lifecycle',
   /** Events that are known to be missing from the trail. No application may record it. */
   AuditGap: 'audit_gap',
+  /** Something that came to the gateway was kept aside, or what was kept aside was dealt with. No application may record it. */
+  AuditQuarantine: 'audit_quarantine',
   /** The trail was read. */
   QueryTrail: 'query_trail',
   /** The trail was exported. */

@@ -29,7 +29,7 @@ describe('from the first collection', () => {
       ),
     )
     expect(of(found, WRITES)).toEqual(wanted)
-    expect(wanted).toHaveLength(8 * 14 * 3)
+    expect(wanted).toHaveLength(9 * 14 * 3)
   })
 
   it('so is every other counter and gauge', async () => {
@@ -57,7 +57,7 @@ describe('from the first collection', () => {
     onTestFinished(() => audit.close())
     expect(await samples()).toEqual([])
     await audit.start()
-    expect(of(await samples(), WRITES)).toHaveLength(336)
+    expect(of(await samples(), WRITES)).toHaveLength(378)
   })
 })
 

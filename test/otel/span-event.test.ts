@@ -168,7 +168,7 @@ describe('a span event of other code', () => {
     ['notes', true, 'true'],
     ['actor_type', 'system', 'system'],
   ])('%s of %s is taken as %s', (name, given, taken) => {
-    expect(`${takenOf(name, given)}`).toBe(taken)
+    expect(String(takenOf(name, given))).toBe(taken)
   })
 
   it.each<[string, unknown]>([

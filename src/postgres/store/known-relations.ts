@@ -18,9 +18,7 @@ export class KnownRelations {
 
   constructor(relations: readonly FoundRelation[]) {
     this.shapes = relations.map(({ shape }) => shape)
-    this.#always = relations
-      .filter(({ part }) => part !== 'partition' && part !== 'identity')
-      .map(({ oid }) => oid)
+    this.#always = relations.filter(({ part }) => OF_EVERY_BATCH.has(part)).map(({ oid }) => oid)
     this.#ranges = relations.flatMap((relation) => rangeOf(relation) ?? [])
   }
 
@@ -42,6 +40,8 @@ export class KnownRelations {
     return found
   }
 }
+
+const OF_EVERY_BATCH: ReadonlySet<FoundRelation['part']> = new Set(['rows', 'blocks', 'row type'])
 
 const isIn = ({ first, end }: Range, id: bigint): boolean => first <= id && id < end
 
