@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash } from '../host/crypto.js'
 import type { SetAside } from '../contract/sink.js'
 import { type AuditFields, type AuditEvent, completeEvent, draftEvent } from '../event/event.js'
 import { quarantineRow } from '../event/self-rows.js'

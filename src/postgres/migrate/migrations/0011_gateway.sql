@@ -2,39 +2,6 @@
 -- What the gateway needs beside a writer: whether a row is an event that it has with what it added itself left out, and a
 -- place for what came to it and cannot be a row.
 
--- A gateway adds attributes of its own to those of an event, and cuts none of the event's for them. The old bound is on each
--- partition as its own constraint, too.
-do $$
-declare
-  relation regclass;
-begin
-  alter table :SCHEMA.secret_audit drop constraint if exists secret_audit_sizes;
-  for relation in select inhrelid::regclass from pg_inherits where inhparent = ':SCHEMA.secret_audit'::regclass loop
-    execute format('alter table %s drop constraint if exists secret_audit_sizes', relation);
-  end loop;
-end
-$$;
-alter table :SCHEMA.secret_audit add constraint secret_audit_sizes check (
-  case when event_digest is null then
-    octet_length(credential) <= 16384 and octet_length(operation) <= 16384 and octet_length(outcome) <= 16384
-    and octet_length(worker_id) <= 16384 and octet_length(server_region) <= 16384
-    and octet_length(broker_region) <= 16384 and octet_length(kek_version) <= 16384 and octet_length(notes) <= 16384
-    and octet_length(actor_id) <= 16384 and octet_length(actor_type) <= 16384
-    and octet_length(source_address) <= 16384 and octet_length(service_name) <= 16384
-    and octet_length(service_instance_id) <= 16384 and octet_length(trace_id) <= 16384
-    and octet_length(span_id) <= 16384 and octet_length(attributes::text) <= 16384
-  else
-    octet_length(credential) <= 1536 and octet_length(operation) <= 64 and octet_length(outcome) <= 64
-    and octet_length(worker_id) <= 768 and octet_length(server_region) <= 384
-    and octet_length(broker_region) <= 384 and octet_length(kek_version) <= 384 and octet_length(notes) <= 3072
-    and octet_length(actor_id) <= 768 and octet_length(actor_type) <= 16
-    and octet_length(source_address) <= 384 and octet_length(service_name) <= 768
-    and octet_length(service_instance_id) <= 768 and octet_length(trace_id) <= 32
-    and octet_length(span_id) <= 16 and octet_length(attributes::text) <= 5120
-    and octet_length(event_digest) <= 32
-  end
-) not valid;
-
 -- Under which of the ids a row is stored that is the event with the given digest: one in which neither the service's name and
 -- instance nor the gateway's attributes are counted. The names of the service must be equal, where both sides have one. Where
 -- neither the row nor the event came through a gateway, two writers have said it, and they are two events.
@@ -119,12 +86,14 @@ create index secret_audit_quarantine_fingerprint on :SCHEMA.secret_audit_quarant
 create table :SCHEMA.secret_audit_quarantine_end (
   quarantine_id bigint      not null,
   fingerprint   bytea       not null,
-  decision      text        not null check (decision in ('replayed', 'discarded')),
+  decision      text        not null,               -- replayed, discarded
   audit_id      bigint,                      -- of the row that it became
   decided_by    text        not null,
   decided_at    timestamptz not null default clock_timestamp(),
   primary key (quarantine_id, fingerprint)
 );
+alter table :SCHEMA.secret_audit_quarantine_end add constraint secret_audit_quarantine_decision
+  check (decision in ('replayed', 'discarded')) not valid;
 comment on table :SCHEMA.secret_audit_quarantine_end is 'What became of what was kept aside. Append-only.';
 
 create trigger secret_audit_append_only before update or delete or truncate on :SCHEMA.secret_audit_quarantine
