@@ -20,6 +20,7 @@ export default defineConfig({
   resolve: {
     alias: {
       'otel-audit/chain': `${import.meta.dirname}/src/chain/index.ts`,
+      'otel-audit/instrumentation': `${import.meta.dirname}/src/instrumentation.ts`,
       'otel-audit/register': `${import.meta.dirname}/src/register.ts`,
       'otel-audit/query': `${import.meta.dirname}/src/query/index.ts`,
       'otel-audit/server': `${import.meta.dirname}/src/server/index.ts`,

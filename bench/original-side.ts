@@ -49,7 +49,7 @@ export class OriginalSide implements Side {
     const id = `${auditId}`
     const span = this.#tracer?.startSpan('secret_audit get_credential', {
       kind: SpanKind.INTERNAL,
-      attributes: attributesByHand(attempt, id, `${now * 1000}`),
+      attributes: { 'audit.record.id': id, ...attributesByHand(attempt, id) },
     })
     try {
       const { credential, operation, outcome, workerId, serverRegion, brokerRegion, kekVersion, notes } =

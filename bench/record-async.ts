@@ -32,9 +32,9 @@ export async function compareAsync(
   const ours = (): number => timed(next, (n) => record(audit.service, n))
   const plain = (): number => {
     const idsAsText = Array.from({ length: BATCH }, () => `${ids.next(Date.now())}`)
-    const nowAsText = `${Date.now() * 1000}`
+    const now = Date.now()
     const first = next
-    return timed(first, (n) => plainSpan(tracer, n, idsAsText[n - first] ?? '', nowAsText))
+    return timed(first, (n) => plainSpan(tracer, n, idsAsText[n - first] ?? '', now))
   }
   const run = async (side: () => number): Promise<number> => {
     const took = telemetry.underParent(side)
@@ -73,11 +73,12 @@ function record(service: SecretAuditService, n: number): void {
   service.recordAsync(access(n).fields)
 }
 
-function plainSpan(tracer: Tracer, n: number, auditId: string, occurredAt: string): void {
+function plainSpan(tracer: Tracer, n: number, auditId: string, now: number): void {
   const span = tracer.startSpan('secret_audit get_credential', {
     kind: SpanKind.INTERNAL,
     attributes: { 'audit.record.id': auditId },
   })
-  span.addEvent('secret.access', attributesByHand(access(n), auditId, occurredAt))
+  const time: [number, number] = [Math.floor(now / 1000), (now % 1000) * 1_000_000]
+  span.addEvent('secret.access', attributesByHand(access(n), auditId), time)
   span.end()
 }

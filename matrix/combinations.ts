@@ -3,29 +3,33 @@ import { join } from 'node:path'
 import { packageRoot } from '../test/support/postgres/package-root.js'
 import type { Combination } from './suite.js'
 import { applicationSuite } from './suites/application.js'
+import { AWS_VERSIONS } from './suites/aws-versions.js'
 import { BARE } from './suites/bare.js'
 import { CLI } from './suites/cli.js'
+import { clientPackages, clientSuite } from './suites/clients.js'
+import { fakeProviders } from './providers.js'
 import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
 import { PG } from './suites/query-texts.js'
 import { README } from './suites/readme.js'
 import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
+import { UNCHANGED } from './suites/unchanged.js'
 import { DATADOG, DATADOG_OLDER_API, ELASTIC, SENTRY } from './suites/vendors.js'
 
 /** The two SDK lines: their peer ranges of the API are disjoint. */
-const SDK_2 = [
+export const SDK_2 = [
   '@opentelemetry/api@~1.9.1',
   '@opentelemetry/sdk-node@^0.223.0',
   '@opentelemetry/auto-instrumentations-node@^0.81.0',
 ]
-const SDK_3 = [
+export const SDK_3 = [
   '@opentelemetry/api@^1.10.0',
   '@opentelemetry/sdk-node@^0.301.0',
   '@opentelemetry/auto-instrumentations-node@^0.82.0',
 ]
 
-const SERVICE = [applicationSuite('mjs'), applicationSuite('cjs'), CLI]
+const SERVICE = [applicationSuite('mjs'), applicationSuite('cjs'), CLI, UNCHANGED]
 const REST = [TYPES, README, EXAMPLES, EXPRESS, FASTIFY, NEST]
 const REST_PACKAGES = [...TYPESCRIPT_PACKAGES, ...FRAMEWORK_PACKAGES]
 
@@ -41,6 +45,15 @@ export const COMBINATIONS: readonly Combination[] = [
     omitOptional: true,
     suites: [BARE],
   },
+  ...['20', '22', '24', '26'].map((node) => ({
+    name: `clients-${node}`,
+    node,
+    packages: [...(node === '20' ? SDK_2 : SDK_3), ...clientPackages(node)],
+    suites: [
+      ...(['ESM', 'CommonJS', 'bundle'] as const).map((format) => clientSuite(format, fakeProviders)),
+      ...(node === '24' ? [AWS_VERSIONS] : []),
+    ],
+  })),
   { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
   ...pgVersions().map(([name, version]) => ({
     name,

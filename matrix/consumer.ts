@@ -8,6 +8,8 @@ export interface ConsumerOptions {
   /** Where it is made; must not be below this repository, where Node would find packages that were not installed. */
   readonly directory: string
   readonly node: string
+  /** Of its Node, as 22. */
+  readonly line: number
   /** What it installs beside the tarball. */
   readonly packages: readonly string[]
   readonly tarball: string
@@ -27,16 +29,19 @@ export const COMMAND = 'node_modules/.bin/otel-audit'
 export class Consumer {
   readonly directory: string
   readonly node: string
+  readonly #line: number
   readonly #running = new Set<Program>()
 
-  private constructor(directory: string, node: string) {
+  private constructor(directory: string, node: string, line: number) {
     this.directory = directory
     this.node = node
+    this.#line = line
   }
 
   static async make({
     directory,
     node,
+    line,
     packages,
     tarball,
     omitOptional,
@@ -46,7 +51,12 @@ export class Consumer {
     await writeFile(join(directory, 'package.json'), JSON.stringify({ private: true, overrides }))
     const omitted = omitOptional === true ? ['--omit=optional'] : []
     await install(directory, [...omitted, tarball, ...packages], node)
-    return new Consumer(directory, node)
+    return new Consumer(directory, node, line)
+  }
+
+  /** Whether its Node is of an older line. */
+  isOlderThan(line: number): boolean {
+    return this.#line < line
   }
 
   /** The version that is installed at the top; undefined when there is none. */

@@ -9,11 +9,13 @@ export interface Row extends Record<string, unknown> {
   readonly notes: string | null
   readonly trace_id: string | null
   readonly span_id: string | null
+  /** Of an access that nobody recorded by hand: the layer that saw it. */
+  readonly seen: string | null
 }
 
 const ROWS = `
-  select credential, operation, outcome, notes, trace_id, span_id
-  from noetl.secret_audit where operation <> 'audit_lifecycle' order by audit_id`
+  select credential, operation, outcome, notes, trace_id, span_id, attributes ->> 'seen' as seen
+  from noetl.secret_audit where operation not like 'audit%' order by audit_id`
 const LIFECYCLE = `select outcome from noetl.secret_audit where operation = 'audit_lifecycle' order by audit_id`
 /** The name that the examples have. */
 const LOGIN = 'audit_writer'

@@ -32,6 +32,7 @@ export async function* runCombination(
     consumer = await Consumer.make({
       directory,
       node: binary,
+      line: Number(node),
       packages,
       omitOptional,
       overrides,

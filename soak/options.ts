@@ -8,6 +8,7 @@ export interface SoakOptions {
   readonly minutes: number
   readonly mode: SoakMode
   readonly seed: number
+  readonly writerThread: boolean
   /** Where the events that are not in the table are listed. */
   readonly lost: string | undefined
   readonly help: boolean
@@ -18,13 +19,14 @@ const MODES: readonly SoakMode[] = ['strict', 'async', 'mixed']
 
 export const HELP = `Kills a writer and its Postgres again and again, and proves that the trail is complete.
 
-  npm run soak -- [--kills <n>] [--mode strict|async|mixed] [--seed <n>] [--minutes <m>] [--lost <file>]
+  npm run soak -- [--kills <n>] [--mode strict|async|mixed] [--seed <n>] [--minutes <m>] [--lost <file>] [--writer-thread]
 
   --kills    how many kills, 1 to 1000000 (default ${DEFAULT_KILLS}; none with --minutes)
   --mode     what the writer records (default mixed)
   --seed     decides which kills, and when, 0 to 4294967295 (default: random; it is printed)
   --minutes  ends after that time, also when not all kills were made
   --lost     writes the events that are not in the table to this file, one JSON document a line
+  --writer-thread  the writer has a thread that writes
   --help     this text
 
 Starts a Postgres of its own. Progress is on stderr; the last line on stdout is the result as JSON. The exit code is 1
@@ -40,6 +42,7 @@ export function soakOptions(args: readonly string[]): SoakOptions {
       mode: { type: 'string', default: 'mixed' },
       seed: { type: 'string' },
       lost: { type: 'string' },
+      'writer-thread': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -52,6 +55,7 @@ export function soakOptions(args: readonly string[]): SoakOptions {
     mode,
     seed: wholeNumberOption('--seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
     lost: values.lost,
+    writerThread: values['writer-thread'],
     help: values.help,
   }
 }

@@ -10,6 +10,7 @@ export interface WriterOrders {
   /** Says of the writer's chains that they are the operator's. */
   readonly enrolmentKeyFile: string
   readonly mode: SoakMode
+  readonly writerThread: boolean
   /** The execution id of its first event; the others count up. */
   readonly firstEvent: number
 }

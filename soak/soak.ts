@@ -92,6 +92,7 @@ export class Soak implements Victims {
       spoolDirectory,
       enrolmentKeyFile,
       mode: this.#options.mode,
+      writerThread: this.#options.writerThread,
       firstEvent: this.#life * EVENTS_PER_LIFE,
     })
   }

@@ -25,11 +25,12 @@ class Writer {
   constructor(orders: WriterOrders) {
     this.#orders = orders
     this.#next = orders.firstEvent
-    const { databaseUrl, spoolDirectory, enrolmentKeyFile, mode } = orders
+    const { databaseUrl, spoolDirectory, enrolmentKeyFile, mode, writerThread } = orders
     this.#audit = createAudit({
       databaseUrl,
       spoolDirectory,
       enrolmentKeyFile,
+      writerThread,
       spoolMode: 'always',
       strict: mode === 'strict',
       // Both shorter than the longer outages, and longer than the shorter ones.

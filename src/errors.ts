@@ -82,6 +82,11 @@ export const ERROR_CATALOGUE = Object.freeze({
     remedy:
       'Do not bundle otel-audit: `--external:otel-audit` of esbuild, `external` of webpack, Rollup and Vite, `serverExternalPackages` of Next.js; and install it where the bundle runs.',
   },
+  AUDIT_WRITER_THREAD: {
+    row: 'not-stored',
+    meaning: 'The thread that writes (`writerThread`) cannot be started, or has ended.',
+    remedy: 'The message says why. Leave `writerThread` off where there can be no threads.',
+  },
   AUDIT_SESSION: {
     row: 'not-stored',
     meaning:
@@ -132,8 +137,15 @@ export const ERROR_CATALOGUE = Object.freeze({
   },
   AUDIT_MISSING_PACKAGE: {
     row: 'not-stored',
-    meaning: 'An optional package that this feature needs is not installed.',
-    remedy: 'Install the package that the message names.',
+    meaning: 'A package that this needs is not installed, or Node is too old.',
+    remedy: 'Install what the message names.',
+  },
+  AUDIT_NOT_COVERED: {
+    row: 'not-stored',
+    meaning:
+      'The option `instrument` is `required`, and a secret client of the process is not covered: its accesses would have no row, or could not be held back.',
+    remedy:
+      'The message names the client. `otel-audit doctor --app DIR` says what will see each client; docs/coverage.md what to do about one that is not covered.',
   },
   AUDIT_SDK_CONFIG: {
     row: 'not-stored',

@@ -30,6 +30,7 @@ export {
 export type { GroupCommitBounds } from './exporter/group-commit.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
 export type { AuditStats, SettledListener, SpooledListener } from './exporter/fates.js'
+export type { Coverage, CoverageState } from './instrument/coverage.js'
 export { MemorySpool } from './spool/memory-spool.js'
 export {
   type Spool,
@@ -62,7 +63,8 @@ export type {
 } from './contract/pipeline.js'
 export type { RecordOptions } from './service/record-options.js'
 export { SecretAuditService, type SecretAuditServiceOptions } from './service/service.js'
-export type { AuditMode, Receipt, RowPlace, Ticket, TicketAnswer } from './contract/ticket.js'
+export type { Receipt, ReceiptJson, RowPlace, StoredRow } from './contract/receipt.js'
+export type { AuditMode, Ticket, TicketAnswer } from './contract/ticket.js'
 export { NoopAuditSink } from './sinks/noop.js'
 export { PostgresAuditSink, type PostgresAuditSinkOptions } from './postgres/write/sink.js'
 export { RecordingAuditSink, type ScriptedWrite } from './sinks/recording.js'

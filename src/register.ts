@@ -2,6 +2,9 @@
  * `node --import otel-audit/register app.js`: the OpenTelemetry SDK and the audit pipeline from the environment alone.
  * The application is loaded after the self-test.
  */
-import { startZeroCode } from './audit/zero-code.js'
+import { refuseUnmet } from './host/requirements.js'
 
+// Before anything is loaded that needs it.
+refuseUnmet(1)
+const { startZeroCode } = await import('./audit/zero-code.js')
 await startZeroCode('--import')

@@ -107,6 +107,7 @@ describe('the entry of the evidence', () => {
 
 describe.each([
   ['otel-audit/query', 'query/index.ts'],
+  ['otel-audit/instrumentation', 'instrumentation.ts'],
   ['otel-audit/server', 'server/index.ts'],
 ])('the entry %s', (specifier, file) => {
   it('re-exports, and exports nothing that no test uses as a user would', () => {

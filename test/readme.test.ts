@@ -100,6 +100,17 @@ describe('the TypeScript of the README', () => {
     expect(said).toMatch(new RegExp(`^${asyncId} ${strictId} \\d+n?\\n$`))
   })
 
+  it('for tests hears, once it is started, of the service that the other snippets make', async () => {
+    const service = /const secretAudit = .*\n/.exec(blockWith('fromEnv()', 'guard('))?.[0] ?? ''
+    const source = blockWith('RecordingAuditSink', 'console.log')
+      .replace('import { createAudit,', 'import { SecretAuditService, createAudit,')
+      .replace(/(const audit = .*\n)/, `$1await audit.start()\n${service}`)
+      .replace('audit.service.guard(', 'secretAudit.guard(')
+    expect(source).toContain('fromEnv')
+    const said = (await printed(source)).replaceAll(/\s/g, '')
+    expect(said).toContain("['secret_auditstarted','orders-dbok']")
+  })
+
   it('for tests prints what its comment says', async () => {
     const source = blockWith('RecordingAuditSink', 'console.log')
     const promised = /console\.log\(.*\/\/ (\[.*\])$/m.exec(source)?.[1]

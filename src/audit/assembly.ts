@@ -1,4 +1,5 @@
 import { AuditError } from '../errors.js'
+import { globs } from '../host/globs.js'
 import type { RecordPolicy, ServiceIdentity } from '../contract/pipeline.js'
 import type { AuditSink } from '../contract/sink.js'
 import { serviceIdentity } from '../otel/identity.js'
@@ -7,6 +8,7 @@ import { deadlineBy } from '../service/deadline.js'
 import { isStrictBy, type StrictPolicy } from '../service/mode.js'
 import { DurableAuditExporter } from '../exporter/exporter.js'
 import { checkEnrolment } from '../postgres/write/enrolment.js'
+import { ThreadedSink } from '../postgres/thread/threaded-sink.js'
 import { PostgresAuditSink } from '../postgres/write/sink.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
 import { resolveOptions } from '../options/resolve.js'
@@ -15,6 +17,7 @@ import { resolveOptions } from '../options/resolve.js'
 interface OwnContext {
   identity: ServiceIdentity
   readonly policy: RecordPolicy
+  readonly auditLogDraft: boolean
 }
 
 /** What a pipeline is made of. */
@@ -32,10 +35,13 @@ export interface Parts {
  */
 export function assemble(options: AuditOptions, strict: () => boolean | StrictPolicy): Parts {
   const settings = resolveOptions(options, process.env)
+  const isExempt = globs(settings.strictExcept)
   const context: OwnContext = {
     identity: serviceIdentity(settings, process.env),
+    auditLogDraft: settings.auditLogDraft,
     policy: {
-      isStrict: (credential, operation) => isStrictBy(strict(), credential, operation),
+      isStrict: (credential, operation) =>
+        !isExempt(credential) && isStrictBy(strict(), credential, operation),
       deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
     },
   }
@@ -45,7 +51,7 @@ export function assemble(options: AuditOptions, strict: () => boolean | StrictPo
   return { settings, context, sink, exporter, processor }
 }
 
-function postgresSink(settings: AuditSettings): PostgresAuditSink {
+function postgresSink(settings: AuditSettings): AuditSink {
   const { databaseUrl, serviceName } = settings
   if (databaseUrl === undefined) {
     throw new AuditError(
@@ -56,5 +62,6 @@ function postgresSink(settings: AuditSettings): PostgresAuditSink {
   }
   checkEnrolment(settings)
   const applicationName = serviceName === undefined ? 'otel-audit' : `otel-audit ${serviceName}`
-  return new PostgresAuditSink({ ...settings, databaseUrl, applicationName })
+  const target = { ...settings, databaseUrl, applicationName }
+  return settings.writerThread ? new ThreadedSink(target) : new PostgresAuditSink(target)
 }

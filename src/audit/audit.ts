@@ -1,4 +1,5 @@
 import { performance } from '../host/globals.js'
+import { cryptoProblem } from '../host/crypto.js'
 import { diag, useLogger } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'
 import { moved, type Moves } from '../host/invariant.js'
@@ -10,10 +11,10 @@ import type { AuditStats, SettledListener, SpooledListener } from '../exporter/f
 import { lifecycleRow } from '../event/self-rows.js'
 import { withOwnerLevel } from '../options/owner-level.js'
 import type { AuditOptions, AuditSettings } from '../options/options.js'
-import { serviceIdentity } from '../otel/identity.js'
+import { NAMELESS, serviceIdentity } from '../otel/identity.js'
 import type { AuditSpanProcessor } from '../otel/processor.js'
 import { checkTelemetry, type SelfTestReport } from '../otel/self-test.js'
-import { type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
+import { identityIn, type SdkConfiguration, withAuditPipeline } from '../otel/sdk/with-sdk.js'
 import { checkOptions } from '../options/resolve.js'
 import { lazyPipeline } from '../service/lazy-pipeline.js'
 import type { StrictPolicy } from '../service/mode.js'
@@ -21,7 +22,11 @@ import { registerPipeline, unregisterPipeline } from '../service/registry.js'
 import { SecretAuditService } from '../service/service.js'
 import { enrolmentFindings } from '../postgres/write/enrolment.js'
 import type { HealthFinding } from '../contract/sink.js'
+import { ownWork } from '../instrument/claim.js'
+import type { Coverage } from '../instrument/coverage.js'
+import type { Watch } from '../instrument/open-access.js'
 import { assemble, type Parts } from './assembly.js'
+import { Instruments, withInstrumentation } from './instruments.js'
 import { nothingToSayAtExit, sayAtExit } from './at-exit.js'
 import {
   autoMigrate,
@@ -55,8 +60,12 @@ export function createAudit(options: AuditOptions = {}): Audit {
   return new Audit(options)
 }
 
-const NAMELESS =
-  'the service has no name, and neither have its rows (service_name is NULL): set OTEL_SERVICE_NAME, or the option serviceName'
+function checkCrypto(): HealthFinding[] {
+  const problem = cryptoProblem()
+  if (problem === undefined) return []
+  const message = `${problem} is not what it should be in this process: something has been put in the place of node:crypto, and no verifier would take what is written`
+  return [{ level: 'error', check: 'crypto', message }]
+}
 
 /** How long a start by itself that failed keeps the next one waiting, at most, in ms. */
 const LONGEST_PAUSE_MS = 60_000
@@ -95,6 +104,7 @@ export class Audit {
   readonly #options: AuditOptions
   #state: State = { is: 'new' }
   #parts: Parts | undefined
+  #instrumentsOnce: Instruments | undefined
   #override: boolean | StrictPolicy | undefined
   #spool: Promise<HealthFinding | undefined> | undefined
   #hasSdk = false
@@ -140,10 +150,48 @@ export class Audit {
   ) {
     const parts = this.#assembled()
     this.#hasSdk = true
-    const { serviceInstanceId, otlpSerializer } = parts.settings
-    const serviceName = this.#options.serviceName ?? config.serviceName ?? parts.settings.serviceName
-    parts.context.identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
-    return withAuditPipeline<Config>(config, parts.processor, process.env, otlpSerializer)
+    const given = identityIn(config.resource)
+    const serviceInstanceId = parts.settings.serviceInstanceId ?? given.serviceInstanceId
+    const serviceName =
+      this.#options.serviceName ?? config.serviceName ?? given.serviceName ?? parts.settings.serviceName
+    const identity = serviceIdentity({ serviceName, serviceInstanceId }, process.env)
+    parts.context.identity = identity
+    const instrumentation =
+      parts.settings.instrument === 'off' ? undefined : this.#instruments().instrumentation()
+    return withInstrumentation(
+      withAuditPipeline<Config>(
+        config,
+        parts.processor,
+        identity,
+        process.env,
+        parts.settings.otlpSerializer,
+      ),
+      instrumentation,
+    )
+  }
+
+  /**
+   * Hooks one client of a secret manager that the application has made: for clients that were loaded before the pipeline, and
+   * where modules cannot be hooked. Whatever `instrument` says.
+   *
+   * @throws AuditError `AUDIT_INVALID_OPTION` when it is no client that is known
+   */
+  instrument<Client extends object>(client: Client): Client {
+    this.#instruments().hookInstance(client)
+    return client
+  }
+
+  /**
+   * How the secret clients of this process are covered: those that are loaded, and those whose traffic was seen. What the
+   * states mean is in docs/coverage.md.
+   */
+  coverage(): readonly Coverage[] {
+    return this.#instrumentsOnce?.watch.coverage.entries() ?? []
+  }
+
+  /** What the layers share. @internal */
+  get watch(): Watch {
+    return this.#instruments().watch
   }
 
   /**
@@ -153,8 +201,8 @@ export class Audit {
    *
    * @returns what the self-test found
    * @throws AuditError `AUDIT_INVALID_OPTION`; in strict mode `AUDIT_SELF_TEST`, when records would not be durable; without
-   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_CLOSED`
-   *   after {@link close}
+   *   strict mode such findings are said on the diagnostics logger, and records wait for the database. `AUDIT_NOT_COVERED`
+   *   when `instrument` is `required`, and a secret client is not covered. `AUDIT_CLOSED` after {@link close}
    */
   start(): Promise<SelfTestReport> {
     if (this.#state.is === 'new') this.#isExplicit = true
@@ -203,8 +251,9 @@ export class Audit {
   }
 
   async #start(): Promise<SelfTestReport> {
-    const { exporter } = this.#assembled()
+    const { exporter, settings } = this.#assembled()
     registerPipeline(exporter)
+    if (settings.instrument !== 'off') this.#instruments().start()
     sayAtExit(exporter)
     reportUnclaimed(exporter)
     const isStrict = this.#strict !== false
@@ -214,9 +263,12 @@ export class Audit {
       : this.#isExplicit
         ? this.#prepare()
         : exporter.holdUntil(this.#prepare()))
+    // A client may have been loaded since.
+    this.#instrumentsOnce?.checkCovered()
     exporter.refuseStrict(undefined)
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    this.#instrumentsOnce?.report.start()
     return report
   }
 
@@ -238,7 +290,7 @@ export class Audit {
 
   async #prepare(): Promise<SelfTestReport> {
     const { settings, exporter } = this.#assembled()
-    if (settings.autoMigrate) await autoMigrate(settings)
+    if (settings.autoMigrate) await ownWork(() => autoMigrate(settings))
     this.#spool ??= openSpool(settings, exporter)
     if (exporter.identity.serviceName === undefined && !this.#isNameless && this.#tellsItsLife) {
       this.#isNameless = true
@@ -249,6 +301,7 @@ export class Audit {
     if ((await this.#spool) !== undefined) this.#spool = undefined
     // In the tests of an application there need not be a tracer.
     sayFindings(report, this.#tellsItsLife)
+    this.#instrumentsOnce?.checkCovered()
     return report
   }
 
@@ -259,10 +312,11 @@ export class Audit {
     const spool = await this.#spool
     const findings = [
       ...(spool === undefined ? [] : [spool]),
+      ...checkCrypto(),
       ...checkTelemetry(exporter, this.#hasSdk || processor.hasSeenSpan),
       ...(this.#options.sink === undefined ? enrolmentFindings(settings) : []),
       ...withOwnerLevel(
-        await checkSink(sink),
+        await ownWork(() => checkSink(sink)),
         { isStrict: this.#strict !== false, autoMigrate: settings.autoMigrate },
         process.env,
       ),
@@ -288,11 +342,12 @@ export class Audit {
    * @throws AuditError `AUDIT_INVALID_OPTION` when `timeoutMs` is not a time
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkDuration('timeoutMs', options.timeoutMs ?? 0, 0, Infinity)
+    const { timeoutMs } = givenOptions(options)
+    checkDuration('timeoutMs', timeoutMs ?? 0, 0, Infinity)
     if (this.#parts === undefined) return
     const state = this.#state
     if (state.is !== 'closing' && state.is !== 'closed') {
-      const done: Promise<void> = this.#close(this.#parts, options.timeoutMs).finally(() =>
+      const done: Promise<void> = this.#close(this.#parts, timeoutMs).finally(() =>
         this.#to({ is: 'closed', done }),
       )
       this.#to({ is: 'closing', done })
@@ -306,6 +361,7 @@ export class Audit {
     if (this.#state.is === 'started' && this.#tellsItsLife) {
       exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
     }
+    this.#instrumentsOnce?.report.stop()
     await exporter.close(timeoutMs)
     unregisterPipeline(exporter)
     nothingToSayAtExit(exporter)
@@ -337,6 +393,15 @@ export class Audit {
 
   get #strict(): boolean | StrictPolicy {
     return this.#override ?? this.#assembled().settings.strict
+  }
+
+  #instruments(): Instruments {
+    if (this.#instrumentsOnce !== undefined) return this.#instrumentsOnce
+    const { exporter, settings } = this.#assembled()
+    this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter)
+    exporter.metrics.cover(this.#instrumentsOnce.watch.coverage)
+    if (this.#state.is === 'started' && this.#tellsItsLife) this.#instrumentsOnce.report.start()
+    return this.#instrumentsOnce
   }
 
   #assembled(): Parts {

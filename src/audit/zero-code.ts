@@ -1,9 +1,12 @@
 import cluster from 'node:cluster'
-import { createRequire, register } from 'node:module'
-import { pathToFileURL } from 'node:url'
+import { createRequire } from 'node:module'
 import type * as Api from '@opentelemetry/api'
 import { type Audit, createAudit } from './audit.js'
 import { diag } from '../host/diagnostics.js'
+import type { ModuleInstrumentation } from '../instrument/secret-instrumentation.js'
+import type { OptionSpec } from '../options/option-spec.js'
+import { OPTIONS } from '../options/options.js'
+import { registerLoaderHook } from './loader-hook.js'
 import { locateSdkNode, resolveOptional } from '../otel/sdk/packages.js'
 
 const AUTO_INSTRUMENTATIONS = '@opentelemetry/auto-instrumentations-node'
@@ -52,10 +55,13 @@ export function startZeroCode(by: Loader): Promise<unknown> {
 function start(): Promise<unknown> {
   const load = createRequire(locateSdkNode())
   logToStderr(load('@opentelemetry/api') as typeof Api)
-  const audit = createAudit()
-  registerLoaderHook(resolveOptional(AUTO_INSTRUMENTATIONS) ?? locateSdkNode())
+  const audit = createAudit({ instrument: isSet(OPTIONS.instrument) ? undefined : 'on' })
+  const near = resolveOptional(AUTO_INSTRUMENTATIONS) ?? locateSdkNode()
+  const config = audit.withSdk({ instrumentations: autoInstrumentations() })
+  // Before anything else is imported, and after every instrumentation is made: they say which modules they want to see.
+  registerLoaderHook(near, namesOf(config.instrumentations))
   const { NodeSDK } = load('@opentelemetry/sdk-node') as { NodeSDK: new (config: object) => NodeSdk }
-  const sdk = new NodeSDK(audit.withSdk({ instrumentations: autoInstrumentations() }))
+  const sdk = new NodeSDK(config)
   sdk.start()
   endCleanly(audit, sdk)
   return audit.start()
@@ -71,39 +77,6 @@ function logToStderr({ diag, DiagConsoleLogger, DiagLogLevel }: typeof Api): voi
   diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
 }
 
-interface InThreadHooks {
-  supportsSyncHooks(): boolean
-  register(): void
-}
-
-/**
- * Without hooks nothing that is `import`ed is instrumented, and an ESM application has no server spans. In the thread of
- * the application where Node and `import-in-the-middle` can do that, else in a thread of their own, which Node 26 has
- * deprecated.
- *
- * @param near the file whose copies of the instrumentation packages are to see what is imported
- */
-function registerLoaderHook(near: string): void {
-  try {
-    const instrumentation = createRequire(near).resolve('@opentelemetry/instrumentation/hook.mjs')
-    if (!registeredInThread(createRequire(instrumentation))) register(pathToFileURL(instrumentation))
-  } catch (error) {
-    diag.warn('otel-audit: the loader hook is not available: ES modules are not instrumented', error)
-  }
-}
-
-function registeredInThread(load: NodeJS.Require): boolean {
-  try {
-    const hooks = load('import-in-the-middle/register-hooks.mjs') as InThreadHooks
-    if (!hooks.supportsSyncHooks()) return false
-    hooks.register()
-    return true
-  } catch {
-    // An older version has no such file, or an older Node cannot load it so.
-    return false
-  }
-}
-
 function autoInstrumentations(): unknown[] {
   const found = resolveOptional(AUTO_INSTRUMENTATIONS)
   if (found === undefined) {
@@ -116,6 +89,17 @@ function autoInstrumentations(): unknown[] {
     getNodeAutoInstrumentations: () => unknown[]
   }
   return getNodeAutoInstrumentations()
+}
+
+function isSet({ variables }: OptionSpec): boolean {
+  return variables.some((name) => process.env[name])
+}
+
+/** The modules that instrumentations want to see. */
+function namesOf(instrumentations: readonly unknown[]): readonly string[] {
+  const all = instrumentations.flat(Infinity) as readonly Partial<ModuleInstrumentation>[]
+  const names = all.flatMap((one) => one.getModuleDefinitions?.().map(({ name }) => name) ?? [])
+  return [...new Set(names)]
 }
 
 /** From orchestrators and terminals; from a terminal or connection that is gone; nodemon; `STOPSIGNAL` of some images. */

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync } from '../host/crypto.js'
 import { chainIdOf, chainKeyName } from './block.js'
 import { isKeyName, NoteSigner } from './note-key.js'
 

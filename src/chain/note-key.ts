@@ -1,12 +1,6 @@
 import { JSON } from '../host/globals.js'
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-  verify,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from '../host/crypto.js'
+import type { KeyObject } from 'node:crypto'
 import { AuditError } from '../errors.js'
 import { fromBase64, toBase64 } from './hash.js'
 import { sha256 } from '../event/sha256.js'
@@ -16,7 +10,7 @@ import { isWeakKey } from './weak-key.js'
 const ED25519 = 0x01
 const PUBLIC_KEY_BYTES = 32
 /** Length of an Ed25519 signature, in bytes. */
-const SIGNATURE_BYTES = 64
+export const SIGNATURE_BYTES = 64
 /** What X.509 puts before the 32 bytes of an Ed25519 public key: RFC 8410. */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 

@@ -1,6 +1,6 @@
 import { AuditError } from '../errors.js'
 import { fromBase64, toBase64 } from './hash.js'
-import { isKeyName, type NoteSigner, VerifierKey } from './note-key.js'
+import { isKeyName, type NoteSigner, SIGNATURE_BYTES, VerifierKey } from './note-key.js'
 
 /** Signatures that a note may have. More are refused unread. */
 const MAX_SIGNATURES = 100
@@ -114,6 +114,22 @@ export function openNote(
   const known = knownKeys(verifierKeys)
   const { text, signatures } = parseNote(note)
   return { text, ...verifySignatures(text, signatures, known) }
+}
+
+/**
+ * Whether lines are in form what this key signs a note with. Nothing is verified: any 64 bytes will do.
+ *
+ * @param signatures lines, each ended by a newline
+ */
+export function looksSigned(signatures: string, { name, id }: VerifierKey): boolean {
+  let known: NoteSignature[]
+  try {
+    known = parseSignatures(signatures).filter((line) => line.name === name && line.keyId === id)
+  } catch (error) {
+    if (error instanceof AuditError) return false
+    throw error
+  }
+  return known.length > 0 && known.every(({ signature }) => signature.length === SIGNATURE_BYTES)
 }
 
 function verifySignatures(

@@ -4,11 +4,13 @@ import { visible } from '../host/visible.js'
 import { Command, CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { VERSION } from '../version.js'
+import { addCoverageCommand } from './coverage.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQueryCommand } from './query.js'
+import { addReconcileCommand } from './reconcile.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
@@ -57,6 +59,8 @@ async function run(argv: readonly string[]): Promise<number> {
   addTailCommand(program)
   addExportCommand(program)
   addSummaryCommand(program)
+  addCoverageCommand(program)
+  addReconcileCommand(program)
   addServeCommand(program)
   try {
     await program.parseAsync(argv)

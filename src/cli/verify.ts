@@ -14,9 +14,13 @@ export function addVerifyCommand(program: Command): void {
       '--anchors <file>',
       'blocks from traces or logs: OTLP/JSON, or signed notes. If they are of several logs, the trust file must name the origin',
     )
-    .option('--from <id|time>', 'rows from this audit id, or ISO 8601 time, on')
-    .option('--to <id|time>', 'rows up to this audit id, or ISO 8601 time')
+    .option('--from <id|time>', 'rows from this audit id on, or from this time on (2026-11-01, -24h)')
+    .option('--to <id|time>', 'rows up to and with this audit id, or before this time')
     .option('--chain <id>', 'one chain only')
+    .option(
+      '--every-signature',
+      'check every signature, also of blocks that a later signed block proves (default: a random part of those, 1,000 or 1 %)',
+    )
     .option('--row <audit-id>', 'write this row and its proof to the file given with --proof')
     .option(
       '--proof <file>',
@@ -33,7 +37,7 @@ export function addVerifyCommand(program: Command): void {
       `
 Examples:
   $ otel-audit verify --trust audit.trust --anchors traces.jsonl
-  $ otel-audit verify --from 2026-11-01 --to 2026-11-30T23:59:59Z --format json
+  $ otel-audit verify --from 2026-11-01 --to 2026-12-01 --format json
   $ otel-audit verify --row 384299930694800793 --proof row.json
   $ otel-audit verify --trust audit.trust --proof row.json       # offline
   $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json

@@ -1,5 +1,6 @@
 import { Problem, read, settings, token } from './api.js'
 import { chainsView } from './chains.js'
+import { coverageView } from './coverage.js'
 import { detailView } from './detail.js'
 import { histogram } from './histogram.js'
 import { rowsView } from './rows.js'
@@ -36,6 +37,7 @@ async function show() {
   try {
     // One after another: what went wrong is said once, and each is a row of the trail.
     if (state.view === 'chains') await showChains(signal)
+    else if (state.view === 'coverage') await showCoverage(signal)
     else {
       await showHistogram(state, signal)
       await (state.view === 'summary' ? showSummary(state, signal) : showRows(state, signal))
@@ -77,6 +79,11 @@ async function showChains(signal) {
   byId('results').replaceChildren(...chainsView(found))
 }
 
+async function showCoverage(signal) {
+  const found = await read('/coverage', { limit: GROUPS }, signal)
+  byId('results').replaceChildren(...coverageView(found))
+}
+
 async function showDetail({ row }, signal) {
   if (row === undefined) return detail.close()
   const found = await read(`/${encodeURIComponent(row)}`, {}, signal)
@@ -108,14 +115,15 @@ function fillIn(state) {
     input.value = state[name] ?? (name === 'from' ? DEFAULT_FROM : '')
     input.removeAttribute('aria-invalid')
   }
-  // Chains have no filters.
-  form.hidden = state.view === 'chains'
+  // Chains and coverage have no filters.
+  form.hidden = state.view === 'chains' || state.view === 'coverage'
   byId('histogram').hidden = form.hidden
   const { cursor: _, row: __, view: ___, ...filters } = state
   for (const [id, view] of [
     ['view-rows', ''],
     ['view-summary', 'summary'],
     ['view-chains', 'chains'],
+    ['view-coverage', 'coverage'],
   ]) {
     byId(id).href = hrefOf({ ...filters, view })
     if ((state.view ?? '') === view) byId(id).setAttribute('aria-current', 'page')

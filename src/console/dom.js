@@ -71,7 +71,7 @@ export function shortTime(time) {
   return time.slice(0, 23).replace('T', ' ')
 }
 
-const QUIET = new Set(['ok', 'started', 'stopped', 'mode_changed'])
+const QUIET = new Set(['ok', 'started', 'stopped', 'mode_changed', 'hooked', 'wire', 'requested'])
 
 /** Whether an outcome says that something went wrong. */
 export function isBad(outcome) {

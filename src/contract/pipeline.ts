@@ -22,6 +22,8 @@ export interface RecordContext {
   readonly identity: ServiceIdentity
   /** Default: no record is strict, and strict callers wait for 5 s. */
   readonly policy?: RecordPolicy | undefined
+  /** Whether the span event also has the attributes of the draft audit-log conventions. Default: no. */
+  readonly auditLogDraft?: boolean | undefined
 }
 
 /** What the helper hands its tickets to. `DurableAuditExporter` is one. */

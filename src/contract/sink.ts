@@ -28,13 +28,17 @@ export interface SinkFault {
   readonly cause?: unknown
 }
 
-/** Where a batch is stored in its writer's chain. The place of a row in the block is its place in the batch. */
-export interface BlockPlace {
-  /** The name of the log that the chain belongs to. */
-  readonly log: string
+/** A block of a chain. */
+export interface ChainPlace {
   /** 32 hex digits. */
   readonly chain: string
   readonly block: number
+}
+
+/** Where a batch is stored in its writer's chain. The place of a row in the block is its place in the batch. */
+export interface BlockPlace extends ChainPlace {
+  /** The name of the log that the chain belongs to. */
+  readonly log: string
 }
 
 /**
@@ -83,6 +87,8 @@ export interface SinkOwner {
   readonly serviceInstanceId: string | undefined
   /** How many events the writer has lost so far. */
   readonly lost: number
+  /** The last block that is known to be stored of the chain that this writer had to leave. */
+  readonly continues?: ChainPlace | undefined
   /** Told of every block, after its commit. */
   onBlock(block: CommittedBlock): void
   /** Told when the store turns out to have lost blocks. */

@@ -4,37 +4,12 @@ import type { AuditEvent } from '../event/event.js'
 import { checkChoice } from '../host/check.js'
 import { invariant } from '../host/invariant.js'
 import { checkDuration } from '../host/timers.js'
+import { type Receipt, StoredReceipt, type StoredRow } from './receipt.js'
 
 /** What a strict caller is told: exactly one of the two. */
 export type TicketAnswer = (error: AuditError | undefined, receipt: Receipt | undefined) => void
 
 export type AuditMode = 'strict' | 'async'
-
-/** Proof for the caller of a strict record that its row is committed. */
-export interface Receipt {
-  /** The id of the stored row. Differs from the id of the record only when the event had to be re-keyed. */
-  readonly auditId: bigint
-  /** When the database wrote the row: µs since the Unix epoch, by the database's clock. */
-  readonly committedAt: number
-  /** SHA-256 of the stored event, 32 bytes. */
-  readonly digest: Buffer
-  /**
-   * Where the row is in its writer's chain of signed blocks. Undefined when the sink keeps none, and when the row turned
-   * out to be stored before, by another writer.
-   */
-  readonly place: RowPlace | undefined
-}
-
-/** The place of a row in a writer's chain. */
-export interface RowPlace {
-  /** The name of the log that the chain belongs to. */
-  readonly log: string
-  /** 32 hex digits. */
-  readonly chain: string
-  readonly block: number
-  /** From 0, in ascending order of audit ids. */
-  readonly index: number
-}
 
 /** What a span processor needs of a ticket: to say that its pipeline takes it. */
 export interface Claimable<Pipeline extends object = object> {
@@ -120,8 +95,8 @@ export class Ticket<Pipeline extends object = object> implements Claimable<Pipel
     return this.#answer !== undefined
   }
 
-  grant(receipt: Receipt): void {
-    this.#take()?.(undefined, receipt)
+  grant(row: StoredRow): void {
+    this.#take()?.(undefined, new StoredReceipt(row))
   }
 
   deny(error: AuditError): void {

@@ -59,6 +59,40 @@ function gapRow(attributes: AuditAttributes): AuditFields {
   }
 }
 
+/** How a secret client of the process is covered. */
+interface CoverageStatement {
+  /** The client, with its version where that is known: `node-vault@0.10.2`, `wire:vault`. */
+  readonly client: string
+  readonly state: Extract<Outcome, 'hooked' | 'not_hooked' | 'wire' | 'observed'>
+  /** What is hooked. */
+  readonly hook: string | undefined
+  /** Why it is not, or what was seen. Never anything of a secret: a pattern, a name. */
+  readonly reason: string | undefined
+  /** Of Node, as `v24.1.0`. */
+  readonly node: string
+  /** When that began, RFC 3339: a state that lasts is stated again. */
+  readonly since: string
+}
+
+/** Longest text that a row about coverage repeats. */
+const LONGEST_REASON = 512
+
+/** The row about how a secret client is covered from now on, or still is. */
+export function coverageRow({ client, state, hook, reason, node, since }: CoverageStatement): AuditFields {
+  return {
+    credential: client,
+    operation: Operation.AuditCoverage,
+    outcome: state,
+    actorType: 'system',
+    attributes: {
+      node,
+      since,
+      ...(hook !== undefined && { hook: hook.slice(0, LONGEST_REASON) }),
+      ...(reason !== undefined && { reason: reason.slice(0, LONGEST_REASON) }),
+    },
+  }
+}
+
 /** The row that corrects a stored `event`: its caller had been refused, and withheld the secret. */
 export function withheldFields(event: AuditEvent): AuditFields {
   return {
@@ -105,7 +139,16 @@ export interface Principal {
 
 /** What is read of the trail. */
 export interface Reading {
-  readonly what: 'rows' | 'row' | 'histogram' | 'summary' | 'chains' | 'export' | 'tail'
+  readonly what:
+    | 'rows'
+    | 'row'
+    | 'histogram'
+    | 'summary'
+    | 'chains'
+    | 'export'
+    | 'tail'
+    | 'reconcile'
+    | 'coverage'
   readonly via: 'http' | 'cli'
   /** The filter, as JSON. */
   readonly filter: string

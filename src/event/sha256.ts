@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash } from '../host/crypto.js'
 
 const BYTES = 32
 

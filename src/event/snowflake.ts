@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomInt } from 'node:crypto'
+import { createHash, randomBytes, randomInt } from '../host/crypto.js'
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
 import { AuditError } from '../errors.js'

@@ -28,6 +28,12 @@ export function microseconds(given: unknown): number {
   throw invalid('must be a Date or an integer number of microseconds since the Unix epoch')
 }
 
+/** µs since the Unix epoch as RFC 3339 with all six digits, in UTC. */
+export function formatTime(micros: number): string {
+  const fraction = String(micros % 1_000_000).padStart(6, '0')
+  return `${new Date(Math.floor(micros / 1000)).toISOString().slice(0, 19)}.${fraction}Z`
+}
+
 function invalid(message: string): AuditError {
   return new AuditError('AUDIT_INVALID_EVENT', `occurredAt ${message}`, { field: 'occurredAt' })
 }

@@ -11,6 +11,11 @@ const OPERATIONS = [
   'audit_gap',
   'query_trail',
   'export_trail',
+  'use_key',
+  'issue_credential',
+  'write_credential',
+  'assume_identity',
+  'audit_coverage',
 ] as const
 
 const OUTCOMES = [
@@ -28,6 +33,18 @@ const OUTCOMES = [
   'lost',
   'withheld',
   'other',
+  'access_denied',
+  'throttled',
+  'decryption_failure',
+  'invalid_state',
+  'invalid_request',
+  'provider_unreachable',
+  'aborted',
+  'requested',
+  'hooked',
+  'not_hooked',
+  'wire',
+  'observed',
 ] as const
 
 declare const extension: unique symbol
@@ -56,7 +73,12 @@ export function isVocabularyName(value: unknown): value is string {
 }
 
 /** Operations of rows that only the pipeline itself writes. A read of the trail is recorded by what serves it. */
-const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap'])
+const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap', 'audit_coverage'])
+
+/** Whether only the pipeline itself writes such rows. */
+export function isOwnOperation(operation: string): boolean {
+  return OWN_OPERATIONS.has(operation)
+}
 
 /**
  * For what an application records: otherwise a forged gap could not be told from a real one.
@@ -64,7 +86,7 @@ const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_g
  * @throws AuditError `AUDIT_INVALID_EVENT`
  */
 export function checkNotOwn(operation: string): void {
-  if (!OWN_OPERATIONS.has(operation)) return
+  if (!isOwnOperation(operation)) return
   const message = `operation ${operation} is for the rows that the pipeline writes about itself`
   throw new AuditError('AUDIT_INVALID_EVENT', message, { field: 'operation' })
 }
@@ -113,9 +135,19 @@ export const Operation = Object.freeze({
   QueryTrail: 'query_trail',
   /** The trail was exported. */
   ExportTrail: 'export_trail',
+  /** A key that stays with its provider is used: it decrypts, makes a data key, signs. */
+  UseKey: 'use_key',
+  /** The provider makes a credential: a database user, a certificate, a token. */
+  IssueCredential: 'issue_credential',
+  /** A secret is put, changed, rotated, restored or deleted. */
+  WriteCredential: 'write_credential',
+  /** A workload takes on another identity: STS. */
+  AssumeIdentity: 'assume_identity',
+  /** Which secret clients of a process are audited, and how. No application may record it. */
+  AuditCoverage: 'audit_coverage',
   /**
-   * An operation of the application's own. At most 16 operations of a process become metric labels (the closed
-   * set included); the row always keeps the exact name.
+   * An operation of the application's own. The first eight of a process become metric labels; the row always keeps the
+   * exact name.
    *
    * @throws AuditError `AUDIT_INVALID_EVENT` unless `name` is lower snake case of 1 to 64 characters, and not one that
    *   only the pipeline itself writes.
@@ -147,9 +179,33 @@ export const Outcome = Object.freeze({
   Withheld: 'withheld',
   /** Failed in a way that has no name of its own. */
   Other: 'other',
+  /** The provider knows who asks, or not, and does not allow it. */
+  AccessDenied: 'access_denied',
+  /** The provider refuses for now: too many requests. */
+  Throttled: 'throttled',
+  /** The key, or what was to be decrypted, is not the right one, or is disabled. */
+  DecryptionFailure: 'decryption_failure',
+  /** The secret is there and cannot be read: disabled, destroyed, scheduled for deletion. */
+  InvalidState: 'invalid_state',
+  /** The provider does not accept the request as it is. */
+  InvalidRequest: 'invalid_request',
+  /** The provider could not be reached, or did not answer. */
+  ProviderUnreachable: 'provider_unreachable',
+  /** The caller gave up before the provider had answered. */
+  Aborted: 'aborted',
+  /** One of several secrets of a request whose answer is not read: whether it was in the answer is not known. */
+  Requested: 'requested',
+  /** Of coverage: the client is audited by a hook, and its probe came back. */
+  Hooked: 'hooked',
+  /** Of coverage: the client is loaded, and not audited by a hook. */
+  NotHooked: 'not_hooked',
+  /** Of coverage: its traffic is audited at the wire. */
+  Wire: 'wire',
+  /** Of coverage: its traffic is seen, and cannot be held back. */
+  Observed: 'observed',
   /**
-   * An outcome of the application's own. At most 32 outcomes of a process become metric labels (the closed set
-   * included); the row always keeps the exact name.
+   * An outcome of the application's own. At most 32 outcomes of a process become metric labels, with those of the closed
+   * set that are labels; the row always keeps the exact name.
    *
    * @throws AuditError `AUDIT_INVALID_EVENT` unless `name` is lower snake case of 1 to 64 characters.
    */

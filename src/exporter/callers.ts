@@ -2,7 +2,7 @@ import { clearTimeout, performance, setImmediate, setTimeout } from '../host/glo
 import { contained, guardedCall } from '../host/diagnostics.js'
 import { AuditError, type AuditErrorCode } from '../errors.js'
 import type { AuditMetrics } from '../otel/metrics.js'
-import type { RowPlace } from '../contract/ticket.js'
+import type { RowPlace } from '../contract/receipt.js'
 import type { SinkFault } from '../contract/sink.js'
 import type { Entry } from './entry.js'
 import type { Fates, LossReason } from './fates.js'
@@ -127,8 +127,8 @@ export class Callers {
   /** The row is stored: its caller may release the secret. */
   stored(entry: Entry, committedAt: number, place?: RowPlace): void {
     const { event, digest } = entry
-    const receipt = { auditId: event.auditId, committedAt, digest, place }
-    guardedCall('the answer to a strict record', () => entry.ticket.grant(receipt))
+    const row = { auditId: event.auditId, committedAt, digest, place }
+    guardedCall('the answer to a strict record', () => entry.ticket.grant(row))
     this.#fates.stored(entry)
   }
 

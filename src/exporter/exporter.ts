@@ -7,6 +7,7 @@ import { checkDuration, within } from '../host/timers.js'
 import { AuditError } from '../errors.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import type { AuditFields } from '../event/event.js'
+import { ownWork } from '../instrument/claim.js'
 import { AuditMetrics } from '../otel/metrics.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
 import { type EndedSpan, readAuditEvents } from '../otel/read-span.js'
@@ -136,6 +137,10 @@ export class DurableAuditExporter implements AuditPipeline {
   /** For services that were not told otherwise. */
   get policy(): RecordPolicy | undefined {
     return this.#context.policy
+  }
+
+  get auditLogDraft(): boolean | undefined {
+    return this.#context.auditLogDraft
   }
 
   /**
@@ -268,7 +273,7 @@ export class DurableAuditExporter implements AuditPipeline {
   /** A sink that cannot be closed takes nothing from those who wait: each of them has its end all the same. */
   async #closeSink(): Promise<void> {
     try {
-      await this.#sink.close()
+      await ownWork(() => this.#sink.close())
     } catch (error) {
       diag.error(`otel-audit: the sink ${this.#sink.sinkId} could not be closed`, error)
     }

@@ -3,6 +3,7 @@ import { clearTimeout, performance, queueMicrotask, setTimeout, wallClock } from
 import { errorText } from '../host/error-text.js'
 import { contained, diag } from '../host/diagnostics.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
+import { ownWork, unclaimed } from '../instrument/claim.js'
 import type { AuditMetrics } from '../otel/metrics.js'
 import type { AuditBatch, AuditSink, SinkFault, WriteResult } from '../contract/sink.js'
 import { backoffMs } from './backoff.js'
@@ -129,13 +130,13 @@ export class GroupCommit implements Writer {
     if (wait === 0) {
       this.#begin()
       // After the caller's turn: what else it records in this turn goes along.
-      queueMicrotask(() => void this.#run())
+      queueMicrotask(() => void unclaimed(() => this.#run()))
     } else if (this.#state === 'idle') {
       this.#to('lingering')
       // The timer of the oldest serves all that come after it.
       this.#linger = setTimeout(() => {
         this.#begin()
-        void this.#run()
+        void unclaimed(() => this.#run())
       }, wait)
     }
   }
@@ -333,7 +334,7 @@ export class GroupCommit implements Writer {
 
   async #guardedWrite(batch: AuditBatch): Promise<WriteResult> {
     try {
-      return await this.#sink.write(batch)
+      return await ownWork(() => this.#sink.write(batch))
     } catch (cause) {
       const message = `the sink ${this.#sink.sinkId} broke its contract: it threw`
       return { status: 'unknown', fault: { code: 'AUDIT_TIMEOUT', message, cause } }

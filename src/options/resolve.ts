@@ -105,8 +105,8 @@ export function checkOptions(given: AuditOptions): void {
     const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined
     if (spec === undefined)
       throw unknown('option', name, nearest(name, [...Object.keys(OPTIONS), 'sink', 'logger']))
-    const mayBePolicy = name === 'strict' || name === 'deadlineMs'
-    if (!(mayBePolicy && typeof value === 'function') && !mayBeFunction(spec, value))
+    const mayBeAsked = name === 'strict' || name === 'deadlineMs' || name === 'instrumentActor'
+    if (!(mayBeAsked && typeof value === 'function') && !mayBeFunction(spec, value))
       checkValue(name, spec, value)
   }
 }

@@ -16,12 +16,17 @@ import type { AuditError } from '../errors.js'
 import {
   auditSpanName,
   BLOCK_ATTRIBUTES,
+  placeText,
   RECORD_ID_ATTRIBUTE,
   SPAN_EVENT_NAME,
+  spanEventTime,
+  toAuditLogDraft,
   toSpanEvent,
 } from './span-event.js'
+import { identityOfSpan } from './span-identity.js'
 import { VERSION } from '../version.js'
-import type { Claimable, RowPlace, Ticket } from '../contract/ticket.js'
+import type { RowPlace } from '../contract/receipt.js'
+import type { Claimable, Ticket } from '../contract/ticket.js'
 
 // `createContextKey` is `Symbol.for`: two copies of this package in one process share the key.
 const TICKET = createContextKey('otel-audit ticket v1')
@@ -133,10 +138,17 @@ export class AuditSpan {
     if (this.#span !== undefined) takeEvents(this.#span)
   }
 
-  /** Adds the event of a sealed ticket. */
-  addEvent(ticket: Ticket): void {
+  /**
+   * Adds the event of a sealed ticket.
+   *
+   * @param hasDraft also in the terms of the audit-log draft
+   */
+  addEvent({ event }: Ticket, hasDraft = false): void {
     this.#guarded('addEvent', (span) => {
-      if (span.isRecording()) span.addEvent(SPAN_EVENT_NAME, toSpanEvent(ticket.event))
+      if (!span.isRecording()) return
+      const attributes = toSpanEvent(event, identityOfSpan(span))
+      if (hasDraft) Object.assign(attributes, toAuditLogDraft(event))
+      span.addEvent(SPAN_EVENT_NAME, attributes, spanEventTime(event))
     })
   }
 
@@ -147,14 +159,7 @@ export class AuditSpan {
         const { error, digest, place } = answer
         if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
         span.setAttribute(BLOCK_ATTRIBUTES.digest, digest.toString('hex'))
-        if (place !== undefined) {
-          span.setAttributes({
-            [BLOCK_ATTRIBUTES.log]: place.log,
-            [BLOCK_ATTRIBUTES.chain]: place.chain,
-            [BLOCK_ATTRIBUTES.block]: place.block,
-            [BLOCK_ATTRIBUTES.index]: place.index,
-          })
-        }
+        if (place !== undefined) span.setAttribute(BLOCK_ATTRIBUTES.place, placeText(place))
       }
       span.end()
     })

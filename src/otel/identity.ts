@@ -1,6 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { randomUUID } from '../host/crypto.js'
 import type { ServiceIdentity } from '../contract/pipeline.js'
 import type { Environment } from '../host/environment.js'
+
+/** What is said of a service that {@link serviceIdentity} finds no name of. */
+export const NAMELESS =
+  'the service has no name, and neither have its rows (service_name is NULL): set OTEL_SERVICE_NAME, or the option serviceName'
 
 // Once per process, whatever the number of pipelines: it names the process.
 let instanceId: string | undefined

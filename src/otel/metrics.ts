@@ -7,7 +7,7 @@ import {
   type Observable,
 } from '@opentelemetry/api'
 import { diag } from '../host/diagnostics.js'
-import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
+import { isOwnOperation, KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../event/vocabulary.js'
 import { VERSION } from '../version.js'
 
 const PREFIX = 'noetl.secret_audit.'
@@ -35,12 +35,29 @@ export const COUNTERS = Object.freeze({
 })
 export type CounterName = keyof typeof COUNTERS
 
-/** Most operations, and most outcomes, that become label values in a process; the closed sets are among them. */
-export const MAX_OPERATION_LABELS = 16
+/** Most operations, and most outcomes, that become label values in a process: 20 × 32 × 3 series of writes. */
+export const MAX_OPERATION_LABELS = 20
 export const MAX_OUTCOME_LABELS = 32
 
 /** The label of everything beyond the limit. */
 const OTHER_LABEL = 'other'
+/** The operation of the rows that the pipeline writes about itself: their outcome is `ok`, or `other` for what calls for a look. */
+const OWN_LABEL = 'audit'
+
+/** Outcomes of the pipeline's own rows that are as they should be. */
+const OWN_OK: ReadonlySet<string> = new Set(['started', 'stopped', 'mode_changed', 'hooked', 'wire'])
+const ONLY_OWN: ReadonlySet<string> = new Set([...OWN_OK, 'lost', 'not_hooked', 'observed'])
+
+/** Operations that always have series of their own. */
+export const OPERATION_LABELS: readonly string[] = Object.freeze([
+  ...KNOWN_OPERATIONS.filter((name) => !isOwnOperation(name)),
+  OWN_LABEL,
+  OTHER_LABEL,
+])
+/** Outcomes that always have series of their own. */
+export const OUTCOME_LABELS: readonly string[] = Object.freeze(
+  KNOWN_OUTCOMES.filter((name) => !ONLY_OWN.has(name)),
+)
 
 /** Keeps the values of a metric label bounded: the known ones always, others first come, first served. */
 export class LabelSet {
@@ -60,8 +77,8 @@ export class LabelSet {
   }
 }
 
-export const operationLabels = (): LabelSet => new LabelSet(KNOWN_OPERATIONS, MAX_OPERATION_LABELS)
-export const outcomeLabels = (): LabelSet => new LabelSet(KNOWN_OUTCOMES, MAX_OUTCOME_LABELS)
+export const operationLabels = (): LabelSet => new LabelSet(OPERATION_LABELS, MAX_OPERATION_LABELS)
+export const outcomeLabels = (): LabelSet => new LabelSet(OUTCOME_LABELS, MAX_OUTCOME_LABELS)
 
 /** Current values, read when metrics are collected. */
 export interface GaugeSource {
@@ -74,6 +91,19 @@ export interface GaugeSource {
   /** Bytes of those entries. */
   readonly spoolBytes: number
 }
+
+/** Which secret clients are covered, and how many of their accesses were seen by each layer. */
+export interface CoverageSource {
+  entries(): readonly {
+    readonly name: string
+    readonly version: string | undefined
+    readonly state: string
+  }[]
+  accesses(): Readonly<Record<(typeof LAYERS)[number], number>>
+}
+
+/** Layers that see accesses; each has its series from the start. */
+const LAYERS = ['client', 'wire', 'observed'] as const
 
 const EMPTY: GaugeSource = { queueDepth: 0, oldestPendingAge: 0, spoolDepth: 0, spoolBytes: 0 }
 
@@ -102,19 +132,28 @@ export class AuditMetrics {
   readonly #operations = operationLabels()
   readonly #outcomes = outcomeLabels()
   readonly #gauges: () => GaugeSource
+  #coverage: CoverageSource | undefined
   #instruments: Instruments | undefined
 
   /** @param gauges the current values; all 0 without it */
   constructor(gauges: () => GaugeSource = () => EMPTY) {
     this.#gauges = gauges
-    for (const operation of KNOWN_OPERATIONS) {
-      for (const outcome of KNOWN_OUTCOMES) this.#series(operation, outcome)
+    for (const operation of OPERATION_LABELS) {
+      for (const outcome of OUTCOME_LABELS) this.#series(operation, outcome)
     }
   }
 
   countWrite(event: { operation: string; outcome: string }, status: WriteStatus, by = 1): void {
-    const series = this.#series(this.#operations.label(event.operation), this.#outcomes.label(event.outcome))
+    const { operation, outcome } = event
+    const series = isOwnOperation(operation)
+      ? this.#series(OWN_LABEL, OWN_OK.has(outcome) ? 'ok' : OTHER_LABEL)
+      : this.#series(this.#operations.label(operation), this.#outcomes.label(outcome))
     series.set(status, (series.get(status) ?? 0) + by)
+  }
+
+  /** From now on that is observed, too. */
+  cover(source: CoverageSource): void {
+    this.#coverage = source
   }
 
   count(name: CounterName, by = 1): void {
@@ -162,14 +201,19 @@ export class AuditMetrics {
       name,
       instrument: meter.createObservableCounter(`${PREFIX}${name}`, { description: COUNTERS[name] }),
     }))
-    const { depth, age, spoolDepth, spoolBytes, info } = gaugesOf(meter)
+    const accesses = meter.createObservableCounter(`${PREFIX}accesses`, {
+      description: 'Accesses of secret clients that were seen without a change of the application, by layer',
+    })
+    const { depth, age, spoolDepth, spoolBytes, coverage, info } = gaugesOf(meter)
     const observables: Observable[] = [
       writes,
       ...counters.map((c) => c.instrument),
+      accesses,
       depth,
       age,
       spoolDepth,
       spoolBytes,
+      coverage,
       info,
     ]
     const callback: BatchObservableCallback = (result) => {
@@ -187,6 +231,11 @@ export class AuditMetrics {
       result.observe(spoolDepth, gauges.spoolDepth)
       result.observe(spoolBytes, gauges.spoolBytes)
       result.observe(info, 1, { version: VERSION })
+      const seen = this.#coverage?.accesses()
+      for (const layer of LAYERS) result.observe(accesses, seen?.[layer] ?? 0, { layer })
+      for (const { name, version = 'unknown', state } of this.#coverage?.entries() ?? []) {
+        result.observe(coverage, 1, { client: name, version, state })
+      }
     }
     meter.addBatchObservableCallback(callback, observables)
     return {
@@ -228,6 +277,9 @@ function gaugesOf(meter: Meter) {
     spoolBytes: meter.createObservableGauge(`${PREFIX}spool.bytes`, {
       description: 'Bytes of the audit events in the spool',
       unit: 'By',
+    }),
+    coverage: meter.createObservableGauge(`${PREFIX}coverage`, {
+      description: '1 for each secret client of the process, with how it is covered',
     }),
     info: meter.createObservableGauge(`${PREFIX}build_info`, {
       description: '1, with the version as a label',

@@ -1,4 +1,5 @@
-import type { Attributes } from '@opentelemetry/api'
+import type { Attributes, HrTime } from '@opentelemetry/api'
+import { AuditError } from '../errors.js'
 import {
   type AttributeValue,
   type AuditAttributes,
@@ -8,6 +9,7 @@ import {
 import type { ActorType, AuditEvent, AuditFields } from '../event/event.js'
 import { TEXT_LIMITS } from '../event/fields.js'
 import type { Operation, Outcome } from '../event/vocabulary.js'
+import type { RowPlace } from '../contract/receipt.js'
 import { parseFlatObject } from '../host/json-text.js'
 
 /** Name of the span event that is an audit event. */
@@ -22,12 +24,12 @@ export const ANCHOR_NAME = 'secret_audit.anchor'
 export const BLOCK_ATTRIBUTES = Object.freeze({
   /** On a strict audit span: SHA-256 of the event, hex. */
   digest: 'secret_audit.digest',
-  /** On a strict audit span, and on the span of the block: the name of the log, the chain, the number. */
+  /** On a strict audit span: where its row is, as {@link placeText} writes it. */
+  place: 'secret_audit.place',
+  /** On the span of the block: the name of the log, the chain, the number. */
   log: 'secret_audit.log',
   chain: 'secret_audit.chain',
   block: 'secret_audit.block',
-  /** On a strict audit span: the place of its row in the block. */
-  index: 'secret_audit.index',
   rows: 'secret_audit.rows',
   /** How many of its rows have a span that it is not linked to: an SDK keeps 128 links. */
   linksOmitted: 'secret_audit.links_omitted',
@@ -37,30 +39,60 @@ export const BLOCK_ATTRIBUTES = Object.freeze({
   /** The signed note. */
   note: 'secret_audit.note',
 })
-/** Version of the `secret_audit.*` attributes. */
-const SPAN_EVENT_SCHEMA = '1'
+const PREFIX = 'secret_audit.'
+/** How many characters the values of all other `secret_audit.*` attributes have: an SDK may have cut them since. */
+const CHARS = `${PREFIX}chars`
 
 export function auditSpanName(operation: string): string {
   return `secret_audit ${operation}`
+}
+
+/** `<log>/<chain>/<block>/<index>`: the name of the chain's key, as its blocks are signed by it, and the row in it. */
+export function placeText({ log, chain, block, index }: RowPlace): string {
+  return `${log}/${chain}/${block}/${index}`
+}
+
+/** The parts of {@link placeText}, unchecked; undefined for what does not have as many. */
+export function placeParts(text: string): Readonly<Record<keyof RowPlace, string>> | undefined {
+  const [match, log = '', chain = '', block = '', index = ''] =
+    /^(.+)\/([^/]*)\/([^/]*)\/([^/]*)$/.exec(text) ?? []
+  return match === undefined ? undefined : { log, chain, block, index }
+}
+
+/** The time of the span event. Undefined where OTLP has none like it: before 1970. */
+export function spanEventTime({ occurredAt }: AuditEvent): HrTime | undefined {
+  if (occurredAt < 0) return undefined
+  return [Math.floor(occurredAt / 1_000_000), (occurredAt % 1_000_000) * 1000]
+}
+
+/** The service and its instance: of an event, or as the resource of a span says it. */
+export interface SpanIdentity {
+  readonly serviceName: string | null
+  readonly serviceInstanceId: string | null
 }
 
 /**
  * The audit event as attributes of a span event: simple values only, since others are dropped by the SDK.
  * Ids are decimal strings, because 64-bit integers do not survive JSON.
  *
+ * Together with {@link spanEventTime}, the span's ids and its resource they are all that the digest covers.
+ *
  * Every attribute counts: the SDK copies an event of 19 in 1.7 µs, one of 20 in 14 (2026-11-26: its copy is no longer
- * an object with fast properties), and the exporter pays again.
+ * an object with fast properties), and the exporter pays again: about 11 ns a byte.
+ *
+ * @param resource what need not be said again. Undefined: it is not known
  */
-export function toSpanEvent(event: AuditEvent): Attributes {
-  const auditId = `${event.auditId}`
+export function toSpanEvent(event: AuditEvent, resource: SpanIdentity | undefined): Attributes {
   const attributes: Attributes = {
-    'secret_audit.schema': SPAN_EVENT_SCHEMA,
-    'secret_audit.audit_id': auditId,
-    'secret_audit.occurred_at': `${event.occurredAt}`,
+    'secret_audit.audit_id': `${event.auditId}`,
     'secret_audit.credential': event.credential,
     'secret_audit.operation': event.operation,
     'secret_audit.outcome': event.outcome,
   }
+  if (event.occurredAt < 0) attributes['secret_audit.occurred_at'] = `${event.occurredAt}`
+  const { serviceName, serviceInstanceId } = event
+  if (serviceName !== resource?.serviceName || serviceInstanceId !== resource.serviceInstanceId)
+    addIdentity(event, resource, attributes)
   if (event.workerId !== null) attributes['secret_audit.worker_id'] = event.workerId
   if (event.executionId !== null) attributes['secret_audit.execution_id'] = `${event.executionId}`
   if (event.parentExecutionId !== null)
@@ -73,9 +105,38 @@ export function toSpanEvent(event: AuditEvent): Attributes {
   if (event.actorType !== null) attributes['secret_audit.actor_type'] = event.actorType
   if (event.sourceAddress !== null) attributes['secret_audit.source_address'] = event.sourceAddress
   if (event.attributesJson !== null) attributes['secret_audit.attributes'] = event.attributesJson
-  projectOntoAuditLogDraft(event, auditId, attributes)
+  attributes[CHARS] = `${charactersOf(attributes)}`
   return attributes
 }
+
+/** Which columns are NULL, although the resource has, or may have, a value for them. */
+const NULL_COLUMNS = 'secret_audit.null'
+
+function addIdentity(event: SpanIdentity, resource: SpanIdentity | undefined, attributes: Attributes): void {
+  const columns = [
+    ['service_name', event.serviceName, resource?.serviceName],
+    ['service_instance_id', event.serviceInstanceId, resource?.serviceInstanceId],
+  ] as const
+  const differing = columns.filter(([, own, said]) => own !== said)
+  for (const [column, own] of differing) if (own !== null) attributes[`secret_audit.${column}`] = own
+  const nulls = differing.filter(([, own]) => own === null).map(([column]) => column)
+  if (nulls.length > 0) attributes[NULL_COLUMNS] = nulls.join(' ')
+}
+
+/** Unicode code points of the values. Of what an event has: a surrogate never stands alone. */
+function charactersOf(attributes: Attributes): number {
+  let sum = 0
+  for (const key in attributes) {
+    const value = attributes[key]
+    if (typeof value !== 'string') continue
+    sum += value.length
+    if (SURROGATE.test(value)) sum -= value.match(PAIR)?.length ?? 0
+  }
+  return sum
+}
+
+const SURROGATE = /[\ud800-\udbff]/
+const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g
 
 /** Operations that only read a credential. */
 const READS: ReadonlySet<string> = new Set<Operation>([
@@ -88,11 +149,11 @@ const READS: ReadonlySet<string> = new Set<Operation>([
 ])
 
 /**
- * The draft OpenTelemetry audit-log conventions, as of OTEP 0267. They are not merged and have been renamed before:
- * this function is the only place that knows them, and no conformance is claimed.
+ * The same by the draft OpenTelemetry audit-log conventions, as of OTEP 0267. They are not merged and have been renamed
+ * before: this function is the only place that knows them, and no conformance is claimed.
  */
-function projectOntoAuditLogDraft(event: AuditEvent, auditId: string, attributes: Attributes): void {
-  attributes[RECORD_ID_ATTRIBUTE] = auditId
+export function toAuditLogDraft(event: AuditEvent): Attributes {
+  const attributes: Attributes = { [RECORD_ID_ATTRIBUTE]: `${event.auditId}` }
   attributes['audit.actor.id'] = event.actorId ?? 'unknown'
   if (event.actorType !== null) attributes['audit.actor.type'] = event.actorType
   attributes['audit.action'] = READS.has(event.operation) ? 'READ' : event.operation.toUpperCase()
@@ -100,45 +161,59 @@ function projectOntoAuditLogDraft(event: AuditEvent, auditId: string, attributes
   attributes['audit.target.id'] = event.credential
   attributes['audit.target.type'] = 'credential'
   if (event.sourceAddress !== null) attributes['audit.source.id'] = event.sourceAddress
+  return attributes
 }
 
-/** What a span event says, read back. `auditId` and `occurredAt` are absent when code other than this library made it. */
+/** What a span event says, read back. `auditId` is absent when code other than this library made it. */
 export interface ReadBack {
   readonly fields: AuditFields
   /** `sanitized.*` entries, which are not the caller's to give. */
   readonly markers: Readonly<Record<string, string>>
   readonly auditId: bigint | undefined
-  /** µs since the Unix epoch */
+  /** µs since the Unix epoch. Undefined: that of the span event */
   readonly occurredAt: number | undefined
+  /** Undefined: that of the resource. */
+  readonly serviceName: string | null | undefined
+  readonly serviceInstanceId: string | null | undefined
+  /** The values have other lengths than when they were written: something has cut them. */
+  readonly isCut: boolean
 }
 
 /**
- * Reads the attributes of a `secret.access` event. Any code may have set them: no type is assumed.
+ * Reads the attributes of a `secret.access` event. Any code may have set them: no type is assumed. Numbers and booleans
+ * are taken as the text that they are written as.
  *
  * @returns undefined when credential, operation or outcome is missing
+ * @throws AuditError `AUDIT_INVALID_EVENT`, naming the field: a value that is there and cannot be what the field is. To leave
+ *   it out would store an event that says less than its author did
  */
-export function fromSpanEvent(attributes: Attributes): ReadBack | undefined {
+export function fromSpanEvent(attributes: Readonly<Record<string, unknown>>): ReadBack | undefined {
   const text = (name: string): string | undefined => {
-    const key = `secret_audit.${name}`
+    const key = `${PREFIX}${name}`
     const value = Object.hasOwn(attributes, key) ? attributes[key] : undefined
-    return typeof value === 'string' ? value : undefined
+    return value === undefined || value === null ? undefined : textOf(name, value)
   }
   const credential = text('credential')
   const operation = text('operation')
   const outcome = text('outcome')
   if (!credential || !operation || !outcome) return undefined
   const { attributes: own, markers } = parsedAttributes(text('attributes'))
+  const nulls = text('null')?.split(' ') ?? []
+  const name = (column: string): string | null | undefined => (nulls.includes(column) ? null : text(column))
   return {
-    auditId: natural(text('audit_id')),
-    occurredAt: microseconds(text('occurred_at')),
+    auditId: natural('audit_id', text('audit_id')),
+    occurredAt: microseconds('occurred_at', text('occurred_at')),
+    serviceName: name('service_name'),
+    serviceInstanceId: name('service_instance_id'),
     markers,
+    isCut: isCut(attributes, text('chars')),
     fields: {
       credential,
       operation: operation as Operation,
       outcome: outcome as Outcome,
       workerId: text('worker_id'),
-      executionId: integer(text('execution_id')),
-      parentExecutionId: integer(text('parent_execution_id')),
+      executionId: integer('execution_id', text('execution_id')),
+      parentExecutionId: integer('parent_execution_id', text('parent_execution_id')),
       serverRegion: text('server_region'),
       brokerRegion: text('broker_region'),
       kekVersion: text('kek_version'),
@@ -151,25 +226,59 @@ export function fromSpanEvent(attributes: Attributes): ReadBack | undefined {
   }
 }
 
-function integer(text: string | undefined): bigint | undefined {
-  if (text === undefined || !/^-?\d{1,19}$/.test(text)) return undefined
-  const value = BigInt(text)
-  return BigInt.asIntN(64, value) === value ? value : undefined
+function textOf(name: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  if (typeof value === 'boolean' || typeof value === 'bigint') return `${value}`
+  if (typeof value === 'number' && Number.isFinite(value)) return `${value}`
+  const got = Array.isArray(value)
+    ? 'a list'
+    : typeof value === 'number'
+      ? 'not a finite number'
+      : typeof value
+  throw wrong(name, `must be text, a number or a boolean; it is ${got}`)
+}
+
+function isCut(attributes: Readonly<Record<string, unknown>>, said: string | undefined): boolean {
+  if (said === undefined) return false
+  const texts: Record<string, string> = {}
+  for (const key of Object.keys(attributes)) {
+    if (!key.startsWith(PREFIX) || key === CHARS) continue
+    const value = attributes[key]
+    if (value !== undefined && value !== null) texts[key] = textOf(key.slice(PREFIX.length), value)
+  }
+  return said !== `${charactersOf(texts)}`
+}
+
+/** Whole numbers come as text, or as a double from languages that have nothing else. */
+function integer(name: string, text: string | undefined): bigint | undefined {
+  if (text === undefined || text === '') return undefined
+  const value = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined
+  if (value !== undefined && BigInt.asIntN(64, value) === value) return value
+  throw wrong(name, 'must be a whole number of 64 bits, in decimal digits')
 }
 
 /** Ids are never negative. */
-function natural(text: string | undefined): bigint | undefined {
-  const value = integer(text)
-  return value !== undefined && value >= 0n ? value : undefined
+function natural(name: string, text: string | undefined): bigint | undefined {
+  const value = integer(name, text)
+  if (value === undefined || value >= 0n) return value
+  throw wrong(name, 'must not be negative')
 }
 
-function microseconds(text: string | undefined): number | undefined {
-  const value = integer(text)
-  return value !== undefined && Number.isSafeInteger(Number(value)) ? Number(value) : undefined
+function microseconds(name: string, text: string | undefined): number | undefined {
+  const value = integer(name, text)
+  if (value === undefined) return undefined
+  if (Number.isSafeInteger(Number(value))) return Number(value)
+  throw wrong(name, 'must be microseconds since the Unix epoch')
 }
 
 function actorType(text: string | undefined): ActorType | undefined {
-  return text === 'user' || text === 'service' || text === 'system' ? text : undefined
+  if (text === undefined || text === '') return undefined
+  if (text === 'user' || text === 'service' || text === 'system') return text
+  throw wrong('actor_type', 'must be user, service or system')
+}
+
+function wrong(name: string, message: string): AuditError {
+  return new AuditError('AUDIT_INVALID_EVENT', `the attribute ${PREFIX}${name} ${message}`, { field: name })
 }
 
 interface ParsedAttributes {
@@ -198,8 +307,23 @@ function takenApart(json: string): ParsedAttributes | undefined {
     if (!marked.every(([key, value]) => MARKERS.has(key) && /^[0-9a-f]{64}$/.test(value))) return undefined
     const attributes = own.length === 0 ? undefined : Object.fromEntries(own)
     const markers = Object.fromEntries(marked)
-    return encodeAttributes(attributes, markers) === json ? { attributes, markers } : undefined
+    const canonical = encodeAttributes(attributes, markers)
+    return canonical === json || isSame(canonical, json, entries.length) ? { attributes, markers } : undefined
   } catch {
     return undefined
   }
 }
+
+/** Whether a text of another serialiser says the same: it may have its keys in another order, white space, and escapes. */
+function isSame(canonical: string | undefined, json: string, keys: number): boolean {
+  if (canonical === undefined || json.length > LONGEST_FOREIGN) return false
+  const own = parseFlatObject(canonical)
+  // A key that comes twice would be one less; a number that is written otherwise need not be the same number.
+  const written = json.match(KEY_OR_VALUE)?.filter((token) => token !== '') ?? []
+  if (own.size !== keys || written.length !== keys * 2) return false
+  return written.every((token) => !/^-?\d/.test(token) || /^-?\d{1,16}$/.test(token))
+}
+
+const LONGEST_FOREIGN = 65_536
+/** The keys and values of a flat object. */
+const KEY_OR_VALUE = /"(?:[^"\\]|\\.)*"|true|false|null|-?\d[\d.eE+-]*/g

@@ -1,3 +1,4 @@
+import { givenOptions } from '../host/own.js'
 import { type Result, Statement, type StatementConfig } from './statement.js'
 import { BadAnswer, type Exchange, type Message, type Wire } from './wire.js'
 
@@ -26,9 +27,11 @@ export class Request implements Exchange {
     resolve: (results: readonly Result[]) => void,
     reject: (error: Error) => void,
   ) {
-    const [{ name, values = [] } = {} as Partial<StatementConfig>] = configs
-    this.#isSimple = configs.length === 1 && name === undefined && values.length === 0
-    this.#statements = configs.map((config) => new Statement(config, !this.#isSimple))
+    // A name on `Object.prototype` would make a prepared statement of a text that may hold several.
+    const own = configs.map((config) => givenOptions(config))
+    const [{ name, values = [] } = {} as Partial<StatementConfig>] = own
+    this.#isSimple = own.length === 1 && name === undefined && values.length === 0
+    this.#statements = own.map((config) => new Statement(config, !this.#isSimple))
     this.#alone = alone
     this.#resolve = resolve
     this.#reject = reject

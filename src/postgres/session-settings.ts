@@ -51,6 +51,12 @@ const KEEPALIVES: Settings = {
   tcp_user_timeout: '10000',
 }
 
+/**
+ * Where we read a COPY no faster than we can use it. To the kernel of the server, a client that takes nothing for so long
+ * is gone, however well it answers: that ends a verification whenever something else keeps it busy.
+ */
+const PACED: Settings = { tcp_user_timeout: '0' }
+
 /** No ordinary login can set these; with them, what a session reads or writes is not what the tables say. */
 const REFUSED: Settings = {
   session_replication_role: 'origin',
@@ -67,14 +73,17 @@ export interface WantedSettings {
   readonly own: Settings
   /** The least that a commit may promise: what role, database or server set beyond it stays. */
   readonly leastCommit: SynchronousCommit | undefined
+  /** Long answers are read as fast as they are used. Default: false. */
+  readonly isPaced?: boolean
 }
 
 /**
  * The `options` of the start-up message: those of the URL or of `PGOPTIONS` first, since poolers find their way by them
  * (`endpoint=…`, `reference=…`); then ours, since the last value of a setting counts.
  */
-export function startupOptions(given: string | undefined, { own }: WantedSettings): string {
-  const ours = Object.entries({ ...EVERYWHERE, ...KEEPALIVES, ...own }).map(
+export function startupOptions(given: string | undefined, { own, isPaced = false }: WantedSettings): string {
+  const alive = isPaced ? { ...KEEPALIVES, ...PACED } : KEEPALIVES
+  const ours = Object.entries({ ...EVERYWHERE, ...alive, ...own }).map(
     ([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, '\\$&')}`,
   )
   return [...(given === undefined || given.trim() === '' ? [] : [given.trim()]), ...ours].join(' ')

@@ -98,6 +98,7 @@ const PLANS: { readonly [P in keyof SessionOptions]: (options: SessionOptions[P]
     answerTimeoutMs: LOOKUP_TIMEOUT_MS,
     own: { ...longStatements('off'), synchronous_commit: 'on' },
     leastCommit: undefined,
+    isPaced: true,
     stores: false,
   }),
   migrate: ({ readOnly }) => ({

@@ -15,6 +15,11 @@ export interface StatementConfig extends QueryConfig {
   readonly rowMode?: string | undefined
   /** It must be a transaction of its own: neither begun in one that is open, nor answered from within one. */
   readonly alone?: boolean
+  /**
+   * It is not asked what its columns are: rows come as arrays of text. For statements of ours that are sent again and
+   * again, with a name. To describe it would take 3 µs of the server and as much of ours (2026-11-29).
+   */
+  readonly isUndescribed?: boolean
 }
 
 /**
@@ -44,6 +49,8 @@ type Step = 'parse' | 'bind' | 'describe' | 'rows' | 'ready'
  * [ParseComplete] BindComplete (RowDescription DataRow* | NoData) (CommandComplete | EmptyQueryResponse)
  * ```
  *
+ * One that is not to be described is answered without RowDescription and NoData.
+ *
  * Else it is a text that may hold several, whose last result counts.
  */
 export class Statement {
@@ -69,9 +76,16 @@ export class Statement {
     const isKnown = wire.prepared.has(name)
     this.#step = isKnown ? 'bind' : 'parse'
     const parameters = values.map(parameter)
-    if (!isKnown) connection.parse({ text, name })
-    connection.bind({ statement: name, values: parameters, binary: false })
-    connection.describe({ type: 'P', name: '' })
+    // All that `pg` looks for, so that it finds nothing of `Object.prototype`.
+    if (!isKnown) connection.parse({ text, name, types: [] })
+    connection.bind({
+      portal: '',
+      statement: name,
+      values: parameters,
+      binary: false,
+      valueMapper: undefined,
+    })
+    if (this.#config.isUndescribed !== true) connection.describe({ type: 'P', name: '' })
     connection.execute({ portal: '', rows: 0 })
   }
 
@@ -94,7 +108,7 @@ export class Statement {
         return
       case 'bindComplete':
         this.#expect('bind', message)
-        this.#step = 'describe'
+        this.#step = this.#config.isUndescribed === true ? 'rows' : 'describe'
         return
       case 'rowDescription':
         return this.#described(message)
@@ -133,6 +147,7 @@ export class Statement {
   }
 
   #rowOf({ fields = [] }: Message): Row {
+    if (this.#config.isUndescribed === true) return [...fields]
     const described = this.#fields
     if (described === undefined || described.length !== fields.length)
       throw new BadAnswer('a row of another width')
@@ -150,7 +165,9 @@ export class Statement {
     else this.#expect('rows', message)
     this.#tag = message.text ?? ''
     const [, count] = /^SELECT (\d+)$/.exec(this.#tag) ?? []
-    const hasRows = this.#fields !== undefined && !isBare
+    const isUndescribed = this.#config.isUndescribed === true
+    if (isUndescribed && count === undefined && this.#rows.length > 0) throw unexpected(message)
+    const hasRows = (this.#fields !== undefined || isUndescribed) && !isBare
     if (hasRows && count !== undefined && Number(count) !== this.#rows.length) {
       throw new BadAnswer(`${this.#tag}, after ${this.#rows.length} rows`)
     }

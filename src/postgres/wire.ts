@@ -18,11 +18,13 @@ export interface PgConnection {
     uncork?(): void
   }
   query(text: string): void
-  parse(statement: { readonly text: string; readonly name: string }): void
+  parse(statement: { readonly text: string; readonly name: string; readonly types: readonly number[] }): void
   bind(portal: {
+    readonly portal: ''
     readonly statement: string
     readonly values: readonly (string | Buffer | null)[]
     readonly binary: false
+    readonly valueMapper: undefined
   }): void
   describe(what: { readonly type: 'P'; readonly name: '' }): void
   execute(portal: { readonly portal: ''; readonly rows: 0 }): void

@@ -5,7 +5,7 @@ import { type ChainState, chainState } from '../verify/chain-state.js'
 import { type Genesis, openGenesis, whyForeign } from '../verify/genesis.js'
 import { NO_TRUST, type Trust } from '../verify/trust.js'
 import { AuditError } from '../errors.js'
-import { formatTime } from './time.js'
+import { formatTime } from '../event/time.js'
 
 /** What a chain says of itself, in its first and its last block. The blocks between them take `otel-audit verify`. */
 export interface ChainHealth {

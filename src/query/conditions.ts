@@ -92,7 +92,8 @@ function ofFilter({ equals, credentialPrefix, notOk }: ResolvedFilter, values: V
   )
   // Says in the words of the partial index what the other conditions imply.
   if (notOk || (equals['outcome'] !== undefined && equals['outcome'] !== 'ok')) parts.push(`outcome <> 'ok'`)
-  if (notOk) parts.push(`outcome not in ('started', 'stopped', 'mode_changed')`)
+  if (notOk)
+    parts.push(`outcome not in ('started', 'stopped', 'mode_changed', 'hooked', 'wire', 'requested')`)
   if (credentialPrefix !== undefined && credentialPrefix !== '') {
     const pattern = `${credentialPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`
     parts.push(`credential like ${values.add(pattern, 'text')}`)

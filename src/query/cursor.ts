@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'
 import { INT8_MIN } from '../event/int8.js'

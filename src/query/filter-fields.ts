@@ -36,7 +36,7 @@ export const FILTER_FIELDS = Object.freeze({
   operation: { kind: 'name', doc: 'What was attempted.', example: 'get_credential' },
   outcome: {
     kind: 'name',
-    doc: 'How it ended; `not-ok` for all but `ok`, `started`, `stopped` and `mode_changed`.',
+    doc: 'How it ended; `not-ok` for all but `ok`, `requested`, `started`, `stopped`, `mode_changed`, `hooked` and `wire`.',
     example: 'not-ok',
   },
   worker_id: {
@@ -59,6 +59,13 @@ export const FILTER_FIELDS = Object.freeze({
     needsWindow: true,
     doc: 'The actor: a user or a workload.',
     example: 'jane',
+  },
+  source_address: {
+    kind: 'text',
+    limit: TEXT_LIMITS.sourceAddress,
+    needsWindow: true,
+    doc: 'The address that the request came from.',
+    example: '192.0.2.7',
   },
   service_name: {
     kind: 'text',

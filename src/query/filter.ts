@@ -1,22 +1,24 @@
 import { JSON, wallClock } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
+import { formatTime } from '../event/time.js'
 import { isShared } from '../host/own.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
 import { NOT_OK, parseParameter } from './parameter.js'
-import { formatTime, parseTime } from './time.js'
+import { parseTime } from './time.js'
 
 /** What is asked of the trail. Text is exact; times are RFC 3339 or relative. Ids also as strings of digits. */
 export interface TrailFilter {
   /** Exactly, or how it begins followed by `*`. */
   readonly credential?: string | undefined
   readonly operation?: string | undefined
-  /** `not-ok` for all but `ok`, `started`, `stopped` and `mode_changed`. */
+  /** `not-ok` for all but `ok`, `requested`, `started`, `stopped`, `mode_changed`, `hooked` and `wire`. */
   readonly outcome?: string | undefined
   readonly worker_id?: string | undefined
   readonly execution_id?: bigint | number | string | undefined
   readonly parent_execution_id?: bigint | number | string | undefined
   readonly actor_id?: string | undefined
+  readonly source_address?: string | undefined
   readonly service_name?: string | undefined
   readonly trace_id?: string | undefined
   readonly server_region?: string | undefined

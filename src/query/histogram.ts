@@ -2,7 +2,7 @@ import { AuditError } from '../errors.js'
 import type { FilterField } from './filter-fields.js'
 import type { ResolvedFilter } from './filter.js'
 import { parseParameter } from './parameter.js'
-import { formatTime } from './time.js'
+import { formatTime } from '../event/time.js'
 
 export const BUCKETS = Object.freeze({
   kind: 'integer',

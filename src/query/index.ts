@@ -15,6 +15,7 @@ export {
   exportToFile,
 } from './export/export-file.js'
 export type { CountedChain, ExportedChain, ExportManifest } from './export/manifest.js'
+export type { CoverageOptions, CoveredClient, FleetCoverage } from './coverage.js'
 export type { TrailFilter } from './filter.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
 export { type Reading, readingFields, type Principal } from '../event/self-rows.js'

@@ -2,7 +2,15 @@ import { type AuditEvent, FIELDS } from '../event/fields.js'
 import type { ResolvedFilter } from './filter.js'
 
 const NAMES: ReadonlyMap<string, keyof AuditEvent> = new Map(FIELDS.map(({ column, name }) => [column, name]))
-const NOT_DENIALS: ReadonlySet<string> = new Set(['ok', 'started', 'stopped', 'mode_changed'])
+const NOT_DENIALS: ReadonlySet<string> = new Set([
+  'ok',
+  'started',
+  'stopped',
+  'mode_changed',
+  'hooked',
+  'wire',
+  'requested',
+])
 
 /** Whether an event is one that the filter asks for: what `conditions` says in SQL, without the database. */
 export function matches(

@@ -1,7 +1,7 @@
 import { JSON } from '../host/globals.js'
 import { type FieldColumn, FIELDS } from '../event/fields.js'
 import type { ReadRow } from '../postgres/read/copied-event.js'
-import { formatTime } from './time.js'
+import { formatTime } from '../event/time.js'
 
 /**
  * A row of the trail, by the names of its columns. 64-bit integers are strings of digits, since JSON numbers would be

@@ -1,6 +1,6 @@
 import type { FilterField } from './filter-fields.js'
 import { parseParameter } from './parameter.js'
-import { formatTime } from './time.js'
+import { formatTime } from '../event/time.js'
 
 /** What accesses can be grouped by. */
 export const SUMMARY_BY = Object.freeze([

@@ -50,9 +50,3 @@ function offsetMs(zone: string): number | undefined {
   if (Number(hours) > 23 || Number(minutes) > 59) return undefined
   return (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1)
 }
-
-/** µs since the Unix epoch as RFC 3339 with all six digits, in UTC. */
-export function formatTime(micros: number): string {
-  const fraction = String(micros % 1_000_000).padStart(6, '0')
-  return `${new Date(Math.floor(micros / 1000)).toISOString().slice(0, 19)}.${fraction}Z`
-}

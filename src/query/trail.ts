@@ -1,6 +1,6 @@
 import { wallClock } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
-import { scryptSync, randomBytes } from 'node:crypto'
+import { scryptSync, randomBytes } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
@@ -12,9 +12,19 @@ import { checkTrailId } from '../postgres/trail-identity.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, FOREIGN, type Range, Values } from './conditions.js'
+import {
+  AT,
+  coverageOf,
+  type CoverageOptions,
+  type CoverageRow,
+  type FleetCoverage,
+  STATED_WITHIN_MS,
+} from './coverage.js'
 import { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
+import { parseParameter } from './parameter.js'
+import { parseTime } from './time.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { Trust } from '../verify/trust.js'
@@ -90,6 +100,8 @@ const STATEMENTS = [
   'summary',
   'chains',
   'block',
+  'covered',
+  'coverage',
 ] as const
 
 interface UnsettledRow {
@@ -222,6 +234,30 @@ export class Trail {
     })
     const rows = await this.#reader.query<unknown[]>(text, [], 'array')
     return chainsOf(rows.map(chainBlocks), limit, { trust: await this.#trustIn(options) }, wallClock())
+  }
+
+  /**
+   * How the secret clients of the fleet were covered at a time: what each process had said last, and had not stopped since.
+   * `limit` counts clients.
+   */
+  async coverage(
+    filter: Pick<TrailFilter, 'service_name' | 'limit'> = {},
+    options: CoverageOptions = {},
+  ): Promise<FleetCoverage> {
+    const now = wallClock()
+    const given = options.at === undefined ? undefined : parseTime(parseParameter('at', AT, options.at), now)
+    const at = given ?? now * 1000
+    const resolved = parseFilter(filter, now, { isBounded: true })
+    const values = new Values()
+    const range: Range = { from: Math.max(0, at - STATED_WITHIN_MS * 1000), to: at + 1 }
+    const { main, displaced } = conditions(resolved, range, values)
+    const { covered, coverage } = await this.#sql()
+    const branches = [main, ...(displaced === undefined ? [] : [displaced])]
+    const text = this.#render(coverage, {
+      COVERED: branches.map((WHERE) => this.#render(covered, { WHERE })).join('\nunion all\n'),
+      LIMIT: String(resolved.limit + 1),
+    })
+    return coverageOf(at, await this.#reader.query<CoverageRow>(text, values.list), resolved.limit)
   }
 
   /** What nobody has said of the trail from elsewhere, the store says itself. */

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'
 import type { Principal } from '../event/self-rows.js'

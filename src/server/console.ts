@@ -20,6 +20,7 @@ const FILES = [
   'app.js',
   'api.js',
   'chains.js',
+  'coverage.js',
   'detail.js',
   'dom.js',
   'histogram.js',

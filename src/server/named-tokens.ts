@@ -1,5 +1,5 @@
 import { performance } from '../host/globals.js'
-import { timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from '../host/crypto.js'
 import { readFile, stat } from 'node:fs/promises'
 import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'

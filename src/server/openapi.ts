@@ -106,6 +106,23 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
     truncated: { type: 'boolean', description: 'Whether there are more chains than `limit`.' },
   }),
+  Coverage: object({
+    at: time,
+    clients: list(
+      object({
+        service_name: { type: ['string', 'null'] },
+        client: string,
+        version: { type: ['string', 'null'] },
+        state: { enum: ['hooked', 'not_hooked', 'wire', 'observed'] },
+        hook: { type: ['string', 'null'], description: 'What is hooked.' },
+        reason: { type: ['string', 'null'], description: 'Why it is not, or what was seen.' },
+        processes: { type: 'integer', description: 'Processes that said so, and had not stopped.' },
+        since: { type: ['string', 'null'], format: 'date-time' },
+        stated: time,
+      }),
+    ),
+    truncated: { type: 'boolean', description: 'Whether there are more clients than `limit`.' },
+  }),
   Status: object({ status: { const: 'ok' } }),
   Csv: {
     type: 'string',

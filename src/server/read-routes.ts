@@ -1,5 +1,6 @@
 import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
+import { AT } from '../query/coverage.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
 import { BUCKETS } from '../query/histogram.js'
@@ -152,8 +153,30 @@ const chains: Route = {
   },
 }
 
+const coverage: Route = {
+  path: `${TRAIL_PATH}/coverage`,
+  operationId: 'getCoverage',
+  summary: 'How the secret clients of each service were covered at a time',
+  description:
+    'What each process had said last in its rows `audit_coverage`, unless it had stopped. `limit` is the number of clients.',
+  access: 'readers',
+  filter: ['service_name', 'limit'],
+  parameters: { at: AT },
+  answers: { 'application/json': 'Coverage' },
+  async handle(context, call) {
+    const { at, ...filter } = call.query
+    const found = await context.trail.coverage(filter, { at })
+    await recordRead(context, call, {
+      what: 'coverage',
+      filter: JSON.stringify({ ...filter, at: found.at }),
+      rows: found.clients.length,
+    })
+    return json(`${JSON.stringify(found)}\n`)
+  },
+}
+
 /** The routes that read the trail. Those with a fixed path go before the one with an id in it. */
-export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, chains, row]
+export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, chains, coverage, row]
 
 function idFormat(given: string | undefined): IdFormat {
   return given === undefined ? 'string' : parseParameter('ids', IDS, given)

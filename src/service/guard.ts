@@ -5,6 +5,9 @@ import { AuditError } from '../errors.js'
 import { type AuditFields, draftAccess, ownFields } from '../event/event.js'
 import { eventTime } from '../event/time.js'
 import { isVocabularyName, Outcome, typeName } from '../event/vocabulary.js'
+import { claiming } from '../instrument/claim.js'
+import type { Reservation } from '../instrument/recorder.js'
+import { InnerAccesses } from './inner-accesses.js'
 import type { RecordOptions } from './record-options.js'
 import { redactReturned } from './redact.js'
 import { SecretForms } from './secret-forms.js'
@@ -35,6 +38,7 @@ export interface GuardOptions extends RecordOptions {
 }
 
 interface Recorder {
+  readonly reservation: Reservation
   record(fields: AuditFields, redacted: number): Promise<unknown>
 }
 
@@ -60,11 +64,17 @@ export async function runGuarded<T>(
       fields = amended(fields, more)
     },
   }
+  const inner = new InnerAccesses()
+  const claim = { kind: 'guard', guard: inner, auditId: recorder.reservation.auditId } as const
+  const withInner: Recorder = {
+    ...recorder,
+    record: async (final, redacted) => recorder.record(await inner.settled(final), redacted),
+  }
   let value: T
   try {
-    value = await fn(access)
+    value = await claiming(claim, () => fn(access))
   } catch (error) {
-    await recordFailure({ ...fields, outcome: outcomeOf(error, options) }, error, recorder)
+    await recordFailure({ ...fields, outcome: outcomeOf(error, options) }, error, withInner)
     throw error
   }
   const redaction = redactReturned(fields, value)
@@ -73,10 +83,10 @@ export async function runGuarded<T>(
       'notes',
       'or attributes may contain the returned value, which cannot be looked into',
     )
-    await recordFailure({ ...fields, ...redaction.fields, outcome: Outcome.Other }, refusal, recorder)
+    await recordFailure({ ...fields, ...redaction.fields, outcome: Outcome.Other }, refusal, withInner)
     throw refusal
   }
-  await recorder.record({ ...fields, ...redaction?.fields, outcome: Outcome.Ok }, redaction?.count ?? 0)
+  await withInner.record({ ...fields, ...redaction?.fields, outcome: Outcome.Ok }, redaction?.count ?? 0)
   return value
 }
 

@@ -4,9 +4,10 @@ import { checkFunction, checkMethod } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
 import { AuditError } from '../errors.js'
 import { type AuditFields, completeEvent, draftAccess, type EventDraft, ownFields } from '../event/event.js'
+import type { AccessRecording } from '../instrument/recorder.js'
 import { randomMachineId, SnowflakeGenerator } from '../event/snowflake.js'
 import { eventTime } from '../event/time.js'
-import type { Operation } from '../event/vocabulary.js'
+import { type Operation, Outcome } from '../event/vocabulary.js'
 import { AuditSpan } from '../otel/audit-span.js'
 import { checkDeadline, DEFAULT_DEADLINE_MS, deadlineBy, type DeadlinePolicy } from './deadline.js'
 import { type GuardedAccess, type GuardFields, type GuardOptions, runGuarded } from './guard.js'
@@ -15,7 +16,9 @@ import { NoopPipeline } from './noop-pipeline.js'
 import type { AuditPipeline } from '../contract/pipeline.js'
 import { noteUnclaimed, registeredPipeline } from './registry.js'
 import { checkRecordOptions, type RecordOptions } from './record-options.js'
-import { type Receipt, Ticket } from '../contract/ticket.js'
+import { type EventPlace, ReservedId } from './reserved-id.js'
+import type { Receipt } from '../contract/receipt.js'
+import { Ticket } from '../contract/ticket.js'
 
 export interface SecretAuditServiceOptions {
   /** Where records go. Default: the pipeline that is registered in this process when a record is made. */
@@ -128,25 +131,69 @@ export class SecretAuditService {
     options: GuardOptions = {},
   ): Promise<T> {
     const checked = checkRecordOptions(options)
+    const reservation = this.reservation()
     return runGuarded(fields, fn, checked, {
-      record: (final, redacted) => this.#record(final, checked, redacted),
+      reservation,
+      record: (final, redacted) => this.#record(final, checked, redacted, reservation.taken),
     })
   }
 
-  async #record(fields: AuditFields, options: RecordOptions, redacted: number): Promise<Receipt | undefined> {
+  /** @internal */
+  reservation(): ReservedId {
+    return new ReservedId(() => {
+      const now = wallClock()
+      return {
+        auditId: (this.#currentPipeline()?.ids ?? this.#fallbackIds()).next(now),
+        occurredAt: now * 1000,
+      }
+    })
+  }
+
+  /** @internal */
+  async recordAccess(
+    rows: readonly AuditFields[],
+    { mode, reservation, signal }: AccessRecording,
+  ): Promise<void> {
+    // All in one turn of the caller: so they share a batch, and with that a transaction.
+    const answers = await Promise.allSettled(
+      rows.map((fields, i) => {
+        const reserved = i === 0 && reservation instanceof ReservedId ? reservation.taken : undefined
+        return this.#record(fields, { mode, signal }, 0, reserved)
+      }),
+    )
+    const failed = answers.find((answer) => answer.status === 'rejected')
+    if (failed === undefined) return
+    for (const [i, answer] of answers.entries()) {
+      const fields = rows[i]
+      if (answer.status === 'rejected' || answer.value === undefined || fields === undefined) continue
+      this.recordAsync({
+        ...fields,
+        outcome: Outcome.Withheld,
+        attributes: { withheld: String(answer.value.auditId) },
+      })
+    }
+    throw failed.reason
+  }
+
+  async #record(
+    fields: AuditFields,
+    options: RecordOptions,
+    redacted: number,
+    reserved?: EventPlace,
+  ): Promise<Receipt | undefined> {
     const draft = draftAccess(fields)
     const strict =
       options.mode === undefined
         ? this.isStrict(fields.credential, fields.operation)
         : options.mode === 'strict'
-    if (strict) return this.#recordStrict(fields, draft, options, redacted)
-    this.#recordAsync(fields, draft, redacted)
+    if (strict) return this.#recordStrict(fields, draft, options, redacted, reserved)
+    this.#recordAsync(fields, draft, redacted, reserved)
     return undefined
   }
 
-  #recordAsync(fields: AuditFields, draft: EventDraft, redacted: number): bigint {
+  #recordAsync(fields: AuditFields, draft: EventDraft, redacted: number, reserved?: EventPlace): bigint {
     const ticket = new Ticket<AuditPipeline>('async', 0, redacted)
-    const opened = this.#open(fields, draft, ticket)
+    const opened = this.#open(fields, draft, ticket, reserved)
     this.#handOver(opened)
     opened.span.end()
     return ticket.event.auditId
@@ -157,11 +204,12 @@ export class SecretAuditService {
     draft: EventDraft,
     options: Omit<RecordOptions, 'mode'>,
     redacted: number,
+    reserved?: EventPlace,
   ): Promise<Receipt> {
     const { credential, operation } = fields
     const deadlineMs = options.deadlineMs ?? this.#deadlineFor(credential, operation)
     const ticket = new Ticket<AuditPipeline>('strict', deadlineMs, redacted)
-    const opened = this.#open(fields, draft, ticket)
+    const opened = this.#open(fields, draft, ticket, reserved)
     const answered = new Promise<Receipt>((resolve, reject) => {
       ticket.onAnswer((error, receipt) => {
         opened.span.end({ error, digest: ticket.digest, place: receipt?.place })
@@ -174,13 +222,14 @@ export class SecretAuditService {
   }
 
   /** The order of becoming an event, once it is checked: id and time, span, trace ids, freeze, span event. */
-  #open(fields: AuditFields, draft: EventDraft, ticket: Ticket<AuditPipeline>): OpenRecord {
+  #open(
+    fields: AuditFields,
+    draft: EventDraft,
+    ticket: Ticket<AuditPipeline>,
+    reserved?: EventPlace,
+  ): OpenRecord {
     const own = this.#currentPipeline()
-    const now = wallClock()
-    const given = ownFields(fields).occurredAt
-    const occurredAt = given === undefined ? now * 1000 : eventTime(given, now)
-    const ids = own?.ids ?? this.#fallbackIds()
-    const auditId = given === undefined ? ids.next(now) : ids.at(occurredAt / 1000)
+    const { auditId, occurredAt } = reserved ?? this.#placeOf(fields, own)
 
     const span = own?.tracing === false ? AuditSpan.none() : AuditSpan.start(ticket, draft.operation, auditId)
     const pipeline = ticket.claimedBy ?? own
@@ -189,8 +238,16 @@ export class SecretAuditService {
     ticket.seal(
       completeEvent(draft, { auditId, occurredAt, serviceName, serviceInstanceId, traceId, spanId }),
     )
-    span.addEvent(ticket)
+    span.addEvent(ticket, pipeline?.auditLogDraft)
     return { ticket, span, pipeline }
+  }
+
+  #placeOf(fields: AuditFields, own: AuditPipeline | undefined): EventPlace {
+    const now = wallClock()
+    const given = ownFields(fields).occurredAt
+    const occurredAt = given === undefined ? now * 1000 : eventTime(given, now)
+    const ids = own?.ids ?? this.#fallbackIds()
+    return { auditId: given === undefined ? ids.next(now) : ids.at(occurredAt / 1000), occurredAt }
   }
 
   #handOver({ ticket, span, pipeline }: OpenRecord): void {

@@ -2,7 +2,7 @@ import { BLOCK_FORMAT, blockHash } from '../chain/block.js'
 import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
 import { parseNote } from '../chain/note.js'
-import { ANCHOR_NAME, BLOCK_ATTRIBUTES, RECORD_ID_ATTRIBUTE } from '../otel/span-event.js'
+import { ANCHOR_NAME, BLOCK_ATTRIBUTES, placeParts, RECORD_ID_ATTRIBUTE } from '../otel/span-event.js'
 import { type Anchor, logOf, type SaidRow } from './anchors.js'
 
 /** An object of a trace or a log: a span, an event on it, a log record. */
@@ -33,7 +33,8 @@ export function readEntry(entry: Entry): ReadEntry {
     return unreadable(`${BLOCK_ATTRIBUTES.note} is not the signed note of a block`)
   const fromNotes = noted.flatMap((anchor) => (anchor === undefined ? [] : [anchor]))
   if (place === undefined && (fromNotes.length === 0 || said.chain || said.block)) {
-    return unreadable(`${BLOCK_ATTRIBUTES.chain} and ${BLOCK_ATTRIBUTES.block} cannot be read`)
+    const { place: inOne, chain, block } = BLOCK_ATTRIBUTES
+    return unreadable(`${said.index === undefined ? `${chain} and ${block}` : inOne} cannot be read`)
   }
   const hash = said.hash === undefined ? undefined : hashOf(only(said.hash))
   const row = rowOf(said)
@@ -75,7 +76,6 @@ const NAMES: ReadonlyMap<string, Name> = new Map([
   [BLOCK_ATTRIBUTES.log, 'log'],
   [BLOCK_ATTRIBUTES.chain, 'chain'],
   [BLOCK_ATTRIBUTES.block, 'block'],
-  [BLOCK_ATTRIBUTES.index, 'index'],
   [BLOCK_ATTRIBUTES.hash, 'hash'],
   [BLOCK_ATTRIBUTES.note, 'note'],
   [RECORD_ID_ATTRIBUTE, 'recordId'],
@@ -93,9 +93,20 @@ function saidBy(entry: Entry): Said {
     for (const [key, value] of pairs(entry[holder])) {
       const name = NAMES.get(key)
       if (name !== undefined) (said[name] ??= []).push(plain(value))
+      if (key !== BLOCK_ATTRIBUTES.place) continue
+      const { log, chain, block, index } = partsOf(plain(value))
+      if (log !== undefined) (said.log ??= []).push(log)
+      ;(said.chain ??= []).push(chain)
+      ;(said.block ??= []).push(block)
+      ;(said.index ??= []).push(index)
     }
   }
   return said
+}
+
+/** What is no place has none of its parts, and each of them is said. */
+function partsOf(place: unknown): Partial<NonNullable<ReturnType<typeof placeParts>>> {
+  return (typeof place === 'string' ? placeParts(place) : undefined) ?? {}
 }
 
 /** A list of keys with values, or an object. */

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '../host/crypto.js'
 import { sha256 } from '../event/sha256.js'
 import type { RowBlock } from './source.js'
 

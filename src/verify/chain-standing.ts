@@ -48,6 +48,10 @@ export class ChainStanding {
       this.#findings.vouchFor(this.#chain)
   }
 
+  isPinned(block: number): boolean {
+    return this.#pins.has(block)
+  }
+
   /** Each block that is there, whether it is one or not. */
   see(number: number, block: Block | undefined, hash: Uint8Array): void {
     const last = block?.ids?.last

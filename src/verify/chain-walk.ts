@@ -1,20 +1,14 @@
 import { AuditError } from '../errors.js'
-import {
-  type Block,
-  blockHash,
-  BLOCKS_PER_KEY,
-  chainIdOf,
-  type ChainPosition,
-  isKeyOverdue,
-} from '../chain/block.js'
+import { type Block, blockHash, type ChainPosition } from '../chain/block.js'
 import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
-import { VerifierKey } from '../chain/note-key.js'
 import { BlockDoubts } from './block-doubts.js'
 import { ChainStanding, type Standing } from './chain-standing.js'
+import { CurrentKey } from './current-key.js'
 import type { FindingCode, FindingLog } from './finding.js'
-import { signatureProblem } from './genesis.js'
+import { brokenCounters, LinkedRun, type ReadBlock } from './linked-run.js'
+import type { SignatureChecks } from './signature-checks.js'
 import type { PinnedBlock, Trust } from './trust.js'
 
 /** How a chain ends. */
@@ -43,19 +37,21 @@ export interface ChainSummary extends Standing {
   readonly doubts: BlockDoubts
 }
 
+/** Longest text and signatures, together, of a block that waits for the end of its run: those of ours are shorter. */
+const LONGEST_WAITING = 4096
+
 /**
  * Walks one chain from its genesis, as a reader would who trusts no column of it: each block is rebuilt as text, read
  * strictly, held against the key that is current there, and against the block before it.
+ *
+ * A block that is as the one before it lets expect, and names it, waits for the end of the run: see {@link LinkedRun}.
+ * Genesis, rotate and close, and the blocks on both sides of a finding, are held against the key at once.
  */
 export class ChainWalk {
   readonly #chain: string
   readonly #trust: Trust
   readonly #findings: FindingLog
-  #key: VerifierKey | undefined
-  /** Number of the block that brought it in. */
-  #keyFrom = 0
-  #keyIsOverdue = false
-  #keyIsLost = false
+  readonly #key: CurrentKey
   #genesis: Block | undefined
   readonly #standing: ChainStanding
   #newest: Block | undefined
@@ -70,58 +66,61 @@ export class ChainWalk {
   #unsigned: number[] = []
   readonly #doubts = new BlockDoubts()
   #head: ChainSummary['head']
-  #keyIsForeign = false
   #closed = false
   #blocks = 0
   #rows = 0
   #lost = 0
   /** The genesis block is signed by its own key. */
   #isOpened = false
+  readonly #checks: SignatureChecks
+  readonly #run: LinkedRun
+  /** The last block that came, where the next one may join its run. */
+  #tail: Pick<ReadBlock, 'block' | 'hash'> | undefined
+  /** How many findings there were when it had come. */
+  #quietAt = 0
 
   /** @param heads blocks of this chain that the trust file pins */
-  constructor(chain: string, trust: Trust, findings: FindingLog, heads: readonly PinnedBlock[] = []) {
+  constructor(
+    chain: string,
+    trust: Trust,
+    findings: FindingLog,
+    checks: SignatureChecks,
+    heads: readonly PinnedBlock[] = [],
+  ) {
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
+    this.#checks = checks
+    this.#key = new CurrentKey(chain, findings, checks)
+    this.#run = new LinkedRun(chain, checks)
     this.#standing = new ChainStanding(chain, trust, findings, heads)
   }
 
   /** @returns the block, when it is one, and the hash of its text */
   add(columns: BlockColumns): { readonly block: Block | undefined; readonly hash: Buffer } {
-    const number = Number(columns.blockNo)
-    // Any other is no number of a block: it has no place in the chain, and nothing can be missing before it.
-    if (columns.blockNo >= 0n && columns.blockNo < 2n ** 53n) this.#checkNumber(number)
     const text = textOfColumns(columns)
-    const block = this.#parsed(text, number)
+    const block = parsed(text)
     const hash = blockHash(text)
-    this.#standing.see(number, block, hash)
-    this.#blocks++
-    if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
-    if (block === undefined) {
-      this.#doubts.addUnusable(number)
-      this.#forget()
-      return { block, hash }
+    this.#checks.see()
+    if (block instanceof AuditError) {
+      this.#addUnusable(columns, hash, block.reason)
+      return { block: undefined, hash }
     }
-    if (block.kind === 'genesis') this.#begin(block, text, columns.signatures)
-    const isSigned = this.#checkSignature(block, text, columns.signatures)
-    this.#checkLog(block)
-    this.#rows += block.rows
-    this.#newest = block
-    // What is not signed may say anything: neither it nor the next block is held against the other.
-    if (isSigned) this.#checkAgainstLast(block)
-    if (isSigned) this.#lost = Math.max(this.#lost, block.lost)
-    if (isSigned && block.kind === 'genesis') this.#isOpened = true
-    this.#last = isSigned ? block : undefined
-    this.#lastHash = isSigned ? hash : undefined
-    const isProven = isSigned && !this.#keyIsForeign && !this.#keyIsOverdue
-    this.#noteDoubts(block, isProven)
-    if (isProven) this.#head = { block: number, hash }
-    this.#lastText = hash
-    if (block.kind === 'close' && isSigned) this.#closed = true
+    const read = { block, text, hash, signatures: columns.signatures }
+    if (this.#joins(read)) {
+      this.#run.add(read)
+      this.#lastNumber = block.number
+      this.#standing.see(block.number, block, hash)
+      this.#tail = read
+    } else {
+      this.#endRun()
+      this.#addAlone(read)
+    }
     return { block, hash }
   }
 
   end(): ChainSummary {
+    this.#endRun()
     const last = this.#newest
     this.#doubtUnsigned()
     this.#doubts.end(this.#lastNumber)
@@ -158,8 +157,7 @@ export class ChainWalk {
       this.#find('block-missing', expected, `${range} missing`)
       this.#doubts.addGap(expected, number - 1)
       this.#forget()
-      // A rotation may be among them.
-      this.#keyIsLost = true
+      this.#key.doubt()
     } else if (number < expected) {
       this.#find('block-repeated', number, `block ${number} is there more than once`)
       this.#doubts.addUnusable(number)
@@ -181,7 +179,7 @@ export class ChainWalk {
     const isLinked = this.#lastText !== undefined && sameBytes(prev, this.#lastText)
     if (!isLinked) this.#doubtUnsigned()
     if (isProven) this.#unsigned = []
-    else if (this.#key === undefined) this.#doubts.addAllFrom(number)
+    else if (this.#key.key === undefined) this.#doubts.addAllFrom(number)
     else this.#unsigned.push(number)
   }
 
@@ -190,64 +188,91 @@ export class ChainWalk {
     this.#unsigned = []
   }
 
-  #parsed(text: string, number: number): Block | undefined {
-    try {
-      return parseBlock(text)
-    } catch (error) {
-      this.#find('block-malformed', number, reasonOf(error))
-      return undefined
+  /** Nothing but its signature is left to be looked at, and that may be left to the end of the run. */
+  #joins(read: ReadBlock): boolean {
+    const { block, text, signatures } = read
+    const tail = this.#tail
+    if (tail === undefined || this.#findings.total !== this.#quietAt || this.#checks.every) return false
+    const { number, kind, prev, log } = block
+    return (
+      (kind === 'data' || kind === 'idle') &&
+      number === tail.block.number + 1 &&
+      sameBytes(prev, tail.hash) &&
+      brokenCounters(block, tail.block).length === 0 &&
+      log === this.#expectedLog &&
+      !this.#standing.isPinned(number) &&
+      text.length + signatures.length <= LONGEST_WAITING &&
+      this.#key.maySign(read)
+    )
+  }
+
+  #addAlone(read: ReadBlock): void {
+    const { block, text, hash, signatures } = read
+    const { number, kind } = block
+    const before = this.#findings.total
+    this.#checkNumber(number)
+    this.#standing.see(number, block, hash)
+    if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
+    if (kind === 'genesis') {
+      this.#genesis = block
+      this.#key.begin(block)
+      this.#standing.begin(block, text, signatures)
+    }
+    const isProven = this.#take(block, hash, this.#key.hasSigned(read))
+    this.#quietAt = this.#findings.total
+    this.#tail = isProven && !this.#closed && this.#quietAt === before ? read : undefined
+  }
+
+  #endRun(): void {
+    const { key } = this.#key
+    if (key === undefined) return
+    for (const { block, hash, problem } of this.#run.end(key)) {
+      if (problem !== undefined) this.#find('block-signature', block.number, problem)
+      this.#take(block, hash, problem === undefined)
     }
   }
 
-  #begin(block: Block, text: string, signatures: string): void {
-    const key = VerifierKey.parse(block.writer ?? '')
-    if (chainIdOf(key.publicKey) !== this.#chain) {
-      this.#keyIsForeign = true
-      this.#find('chain-id', 0, 'the id is not that of the key in the genesis block')
-    }
-    this.#genesis = block
-    this.#key = key
-    this.#standing.begin(block, text, signatures)
+  /** @returns whether it is proven by itself, or by the run that it is in */
+  #take(block: Block, hash: Buffer, isSigned: boolean): boolean {
+    const { number, kind, rows, lost } = block
+    this.#checkLog(block)
+    this.#blocks++
+    this.#rows += rows
+    this.#newest = block
+    // What is not signed may say anything: neither it nor the next block is held against the other.
+    if (isSigned) this.#checkAgainstLast(block)
+    if (isSigned) this.#lost = Math.max(this.#lost, lost)
+    if (isSigned && kind === 'genesis') this.#isOpened = true
+    this.#last = isSigned ? block : undefined
+    this.#lastHash = isSigned ? hash : undefined
+    const isProven = isSigned && this.#key.proves
+    this.#noteDoubts(block, isProven)
+    if (isProven) this.#head = { block: number, hash }
+    this.#lastText = hash
+    if (kind === 'close' && isSigned) this.#closed = true
+    return isProven
   }
 
-  #checkSignature(block: Block, text: string, signatures: string): boolean {
-    const { number, kind, writer } = block
-    if (this.#key === undefined) {
-      // Said once, with what is missing before.
-      return false
-    }
-    const problem = signatureProblem(text, signatures, [this.#key])
-    if (problem !== undefined) {
-      const isKnown = this.#keyIsLost
-      if (isKnown) this.#key = undefined
-      const hint = isKnown
-        ? '; a rotation may be among the missing blocks: no later block can be verified'
-        : ''
-      this.#find('block-signature', number, `${problem}${hint}`)
-      return false
-    }
-    this.#keyIsLost = false
-    this.#checkKeyAge(block)
-    if (kind !== 'rotate') return true
-    const next = VerifierKey.parse(writer ?? '')
-    const nextProblem = signatureProblem(text, signatures, [next])
-    if (nextProblem !== undefined) this.#find('block-signature', number, `the new key: ${nextProblem}`)
-    this.#key = next
-    this.#keyFrom = number
-    this.#keyIsOverdue = false
-    return nextProblem === undefined
+  #addUnusable({ blockNo }: BlockColumns, hash: Buffer, reason: string): void {
+    this.#endRun()
+    this.#tail = undefined
+    const number = Number(blockNo)
+    // Any other is no number of a block: it has no place in the chain, and nothing can be missing before it.
+    if (blockNo >= 0n && blockNo < 2n ** 53n) this.#checkNumber(number)
+    this.#find('block-malformed', number, reason)
+    this.#standing.see(number, undefined, hash)
+    this.#blocks++
+    if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
+    this.#doubts.addUnusable(number)
+    this.#forget()
   }
 
-  /** Said once for each key. */
-  #checkKeyAge(block: Block): void {
-    if (this.#keyIsOverdue || !isKeyOverdue(block, this.#keyFrom)) return
-    this.#keyIsOverdue = true
-    const limit = `a key signs for ${BLOCKS_PER_KEY} blocks at most`
-    this.#find('block-signature', block.number, `the key of block ${this.#keyFrom} has signed it: ${limit}`)
+  get #expectedLog(): string | undefined {
+    return this.#trust.origin ?? this.#genesis?.log
   }
 
   #checkLog({ log, number }: Block): void {
-    const expected = this.#trust.origin ?? this.#genesis?.log ?? log
+    const expected = this.#expectedLog ?? log
     if (log !== expected) this.#find('chain-origin', number, `the block is of log ${log}, not of ${expected}`)
   }
 
@@ -257,11 +282,7 @@ export class ChainWalk {
       this.#find('block-prev', block.number, `it does not name block ${block.number - 1} as it is`)
     }
     if (last === undefined) return
-    const problems = [
-      block.rowsTotal === last.rowsTotal + block.rows ? '' : 'rows',
-      block.lost >= last.lost ? '' : 'losses',
-      block.time >= last.time ? '' : 'time',
-    ].filter(Boolean)
+    const problems = brokenCounters(block, last)
     if (problems.length > 0) {
       const what = problems.join(', ')
       this.#find('block-counters', block.number, `${what} do not follow from block ${last.number}`)
@@ -273,7 +294,11 @@ export class ChainWalk {
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof AuditError)) throw error
-  return error.reason
+function parsed(text: string): Block | AuditError {
+  try {
+    return parseBlock(text)
+  } catch (error) {
+    if (error instanceof AuditError) return error
+    throw error
+  }
 }

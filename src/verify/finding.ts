@@ -58,11 +58,17 @@ export class FindingLog {
   readonly counts = new Map<FindingCode, number>()
   readonly #onFinding: (finding: Finding) => void
   readonly #told = new Map<FindingCode, number>()
+  #total = 0
   /** By chain of the operator. */
   readonly #toldOf = new Map<string, Map<FindingCode, number>>()
 
   constructor(onFinding: (finding: Finding) => void) {
     this.#onFinding = onFinding
+  }
+
+  /** All of them, told or not. */
+  get total(): number {
+    return this.#total
   }
 
   /** The chain is the operator's: nobody else's findings are to hide those of it. */
@@ -71,6 +77,7 @@ export class FindingLog {
   }
 
   add(code: FindingCode, detail: string, place: Omit<Finding, 'code' | 'message'>): void {
+    this.#total++
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1)
     if (this.#isTold(code, place.chain)) this.#onFinding({ code, message: detail, ...place })
   }

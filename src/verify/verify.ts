@@ -5,6 +5,7 @@ import { endPinned, headsByChain } from './chain-standing.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
 import { type RowCoverage, RowWalk } from './row-walk.js'
+import { type SignatureCoverage, SignatureChecks } from './signature-checks.js'
 import { ALL_IDS, type IdRange, type RowBlock, type Selection, type TrailSource } from './source.js'
 import type { Trust } from './trust.js'
 
@@ -12,6 +13,8 @@ export interface VerifyRequest {
   readonly trust: Trust
   readonly selection: Selection
   readonly anchors: Anchors
+  /** Check every signature, also where the blocks after it prove the block. Default: false. */
+  readonly everySignature?: boolean | undefined
   /** Told of each finding, as it is found. */
   readonly onFinding: (finding: Finding) => void
   /** Told now and then how far it is. */
@@ -28,6 +31,7 @@ export interface VerifyReport {
   readonly findings: ReadonlyMap<FindingCode, number>
   readonly chains: readonly ChainSummary[]
   readonly blocks: number
+  readonly signatures: SignatureCoverage
   readonly rows: RowCoverage
   /** Rows that another transaction put here than the one that they name, as after a restore. */
   readonly foreign: number
@@ -59,13 +63,14 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   for (const { what } of alterations) findings.add('store-altered', what, {})
   const { anchors, trust } = request
   const isHidden = alterations.some(({ hidesRows }) => hidesRows)
-  const { chains, blocks, rows, foreign } = isHidden
+  const { chains, blocks, signatures, rows, foreign } = isHidden
     ? NOTHING_READ
     : await walk(source, { ...request, trust: await trustIn(source, trust) }, findings)
   return {
     findings: findings.counts,
     chains: [...chains.values()],
     blocks,
+    signatures,
     rows,
     foreign,
     anchors: anchors.coverage,
@@ -94,9 +99,7 @@ export async function verifyChains(
 
 const EVERYTHING: Selection = Object.freeze({ chain: undefined, ids: undefined })
 
-interface Walked {
-  readonly chains: ReadonlyMap<string, ChainSummary>
-  readonly blocks: number
+interface Walked extends Pick<WalkedChains, 'chains' | 'blocks' | 'signatures'> {
   readonly rows: RowCoverage
   readonly foreign: number
 }
@@ -105,6 +108,7 @@ interface Walked {
 const NOTHING_READ: Walked = {
   chains: new Map(),
   blocks: 0,
+  signatures: { checked: 0, of: 0 },
   foreign: 0,
   rows: { proven: 0, unsigned: 0, retired: 0, partly: 0, kept: 0 },
 }
@@ -113,21 +117,22 @@ async function walk(source: TrailSource, request: VerifyRequest, findings: Findi
   const { anchors, trust, selection } = request
   const sums = new BlockSums()
   const walked = await walkChains(source, request, sums.start(), findings)
-  const { chains, blocks } = walked
+  const { chains, blocks, signatures } = walked
   if (selection.chain === undefined) checkContinuations(chains, findings)
   endPinned(trust, chains, selection.chain, findings)
   anchors.endBlocks(chains, trust.origin, selection.chain, findings)
   const again = sums.start()
   const { coverage: rows, foreign } = await walkRows(source, request, walked, again, findings)
-  if (walked.sum.equals(again)) return { chains, blocks, rows, foreign }
+  if (walked.sum.equals(again)) return { chains, blocks, signatures, rows, foreign }
   const what = 'asked twice for the same blocks, it gave different ones: no row counts as proven'
   findings.add('store-altered', what, {})
-  return { chains, blocks, foreign, rows: { ...rows, proven: 0, partly: 0 } }
+  return { chains, blocks, signatures, foreign, rows: { ...rows, proven: 0, partly: 0 } }
 }
 
 interface WalkedChains {
   readonly chains: ReadonlyMap<string, ChainSummary>
   readonly blocks: number
+  readonly signatures: SignatureCoverage
   /** From the smallest to the largest id of the blocks that are looked at. */
   readonly extent: IdRange | undefined
   /** Of the blocks that the rows are to be held against. */
@@ -136,10 +141,11 @@ interface WalkedChains {
 
 async function walkChains(
   source: TrailSource,
-  { trust, selection, anchors, onProgress }: VerifyRequest,
+  { trust, selection, anchors, everySignature = false, onProgress }: VerifyRequest,
   sum: BlockSum,
   findings: FindingLog,
 ): Promise<WalkedChains> {
+  const checks = new SignatureChecks(everySignature, findings)
   const chains = new Map<string, ChainSummary>()
   const pinned = headsByChain(trust)
   let extent: IdRange | undefined
@@ -150,7 +156,7 @@ async function walkChains(
       if (current?.chain !== columns.chainId) {
         if (current !== undefined) chains.set(current.chain, current.walk.end())
         const { chainId: chain } = columns
-        current = { chain, walk: new ChainWalk(chain, trust, findings, pinned.get(chain)) }
+        current = { chain, walk: new ChainWalk(chain, trust, findings, checks, pinned.get(chain)) }
       }
       const walked = current.walk.add(columns)
       const { block, hash } = walked
@@ -164,7 +170,8 @@ async function walkChains(
     onProgress?.({ step: 'blocks', done: blocks })
   }
   if (current !== undefined) chains.set(current.chain, current.walk.end())
-  return { chains, blocks, extent, sum }
+  checks.end()
+  return { chains, blocks, signatures: checks.coverage, extent, sum }
 }
 
 /** Of the block as it was signed. One that is not proven is added, too: it is asked for again like the others. */

@@ -20,10 +20,22 @@ interface Report {
   }[]
 }
 
+const aKey = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+
+/** Of a service that lacks nothing: what is found is what a test has put there. */
+const COMPLETE = {
+  OTEL_SERVICE_NAME: 'orders',
+  NOETL_SECRET_AUDIT_ENROLMENT_KEY: aKey(),
+  NOETL_SECRET_AUDIT_REQUIRED: '1',
+}
+
+/** @param env what is empty there is not set */
 async function doctor(
   env: Readonly<Record<string, string>>,
 ): Promise<{ code: number | null; report: Report }> {
-  const { code, stdout } = await otelAudit(['doctor', '--format', 'json'], env)
+  const given = Object.entries({ ...COMPLETE, ...env }).filter(([, value]) => value !== '')
+  const { code, stdout } = await otelAudit(['doctor', '--format', 'json'], Object.fromEntries(given))
   return { code, report: JSON.parse(stdout) as Report }
 }
 
@@ -71,6 +83,7 @@ describe('otel-audit doctor', () => {
       'partitions',
       'origin',
       'durability',
+      'service',
       'enrolment',
       'spool',
       'tracing',
@@ -99,7 +112,7 @@ describe('otel-audit doctor', () => {
   test('warns of a login that may change rows, and never prints a password', async () => {
     const { code, stdout } = await otelAudit(['doctor'], { DATABASE_URL: database.url })
     expect(stdout).toContain('warning  rights: this login may also change or delete rows')
-    expect(stdout).toContain('Records would be durable.')
+    expect(stdout).toContain('\nStrict records would be durable; async ones as soon as they are stored, ')
     expect(stdout).not.toContain(new URL(database.url).password)
     expect(code).toBe(0)
   })
@@ -171,11 +184,39 @@ describe('otel-audit doctor', () => {
     expect(code).toBe(1)
   })
 
+  test.each([
+    ['a name of the service', 'service', /OTEL_SERVICE_NAME/, { OTEL_SERVICE_NAME: '' }],
+    ['an enrolment key', 'enrolment', /keys create/, { NOETL_SECRET_AUDIT_ENROLMENT_KEY: '' }],
+    ['a spool for what is async', 'spool', /SPOOL_DIR/, { NOETL_SECRET_AUDIT_REQUIRED: '' }],
+  ])('warns where there is not %s, and says what to do', async (_, check, remedy, env) => {
+    const { code, report } = await doctor({ DATABASE_URL: as('doctor_writer'), ...env })
+    expect(levels(report)).toEqual([`warning ${check}`])
+    expect(messages(report)[0]).toMatch(remedy)
+    expect([code, report.ok]).toEqual([0, true])
+  })
+
+  test('says that records would be durable where all are, at once', async () => {
+    const verdict = async (env: object): Promise<string | undefined> => {
+      const given = { DATABASE_URL: as('doctor_writer'), ...env }
+      return (await otelAudit(['doctor'], given)).stdout.trimEnd().split('\n').at(-1)
+    }
+    const spool = { NOETL_SECRET_AUDIT_SPOOL_DIR: temporaryDirectory() }
+    expect(await verdict({ NOETL_SECRET_AUDIT_REQUIRED: '1' })).toBe('Records would be durable.')
+    expect(await verdict({ ...spool, NOETL_SECRET_AUDIT_SPOOL_MODE: 'always' })).toBe(
+      'Records would be durable.',
+    )
+    expect(await verdict(spool)).toMatch(/^Strict records would be durable; async ones as soon as/)
+  })
+
   test('looks at the enrolment key as the service will', async () => {
     const directory = temporaryDirectory()
-    const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const pem = aKey()
     const file = join(directory, 'enrolment.pem')
-    const withFile = { DATABASE_URL: as('doctor_writer'), NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: file }
+    const withFile = {
+      DATABASE_URL: as('doctor_writer'),
+      NOETL_SECRET_AUDIT_ENROLMENT_KEY: '',
+      NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: file,
+    }
     const missing = await doctor(withFile)
     expect(levels(missing.report)).toEqual(['error enrolment'])
     expect(messages(missing.report)[0]).toContain('ENOENT')

@@ -10,8 +10,10 @@ import type { Scene } from './attack.js'
 
 export interface Forgery {
   readonly chain: string
-  /** The first block that is made anew; all that follow are, too. */
+  /** The first block that is made anew. */
   readonly from: number
+  /** The last one. Default: all that follow are. */
+  readonly to?: number
   readonly key: NoteSigner
   /** The id that the chain has afterwards. Default: the same. */
   readonly as?: string
@@ -21,16 +23,20 @@ export interface Forgery {
  * What somebody does who has a superuser's connection and a key: whatever he has changed in the rows becomes what the
  * blocks say, from the digests of the rows over roots and `prev` to the signatures.
  */
-export async function rewrite(scene: Scene, { chain, from, key, as = chain }: Forgery): Promise<void> {
+export async function rewrite(
+  scene: Scene,
+  { chain, from, to = Infinity, key, as = chain }: Forgery,
+): Promise<void> {
   const { blocks, rows } = await readChain(scene.url, chain)
   await scene.client.query('begin')
   let prev: Uint8Array | undefined
   for (const old of blocks) {
     const number = Number(old.blockNo)
     const its = rows.filter(({ block }) => block === number)
-    const columns = number < from ? old : forged(old, its, { as, key, prev })
+    const isForged = number >= from && number <= to
+    const columns = isForged ? forged(old, its, { as, key, prev }) : old
     prev = blockHash(textOfColumns(columns))
-    if (number >= from) await replace(scene, old, columns, its)
+    if (isForged) await replace(scene, old, columns, its)
   }
   await scene.client.query('commit')
 }

@@ -102,10 +102,39 @@ describe('otel-audit query', () => {
     expect(new Set(ids).size).toBe(8)
   })
 
+  test('finds and shows where a request came from, which service it was, and how many events were lost, and why', async () => {
+    const other = await migratedDatabase()
+    const own = new PostgresAuditSink({ databaseUrl: other.url })
+    const from = anEvent({ credential: 'orders-db', sourceAddress: '192.0.2.7' })
+    await own.write(batchOf(from, anEvent({ credential: 'orders-db', sourceAddress: '192.0.2.70' })))
+    await own.close()
+    const writer = await connect(other.url)
+    const lost = ['{"count":132,"reason":"queue_full"}', 'null', '[1]', '"x"', '{"count":{},"reason":null}']
+    for (const [i, attributes] of lost.entries()) {
+      await writer.query(
+        `insert into noetl.secret_audit (audit_id, credential, operation, outcome, attributes)
+         values ((((extract(epoch from now()) * 1000)::bigint - 1704067200000) << 22) + $1, 'secret_audit', 'audit_gap', 'lost', $2)`,
+        [i, attributes],
+      )
+    }
+    await writer.end()
+    const query = async (...args: readonly string[]) =>
+      (await otelAudit(['query', '--unrecorded', '--from', '-1h', ...args], { DATABASE_URL: other.url }))
+        .stdout
+    expect(lines(await query('--source-address', '192.0.2.7')).map((row) => row['audit_id'])).toEqual([
+      String(from.auditId),
+    ])
+    const table = await query('--format', 'table')
+    expect(table).toMatch(/ orders-db .* 192\.0\.2\.7 /)
+    expect(table).toContain(' lost 132 queue_full ')
+    expect(table.split('\n').filter((line) => line.includes('audit_gap'))).toHaveLength(lost.length)
+    await other.drop()
+  })
+
   test('as a table is plain text in a pipe, and nothing of a row reaches the terminal', async () => {
     const { stdout } = await otelAudit(['query', '--format', 'table'], env)
     expect(stdout.split('\n')[0]).toMatch(
-      /^TIME +CREDENTIAL +OPERATION +OUTCOME +EXECUTION +WHO +REGION +AUDIT ID$/,
+      /^TIME +CREDENTIAL +OPERATION +OUTCOME +EXECUTION +WHO +SERVICE +FROM +REGION +AUDIT ID$/,
     )
     expect(stdout).toContain('\\u001b[31mforged\\u202e')
     expect(stdout).not.toContain('\u001b')

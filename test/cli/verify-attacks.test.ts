@@ -163,6 +163,14 @@ describe('found by the tables and public keys', () => {
       0,
     ],
     [
+      'the signature lines of old blocks replaced by that of another block',
+      `update noetl.secret_audit_block set signatures =
+         (select signatures from noetl.secret_audit_block where chain_id = CHAIN and block_no = 4)
+       where chain_id = CHAIN and block_no in (1, 2, 3)`,
+      'block-signature',
+      1,
+    ],
+    [
       'a partition detached',
       `do $$ begin execute format('alter table noetl.secret_audit detach partition %s',
          (select tableoid::regclass from noetl.secret_audit where audit_id = ROW)); end $$`,
@@ -181,6 +189,26 @@ describe('found by the tables and public keys', () => {
     const finding = found.find((candidate) => candidate.code === expected)
     expect(finding).toMatchObject({ code: expected, ...(block === undefined ? {} : { block }) })
     if (expected.startsWith('row-') && expected !== 'row-missing') expect(finding?.auditId).toMatch(/^\d+$/)
+  })
+
+  test('a block deleted, and what lies before the gap rewritten', async () => {
+    const { rewrite } = await import('./forger.js')
+    const { generateNoteKey } = await import('../../src/chain/note-key.js')
+    const chain = honest.chains.idle
+    const { signer: key } = generateNoteKey(`${ORIGIN}/${chain}`)
+    const { code, found, report } = await after(async (scene) => {
+      await scene.sql(`update noetl.secret_audit set outcome = 'denied' where audit_id = ROW`)
+      await rewrite(scene, { chain, from: 3, to: 4, key })
+      await scene.sql(`delete from noetl.secret_audit where chain_id = CHAIN and block_no = 5;
+        delete from noetl.secret_audit_block where chain_id = CHAIN and block_no = 5`)
+    })
+    expect(code).toBe(1)
+    expect(found.map((finding) => [finding.code, finding.block])).toEqual([
+      ['block-signature', 3],
+      ['block-signature', 4],
+      ['block-missing', 5],
+    ])
+    expect(report['rows']).toMatchObject({ proven: 57 - 5 - 2 - 8 })
   })
 
   test('a chain of somebody else’s added: only to one who knows the operator’s key', async () => {

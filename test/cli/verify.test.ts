@@ -84,11 +84,35 @@ describe('an honest trail', () => {
     expect(table.stdout).toMatch(/rows .*; 56 of them are present although the trust file says/)
   })
 
+  test('in a window as query has it: from a time on, before another, also so long ago', async () => {
+    const client = await connect(honest.database.url)
+    const { rows } = await client.query(
+      `with newest as (select (max(min_id) >> 22) as ms from noetl.secret_audit_block)
+       select to_char(to_timestamp((ms + 1704067200000)::numeric / 1000) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at,
+         (select coalesce(sum(row_count), 0) from noetl.secret_audit_block where min_id < ms << 22)::int as before,
+         (select sum(row_count) from noetl.secret_audit_block where min_id >= ms << 22)::int as since
+       from newest`,
+    )
+    await client.end()
+    const { at, before, since } = rows[0]
+    expect([before + since, since]).toEqual([57, expect.any(Number)])
+    const proven = async (...window: readonly string[]): Promise<unknown> =>
+      ((await run(honest.database.url, ...window)).report['rows'] as { proven: number }).proven
+    expect(await proven('--to', at)).toBe(before)
+    expect(await proven('--from', at)).toBe(since)
+    expect(await proven('--from', '-24h', '--to', 'now')).toBe(57)
+    expect(await proven('--from', '2w', '--to', '24h')).toBe(0)
+  })
+
   test('as a table, and as lines', async () => {
     const env = { DATABASE_URL: honest.database.url }
     const table = await otelAudit(['verify', '--format', 'table'], env)
     expect(table.stdout).toMatch(/chains {5}3: 1 closed, 1 idle, .*; 3 not enrolled/)
+    const blocks = honest.blocks.length
+    expect(table.stdout).toContain(`\nblocks     ${blocks}\nsignatures ${blocks} of ${blocks}\n`)
     expect(table.stdout).toMatch(/findings {3}none\n$/)
+    const every = await otelAudit(['verify', '--every-signature', '--format', 'json'], env)
+    expect(JSON.parse(every.stdout)).toMatchObject({ signatures: { checked: blocks, of: blocks } })
     const lines = await otelAudit(['verify'], env)
     expect(
       lines.stdout
@@ -150,7 +174,8 @@ describe('what cannot be checked ends with 2', () => {
       () => ['--from', '2026-02-01', '--to', '2026-01-01'],
       /--from is after --to/,
     ],
-    ['a time that is none', () => ['--from', 'yesterday'], /ISO 8601/],
+    ['a time that is none', () => ['--from', 'yesterday'], /RFC 3339/],
+    ['a window without an instant', () => ['--from', '2026-01-01', '--to', '2026-01-01'], /no time in it/],
     ['a chain that is none', () => ['--chain', 'x'], /32 hex digits/],
     ['an unknown format', () => ['--format', 'xml'], /xml/],
     ['a proof that is none', () => ['--proof', files.file('bad-proof.json', '[]')], /format/],

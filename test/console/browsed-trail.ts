@@ -5,6 +5,8 @@ import type { EvidenceSource } from 'otel-audit/query'
 import { onTestFinished } from 'vitest'
 import { idAt } from '../postgres/adopt/original-table.js'
 import { type Served, served, TOKEN } from '../server/served.js'
+import { coverageRow } from '../../src/event/self-rows.js'
+import { anEvent, batchOf } from '../support/events.js'
 import { launchChromium } from '../support/chromium.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 
@@ -79,6 +81,14 @@ export class BrowsedTrail {
     await page.goto(server.url + path)
     if (isWaitedFor) await settled(page)
     return { page, server, complaints, requests }
+  }
+
+  /** A process says how one of its clients is covered. */
+  async states(coverage: Omit<Parameters<typeof coverageRow>[0], 'node' | 'since'>): Promise<void> {
+    const row = coverageRow({ ...coverage, node: process.version, since: new Date().toISOString() })
+    const sink = new PostgresAuditSink({ databaseUrl: this.database.url })
+    await sink.write(batchOf(anEvent({ ...row, executionId: undefined }, { serviceName: 'orders' })))
+    await sink.close()
   }
 
   async close(): Promise<void> {

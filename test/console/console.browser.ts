@@ -235,6 +235,32 @@ test('shows the health of the chains, and goes back to the rows with their filte
   expect(new Set(await credentials(page))).toEqual(new Set(['orders-db']))
 })
 
+test('shows how the secret clients are covered', async () => {
+  await browsed.states({
+    client: `node-vault@${HOSTILE}`,
+    state: 'not_hooked',
+    hook: undefined,
+    reason: HOSTILE,
+  })
+  await browsed.states({
+    client: '@aws-sdk/client-ssm@3.1162.0',
+    state: 'hooked',
+    hook: 'send',
+    reason: undefined,
+  })
+  const { page, complaints } = await open({ path: '/?credential=orders-db' })
+  await page.getByRole('link', { name: 'Coverage' }).click()
+  const client = page.locator('tbody tr', { hasText: '@aws-sdk/client-ssm' })
+  await client.waitFor()
+  expect(await client.locator('td[data-title=State]').textContent()).toBe('hooked')
+  expect(await client.locator('td[data-title=Version]').textContent()).toBe('3.1162.0')
+  const other = page.locator('tbody tr', { hasText: 'node-vault' })
+  expect(await other.locator('td[data-title=State]').textContent()).toBe('not hooked')
+  expect(await other.locator('td[data-title="Hook or reason"]').textContent()).toBe(HOSTILE)
+  expect(await page.getByLabel('Outcome').isVisible()).toBe(false)
+  expect(complaints).toEqual([])
+})
+
 test('works from the keyboard alone', async () => {
   const { page } = await open()
   const focusOn = async (name: RegExp): Promise<void> => {

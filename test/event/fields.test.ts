@@ -19,7 +19,7 @@ import {
 } from '../../src/event/fields.js'
 import { SnowflakeGenerator } from '../../src/event/snowflake.js'
 import { Entry } from '../../src/exporter/entry.js'
-import { fromSpanEvent, toSpanEvent } from '../../src/otel/span-event.js'
+import { fromSpanEvent, spanEventTime, toSpanEvent } from '../../src/otel/span-event.js'
 import { openSession } from '../../src/postgres/session.js'
 import { inspectTable, objections } from '../../src/postgres/adopt/adopt-table.js'
 import { Snapshot } from '../../src/postgres/read/snapshot.js'
@@ -123,12 +123,19 @@ describe('in memory every field comes through', () => {
   })
 
   test('a span event, with what a caller says', () => {
-    const back = fromSpanEvent(toSpanEvent(FULL))
-    expect(back?.auditId).toBe(FULL.auditId)
-    expect({ ...back?.fields, occurredAt: back?.occurredAt }).toEqual(saidOf(FULL))
+    const attributes = toSpanEvent(FULL, { serviceName: null, serviceInstanceId: null })
+    const back = fromSpanEvent(attributes)
+    const { serviceName, serviceInstanceId } = back ?? {}
+    expect([back?.auditId, serviceName, serviceInstanceId]).toEqual([
+      FULL.auditId,
+      FULL.serviceName,
+      FULL.serviceInstanceId,
+    ])
+    const [seconds = 0, nanos = 0] = spanEventTime(FULL) ?? []
+    expect({ ...back?.fields, occurredAt: seconds * 1_000_000 + nanos / 1000 }).toEqual(saidOf(FULL))
     for (const { name, column, by } of FIELDS) {
-      if (by === 'caller')
-        expect([name, toSpanEvent(FULL)[`secret_audit.${column}`]]).not.toContain(undefined)
+      if (by === 'caller' && name !== 'occurredAt')
+        expect([name, attributes[`secret_audit.${column}`]]).not.toContain(undefined)
     }
   })
 

@@ -13,6 +13,11 @@ describe('the closed sets', () => {
       'audit_gap',
       'query_trail',
       'export_trail',
+      'use_key',
+      'issue_credential',
+      'write_credential',
+      'assume_identity',
+      'audit_coverage',
     ])
     expect(KNOWN_OUTCOMES).toEqual([
       'ok',
@@ -29,6 +34,18 @@ describe('the closed sets', () => {
       'lost',
       'withheld',
       'other',
+      'access_denied',
+      'throttled',
+      'decryption_failure',
+      'invalid_state',
+      'invalid_request',
+      'provider_unreachable',
+      'aborted',
+      'requested',
+      'hooked',
+      'not_hooked',
+      'wire',
+      'observed',
     ])
   })
 
@@ -57,8 +74,11 @@ describe.each([
   })
 })
 
-it.each([Operation.AuditGap, Operation.AuditLifecycle])('%s is no operation of an application', (name) => {
-  const refused = { code: 'AUDIT_INVALID_EVENT', field: 'operation' }
-  expect(() => Operation.define(name)).toThrow(expect.objectContaining(refused))
-  expect(Operation.define(Operation.QueryTrail)).toBe('query_trail')
-})
+it.each([Operation.AuditGap, Operation.AuditLifecycle, Operation.AuditCoverage])(
+  '%s is no operation of an application',
+  (name) => {
+    const refused = { code: 'AUDIT_INVALID_EVENT', field: 'operation' }
+    expect(() => Operation.define(name)).toThrow(expect.objectContaining(refused))
+    expect(Operation.define(Operation.QueryTrail)).toBe('query_trail')
+  },
+)

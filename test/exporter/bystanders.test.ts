@@ -92,7 +92,7 @@ describe('as a SpanExporter', () => {
     events: events.map((event) => ({
       name: 'secret.access',
       time: [1_800_000_000, 0],
-      attributes: toSpanEvent(event),
+      attributes: toSpanEvent(event, { serviceName: null, serviceInstanceId: null }),
     })),
     droppedEventsCount: 0,
   })

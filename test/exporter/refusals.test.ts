@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Receipt } from '../../src/contract/ticket.js'
+import type { Receipt } from '../../src/contract/receipt.js'
 import type { AuditError } from '../../src/errors.js'
 import { snowflakeTime } from '../../src/event/snowflake.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'

@@ -121,15 +121,18 @@ describe.each(Object.entries<OptionSpec>(READ_OPTIONS))('the option of reading %
 })
 
 describe('a policy', () => {
-  it.each(['strict', 'deadlineMs'])('may be given for %s in code, and for nothing else', (name) => {
-    const policy = () => true
-    expect(given(name, policy)[name as 'strict']).toBe(policy)
-    for (const [other] of ROWS) {
-      // A URL may be given by a function as well.
-      if (other === 'strict' || other === 'deadlineMs' || other === 'databaseUrl') continue
-      expect(() => given(other, policy)).toThrow(invalid(other))
-    }
-  })
+  it.each(['strict', 'deadlineMs', 'instrumentActor'])(
+    'may be given for %s in code, and for nothing else',
+    (name) => {
+      const policy = () => true
+      expect(given(name, policy)[name as 'strict']).toBe(policy)
+      for (const [other] of ROWS) {
+        // A URL may be given by a function as well.
+        if (['strict', 'deadlineMs', 'instrumentActor', 'databaseUrl'].includes(other)) continue
+        expect(() => given(other, policy)).toThrow(invalid(other))
+      }
+    },
+  )
 })
 
 describe('what there is none of', () => {

@@ -171,10 +171,7 @@ describe('a whole pipeline', () => {
     const strict = spans().find(({ attributes }) => attributes['audit.record.id'] === String(receipt.auditId))
     const { log, chain, block, index } = receipt.place ?? {}
     expect(strict?.attributes).toMatchObject({
-      'secret_audit.log': log,
-      'secret_audit.chain': chain,
-      'secret_audit.block': block,
-      'secret_audit.index': index,
+      'secret_audit.place': `${log}/${chain}/${block}/${index}`,
     })
     expect(receipt.digest).toHaveLength(32)
     const commit = spans().find(

@@ -81,6 +81,27 @@ describe('a secret.access event that other code put on a span', () => {
     expect(await rows()).toHaveLength(1)
   })
 
+  it('has an id without having one: the same wherever its span is read, another for each event of the span', async () => {
+    const sinks = [new RecordingAuditSink(), new RecordingAuditSink()]
+    const spans: ReadableSpan[] = []
+    traced([{ ...nothing, onEnd: (span) => void spans.push(span) }])
+    foreignSpan(FOREIGN, FOREIGN, { ...FOREIGN, 'secret_audit.execution_id': 7 })
+    for (const sink of sinks) {
+      const exporter = new DurableAuditExporter({ sink, lingerMs: 0 })
+      // Each sees an object of its own, as behind a network.
+      const copies = spans.map((span) => ({
+        ...span,
+        spanContext: () => span.spanContext(),
+        events: span.events,
+      }))
+      await new Promise((resolve) => exporter.export(copies, resolve))
+    }
+    const [first, second] = sinks.map(({ events }) => events.map(({ auditId }) => auditId).sort())
+    expect(new Set(first).size).toBe(3)
+    expect(second).toEqual(first)
+    expect(sinks[0]?.events.map(({ executionId }) => executionId)).toContain(7n)
+  })
+
   it('keeps the id and the time that it has', async () => {
     const { audit, rows } = recordingAudit()
     startSdk(audit.withSdk({ spanProcessors: [nothing] }))
@@ -104,10 +125,12 @@ describe('a secret.access event that other code put on a span', () => {
       { ...FOREIGN, 'secret_audit.operation': 'DROP TABLE' },
       { ...FOREIGN, 'secret_audit.notes': 'neighbour' },
       { ...FOREIGN, 'secret_audit.occurred_at': '1' },
+      { ...FOREIGN, 'secret_audit.execution_id': 1.5 },
+      { ...FOREIGN, 'secret_audit.worker_id': ['w-1'] },
     )
     expect(await rows()).toMatchObject([{ notes: 'neighbour' }])
-    expect(await samples()).toContainEqual(counted('spans_unreadable', 3))
-    expect(said.filter((line) => line.includes('cannot be stored'))).toHaveLength(3)
+    expect(await samples()).toContainEqual(counted('spans_unreadable', 5))
+    expect(said.filter((line) => line.includes('cannot be stored'))).toHaveLength(5)
   })
 
   it('is picked up although a processor of the user throws at the end of the span', async () => {

@@ -6,6 +6,7 @@ import { AuditMetrics } from '../../src/otel/metrics.js'
 import { scraper } from './scrape.js'
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8')
+const ALERTS = readFileSync(join(import.meta.dirname, '../../deploy/prometheus/alerts.yml'), 'utf8')
 const ROW = /^\| `(noetl\.[\w.]+)` \| `(\w+)` \| (\w+) \| (\S+) \| (.+?) \| (.+) \|$/gm
 
 interface Documented {
@@ -30,6 +31,10 @@ function documented(): Map<string, Documented> {
 async function measured(): Promise<Map<string, Documented>> {
   const { collect, exposition } = scraper()
   const counted = new AuditMetrics()
+  counted.cover({
+    entries: () => [{ name: 'node-vault', version: '0.10.2', state: 'hooked' }],
+    accesses: () => ({ client: 1, wire: 0, observed: 0 }),
+  })
   counted.refresh()
   counted.recordCommit(0.001, 1)
   const types = [...(await exposition()).matchAll(/^# TYPE (noetl_\w+) (\w+)$/gm)]
@@ -46,6 +51,19 @@ async function measured(): Promise<Map<string, Documented>> {
   )
 }
 
+/** What is compared with which number, over which time: `increase metric{…}[5m] > 0`. */
+function conditionsOf(expressions: readonly string[]): string[] {
+  const CONDITION =
+    /(absent|increase)?\(?(noetl_secret_audit_\w+(?:\{[^}]*\})?(?:\[\w+\])?)\)*(?: (>|==) (\d+))?/g
+  const found = expressions.flatMap((text) =>
+    [...text.replaceAll('\\|', '|').matchAll(CONDITION)].flatMap(([, how = '', what = '', than, number]) =>
+      than === undefined && how !== 'absent' ? [] : [`${how} ${what} ${than ?? ''} ${number ?? ''}`.trim()],
+    ),
+  )
+  // What has a value already when its series appears is in the same rule as the increase.
+  return [...new Set(found)].sort()
+}
+
 describe('docs/metrics.md', () => {
   it('has every metric, as it is in both namings, and no other', async () => {
     expect(Object.fromEntries(documented())).toEqual(Object.fromEntries(await measured()))
@@ -57,7 +75,23 @@ describe('docs/metrics.md', () => {
     const [, alerts = ''] = PAGE.split('## What to alert on')
     const used = [...alerts.matchAll(/noetl_secret_audit_\w+/g)].map(([name]) => name)
     expect(used.length).toBeGreaterThan(5)
-    expect(used.filter((name) => !known.has(name))).toEqual([])
+    // The server's are in docs/api.md.
+    expect(used.filter((name) => !known.has(name) && !name.includes('_server_'))).toEqual([])
+  })
+
+  it('and the alerts that are shipped alert on the same', () => {
+    const [, table = ''] = PAGE.split('## What to alert on')
+    const documentedAlerts = [...table.matchAll(/^\| `(.+?)`(?: for [^|]*)? \|/gm)].map(
+      ([, text = '']) => text,
+    )
+    const shipped = [...ALERTS.matchAll(/expr: (?:>-\n)?((?:.*\n)+?) *(?:for|labels):/g)].map(
+      ([, text = '']) => text,
+    )
+    const server = /noetl_secret_audit_server_\w+/.exec(
+      readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8'),
+    )
+    expect([documentedAlerts.length, shipped.length, server]).toEqual([16, 19, expect.anything()])
+    expect(conditionsOf(documentedAlerts)).toEqual(conditionsOf(shipped))
   })
 
   it('names every status', () => {

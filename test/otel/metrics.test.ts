@@ -1,8 +1,13 @@
 import type { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { createAudit, Operation, Outcome, RecordingAuditSink, VERSION } from 'otel-audit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../../src/event/vocabulary.js'
-import { AuditMetrics, COUNTERS, WRITE_STATUSES } from '../../src/otel/metrics.js'
+import {
+  AuditMetrics,
+  COUNTERS,
+  OPERATION_LABELS,
+  OUTCOME_LABELS,
+  WRITE_STATUSES,
+} from '../../src/otel/metrics.js'
 import { type Sample, scraper } from './scrape.js'
 
 const WRITES = 'noetl_secret_audit_writes_total'
@@ -23,13 +28,13 @@ describe('from the first collection', () => {
     const { samples } = scraper()
     new AuditMetrics().refresh()
     const found = await samples()
-    const wanted = KNOWN_OPERATIONS.flatMap((operation) =>
-      KNOWN_OUTCOMES.flatMap((outcome) =>
+    const wanted = OPERATION_LABELS.flatMap((operation) =>
+      OUTCOME_LABELS.flatMap((outcome) =>
         WRITE_STATUSES.map((status) => ({ name: WRITES, labels: { operation, outcome, status }, value: 0 })),
       ),
     )
     expect(of(found, WRITES)).toEqual(wanted)
-    expect(wanted).toHaveLength(8 * 14 * 3)
+    expect(wanted).toHaveLength(12 * 18 * 3)
   })
 
   it('so is every other counter and gauge', async () => {
@@ -57,7 +62,7 @@ describe('from the first collection', () => {
     onTestFinished(() => audit.close())
     expect(await samples()).toEqual([])
     await audit.start()
-    expect(of(await samples(), WRITES)).toHaveLength(336)
+    expect(of(await samples(), WRITES)).toHaveLength(648)
   })
 })
 
@@ -119,6 +124,21 @@ describe('a MeterProvider that comes late, or another one', () => {
   })
 })
 
+it('the rows of the pipeline about itself are one operation, ok, or other where somebody has to look', async () => {
+  const { samples } = scraper()
+  const counted = new AuditMetrics()
+  counted.refresh()
+  counted.countWrite({ operation: 'audit_lifecycle', outcome: 'started' }, 'written')
+  counted.countWrite({ operation: 'audit_coverage', outcome: 'hooked' }, 'written')
+  counted.countWrite({ operation: 'audit_coverage', outcome: 'not_hooked' }, 'written')
+  counted.countWrite({ operation: 'audit_gap', outcome: 'lost' }, 'written')
+  const found = of(await samples(), WRITES).filter(({ value }) => value > 0)
+  expect(found.map(({ labels, value }) => [labels['operation'], labels['outcome'], value])).toEqual([
+    ['audit', 'ok', 2],
+    ['audit', 'other', 2],
+  ])
+})
+
 describe('the number of series', () => {
   it('stays bounded by any number of names; the rows keep each of them', async () => {
     const { samples, exposition } = scraper()
@@ -136,7 +156,7 @@ describe('the number of series', () => {
     const found = await samples()
     const series = of(found, WRITES)
     expect(series.length).toBeLessThan(2000)
-    expect(new Set(series.map((sample) => sample.labels['operation'])).size).toBe(16 + 1)
+    expect(new Set(series.map((sample) => sample.labels['operation'])).size).toBe(20)
     expect(new Set(series.map((sample) => sample.labels['outcome'])).size).toBe(32)
     // The pipeline's own lifecycle row, too.
     expect(writes(found, { status: 'written' })).toBe(10_000 + 1)

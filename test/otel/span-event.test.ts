@@ -9,8 +9,20 @@ import {
   completeEvent,
   draftEvent,
 } from '../../src/event/event.js'
-import { type ReadBack, fromSpanEvent, toSpanEvent } from '../../src/otel/span-event.js'
+import {
+  type ReadBack,
+  fromSpanEvent,
+  spanEventTime,
+  toAuditLogDraft,
+  toSpanEvent,
+} from '../../src/otel/span-event.js'
 import { anyEvent, anyText } from '../event/arbitrary-event.js'
+
+/** What a resource says; undefined: what the event says. */
+const anyName = fc.constantFrom(null, '', 'wallet', 'unknown_service:node')
+const anyResource = fc.option(fc.record({ serviceName: anyName, serviceInstanceId: anyName }), {
+  nil: undefined,
+})
 
 const IDENTITY = { auditId: 44_043_086_585_688_106n, occurredAt: 1_714_567_890_123_456 }
 const MINIMAL: AuditFields = { credential: 'orders-db', operation: 'get_credential', outcome: 'ok' }
@@ -20,13 +32,16 @@ const REQUIRED: Attributes = {
   'secret_audit.outcome': 'ok',
 }
 
-/** What a reader makes of a span event: its text, and the identity that travels beside it. */
+const NO_RESOURCE = { serviceName: null, serviceInstanceId: null }
+
+/** What a reader makes of a span event: its text, its time, and the identity that travels beside it. */
 function reread(read: ReadBack, beside: Partial<AuditEvent> = {}): AuditEvent {
+  const { serviceName = beside.serviceName, serviceInstanceId = beside.serviceInstanceId } = read
   return completeEvent(draftEvent(read.fields, read.markers), {
     auditId: read.auditId ?? IDENTITY.auditId,
-    occurredAt: read.occurredAt ?? IDENTITY.occurredAt,
-    serviceName: beside.serviceName ?? undefined,
-    serviceInstanceId: beside.serviceInstanceId ?? undefined,
+    occurredAt: read.occurredAt ?? beside.occurredAt ?? IDENTITY.occurredAt,
+    serviceName: serviceName ?? undefined,
+    serviceInstanceId: serviceInstanceId ?? undefined,
     traceId: beside.traceId ?? undefined,
     spanId: beside.spanId ?? undefined,
   })
@@ -35,10 +50,15 @@ function reread(read: ReadBack, beside: Partial<AuditEvent> = {}): AuditEvent {
 describe('an event as a span event', () => {
   it('is read back as the same event, digest and all, sanitized text included', () => {
     fc.assert(
-      fc.property(anyEvent, (event) => {
-        const read = fromSpanEvent(toSpanEvent(event))
+      fc.property(anyEvent, anyResource, (event, resource) => {
+        const read = fromSpanEvent(toSpanEvent(event, resource ?? event))
         if (read === undefined) throw new Error('it cannot be read')
-        const again = reread(read, event)
+        const [seconds = 0, nanos = 0] = spanEventTime(event) ?? []
+        const again = reread(read, {
+          ...event,
+          ...resource,
+          occurredAt: seconds * 1_000_000 + nanos / 1000,
+        })
         expect(again).toEqual(event)
         expect(eventDigest(again)).toEqual(eventDigest(event))
       }),
@@ -49,7 +69,7 @@ describe('an event as a span event', () => {
   it('has text values only, since the SDK drops what is not simple', () => {
     fc.assert(
       fc.property(anyEvent, (event) => {
-        const attributes = toSpanEvent(event)
+        const attributes = { ...toSpanEvent(event, NO_RESOURCE), ...toAuditLogDraft(event) }
         expect(Object.values(attributes).filter((value) => typeof value !== 'string')).toEqual([])
       }),
     )
@@ -73,10 +93,8 @@ describe('an event as a span event', () => {
       },
       IDENTITY,
     )
-    expect(toSpanEvent(event)).toEqual({
-      'secret_audit.schema': '1',
+    expect(toSpanEvent(event, NO_RESOURCE)).toEqual({
       'secret_audit.audit_id': '44043086585688106',
-      'secret_audit.occurred_at': '1714567890123456',
       'secret_audit.credential': 'orders-db',
       'secret_audit.operation': 'get_credential',
       'secret_audit.outcome': 'ok',
@@ -91,6 +109,10 @@ describe('an event as a span event', () => {
       'secret_audit.actor_type': 'user',
       'secret_audit.source_address': '10.0.0.7',
       'secret_audit.attributes': '{"a":"x","b":1}',
+      'secret_audit.chars': '99',
+    })
+    expect(spanEventTime(event)).toEqual([1_714_567_890, 123_456_000])
+    expect(toAuditLogDraft(event)).toEqual({
       'audit.record.id': '44043086585688106',
       'audit.actor.id': 'a',
       'audit.actor.type': 'user',
@@ -102,6 +124,30 @@ describe('an event as a span event', () => {
     })
   })
 
+  const BOTH = { 'secret_audit.service_name': 'x', 'secret_audit.service_instance_id': 'x' }
+  const NEITHER = { 'secret_audit.null': 'service_name service_instance_id' }
+  it.each<[string, string | null, string | null | undefined, Attributes]>([
+    ['is not said again where the resource says it', 'x', 'x', {}],
+    ['is said where the resource says another one', 'x', 'unknown_service:node', BOTH],
+    ['is said where the resource says nothing', 'x', null, BOTH],
+    ['of nobody is said where the resource says one', null, 'x', NEITHER],
+    ['of nobody is not said where nobody says one', null, null, {}],
+    ['is said where nobody knows what the resource says', 'x', undefined, BOTH],
+    ['of nobody is said where nobody knows what it says', null, undefined, NEITHER],
+  ])('the service %s', (_, own, said, expected) => {
+    const event = { ...buildEvent(MINIMAL, IDENTITY), serviceName: own, serviceInstanceId: own }
+    const resource = said === undefined ? undefined : { serviceName: said, serviceInstanceId: said }
+    const attributes = toSpanEvent(event, resource)
+    const more = Object.entries(attributes).filter(([key]) => /service|null/.test(key))
+    expect(Object.fromEntries(more)).toEqual(expected)
+  })
+
+  it('has a time of its own where that of the span event cannot be like it', () => {
+    const event = { ...buildEvent(MINIMAL, IDENTITY), occurredAt: -1 }
+    expect(spanEventTime(event)).toBeUndefined()
+    expect(toSpanEvent(event, NO_RESOURCE)).toMatchObject({ 'secret_audit.occurred_at': '-1' })
+  })
+
   it.each([
     ['get_sealed', 'ok', 'READ', 'success'],
     ['cross_region_broker_serve', 'residency_violation', 'READ', 'failure'],
@@ -111,7 +157,7 @@ describe('an event as a span event', () => {
     ['rotate_key', 'ok', 'ROTATE_KEY', 'success'],
   ])('projects %s, %s onto the draft conventions as %s, %s', (operation, outcome, action, result) => {
     const event = buildEvent({ ...MINIMAL, operation, outcome } as AuditFields, IDENTITY)
-    expect(toSpanEvent(event)).toMatchObject({
+    expect(toAuditLogDraft(event)).toMatchObject({
       'audit.action': action,
       'audit.outcome': result,
       'audit.actor.id': 'unknown',
@@ -119,9 +165,32 @@ describe('an event as a span event', () => {
   })
 })
 
+/** What a field is read as. */
+function takenOf(name: string, given: unknown): unknown {
+  const read = fromSpanEvent({ ...REQUIRED, [`secret_audit.${name}`]: given })
+  const { auditId, occurredAt, fields } = read ?? {}
+  return {
+    audit_id: auditId,
+    occurred_at: occurredAt,
+    execution_id: fields?.executionId,
+    actor_type: fields?.actorType,
+    worker_id: fields?.workerId,
+    notes: fields?.notes,
+  }[name]
+}
+
+function readOrRefused(attributes: Readonly<Record<string, unknown>>): ReadBack | undefined {
+  try {
+    return fromSpanEvent(attributes)
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'AUDIT_INVALID_EVENT' })
+    return undefined
+  }
+}
+
 describe('a span event of other code', () => {
   it.each(['credential', 'operation', 'outcome'])('is not an audit event without %s', (name) => {
-    for (const wrong of [undefined, '', 5, true, ['orders-db']]) {
+    for (const wrong of [undefined, null, '']) {
       expect(fromSpanEvent({ ...REQUIRED, [`secret_audit.${name}`]: wrong })).toBeUndefined()
     }
   })
@@ -132,27 +201,60 @@ describe('a span event of other code', () => {
     expect(read && reread(read)).toEqual(buildEvent(MINIMAL, IDENTITY))
   })
 
-  it.each<[string, string, string | undefined]>([
-    ['audit_id', '-5', undefined],
-    ['audit_id', '9223372036854775808', undefined],
+  it.each<[string, string | number | bigint | boolean, string]>([
     ['audit_id', '9223372036854775807', '9223372036854775807'],
-    ['audit_id', '1e5', undefined],
-    ['occurred_at', '9007199254740992', undefined],
+    ['audit_id', 5, '5'],
     ['occurred_at', '1714567890123456', '1714567890123456'],
+    ['occurred_at', 1_714_567_890_123_456, '1714567890123456'],
     ['execution_id', '-9223372036854775808', '-9223372036854775808'],
-    ['execution_id', '12345678901234567890', undefined],
-    ['execution_id', '0x10', undefined],
-    ['actor_type', 'robot', undefined],
+    ['execution_id', 2n ** 62n, '4611686018427387904'],
+    ['execution_id', 7, '7'],
+    ['worker_id', 7, '7'],
+    ['worker_id', 0.25, '0.25'],
+    ['notes', true, 'true'],
+    ['actor_type', 'system', 'system'],
   ])('%s of %s is taken as %s', (name, given, taken) => {
-    const { auditId, occurredAt, fields } =
-      fromSpanEvent({ ...REQUIRED, [`secret_audit.${name}`]: given }) ?? {}
-    const found = {
-      audit_id: auditId,
-      occurred_at: occurredAt,
-      execution_id: fields?.executionId,
-      actor_type: fields?.actorType,
-    }
-    expect(found[name as keyof typeof found]?.toString()).toBe(taken)
+    expect(String(takenOf(name, given))).toBe(taken)
+  })
+
+  it.each<[string, unknown]>([
+    ['audit_id', '-5'],
+    ['audit_id', -5],
+    ['audit_id', '9223372036854775808'],
+    ['audit_id', '1e5'],
+    ['occurred_at', '9007199254740992'],
+    ['execution_id', '12345678901234567890'],
+    ['execution_id', '0x10'],
+    ['execution_id', 1.5],
+    ['execution_id', true],
+    ['actor_type', 'robot'],
+    ['worker_id', Number.NaN],
+    ['worker_id', ['w']],
+    ['notes', { a: 1 }],
+    ['credential', ['orders-db']],
+  ])('%s of %j is refused, and not left out', (name, given) => {
+    expect(() => takenOf(name, given)).toThrow(`AUDIT_INVALID_EVENT: the attribute secret_audit.${name}`)
+  })
+
+  it('is known to be cut when it has not the characters that it was written with', () => {
+    const whole = toSpanEvent(
+      buildEvent({ ...MINIMAL, notes: 'ünïcødé 🔑', workerId: 'w' }, IDENTITY),
+      NO_RESOURCE,
+    )
+    expect(fromSpanEvent(whole)?.isCut).toBe(false)
+    expect(fromSpanEvent({ ...whole, 'secret_audit.notes': 'ünïcødé' })?.isCut).toBe(true)
+    const { 'secret_audit.worker_id': _, ...less } = whole
+    expect(fromSpanEvent(less)?.isCut).toBe(true)
+    expect(fromSpanEvent(REQUIRED)?.isCut).toBe(false)
+  })
+
+  it.each<[string, string, string]>([
+    ['in another order', '{"b":1,"a":2}', '{"a":2,"b":1}'],
+    ['with white space', '{"a": 1, "b" : "x"}', '{"a":1,"b":"x"}'],
+    ['with escapes', '{"a":"\\u00e9\\/"}', '{"a":"é/"}'],
+  ])('may have attributes as another serialiser writes them: %s', (_, json, canonical) => {
+    const read = fromSpanEvent({ ...REQUIRED, 'secret_audit.attributes': json })
+    expect(read && reread(read).attributesJson).toBe(canonical)
   })
 
   const SHA = 'a'.repeat(64)
@@ -162,8 +264,7 @@ describe('a span event of other code', () => {
     ['no JSON', 'tenant=t-1'],
     ['no object', '[1,2]'],
     ['null', 'null'],
-    ['not in order', '{"b":1,"a":2}'],
-    ['with white space', '{"a": 1}'],
+    ['with a key twice in two ways', '{"a":1,"\\u0061":1}'],
     ['with a key twice', '{"a":1,"a":1}'],
     ['with a number of another form', '{"a":1e2}'],
     ['with a fraction', '{"a":1.5}'],
@@ -205,7 +306,7 @@ describe('a span event of other code', () => {
     expect(read && reread(read).attributesJson).toBe(json)
   })
 
-  it('never throws, and what is read becomes an event unless its names are none', () => {
+  it('becomes an event unless a value cannot be what its field is', () => {
     const names = [
       'schema',
       'audit_id',
@@ -231,7 +332,7 @@ describe('a span event of other code', () => {
     })
     fc.assert(
       fc.property(required, extra, (needed, more) => {
-        const read = fromSpanEvent({ ...more, ...needed } as Attributes)
+        const read = readOrRefused({ ...more, ...needed })
         if (read === undefined) return
         const { operation, outcome } = read.fields
         if (![operation, outcome].every((name) => /^[a-z][a-z0-9_]{0,63}$/.test(name))) {

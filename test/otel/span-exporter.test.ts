@@ -24,10 +24,13 @@ const FOREIGN = {
   'secret_audit.outcome': 'ok',
 }
 
+let spans = 0
+
 /** An ended span as an exporter gets it. */
 function spanWith(...attributes: readonly object[]): EndedSpan {
+  const spanId = String(++spans).padStart(16, '0')
   return {
-    spanContext: () => ({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }),
+    spanContext: () => ({ traceId: 'a'.repeat(32), spanId, traceFlags: 1 }),
     events: attributes.map((own) => ({
       name: 'secret.access',
       time: [Date.now() / 1000, 0],

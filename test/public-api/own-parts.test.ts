@@ -22,7 +22,7 @@ import {
   PostgresAuditSink,
   type PostgresAuditSinkOptions,
   type QueueBounds,
-  type Receipt,
+  type StoredRow,
   RecordingAuditSink,
   type RecordContext,
   type RecordPolicy,
@@ -173,13 +173,13 @@ describe('a pipeline of the application', () => {
         routes.push(route)
         expect(ticket.deadlineMs).toBe(100)
         const { event, digest } = ticket
-        const receipt: Receipt = {
+        const row: StoredRow = {
           auditId: event.auditId,
           committedAt: event.occurredAt,
           digest,
           place: undefined,
         }
-        ticket.grant(receipt)
+        ticket.grant(row)
       },
     }
     const receipt = await new SecretAuditService({ pipeline }).record(ACCESS)

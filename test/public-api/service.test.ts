@@ -14,6 +14,7 @@ import {
   Operation,
   Outcome,
   type Receipt,
+  type ReceiptJson,
   type RecordOptions,
   RecordingAuditSink,
   type SdkConfiguration,
@@ -57,6 +58,21 @@ describe('an application', () => {
     const close: CloseOptions = { timeoutMs: 1000 }
     await audit.close(close)
     await expect(audit.service.recordStrict(ACCESS)).rejects.toThrow('AUDIT_CLOSED')
+  })
+
+  it('answers with a receipt in JSON, on its own and in what it is a part of', async () => {
+    const audit = createAudit({ sink: new RecordingAuditSink() })
+    const receipt = await audit.service.recordStrict(ACCESS)
+    const json: ReceiptJson = JSON.parse(JSON.stringify({ receipt })).receipt
+    expect(json).toEqual({
+      auditId: String(receipt.auditId),
+      committedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
+      digest: receipt.digest.toString('hex'),
+    })
+    expect(Date.parse(json.committedAt)).toBe(Math.floor(receipt.committedAt / 1000))
+    await audit.close()
+    const fromNowhere = await SecretAuditService.noop().recordStrict(ACCESS)
+    expect(JSON.stringify(fromNowhere)).toContain(`"auditId":"${fromNowhere.auditId}"`)
   })
 
   it('keeps the type of its own SDK configuration', () => {

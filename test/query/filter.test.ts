@@ -2,7 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { describeFilter, parseFilter } from '../../src/query/filter.js'
 import { FILTER_FIELDS } from '../../src/query/filter-fields.js'
-import { formatTime, parseTime } from '../../src/query/time.js'
+import { formatTime } from '../../src/event/time.js'
+import { parseTime } from '../../src/query/time.js'
 
 const NOW = Date.UTC(2026, 10, 26, 12)
 const micros = (text: string): number => Date.parse(text) * 1000

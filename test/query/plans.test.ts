@@ -125,6 +125,11 @@ test.each<[string, (trail: Trail) => Promise<unknown>]>([
   expect(partitions).toBeLessThanOrEqual(2)
 })
 
+test('coverage reads what processes said of themselves, and not what was accessed', async () => {
+  const { rows } = await cost((trail) => trail.coverage())
+  expect(rows).toBeLessThanOrEqual(10)
+})
+
 test('the deepest page of a scan costs as much as the first', async () => {
   const trail = trailAt(database)
   let page = await trail.search({ limit: 10_000 })

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freePorts } from '../../examples/wallet/demo/ports.js'
-import { KNOWN_OPERATIONS, KNOWN_OUTCOMES } from '../../src/event/vocabulary.js'
-import { COUNTERS, WRITE_STATUSES } from '../../src/otel/metrics.js'
+import { COUNTERS, OPERATION_LABELS, OUTCOME_LABELS, WRITE_STATUSES } from '../../src/otel/metrics.js'
 import { migratedDatabase, type TestDatabase } from '../support/database.js'
 import { OtlpReceiver, SERVER_KIND } from '../support/otlp-receiver.js'
 import { writerLogin } from '../support/pipeline.js'
@@ -94,8 +93,8 @@ describe('metrics', () => {
     const scraped = async () => series(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
 
     const atStart = await scraped()
-    for (const operation of KNOWN_OPERATIONS.filter((name) => name !== 'audit_lifecycle')) {
-      for (const outcome of KNOWN_OUTCOMES) {
+    for (const operation of OPERATION_LABELS.filter((name) => name !== 'audit')) {
+      for (const outcome of OUTCOME_LABELS) {
         for (const status of WRITE_STATUSES) {
           const labels = `operation="${operation}",outcome="${outcome}",status="${status}"`
           expect(atStart.get(`noetl_secret_audit_writes_total{${labels}}`), labels).toBe(0)
@@ -133,7 +132,7 @@ describe('metrics', () => {
     await application.get('/access')
     await application.terminate()
     const writes = receiver.points.filter(({ metric }) => metric === 'noetl.secret_audit.writes')
-    expect(writes).toHaveLength(KNOWN_OPERATIONS.length * KNOWN_OUTCOMES.length * WRITE_STATUSES.length)
+    expect(writes).toHaveLength(OPERATION_LABELS.length * OUTCOME_LABELS.length * WRITE_STATUSES.length)
     const written = writes.filter(({ attributes }) => attributes['status'] === 'written')
     const of = (operation: string): number =>
       written.reduce(
@@ -142,7 +141,7 @@ describe('metrics', () => {
       )
     expect(of('get_credential')).toBe(4)
     // Started, and stopped.
-    expect(of('audit_lifecycle')).toBe(2)
+    expect(of('audit')).toBe(2)
     const lost = writes.filter(({ attributes }) => attributes['status'] !== 'written')
     expect(lost.every(({ value }) => value === 0)).toBe(true)
   })

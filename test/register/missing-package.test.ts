@@ -74,6 +74,85 @@ describe('without @opentelemetry/sdk-node', () => {
   })
 })
 
+describe('without @opentelemetry/api, or with a Node that is too old', () => {
+  let bare: string
+  const old = (version: string): string =>
+    `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`
+
+  beforeAll(async () => {
+    bare = await realpath(await mkdtemp(join(tmpdir(), 'otel-audit-without-api-')))
+    await mkdir(join(bare, 'node_modules'))
+    await cp(join(application, 'node_modules', 'otel-audit'), join(bare, 'node_modules', 'otel-audit'), {
+      recursive: true,
+    })
+    const commander = join('node_modules', 'commander')
+    await symlink(join(packageRoot(), commander), join(bare, commander))
+  })
+
+  afterAll(() => rm(bare, { recursive: true, force: true }))
+
+  const MAIN = 'node_modules/otel-audit/dist/cli/main.js'
+  const PRELOADS = ['--import', '--require'].map((how) => [
+    how,
+    'otel-audit/register',
+    '--eval',
+    'console.log(1)',
+  ])
+
+  it.each([...PRELOADS, [MAIN, 'doctor'], [MAIN, 'verify']])('%s %s says so in one line', async (...args) => {
+    const env = { PATH: process.env['PATH'] }
+    const ended = run(process.execPath, args, { cwd: bare, env })
+    await expect(ended).rejects.toMatchObject({
+      code: args[0] === MAIN ? 2 : 1,
+      stdout: '',
+      stderr:
+        'AUDIT_MISSING_PACKAGE: @opentelemetry/api is not installed. Install it beside this package: npm install @opentelemetry/api\n',
+    })
+  })
+
+  it('help needs neither', async () => {
+    const { stdout } = await run(process.execPath, [MAIN, '--help'], { cwd: bare })
+    expect(stdout).toContain('Usage: otel-audit')
+  })
+
+  it.each(['18.20.4', '20.18.3', '21.7.0', '22.11.0'])('Node %s is named', async (version) => {
+    for (const args of [
+      ['--import', 'otel-audit/register', '--eval', '1'],
+      ['dist/cli/main.js', 'doctor'],
+    ]) {
+      const ended = run(process.execPath, ['--import', old(version), ...args], { cwd: packageRoot() })
+      await expect(ended).rejects.toMatchObject({
+        stderr: `AUDIT_MISSING_PACKAGE: Node ${version} is not supported: it takes 20.19 or 22.12, or what is newer\n`,
+      })
+    }
+  })
+
+  it.each(['20.19.0', '22.12.0', '23.0.0', '26.1.0'])('Node %s is not', async (version) => {
+    const args = ['--import', old(version), 'dist/cli/main.js', 'doctor', '--format', 'xml']
+    const ended = run(process.execPath, args, { cwd: packageRoot() })
+    await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining('--format must be') })
+  })
+
+  it('a Node that cannot require ES modules is told to --import', async () => {
+    const ended = started(
+      '--no-experimental-require-module',
+      '--require',
+      'otel-audit/register',
+      '--eval',
+      '1',
+    )
+    await expect(ended).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^AUDIT_MISSING_PACKAGE: Node .* or --import in place of --require\n$/),
+    })
+  })
+
+  it('what is asked for is what package.json says', async () => {
+    const { engines } = JSON.parse(await readFile(join(packageRoot(), 'package.json'), 'utf8'))
+    expect(engines).toEqual({ node: '^20.19.0 || >=22.12.0' })
+  })
+})
+
 it('with an SDK of another age: says which are supported', async () => {
   const old = join(application, 'node_modules', '@opentelemetry', 'sdk-node')
   await mkdir(old)

@@ -76,6 +76,10 @@ describe('every read leaves a row with the reader and the filter', () => {
       },
     ],
     ['/chains?limit=3', { what: 'chains', filter: {} }],
+    [
+      '/coverage?service_name=orders&at=2026-01-01',
+      { what: 'coverage', rows: 0, filter: { service_name: 'orders', at: '2026-01-01T00:00:00.000000Z' } },
+    ],
     ['/123456', { what: 'row', rows: 0, filter: { audit_id: '123456' } }],
   ])('%s', async (path, { filter, ...attributes }) => {
     const { get } = await served(database.url)

@@ -3,7 +3,7 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it } from 'vitest'
 import { eventDigest } from '../../src/event/digest.js'
 import { AuditSpanProcessor } from '../../src/otel/processor.js'
-import { toSpanEvent } from '../../src/otel/span-event.js'
+import { spanEventTime, toSpanEvent } from '../../src/otel/span-event.js'
 import { SecretAuditService } from '../../src/service/service.js'
 import { ACCESS, denied, Gate, recording, turns } from './recording.js'
 import { traced } from './telemetry.js'
@@ -22,6 +22,9 @@ const FULL = {
   sourceAddress: '10.0.0.7',
   attributes: { tenant: 't-1', hit: true, version: 3 },
 } as const
+
+/** What the resource of an SDK says where nobody has said anything. */
+const UNKNOWN_SERVICE = { serviceName: `unknown_service:${process.argv0}`, serviceInstanceId: null }
 
 /** The real processor, typed for the SDK that the tests use. */
 const processorOf = (pipeline: ConstructorParameters<typeof AuditSpanProcessor>[0]) =>
@@ -44,7 +47,11 @@ describe('the audit span', () => {
       status: { code: 0 },
     })
     expect(span?.events).toHaveLength(1)
-    expect(span?.events[0]).toMatchObject({ name: 'secret.access', attributes: toSpanEvent(stored) })
+    expect(span?.events[0]).toMatchObject({
+      name: 'secret.access',
+      attributes: toSpanEvent(stored, UNKNOWN_SERVICE),
+      time: spanEventTime(stored),
+    })
     expect(stored).toMatchObject({
       traceId: parent.spanContext().traceId,
       spanId: span?.spanContext().spanId,
@@ -57,7 +64,7 @@ describe('the audit span', () => {
     await service.recordStrict(FULL)
     const stored = await row()
     const event = spans()[0]?.events[0]
-    expect(event?.attributes).toEqual(toSpanEvent(stored))
+    expect(event?.attributes).toEqual(toSpanEvent(stored, UNKNOWN_SERVICE))
     expect(event?.droppedAttributesCount ?? 0).toBe(0)
   })
 

@@ -33,7 +33,15 @@ describe('the options', () => {
   test('have defaults, and a seed that can be told', () => {
     const { seed, ...rest } = soakOptions([])
     expect(seed).toBeGreaterThanOrEqual(0)
-    expect(rest).toEqual({ kills: 10, minutes: Infinity, mode: 'mixed', lost: undefined, help: false })
+    expect(rest).toEqual({
+      kills: 10,
+      minutes: Infinity,
+      mode: 'mixed',
+      lost: undefined,
+      writerThread: false,
+      help: false,
+    })
+    expect(soakOptions(['--writer-thread'])).toMatchObject({ writerThread: true })
     expect(soakOptions(['--minutes', '3'])).toMatchObject({ kills: Infinity, minutes: 3 })
     expect(soakOptions(['--kills', '200', '--seed', '0', '--mode', 'async'])).toMatchObject({
       kills: 200,

@@ -18,13 +18,15 @@ const DYNAMIC = /\bimport\('([^']+)'\)/g
 /** Every import between the TypeScript files below a folder, and of packages by them. */
 export function importsBelow(root: string): readonly Import[] {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    path.endsWith('.ts'),
+    /\.c?ts$/.test(path),
   )
   return files.flatMap((file) => {
     const from = file.replaceAll('\\', '/')
     const source = readFileSync(join(root, file), 'utf8')
     const target = (specifier: string): string =>
-      specifier.startsWith('.') ? posix.join(dirname(from), specifier).replace(/\.js$/, '.ts') : specifier
+      specifier.startsWith('.')
+        ? posix.join(dirname(from), specifier).replace(/\.(c?)js$/, '.$1ts')
+        : specifier
     return [
       ...[...source.matchAll(STATIC)].map(([, type, specifier = '']) => ({
         from,

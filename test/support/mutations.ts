@@ -97,8 +97,10 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'an error without a code': ({ bytes }) => [messageOf('E', 'SERROR\0Mnot so\0\0'), bytes],
   'an empty query': ({ type, bytes }) => [type === 'C' ? messageOf('I', '') : bytes],
   'a suspended portal': ({ type, bytes }) => [type === 'C' ? messageOf('s', '') : bytes],
-  'no data': ({ type, bytes }) => [type === 'T' ? messageOf('n', '') : bytes],
-  copy: ({ type, bytes }) => [type === 'T' ? messageOf('H', Buffer.from([0, 0, 0])) : bytes],
+  'no data': ({ type, bytes }) => [type === 'T' || type === 'D' ? messageOf('n', '') : bytes],
+  copy: ({ type, bytes }) => [type === 'T' || type === 'D' ? messageOf('H', Buffer.from([0, 0, 0])) : bytes],
+  'a description that nobody asked for': ({ type, bytes }) =>
+    type === 'D' ? [messageOf('T', '\0\0'), bytes] : [bytes],
 }
 
 /** What may become of one message of the client. */

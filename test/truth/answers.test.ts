@@ -50,6 +50,16 @@ const firstOf = (wanted: string, change: (bytes: Buffer) => readonly Buffer[]): 
   let seen = 0
   return ({ type, bytes }) => (type === wanted && seen++ === 0 ? change(bytes) : [bytes])
 }
+/** Only what comes behind the first message of its kind: of the proof, and not of the INSERT. */
+const ofProof = (wanted: string, change: (bytes: Buffer) => readonly Buffer[]): Rewrite => {
+  let seen = 0
+  return ({ type, bytes }) => (type === wanted && seen++ > 0 ? change(bytes) : [bytes])
+}
+/** The row of the proof twice, as its tag says. */
+const twice = (): Rewrite => {
+  const [rows, tags] = [ofProof('D', (bytes) => [bytes, bytes]), ofProof('C', () => [tag('SELECT 2')])]
+  return (message) => (message.type === 'C' ? tags(message) : rows(message))
+}
 /** Of several statements, only the first one is answered. */
 const onlyFirst = (): Rewrite => {
   let isOver = false
@@ -75,10 +85,17 @@ describe('unknown, and never committed', () => {
       'two rows, and the tag of two',
       ({ type, bytes }) => (type === 'D' ? [bytes, bytes] : type === 'C' ? [tag('SELECT 2')] : [bytes]),
     ],
-    ['a time that is empty', of('D', () => [row('')])],
-    ['a time that is not a number', of('D', () => [row('NaN')])],
-    ['a time without an end', of('D', () => [row('infinity')])],
-    ['a time beyond all times', of('D', () => [row('99999999999999999999')])],
+    ['no row for the proof', ofProof('D', () => [])],
+    ['two rows for the proof, and the tag of two', twice()],
+    ['a time that is empty', ofProof('D', () => [row('')])],
+    ['a time that is NULL', ofProof('D', () => [messageOf('D', Buffer.from([0, 1, 255, 255, 255, 255]))])],
+    ['a time that is not a number', ofProof('D', () => [row('NaN')])],
+    ['a time without an end', ofProof('D', () => [row('infinity')])],
+    ['a time before all times', ofProof('D', () => [row('-1')])],
+    ['a time and a half', ofProof('D', () => [row('1795946054030364.5')])],
+    ['a time beyond all times', ofProof('D', () => [row('99999999999999999999')])],
+    ['a time that no number has exactly', ofProof('D', () => [row('9007199254740993')])],
+    ['a time, and something else', ofProof('D', () => [row('1795946054030364', '1')])],
     ['the tag of another command', of('C', () => [tag('INSERT 0 1')])],
     ['the tag of a rollback', of('C', () => [tag('ROLLBACK')])],
     ['another tag for the INSERT, and the right one for its proof', firstOf('C', () => [tag('INSERT 0 1')])],
@@ -92,11 +109,9 @@ describe('unknown, and never committed', () => {
     ['no tag', of('C', () => [])],
     ['nothing bound', of('2', () => [])],
     ['bound twice', of('2', (bytes) => [bytes, bytes])],
-    ['a row that is not described', of('T', () => [])],
-    [
-      'a row described as bytes',
-      of('T', (bytes) => [Buffer.concat([bytes.subarray(0, -1), Buffer.from([1])])]),
-    ],
+    ['a description that nobody asked for', of('D', (bytes) => [messageOf('T', '\0\0'), bytes])],
+    ['the word that there is no data', of('D', (bytes) => [messageOf('n', ''), bytes])],
+    ['a row behind its end', of('C', (bytes) => [bytes, row('1')])],
     ['an empty query', of('C', () => [messageOf('I', '')])],
     ['a row cut off inside', of('D', () => [messageOf('D', Buffer.from([0, 1, 0, 0]))])],
     ['a message of no kind', of('C', (bytes) => [messageOf('~', 'x'), bytes])],
@@ -110,6 +125,24 @@ describe('unknown, and never committed', () => {
     proxy.answer = rewrite
     const result = await sink.write(batchOf(anEvent()))
     expect(result).toMatchObject({ status: 'unknown', fault: { code: 'AUDIT_TIMEOUT' } })
+  })
+})
+
+describe('unknown, when it is an answer to what asks whether the rows are there already', () => {
+  test.each<[string, Rewrite]>([
+    ['a row that is not described', of('T', () => [])],
+    [
+      'a row described as bytes',
+      of('T', (bytes) => [Buffer.concat([bytes.subarray(0, -1), Buffer.from([1])])]),
+    ],
+    ['no data', of('T', () => [messageOf('n', '')])],
+    ['a row less than its tag says', firstOf('D', () => [])],
+  ])('%s', async (_, rewrite) => {
+    const batch = batchOf(anEvent())
+    expect((await sink.write(batch)).status).toBe('committed')
+    expect((await sink.write(batch)).status).toBe('conflict')
+    proxy.answer = rewrite
+    expect((await sink.write(batch)).status).toBe('unknown')
   })
 })
 

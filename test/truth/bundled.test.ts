@@ -61,6 +61,17 @@ describe('a service whose bundle has the code and not the files', () => {
     expect(text).toContain('AUDIT_UNAVAILABLE not-stored')
     expect(text).toContain('AUDIT_PACKAGE')
   })
+
+  test('is told so of the thread that would write', async () => {
+    const text = await said(`
+      const audit = createAudit({ serviceName: 'bundled', writerThread: true })
+      await audit.start()
+      await audit.service.recordStrict({ credential: 'c', operation: 'get_credential', outcome: 'ok' }, { deadlineMs: 600_000 })
+        .catch((error) => console.log(error.code, error.row, error.message))
+      await audit.close(1)`)
+    expect(text).toContain('AUDIT_UNAVAILABLE not-stored')
+    expect(text).toContain('AUDIT_PACKAGE: ./worker.js of otel-audit is not beside its code')
+  })
 })
 
 test.each([

@@ -153,6 +153,31 @@ describe('a store that is altered', () => {
   })
 })
 
+describe('rows that are not read back as they were sent', () => {
+  // What the check of the store cannot see stands for itself: here the function that reads the rows back.
+  test.each([
+    ['nothing', `select ''::bytea, array[]::oid[]`],
+    ['other bytes', `select sha256('x'), array(select tableoid from noetl.secret_audit limit 1)`],
+    ['an error', `select (1 / (ids[1] - ids[1]))::text::bytea, array[]::oid[]`],
+  ])(
+    '%s: no batch is committed, not the second time either, and not by another connection',
+    async (_, body) => {
+      await owner.query(`
+      drop function noetl.secret_audit_written(bigint[]);
+      create function noetl.secret_audit_written(ids bigint[], out bytes bytea, out partitions oid[])
+        language sql set search_path = pg_catalog, pg_temp as $$ ${body} $$`)
+      for (let connection = 0; connection < 2; connection++) {
+        const sink = aSink()
+        for (const size of [1, 1, 3]) {
+          const batch = batchOf(...Array.from({ length: size }, () => anEvent()))
+          expect((await sink.write(batch)).status).not.toBe('committed')
+        }
+      }
+      expect(await stored()).toEqual([])
+    },
+  )
+})
+
 /** Each changes what is stored, of what was sent. */
 const REWRITES: readonly (readonly [what: string, table: string, body: string])[] = [
   ['a column', 'secret_audit', `new.credential := 'innocent'; return new;`],

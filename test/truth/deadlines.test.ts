@@ -1,12 +1,14 @@
 import { createServer, connect as connectTo, type AddressInfo, type Server } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { taken } from '../../src/host/globals.js'
 import { NoAnswer } from '../../src/postgres/connection.js'
 import { copyOut } from '../../src/postgres/read/copy-out.js'
 import { Snapshot } from '../../src/postgres/read/snapshot.js'
 import { openSession } from '../../src/postgres/session.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { Trail } from '../../src/query/trail.js'
+import { ALL_IDS } from '../../src/verify/source.js'
 import { migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
 import { type PostgresServer, startPostgres } from '../support/postgres/server.js'
@@ -148,6 +150,30 @@ describe('a server that hangs in the middle of a long answer', () => {
     expect(asked).toHaveLength(3)
     session.destroy()
   })
+})
+
+test('a snapshot whose server stops is given up as soon as that lets nobody in', async () => {
+  const { setInterval, setTimeout } = taken
+  const snapshot = await Snapshot.open({ databaseUrl: proxy.url(database.url), schema: 'noetl' })
+  // Times as they are said, and a hundredth of them to wait.
+  Object.assign(taken, {
+    setInterval: (work: () => void, ms: number) => setInterval(work, ms / 100),
+    setTimeout: (work: () => void, ms: number) => setTimeout(work, ms / 100),
+  })
+  proxy.answer = () => []
+  try {
+    const reading = (async () => {
+      for await (const batch of snapshot.rows(ALL_IDS, { chain: undefined, ids: undefined })) void batch
+    })()
+    await expect(reading).rejects.toMatchObject({
+      code: 'AUDIT_UNAVAILABLE',
+      message: expect.stringMatching(/nothing was sent for [246]0000 ms/),
+    })
+  } finally {
+    Object.assign(taken, { setInterval, setTimeout })
+    proxy.calm()
+    await snapshot.close()
+  }
 })
 
 test('a server that lets nobody in is not one whose query took too long', async () => {

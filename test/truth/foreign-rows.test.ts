@@ -12,6 +12,7 @@ import { type HonestTrail, honestTrail, ORIGIN, unguard } from '../cli/honest-tr
 import { otelAudit } from '../cli/otel-audit.js'
 import { connect, copyOf, emptyDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
+import { allSettled } from '../support/settled.js'
 import { temporaryDirectory } from '../spool/directories.js'
 import { waitUntil } from '../support/wait-until.js'
 
@@ -26,6 +27,7 @@ afterAll(() => honest.database.drop())
 beforeEach(async () => {
   database = await copyOf(honest.database)
   client = await connect(database.url)
+  await allSettled(client)
   await unguard(client)
 })
 afterEach(async () => {

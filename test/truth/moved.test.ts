@@ -13,6 +13,7 @@ import { temporaryDirectory } from '../spool/directories.js'
 import { connect, copyOf, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
 import { sql } from '../support/ours.js'
+import { allSettled } from '../support/settled.js'
 
 // What `npm run moves:check` does with real moves, as far as one server can do it.
 
@@ -54,6 +55,9 @@ interface Exported {
 }
 
 async function exported(from: TestDatabase): Promise<Exported> {
+  const reader = await connect(from.url)
+  await allSettled(reader)
+  await reader.end()
   const file = join(temporaryDirectory(), 'all.ndjson')
   const args = ['export', '--unrecorded', '--output', file]
   const { code, stderr } = await otelAudit(args, { DATABASE_URL: from.url })

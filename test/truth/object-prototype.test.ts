@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isShared, unshared } from '../../src/host/own.js'
 import { resolveOptions } from '../../src/options/resolve.js'
 import { parseFilter } from '../../src/query/filter.js'
 import { eventFromJson, eventToJson } from '../../src/spool/record.js'
 import { denied, recording } from '../service/recording.js'
+import { connect, migratedDatabase } from '../support/database.js'
 import { anEvent } from '../support/events.js'
 
 // What somebody puts on `Object.prototype` is in every object, and was said by no caller.
@@ -60,6 +64,29 @@ describe.each(names)('%s on Object.prototype', (name) => {
     }
   })
 })
+
+/** What objects of ours, of the driver and of the protocol are called: none of it is taken from the prototype. */
+const INNER_NAMES =
+  'name,values,types,valueMapper,rowMode,alone,tag,kind,status,committedAt,place,held,fault,timeoutMs'
+
+it.each(['before', 'after'])(
+  'names of inner objects, put there %s the start: each record is stored',
+  async (when) => {
+    const database = await migratedDatabase()
+    const app = join(import.meta.dirname, 'apps', 'shared.mjs')
+    const env = { PATH: process.env['PATH'], U: database.url, NODE_ENV: 'development' }
+    const { stdout } = await promisify(execFile)(process.execPath, [app, when, INNER_NAMES], { env })
+    const said = INNER_NAMES.split(',').map((name) => `${name} receipt`)
+    expect(stdout.trim().split('\n')).toEqual(said)
+    const client = await connect(database.url)
+    const { rows } = await client.query(
+      `select count(*)::int as rows, min(credential) as first, max(credential) as last from noetl.secret_audit where operation = 'get_credential'`,
+    )
+    expect(rows).toEqual([{ rows: said.length, first: 'orders-db', last: 'orders-db' }])
+    await client.end()
+    await database.drop()
+  },
+)
 
 describe('what else is shared', () => {
   it("a mode is not the caller's, and a policy not the owner's", async () => {

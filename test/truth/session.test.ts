@@ -1,5 +1,6 @@
+import { Socket } from 'node:net'
 import { type Client, defaults, types } from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openSession } from '../../src/postgres/session.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { Trail } from '../../src/query/trail.js'
@@ -137,6 +138,8 @@ describe.each(PURPOSES)('%s: what others set', (purpose) => {
       password: 'x',
       port: 1,
       host: 'nowhere.invalid',
+      // Of these the only one that nothing else says: neither the URL nor the environment.
+      ssl: true,
     }
     Object.assign(defaults, changed)
     types.setTypeParser(25, () => 'not the value')
@@ -217,6 +220,21 @@ test.each(['LATIN1', 'WIN1252', 'SQL_ASCII'])(
       })
     }
     await owner.query(`drop database ${latin}`)
+  },
+)
+
+test.each(PURPOSES)(
+  '%s: the system asks whether the server is there, before NAT forgets a quiet flow',
+  async (purpose) => {
+    const asked = vi.spyOn(Socket.prototype, 'setKeepAlive')
+    try {
+      await (await open(purpose)).close()
+      const delays = asked.mock.calls.map(([isOn, ms]) => (isOn === true ? ms : undefined))
+      expect(delays.length).toBeGreaterThan(0)
+      for (const ms of delays) expect(ms !== undefined && ms > 0 && ms <= 60_000, String(ms)).toBe(true)
+    } finally {
+      asked.mockRestore()
+    }
   },
 )
 

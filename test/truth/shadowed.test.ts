@@ -53,6 +53,7 @@ const FUNCTIONS = [
   'set_config(text, text, boolean) returns text',
   'record_send(record) returns bytea',
   'cardinality(anyarray) returns int',
+  'hashint8extended(bigint, bigint) returns bigint',
   'clock_timestamp() returns timestamptz',
   'extract(text, timestamptz) returns numeric',
   'date_part(text, timestamptz) returns float8',
@@ -77,6 +78,8 @@ async function shadows(): Promise<void> {
   await owner.query(`
     create function evil.step(bigint) returns bigint language plpgsql as $$ begin raise exception 'evil count'; end $$;
     create aggregate evil.count(*) (sfunc = evil.step, stype = bigint, initcond = '0');
+    create function evil.step(bigint, bigint) returns bigint language plpgsql as $$ begin raise exception 'evil sum'; end $$;
+    create aggregate evil.sum(bigint) (sfunc = evil.step, stype = bigint, initcond = '0');
     create type evil.text as enum ('evil'); create type evil.regclass as enum ('evil'); create type evil.oid as enum ('evil');
     create type evil.bytea as enum ('evil'); create type evil.uuid as enum ('evil')`)
   for (const type of OPERATORS) {
@@ -129,7 +132,9 @@ describe('an allowed trigger that changes the row', () => {
       create operator evil.= (leftarg = text, rightarg = text, function = evil.same);
       create function evil.same(oid, oid) returns boolean language sql as 'select true';
       create operator evil.= (leftarg = oid, rightarg = oid, function = evil.same);
-      create function evil.cardinality(anyarray) returns int language sql as 'select 3'`)
+      create function evil.cardinality(anyarray) returns int language sql as 'select 3';
+      create function evil.same(numeric, numeric) returns boolean language sql as 'select true';
+      create operator evil.= (leftarg = numeric, rightarg = numeric, function = evil.same)`)
     await owner.query(`
       create function public.own() returns trigger language plpgsql as $$ begin
         perform pg_catalog.set_config('search_path', 'evil, pg_catalog', true); new.notes = 'changed'; return new; end $$;

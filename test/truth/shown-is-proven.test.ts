@@ -40,12 +40,12 @@ afterEach(async () => {
 })
 
 /** A view in the place of the rows' table, which says "innocent" of one row to those whom `condition` picks. */
-async function lyingView(condition: string): Promise<void> {
+async function lyingView(condition: string, lies = ['credential', 'outcome', 'actor_id']): Promise<void> {
   await client.query(`
     alter table noetl.secret_audit rename to secret_audit_real;
     do $$ declare cols text; begin
       select string_agg(
-        case when attname in ('credential', 'outcome', 'actor_id')
+        case when attname in (${lies.map((column) => `'${column}'`).join(', ')})
           then format('case when audit_id = ${victim} and ${condition} then %L else %I end as %I', 'innocent', attname, attname)
           else quote_ident(attname) end, ', ' order by attnum)
       into cols from pg_attribute
@@ -84,18 +84,25 @@ for (const [name, condition] of Object.entries(WHOM)) {
   })
 }
 
-test('an exported row that a view has made up is found', async () => {
-  await lyingView(`current_query() not like E''%%copy (%%''`)
-  const out = join(directory, 'lying.ndjson')
-  const env = { DATABASE_URL: database.url }
-  const { code, stderr } = await otelAudit(['export', '--unrecorded', '--from', '-24h', '--output', out], env)
-  expect(code, stderr).toBe(0)
-  const manifest = ['verify', '--manifest', `${out}.manifest.json`, '--format', 'json']
-  const checked = await otelAudit(manifest, env)
-  const { findings } = JSON.parse(checked.stdout) as { findings: object }
-  expect(checked.code).toBe(1)
-  expect(Object.keys(findings)).toEqual(expect.arrayContaining(['store-altered', 'export-rows']))
-})
+// What is counted in a manifest says something of the outcome, and nothing of the rest.
+test.each(['credential', 'outcome', 'notes', 'worker_id'])(
+  'an exported row whose %s a view has made up is found',
+  async (column) => {
+    await lyingView(`current_query() not like E''%%copy (%%''`, [column])
+    const out = join(directory, `lying-${column}.ndjson`)
+    const env = { DATABASE_URL: database.url }
+    const { code, stderr } = await otelAudit(
+      ['export', '--unrecorded', '--from', '-24h', '--output', out],
+      env,
+    )
+    expect(code, stderr).toBe(0)
+    const manifest = ['verify', '--manifest', `${out}.manifest.json`, '--format', 'json']
+    const checked = await otelAudit(manifest, env)
+    const { findings } = JSON.parse(checked.stdout) as { findings: object }
+    expect(checked.code).toBe(1)
+    expect(Object.keys(findings)).toEqual(expect.arrayContaining(['store-altered', 'export-rows']))
+  },
+)
 
 test('a row that an index does not give is missed, in the check of the export that lacks it', async () => {
   await unguard(client)

@@ -49,6 +49,11 @@ export const WARNED: readonly Case[] = [
     `create function public.ev() returns event_trigger language plpgsql as 'begin end';
     create event trigger ev on ddl_command_end execute function public.ev()`,
   ],
+  ['a child of the table of the blocks', 'create table public.kid () inherits (noetl.secret_audit_block)'],
+  [
+    'a child of the table of the identity, also one that is unlogged',
+    'create unlogged table public.kid (more int) inherits (noetl.secret_audit_trail)',
+  ],
 ]
 
 export const REFUSED: readonly Case[] = [

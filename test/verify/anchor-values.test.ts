@@ -65,10 +65,11 @@ describe('a hash that is not one never holds', () => {
 })
 
 describe('a row that an anchor says', () => {
+  const place = (index: unknown, block = 2): string =>
+    `${String(scene.saying()['secret_audit.log'])}/${scene.writer.id}/${block}/${String(index)}`
   const strict = (other: Values = {}): Values => {
-    const { 'secret_audit.block_hash': _, ...said } = scene.saying()
     const { auditId } = scene.trail.rowAt(scene.writer.id, 2, 1).event
-    return { ...said, 'audit.record.id': String(auditId), 'secret_audit.index': 1, ...other }
+    return { 'audit.record.id': String(auditId), 'secret_audit.place': place(1), ...other }
   }
   const result = (other: Values): Promise<Verified> =>
     scene.held(line(traces(span(strict(other), 'secret_audit get_credential'))))
@@ -78,25 +79,46 @@ describe('a row that an anchor says', () => {
     expect([found, anchors]).toEqual([[], { given: 1, held: 1, foreign: 0 }])
   })
 
-  test.each<[string, Values]>([
-    ['an index beyond the block', { 'secret_audit.index': 3 }],
-    ['an index far beyond it', { 'secret_audit.index': 99_999 }],
-    ['an index on genesis', { 'secret_audit.block': 0, 'secret_audit.index': 0 }],
-    ['a negative index', { 'secret_audit.index': -1 }],
-    ['an index that is none', { 'secret_audit.index': 'x' }],
-    ['an index with a fraction', { 'secret_audit.index': { doubleValue: 1 } }],
-    ['no index in its attribute', { 'secret_audit.index': null }],
-    ['another row', { 'audit.record.id': '1' }],
-    ['the id of its neighbour', { 'secret_audit.index': 0 }],
-    ['an id that is masked', { 'audit.record.id': '****' }],
-    ['an id that is negative', { 'audit.record.id': '-1' }],
-    ['an id with a zero before it', { 'audit.record.id': '01' }],
-    ['an id of 2^63', { 'audit.record.id': String(2n ** 63n) }],
-    ['an id that is null', { 'audit.record.id': null }],
+  test.each<[string, () => Values]>([
+    ['an index beyond the block', () => ({ 'secret_audit.place': place(3) })],
+    ['an index far beyond it', () => ({ 'secret_audit.place': place(99_999) })],
+    ['an index on genesis', () => ({ 'secret_audit.place': place(0, 0) })],
+    ['a negative index', () => ({ 'secret_audit.place': place(-1) })],
+    ['an index that is none', () => ({ 'secret_audit.place': place('x') })],
+    ['an index with a fraction', () => ({ 'secret_audit.place': place('1.0') })],
+    ['an index with a zero before it', () => ({ 'secret_audit.place': place('01') })],
+    ['no index in its place', () => ({ 'secret_audit.place': place('') })],
+    ['another row', () => ({ 'audit.record.id': '1' })],
+    ['the id of its neighbour', () => ({ 'secret_audit.place': place(0) })],
+    ['an id that is masked', () => ({ 'audit.record.id': '****' })],
+    ['an id that is negative', () => ({ 'audit.record.id': '-1' })],
+    ['an id with a zero before it', () => ({ 'audit.record.id': '01' })],
+    ['an id of 2^63', () => ({ 'audit.record.id': String(2n ** 63n) })],
+    ['an id that is null', () => ({ 'audit.record.id': null })],
   ])('%s', async (_, other) => {
-    const { found, anchors } = await result(other)
+    const { found, anchors } = await result(other())
     expect(found).toMatchObject([{ code: 'anchor-mismatch', chain: scene.writer.id }])
     expect(anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+  })
+
+  test.each<[string, (whole: string) => unknown]>([
+    ['masked', () => '****'],
+    ['without its index', (whole) => whole.replace(/\/1$/, '')],
+    ['with a chain in capitals', (whole) => whole.replace(scene.writer.id, 'A'.repeat(32))],
+    ['with a negative block', (whole) => whole.replace('/2/', '/-2/')],
+    ['in an array', (whole) => ({ arrayValue: { values: [{ stringValue: whole }] } })],
+    ['null', () => null],
+  ])('whose place is %s cannot be read', async (_, changed) => {
+    const bad = span(strict({ 'secret_audit.place': changed(place(1)) }))
+    const { found, anchors, unread } = await scene.held(line(traces(span(scene.saying(3)), bad)))
+    expect([found, anchors]).toEqual([[], { given: 1, held: 1, foreign: 0 }])
+    expect(unread).toMatchObject({ count: 1, first: [{ problem: 'secret_audit.place cannot be read' }] })
+  })
+
+  test('of which two places are said does not hold', async () => {
+    const entry = { attributes: [...listed(strict()), ...listed({ 'secret_audit.place': place(0) })] }
+    const { found, anchors } = await scene.held(line(traces(entry)))
+    expect([codes({ found } as Verified), anchors.held]).toEqual([['anchor-mismatch'], 0])
   })
 
   test('names the row that is there instead', async () => {
@@ -118,7 +140,7 @@ describe('a row that an anchor says', () => {
 
   test('of every strict span, all wrong', async () => {
     const spans = [0, 1, 2].map((index) =>
-      span(strict({ 'secret_audit.index': index, 'audit.record.id': '1' }), 'x'),
+      span(strict({ 'secret_audit.place': place(index), 'audit.record.id': '1' }), 'x'),
     )
     expect((await scene.held(line(traces(...spans)))).anchors).toEqual({ given: 1, held: 0, foreign: 0 })
   })

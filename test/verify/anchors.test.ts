@@ -143,10 +143,7 @@ describe('anchors', () => {
       traces({
         name: 'secret_audit get_credential',
         attributes: attributes({
-          'secret_audit.log': LOG,
-          'secret_audit.chain': writer.id,
-          'secret_audit.block': block,
-          'secret_audit.index': 0,
+          'secret_audit.place': `${LOG}/${writer.id}/${block}/0`,
         }),
       })
     expect((await verifiedWith(trail, [strict(2)])).anchors).toMatchObject({ given: 1, held: 1 })
@@ -190,6 +187,13 @@ describe('anchors', () => {
       expect(ours.found).toMatchObject([{ code: 'anchor-missing', chain: writer.id, block: 0 }])
       expect(ours.anchors).toEqual({ given: lines.length, held: 0, foreign: 2 })
     }
+  })
+
+  test('of a strict record of another log are not ours', async () => {
+    const { trail } = scene()
+    const said = { 'secret_audit.place': `otel-audit/other/${'0'.repeat(32)}/2/0` }
+    const { found, anchors } = await verifiedWith(trail, [traces({ attributes: attributes(said) })], LOG)
+    expect([found, anchors]).toEqual([[], { given: 0, held: 0, foreign: 1 }])
   })
 
   test('that do not say their log are ours', async () => {

@@ -177,6 +177,7 @@ export async function verified(
   trust: Partial<Trust> = {},
   selection: Partial<Selection> = {},
   anchors = new Anchors(),
+  everySignature?: boolean,
 ): Promise<Verified> {
   const found: Finding[] = []
   const report = await verify(
@@ -190,6 +191,7 @@ export async function verified(
       trust: { ...NO_TRUST, ...trust },
       selection: { chain: undefined, ids: undefined, ...selection },
       anchors,
+      everySignature,
       onFinding: (finding) => found.push(finding),
     },
   )

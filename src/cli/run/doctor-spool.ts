@@ -2,6 +2,7 @@ import { errorText } from '../../host/error-text.js'
 import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { HealthFinding } from '../../contract/sink.js'
+import type { AuditSettings } from '../../options/options.js'
 import type { Diagnosis } from '../../postgres/diagnose.js'
 import { inspectDirectory, nearestExisting } from '../../spool/directories/directory.js'
 import { listSpools } from '../../spool/directories/list.js'
@@ -12,11 +13,15 @@ const ON_THE_NETWORK: ReadonlySet<number> = new Set([
 ])
 
 /** Looks at the spool as a service with this environment would use it. Changes nothing. */
-export async function diagnoseSpool(directory: string | undefined, maxBytes: number): Promise<Diagnosis> {
+export async function diagnoseSpool({
+  spoolDirectory: directory,
+  spoolBytes: maxBytes,
+  strict,
+}: Pick<AuditSettings, 'spoolDirectory' | 'spoolBytes' | 'strict'>): Promise<Diagnosis> {
   const check = 'spool'
   if (directory === undefined) {
-    const state = 'none: async events that are not stored when the process is killed are lost'
-    return { check, state, findings: [] }
+    const findings = strict === true ? [] : [WITHOUT_SPOOL]
+    return { check, state: 'none', findings }
   }
   const findings: HealthFinding[] = []
   const say = (level: HealthFinding['level'], message: string): void =>
@@ -34,6 +39,13 @@ export async function diagnoseSpool(directory: string | undefined, maxBytes: num
   const state = found === 'missing' ? `${directory}, which the service will create` : directory
   return { check, state, findings }
 }
+
+const WITHOUT_SPOOL = {
+  level: 'warning',
+  check: 'spool',
+  message:
+    'none: async events that are not stored when the process is killed, or when the queue is full, are lost; NOETL_SECRET_AUDIT_SPOOL_DIR names a directory for one',
+} as const
 
 type Say = (level: HealthFinding['level'], message: string) => void
 

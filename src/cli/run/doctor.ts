@@ -2,6 +2,7 @@ import { JSON } from '../../host/globals.js'
 import { visibleJson, visibleLines } from '../../host/visible.js'
 import { errorText } from '../../host/error-text.js'
 import type { Command } from 'commander'
+import { NAMELESS, serviceIdentity } from '../../otel/identity.js'
 import { maskedDatabaseUrl } from '../../options/database-url.js'
 import type { OptionSpec } from '../../options/option-spec.js'
 import { type AuditSettings, OPTIONS } from '../../options/options.js'
@@ -10,22 +11,29 @@ import { resolveOptions } from '../../options/resolve.js'
 import { diagnoseStore, type Diagnosis } from '../../postgres/diagnose.js'
 import { checkTrailId } from '../../postgres/trail-identity.js'
 import { checkEnrolment, enrolmentFindings } from '../../postgres/write/enrolment.js'
+import { diagnoseApp } from './doctor-app.js'
 import { diagnoseSpool } from './doctor-spool.js'
 import { diagnoseTracing } from './doctor-tracing.js'
 
 interface DoctorFlags {
   readonly databaseUrl?: string
   readonly schema?: string
+  readonly app?: string
   readonly format: string
 }
 
-export async function run({ databaseUrl, schema, format }: DoctorFlags, command: Command): Promise<void> {
+export async function run(
+  { databaseUrl, schema, app, format }: DoctorFlags,
+  command: Command,
+): Promise<void> {
   if (format !== 'table' && format !== 'json') command.error(`--format must be table or json, not ${format}`)
+  if (app !== undefined) return await diagnoseApp(app, format, command)
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   const diagnoses = [
     ...(await diagnoseDatabase(settings)),
+    diagnoseService(settings),
     diagnoseEnrolment(settings),
-    await diagnoseSpool(settings.spoolDirectory, settings.spoolBytes),
+    await diagnoseSpool(settings),
     diagnoseTracing(process.env),
   ]
   const isFit = diagnoses.every(({ findings }) => findings.every(({ level }) => level !== 'error'))
@@ -33,7 +41,7 @@ export async function run({ databaseUrl, schema, format }: DoctorFlags, command:
   process.stdout.write(
     format === 'json'
       ? visibleJson(`${JSON.stringify({ ok: isFit, configuration, checks: diagnoses }, undefined, 2)}\n`)
-      : readable(configuration, diagnoses, isFit),
+      : readable(configuration, diagnoses, isFit ? promise(settings) : 'Records would not be durable.'),
   )
   if (!isFit) process.exitCode = 1
 }
@@ -62,18 +70,40 @@ async function diagnoseDatabase(settings: AuditSettings): Promise<readonly Diagn
   }))
 }
 
+/** What holds when nothing was found: async events count as accepted before they are stored. */
+function promise({ strict, spoolDirectory, spoolMode }: AuditSettings): string {
+  const isOnDisk = spoolDirectory !== undefined && spoolMode === 'always'
+  if (strict === true || isOnDisk) return 'Records would be durable.'
+  return 'Strict records would be durable; async ones as soon as they are stored, and until then they are in memory.'
+}
+
+function diagnoseService(settings: AuditSettings): Diagnosis {
+  const { serviceName } = serviceIdentity(settings, process.env)
+  const check = 'service'
+  const findings = serviceName === undefined ? [{ level: 'warning' as const, check, message: NAMELESS }] : []
+  return { check, state: serviceName ?? 'none', findings }
+}
+
 function diagnoseEnrolment(settings: AuditSettings): Diagnosis {
   const check = 'enrolment'
   const { enrolmentKey, enrolmentKeyFile } = settings
-  const state = enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none: chains are not enrolled') : 'a key'
+  const state = enrolmentKey === undefined ? (enrolmentKeyFile ?? 'none') : 'a key'
   try {
     checkEnrolment(settings)
-    return { check, state, findings: enrolmentFindings(settings) }
+    const findings = state === 'none' ? [UNENROLLED] : enrolmentFindings(settings)
+    return { check, state, findings }
   } catch (error) {
     const message = errorText(error)
     return { check, state, findings: [{ level: 'error', check, message }] }
   }
 }
+
+const UNENROLLED = {
+  level: 'warning',
+  check: 'enrolment',
+  message:
+    'none: nobody vouches for the chains of this service, and one that somebody else writes looks like them; otel-audit keys create makes a key',
+} as const
 
 /** Every option as it was understood; passwords are masked. */
 function understood(settings: AuditSettings): Record<string, string> {
@@ -97,7 +127,7 @@ function understood(settings: AuditSettings): Record<string, string> {
 function readable(
   configuration: Readonly<Record<string, string>>,
   diagnoses: readonly Diagnosis[],
-  isFit: boolean,
+  verdict: string,
 ): string {
   const width = Math.max(...Object.keys(configuration).map((name) => name.length))
   const lines = [
@@ -110,6 +140,6 @@ function readable(
     for (const { level, check: what, message } of findings)
       lines.push(`  ${level.padEnd(7)}  ${what}: ${message}`)
   }
-  lines.push('', isFit ? 'Records would be durable.' : 'Records would not be durable.', '')
+  lines.push('', verdict, '')
   return visibleLines(lines)
 }

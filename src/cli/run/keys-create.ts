@@ -1,5 +1,5 @@
 import { JSON } from '../../host/globals.js'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync } from '../../host/crypto.js'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'

@@ -6,6 +6,7 @@ import type { AnchorCoverage, UnreadAnchors } from '../../verify/anchors.js'
 import { chainState, type ChainState } from '../../verify/chain-state.js'
 import type { Finding } from '../../verify/finding.js'
 import type { RowCoverage } from '../../verify/row-walk.js'
+import type { SignatureCoverage } from '../../verify/signature-checks.js'
 import type { VerifyProgress, VerifyReport } from '../../verify/verify.js'
 
 export type VerifyFormat = 'table' | 'json' | 'ndjson'
@@ -24,6 +25,8 @@ interface ReportSummary {
   readonly logs: readonly string[]
   readonly chains: Readonly<Record<ChainState | 'total' | 'unenrolled' | 'pinned' | 'foreign', number>>
   readonly blocks: number
+  /** Blocks whose own signature was checked; the others are proven by the blocks after them. */
+  readonly signatures: SignatureCoverage
   readonly rows: RowCoverage
   /** Events that the writers say they have lost. */
   /** Rows that another transaction put here than the one that they name. */
@@ -102,7 +105,7 @@ export class VerifyOutput {
   }
 
   #summary(
-    { findings, chains, blocks, rows, foreign, anchors, unread }: VerifyReport,
+    { findings, chains, blocks, signatures, rows, foreign, anchors, unread }: VerifyReport,
     lines: AnchorLines | undefined,
   ): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
@@ -125,6 +128,7 @@ export class VerifyOutput {
         foreign: chains.filter((chain) => chain.foreign).length,
       },
       blocks,
+      signatures,
       rows,
       foreign,
       lost: lostOf(chains.filter(({ foreign: isForeign }) => !isForeign)),
@@ -147,6 +151,7 @@ function readable(summary: ReportSummary): string {
     `log        ${summary.logs.join(', ') || 'none'}, as of ${summary.asOf}`,
     `chains     ${grouped(chains.total)}: ${chains.closed} closed, ${chains.idle} idle, ${chains.live} live, ${chains.unclean} unclean; ${chains.unenrolled} not enrolled${chains.pinned > 0 ? `, ${chains.pinned} pinned by the trust file instead` : ''}${chains.foreign > 0 ? `, ${chains.foreign} of another trail` : ''}`,
     `blocks     ${grouped(summary.blocks)}`,
+    `signatures ${grouped(summary.signatures.checked)} of ${grouped(summary.signatures.of)}`,
     `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}${summary.foreign > 0 ? `; ${grouped(summary.foreign)} of them are foreign: put here by another transaction than they name, as after a restore` : ''}`,
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,
     `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,

@@ -1,10 +1,12 @@
+import { wallClock } from '../../host/globals.js'
 import { visible } from '../../host/visible.js'
 import { INT8_MAX } from '../../event/int8.js'
-import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
+import { firstIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
 import { AuditError } from '../../errors.js'
 import type { Snapshot } from '../../postgres/read/snapshot.js'
 import { AUDIT_ID } from '../../query/parameter.js'
+import { parseTime } from '../../query/time.js'
 import type { IdRange } from '../../verify/source.js'
 import type { Trust } from '../../verify/trust.js'
 import { verify } from '../../verify/verify.js'
@@ -20,6 +22,7 @@ interface VerifyFlags extends DatabaseFlags {
   readonly from?: string
   readonly to?: string
   readonly chain?: string
+  readonly everySignature?: boolean
   readonly row?: string
   readonly proof?: string
   readonly manifest?: string
@@ -71,6 +74,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       trust,
       anchors,
       selection: { chain, ids },
+      everySignature: flags.everySignature,
       onFinding: (finding) => output.finding(finding),
       onProgress: (progress) => output.progress(progress),
     })
@@ -119,20 +123,25 @@ function formatOf({ format }: VerifyFlags, command: Command): VerifyFormat {
   return format
 }
 
-/** Ids have their millisecond in them, so a time is a range of ids. */
+/** Ids have their millisecond in them, so a time is a range of ids: from it on, and up to it, as for a query. */
 function rangeOf({ from, to }: VerifyFlags, command: Command): IdRange | undefined {
   if (from === undefined && to === undefined) return undefined
-  const first = from === undefined ? 0n : idOf(from, firstIdOf)
-  const last = to === undefined ? INT8_MAX : idOf(to, lastIdOf)
+  const first = from === undefined ? 0n : (idOf(from) ?? idOfTime(from))
+  const end = to === undefined ? undefined : idOfTime(to)
+  const last = to === undefined ? INT8_MAX : (idOf(to) ?? (end === undefined ? undefined : end - 1n))
   if (first === undefined || last === undefined) {
-    command.error('--from and --to take an audit id, or an ISO 8601 time')
+    command.error('--from and --to take an audit id, or a time: RFC 3339, a date, or how long ago (-24h, 7d)')
   }
-  if (first > last) command.error('--from is after --to')
+  if (first > last) command.error('--from is after --to, or the window has no time in it')
   return { first, last }
 }
 
-function idOf(text: string, ofTime: (unixMs: number) => bigint): bigint | undefined {
-  if (/^\d{10,19}$/.test(text) || /^\d{1,3}$/.test(text)) return BigInt(text)
-  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isFinite(ms) ? ofTime(ms) : undefined
+function idOf(text: string): bigint | undefined {
+  return /^\d{10,19}$/.test(text) || /^\d{1,3}$/.test(text) ? BigInt(text) : undefined
+}
+
+/** The smallest id that is not before it. */
+function idOfTime(text: string): bigint | undefined {
+  const micros = parseTime(text, wallClock())
+  return micros === undefined ? undefined : firstIdOf(Math.ceil(micros / 1000))
 }

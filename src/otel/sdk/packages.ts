@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Attributes, AttributeValue } from '@opentelemetry/api'
 import { join } from 'node:path'
 import { errorText } from '../../host/error-text.js'
 import { AuditError } from '../../errors.js'
@@ -36,12 +37,35 @@ interface SdkTrace {
   readonly ParentBasedSampler: new (options: { readonly root: SamplerLike }) => SamplerLike
 }
 
+type MaybePromise<T> = T | Promise<T>
+
+/** A resource of the SDK, as far as it is used here. */
+export interface ResourceLike {
+  readonly attributes: Attributes
+  // The parameter is the SDK's own type.
+  merge(other: never): ResourceLike
+  getRawAttributes(): [string, MaybePromise<AttributeValue | undefined>][]
+}
+
+/** What is used of `@opentelemetry/resources`. */
+interface SdkResources {
+  readonly defaultResource: () => MergedResource
+  readonly resourceFromAttributes: (attributes: Readonly<Record<string, string>>) => MergedResource
+}
+
+interface MergedResource extends ResourceLike {
+  merge(other: ResourceLike): ResourceLike
+}
+
 /** Loads packages as `@opentelemetry/sdk-node` itself would: its very own copies. */
 export interface SdkPackages {
   readonly trace: SdkTrace
   exporter(name: string, className: string): SpanExporterLike
   /** The package `name` as `user` sees it: what that one depends on. */
   dependency(user: string, name: string): unknown
+  /** What a `NodeSDK` has that was given no resource. */
+  defaultResource(): ResourceLike
+  resource(attributes: Readonly<Record<string, string>>): never
 }
 
 const SDK_NODE = '@opentelemetry/sdk-node'
@@ -55,7 +79,11 @@ const SUPPORTED = '>=0.220.0 <0.400.0'
  */
 export function sdkPackages(): SdkPackages {
   const require = createRequire(locateSdkNode())
+  const resources = (): SdkResources => load(require, '@opentelemetry/resources') as SdkResources
   return {
+    defaultResource: () => resources().defaultResource(),
+    // As the type that `merge` of any SDK's resource takes.
+    resource: (attributes) => resources().resourceFromAttributes(attributes) as never,
     trace: load(require, '@opentelemetry/sdk-trace') as SdkTrace,
     exporter(name, className) {
       const exports = load(require, name) as Record<string, (new () => SpanExporterLike) | undefined>

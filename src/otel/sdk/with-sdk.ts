@@ -1,11 +1,19 @@
 import { AuditError } from '../../errors.js'
+import type { ServiceIdentity } from '../../contract/pipeline.js'
 import type { AuditSpanProcessor } from '../processor.js'
 import { AuditSampler, type SamplerLike } from '../sampler.js'
 import { batchProcessor, type OtlpSerializer, processorsFromEnv, samplerFromEnv } from './env.js'
-import { type SdkPackages, type SpanExporterLike, type SpanProcessorLike, sdkPackages } from './packages.js'
+import {
+  type ResourceLike,
+  type SdkPackages,
+  type SpanExporterLike,
+  type SpanProcessorLike,
+  sdkPackages,
+} from './packages.js'
 
-/** The part of `NodeSDKConfiguration` that decides where spans go. */
+/** The part of `NodeSDKConfiguration` that decides where spans go, and whose they are. */
 export interface SdkConfiguration {
+  readonly resource?: ResourceLike | undefined
   readonly spanProcessors?: readonly SpanProcessorLike[] | undefined
   readonly spanProcessor?: SpanProcessorLike | undefined
   readonly traceExporter?: SpanExporterLike | undefined
@@ -16,6 +24,7 @@ export interface SdkConfiguration {
 export type WithAuditPipeline<Config extends object> = Omit<Config, keyof SdkConfiguration> & {
   spanProcessors: SpanProcessorLike[]
   sampler: SamplerLike
+  resource: ResourceLike
 }
 
 /**
@@ -24,10 +33,16 @@ export type WithAuditPipeline<Config extends object> = Omit<Config, keyof SdkCon
  * `NodeSDK({spanProcessors})` silently replaces both `traceExporter` and the exporter of the environment; so what they
  * would have been is built here and put beside the audit processor, and the user's own exporter receives exactly what it received
  * before.
+ *
+ * The resource says which service, and which instance of it, the rows say: an event that is read of its span elsewhere is
+ * then the same event.
+ *
+ * @param identity what the rows say
  */
 export function withAuditPipeline<Config extends object>(
   config: Config & SdkConfiguration,
   processor: AuditSpanProcessor,
+  identity: ServiceIdentity,
   env: Readonly<Record<string, string | undefined>>,
   serializer: OtlpSerializer,
 ): WithAuditPipeline<Config> {
@@ -40,12 +55,32 @@ export function withAuditPipeline<Config extends object>(
   }
   const sdk = lazily(sdkPackages)
   const own = ownProcessors(config, sdk, env, serializer)
-  const { sampler, traceExporter: _, spanProcessor: __, spanProcessors: ___, ...rest } = config
+  const { sampler, resource, traceExporter: _, spanProcessor: __, spanProcessors: ___, ...rest } = config
   return {
     ...rest,
+    resource: (resource ?? sdk().defaultResource()).merge(sdk().resource(attributesOf(identity))),
     // First: a processor that throws skips those behind it.
     spanProcessors: [processor, ...own],
     sampler: new AuditSampler(sampler ?? samplerFromEnv(sdk(), env)),
+  }
+}
+
+const SERVICE_NAME = 'service.name'
+const SERVICE_INSTANCE_ID = 'service.instance.id'
+
+/** Of a resource that the application gave. */
+export function identityIn(resource: ResourceLike | undefined): ServiceIdentity {
+  const text = (name: string): string | undefined => {
+    const value = resource?.attributes[name]
+    return typeof value === 'string' && value !== '' ? value : undefined
+  }
+  return { serviceName: text(SERVICE_NAME), serviceInstanceId: text(SERVICE_INSTANCE_ID) }
+}
+
+function attributesOf({ serviceName, serviceInstanceId }: ServiceIdentity): Record<string, string> {
+  return {
+    ...(serviceName !== undefined && { [SERVICE_NAME]: serviceName }),
+    ...(serviceInstanceId !== undefined && { [SERVICE_INSTANCE_ID]: serviceInstanceId }),
   }
 }
 

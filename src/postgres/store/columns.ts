@@ -57,13 +57,13 @@ const COLUMNS: Readonly<Record<FoundTable['part'], ReadonlyMap<string, string>>>
 }
 
 /** What only the database says, and how: the rest of the trail's promises rests on it. */
-const SAID_BY: Readonly<Record<string, string>> = {
-  recorded_at: 'clock_timestamp',
-  recorded_xid: 'pg_current_xact_id',
-}
+const SAID_BY: ReadonlyMap<string, string> = new Map([
+  ['recorded_at', 'clock_timestamp'],
+  ['recorded_xid', 'pg_current_xact_id'],
+])
 
 /** Without a value of ours, it says when the transaction began. */
-const MAY_HAVE_DEFAULT = new Set([...Object.keys(SAID_BY), 'occurred_at'])
+const MAY_HAVE_DEFAULT = new Set([...SAID_BY.keys(), 'occurred_at'])
 
 export interface ColumnProblem {
   readonly message: string
@@ -107,7 +107,7 @@ function ownColumn(column: FoundColumn, type: string, takesDefaults: boolean): C
   else if (column.default !== null && takesDefaults) {
     if (!MAY_HAVE_DEFAULT.has(name) || !isOwnDefault(column.default)) problems.push(badDefault(column))
   }
-  const teller = SAID_BY[name]
+  const teller = SAID_BY.get(name)
   if (takesDefaults && teller !== undefined && !(column.default && calls(column.default, teller))) {
     problems.push({ message: `column ${name} has lost its default, ${teller}()` })
   }

@@ -5,7 +5,7 @@ import type { BatchEntry, SinkFault } from '../../contract/sink.js'
 import { withoutRowContents } from '../faults.js'
 import { openSession, type WriteSession } from '../session.js'
 import type { ExpectedTrail } from '../trail-identity.js'
-import { KnownRelations } from './known-relations.js'
+import { KnownRelations, type KnownSet } from './known-relations.js'
 import { type CheckedStore, fullCheck, type StoreCheck } from './full-check.js'
 
 /** That is an answer: the store is not the one that the chain is of. */
@@ -28,10 +28,10 @@ export interface Demands {
   /** What each relation may be like, as `shapeSql` says it. Undefined: that has not been found out. */
   readonly shapes: readonly string[] | undefined
   /**
-   * `pg_class.oid` of the relations that the rows go to, when nothing but the server's own code runs in our INSERT: as long
+   * The relations that the rows go to, when nothing but the server's own code runs in our INSERT: as long
    * as they are what they were, rows are stored as they are sent. Undefined: that has to be seen in the rows.
    */
-  readonly relations: readonly string[] | undefined
+  readonly relations: KnownSet | undefined
   /**
    * Code of others may run in our INSERT, and leave something for the end of the transaction. To have that done before the
    * proof is a statement of its own, of which older servers warn that it stands alone.

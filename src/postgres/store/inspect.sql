@@ -61,11 +61,14 @@ select json_build_object(
     'oid', c.oid::text,
     'part', relation.part,
     'name', format('%I.%I', n.nspname, c.relname),
-    'shape', :SHAPE,
+    'shape', :SHAPE::text,
     'kind', c.relkind,
     'persistence', c.relpersistence,
     'accessMethod', (select a.amname from pg_am a where a.oid = c.relam),
     'rules', (select count(*) from pg_rewrite r where r.ev_class = c.oid),
+    'children', (
+      select coalesce(json_agg(i.inhrelid::regclass::text order by 1), '[]')
+      from pg_inherits i where i.inhparent = c.oid and relation.part in ('blocks', 'identity')),
     'rowSecurity', c.relrowsecurity,
     'policies', (
       select coalesce(json_agg(json_build_array(o.polname, o.polcmd, o.polpermissive, pg_get_expr(o.polqual, o.polrelid),

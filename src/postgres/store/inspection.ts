@@ -83,6 +83,8 @@ export interface FoundRelation {
   readonly persistence: string
   readonly accessMethod: string | null
   readonly rules: number
+  /** Names of tables that inherit from it. A partition is none. */
+  readonly children: readonly string[]
   readonly rowSecurity: boolean
   readonly policies: readonly unknown[]
   /** Of a partition, as the server writes it. */
@@ -128,7 +130,7 @@ const needs = (catalog: string, oid: string): string => `(
 /** Reads it, without waiting for locks on the tables. Needs no rights on them. */
 export async function inspectStore(client: ClientBase, schema: string): Promise<Inspection> {
   const sql = renderSql(await readSql('./inspect.sql', import.meta.url), schema, {
-    SHAPE: shapeSql('c'),
+    SHAPE: shapeSql('c.oid'),
     DEFAULT_NEEDS: needs('pg_attrdef', 'd.oid'),
     INDEX_NEEDS: needs('pg_class', 'i.indexrelid'),
     CONSTRAINT_NEEDS: needs('pg_constraint', 'k.oid'),

@@ -102,6 +102,11 @@ class Judge {
     if (relation.rowSecurity && part !== 'partition') {
       this.#allowable('row-security', name, relation.policies, `${name} has row security`)
     }
+    for (const child of relation.children) {
+      this.warn(
+        `${name} has a child, ${child}, whose rows are read as rows of it: alter table … no inherit …`,
+      )
+    }
     if (relation.isDefault) {
       this.warn(`${name} is a default partition: it takes the rows of a missing month`)
     }

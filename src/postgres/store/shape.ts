@@ -1,23 +1,47 @@
+interface Catalog {
+  readonly name: string
+  /** Which relation a row of it is about. */
+  readonly relation: string
+  /** What tells its rows of one relation apart. */
+  readonly id: string
+  readonly only?: string
+}
+
+const PG_CLASS = 1259
+const PG_TYPE = 1247
+
 /**
- * What one relation of the store is like, as one short text: whatever changes about it, the text changes too. It is only
- * ever compared with what the same server said before; what it may be is for the full check to judge. Every name in it is
- * qualified.
- *
- * `pg_class.xmin` stands for everything that is said there (persistence, row security, rules, number of CHECKs, rights).
- * Triggers, indexes, defaults and columns of a type that is not built in have rows of their own.
- *
- * @param table alias of the row of `pg_class`
+ * Where it stands what our relations are. `pg_class` says what there is of persistence, row security, rules, number of
+ * CHECKs and rights; triggers, indexes, defaults and columns of a type that is not built in have rows of their own.
  */
-export function shapeSql(table: string): string {
-  const of = (catalog: string, by: string): string =>
-    `from pg_catalog.${catalog} as part where part.${by} operator(pg_catalog.=) ${table}.oid`
-  const list = (what: string, catalog: string, by: string): string =>
-    `array(select ${what} ${of(catalog, by)} order by 1)::pg_catalog.text`
-  return `pg_catalog.concat_ws(' ', ${table}.oid, ${table}.xmin, ${table}.relkind, ${table}.relpersistence, ${table}.relhasrules,
-    ${table}.relrowsecurity, ${table}.relam, ${table}.relchecks,
-    ${list(`pg_catalog.concat(part.oid, part.tgenabled, part.tgtype, '/', part.tgfoid)`, 'pg_trigger', 'tgrelid')},
-    ${list('part.indexrelid', 'pg_index', 'indrelid')},
-    ${list('part.oid', 'pg_attrdef', 'adrelid')},
-    (select pg_catalog.count(*) ${of('pg_depend', 'objid')}
-     and part.classid operator(pg_catalog.=) 1259 and part.refclassid operator(pg_catalog.=) 1247))`
+const CATALOGS: readonly Catalog[] = [
+  { name: 'pg_class', relation: 'oid', id: 'oid' },
+  { name: 'pg_trigger', relation: 'tgrelid', id: 'oid' },
+  { name: 'pg_index', relation: 'indrelid', id: 'indexrelid' },
+  { name: 'pg_attrdef', relation: 'adrelid', id: 'oid' },
+  {
+    name: 'pg_depend',
+    relation: 'objid',
+    id: 'refobjid',
+    only: `and part.classid operator(pg_catalog.=) ${PG_CLASS} and part.refclassid operator(pg_catalog.=) ${PG_TYPE}`,
+  },
+]
+
+/**
+ * What relations of the store are like, as one number: the sum over all that the catalogs say of them, of a hash of each
+ * row's version. Whatever changes about one of them makes a row of a catalog anew, or takes one away, and the number is
+ * another. It is only ever compared with what the same server said before; what it may be is for the full check to judge.
+ * That of several relations is the sum of theirs. Every name in it is qualified.
+ *
+ * One scan of each catalog: with a text of each relation a batch of one row took 30 µs more of the server (2026-11-29).
+ *
+ * @param relations SQL for the `pg_class.oid` of the relations: what stands behind `=`
+ */
+export function shapeSql(relations: string): string {
+  const parts = CATALOGS.map(
+    ({ name, relation, id, only = '' }) =>
+      `select pg_catalog.hashint8extended(part.xmin::pg_catalog.text::bigint, part.${id}::bigint) as version
+       from pg_catalog.${name} as part where part.${relation} operator(pg_catalog.=) ${relations} ${only}`,
+  )
+  return `(select pg_catalog.sum(version) from (${parts.join(' union all ')}) as versions)`
 }

@@ -59,12 +59,14 @@ const LOOKUPS = [
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
 
-/** Not the name of anything, in any database: its quote does not end. */
-const NO_NAME = '"the store'
+/** A text that is not the name of anything, in any database: its quote does not end. */
+const NO_NAME = `'"the store'`
 
 /** The hot statements, for one schema. */
 export class AppendStatements {
   readonly #sql: Readonly<Record<Statement, string>>
+  /** Connections on which rows were read back as they were sent. */
+  readonly #proven = new WeakSet<Wire>()
 
   private constructor(sql: Readonly<Record<Statement, string>>) {
     this.#sql = sql
@@ -78,7 +80,9 @@ export class AppendStatements {
         renderSql(text, schema, {
           BLOCK: blockSelect('block'),
           BYTES: blockBytes('block'),
-          SHAPE: shapeSql('relation'),
+          SHAPE: shapeSql('relation.oid'),
+          SHAPES: shapeSql('any ($5::pg_catalog.oid[])'),
+          NO_NAME,
         }),
       ] as const
     })
@@ -105,24 +109,26 @@ export class AppendStatements {
         ? this.#hot('append-block', 'INSERT 0 1', blockValues(block))
         : this.#hot('append-rows', 'SELECT 1', [rows, entries.length, ...blockValues(block)])
     const { synchronousCommit, shapes, relations } = demands
-    const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block), shapes, NO_NAME]
+    const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block)]
     const steps = [insert]
     // The first rows of a connection are read back in any case.
-    if (relations !== undefined && wire.prepared.has(nameOf('append-proof'))) {
-      steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations]))
+    if (relations !== undefined && this.#proven.has(wire)) {
+      steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations.oids, relations.shape]))
     } else {
       const ids = entries.map(({ event }) => event.auditId)
       if (demands.isDeferredFired) steps.push(FIRE_DEFERRED)
-      steps.push(OUR_PATH, this.#hot('append-proof', 'SELECT 1', [...common, ids, rowsOfArray(rows)]))
+      steps.push(OUR_PATH, this.#hot('append-proof', 'SELECT 1', [...common, shapes, ids, rowsOfArray(rows)]))
     }
     const results = await runTogether(wire, steps)
     if (entries.length > 0) checkStored(results[0], entries.length)
-    return committedAt(results.at(-1))
+    const at = committedAt(results.at(-1))
+    if (entries.length > 0) this.#proven.add(wire)
+    return at
   }
 
   /** Parsed once for each connection, and only when it is used: until then it waits for no lock. */
   #hot(name: (typeof HOT)[number], tag: string, values: unknown[]): Step {
-    return { name: nameOf(name), text: this.#sql[name], values, rowMode: 'array', tag }
+    return { name: nameOf(name), text: this.#sql[name], values, isUndescribed: true, tag }
   }
 
   /**

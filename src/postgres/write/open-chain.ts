@@ -23,7 +23,7 @@ export async function openChain(
   checkLogName(log)
   const { trail } = await connection.run((client) => readIdentity(client, options.schema))
   const { system } = await connection.run((client) => readPlace(client, options.schema))
-  return new WriterChain({
+  const chain = {
     log,
     service: writer?.serviceName ?? '',
     instance: writer?.serviceInstanceId ?? '',
@@ -33,7 +33,8 @@ export async function openChain(
     enrolment: enrolmentSigner(log, options),
     now: () => wallClock() * 1000,
     lost: () => writer?.lost ?? 0,
-  })
+  }
+  return new WriterChain(chain, writer?.continues)
 }
 
 async function databaseName(connection: Connection): Promise<string> {

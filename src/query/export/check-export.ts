@@ -1,5 +1,5 @@
 import { JSON, wallClock } from '../../host/globals.js'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from '../../host/crypto.js'
 import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AuditError } from '../../errors.js'

@@ -1,4 +1,5 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from '../../host/crypto.js'
+import type { Hash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { AuditError } from '../../errors.js'
 

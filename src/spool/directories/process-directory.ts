@@ -1,5 +1,5 @@
 import { wallClock } from '../../host/globals.js'
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '../../host/crypto.js'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:net'

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash } from '../../host/crypto.js'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { findRecord, openRecord, recordLength } from '../record.js'
 

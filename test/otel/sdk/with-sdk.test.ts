@@ -29,6 +29,12 @@ afterEach(async () => {
 const UNSAMPLED = { traceparent: `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-00` }
 const SAMPLED = { traceparent: `00-${'12'.repeat(16)}-${'34'.repeat(8)}-01`, tracestate: 'vendor=value' }
 
+/** Which instance of the service it is: that alone is added. */
+const INSTANCE = 'service.instance.id'
+
+const instancesOf = (spans: readonly ReceivedSpan[]) =>
+  new Set(spans.map(({ resource }) => resource.find(({ key }) => key === INSTANCE)?.value.stringValue))
+
 /** What an application traces; `record` is called in the middle of each trace. */
 function work(record: () => void): void {
   const remote = (headers: object): Context => propagation.extract(context.active(), headers)
@@ -49,12 +55,22 @@ function work(record: () => void): void {
 
 /** A span without what differs from run to run; its parent by name. */
 function described(span: ReceivedSpan, all: readonly ReceivedSpan[]) {
-  const { traceId, spanId, parentSpanId, startTimeUnixNano: _, endTimeUnixNano: __, events, ...rest } = span
+  const {
+    traceId,
+    spanId,
+    parentSpanId,
+    startTimeUnixNano: _,
+    endTimeUnixNano: __,
+    events,
+    resource,
+    ...rest
+  } = span
   const parent = all.find((other) => other.traceId === traceId && other.spanId === parentSpanId)
   const remote = [UNSAMPLED, SAMPLED].find(({ traceparent }) => traceparent.includes(traceId))
   const named = events.map(({ name, attributes }) => ({ name, attributes }))
   return {
     ...rest,
+    resource: resource.filter(({ key }) => key !== INSTANCE),
     events: named,
     parent: parent?.name ?? (parentSpanId || undefined),
     trace: remote?.traceparent,
@@ -74,6 +90,7 @@ async function received(configuration: Partial<NodeSDKConfiguration>, record: ()
   const spans = receiver.spans.slice(from.spans)
   const requests = receiver.requests.slice(from.requests)
   return {
+    instances: instancesOf(spans),
     audits: spans.filter(({ scope }) => scope === 'otel-audit'),
     spans: spans
       .filter(({ scope }) => scope !== 'otel-audit')
@@ -127,7 +144,12 @@ describe('the exporter of the user receives exactly what it received before, and
     const after = await received(audit.withSdk(code()), () => audit.service.recordAsync(ACCESS))
     expect(after.spans).toEqual(before.spans)
     expect(after.contentTypes).toEqual(before.contentTypes)
-    expect(await rows()).toHaveLength(3)
+    const stored = await rows()
+    expect(stored).toHaveLength(3)
+    // What is read of a span elsewhere is of the same instance as the row.
+    expect(before.instances).toEqual(new Set(before.spans.length === 0 ? [] : [undefined]))
+    if (after.spans.length > 0)
+      expect(after.instances).toEqual(new Set(stored.map(({ serviceInstanceId }) => serviceInstanceId)))
 
     // One audit span beside each query that was exported.
     const queries = before.spans.filter((span) => span.name === 'query')

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Connection, NoAnswer } from '../../../src/postgres/connection.js'
 import { copyOut } from '../../../src/postgres/read/copy-out.js'
@@ -56,4 +57,20 @@ test('who stops before the end breaks the connection', async () => {
     break
   }
   await waitUntil('the end of the connection', () => session.isBroken)
+})
+
+/** Longer than the server waits for a client of another kind that takes nothing: 10 s, and a last probe of the window. */
+const LONG_PAUSE_MS = 30_000
+
+test('who reads slower than the server sends is waited for', async () => {
+  const session = await open()
+  const rows = 30_000
+  const sql = `copy (select i, repeat('x', 2000) from generate_series(1, ${rows}) as i) to stdout (format binary)`
+  let count = 0
+  for await (const batch of copyOut(session, sql, asInteger)) {
+    if (count === 0) await sleep(LONG_PAUSE_MS)
+    count += batch.length
+  }
+  expect(count).toBe(rows)
+  await session.close()
 })

@@ -3,10 +3,14 @@
  * changed. `node serialise.mjs <change, or none> <before|after> <file with what callers say, as JSON>`.
  */
 /* oxlint-disable eslint/no-extend-native -- that is what is tried here */
+import crypto from 'node:crypto'
 import { readFileSync, writeSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 
 const [change, when, file] = process.argv.slice(2)
 const say = (what, text) => writeSync(1, `${what} ${Buffer.from(text, 'utf16le').toString('base64')}\n`)
+/** Ed25519 signs a text in one way: the same bytes from every process. */
+const KEY = `-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEI${'A'.repeat(43)}\n-----END PRIVATE KEY-----\n`
 const records = JSON.parse(readFileSync(file, 'utf8'))
 
 const plain = { stringify: JSON.stringify, parse: JSON.parse }
@@ -52,6 +56,35 @@ const changes = {
     for (const name of [...names, 'occurredAt', 'secret_audit.notes', 'secret_audit.worker_id'])
       Object.prototype[name] = 'changed'
   },
+  'methods on the prototypes of arrays, functions and texts'() {
+    for (const { prototype } of [Array, Function, String]) {
+      prototype.remove = () => 'changed'
+      Object.defineProperty(prototype, 'last', { get: () => 'changed', enumerable: true, configurable: true })
+    }
+  },
+  'another Date'() {
+    globalThis.Date = class extends Date {
+      constructor() {
+        super(0)
+      }
+      getTime() {
+        return 7
+      }
+      toISOString() {
+        return 'changed'
+      }
+    }
+  },
+  'later, another hash and another signature'() {
+    Object.assign(crypto, {
+      hash: () => 'x'.repeat(32),
+      createHash: () => ({ update: () => this, digest: () => Buffer.alloc(32) }),
+      sign: () => Buffer.alloc(64),
+      verify: () => true,
+      createPrivateKey: () => ({ type: 'private', asymmetricKeyType: 'ed25519' }),
+    })
+    syncBuiltinESMExports()
+  },
   'getters of fields on Object.prototype'() {
     for (const name of ['kekVersion', 'actorType', 'serviceName', 'traceId'])
       Object.defineProperty(Object.prototype, name, { get: () => 'changed', configurable: true })
@@ -65,6 +98,7 @@ const { eventFromJson, eventToJson } = await import('../../../dist/spool/record.
 const { rowsArray } = await import('../../../dist/postgres/write/record-bytes.js')
 const { fromSpanEvent, toSpanEvent } = await import('../../../dist/otel/span-event.js')
 const { bodyText } = await import('../../../dist/chain/block.js')
+const { NoteSigner } = await import('../../../dist/chain/note-key.js')
 if (when === 'after') changes[change]()
 
 const entries = records.map(({ fields, identity }, i) => {
@@ -96,5 +130,11 @@ for (const { event } of entries) {
     }),
   )
 }
+const signer = new NoteSigner('otel-audit/serialise/enrolment', KEY)
+const signature = signer.sign(Buffer.from('a text'))
+say('key', signer.verifierKey)
+say('signature', signature.toString('hex'))
+say('its signature', String(signer.key.verifies(Buffer.from('a text'), signature)))
+say('another signature', String(signer.key.verifies(Buffer.from('another text'), signature)))
 say('rows', rowsArray({ chainId: '0'.repeat(32), blockNo: 1n }, entries).toString('latin1'))
 say('end', '')

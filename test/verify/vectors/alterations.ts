@@ -1,3 +1,5 @@
+import { blockHash, blockText, rowLeaf } from '../../../src/chain/block.js'
+import { merkleRoot } from '../../../src/chain/merkle.js'
 import { type SignedBlock, signBlock } from '../../../src/chain/signed-block.js'
 import { eventDigest } from '../../../src/event/digest.js'
 import type { FindingCode } from '../../../src/verify/finding.js'
@@ -100,3 +102,26 @@ export const retiredTo = (index: number, where: string): Case => ({
   trust: [...TRUST, `rows-from ${idOf(BIG, index)}`],
   codes: {},
 })
+
+/** Block 3 with another row, and all up to this one linked to it; this one is gone. What can be done without a key. */
+export function rewrittenBefore(gap: number): readonly Patch[] {
+  const rows = WALLET.rows.filter(({ block: number }) => number === 3)
+  const leaves = rows.map(({ event, index }, i) =>
+    rowLeaf(chain, 3, i, eventDigest(index === 1 ? changedEvent : event)),
+  )
+  const patches: Patch[] = []
+  let prev: Uint8Array | undefined
+  for (const { block: original } of WALLET.blocks.slice(3, gap)) {
+    const changed = prev === undefined ? { ...original, root: merkleRoot(leaves) } : { ...original, prev }
+    prev = blockHash(blockText(changed))
+    const { root, prev_hash } = blockJson(signBlock(changed, [stranger]).columns)
+    patches.push(block(blockAt(original.number), { root: root ?? '', prev_hash: prev_hash ?? '' }))
+  }
+  const digest = eventDigest(changedEvent).toString('hex')
+  return [
+    ...patches,
+    row(rowAt(3, 1), { outcome: 'denied', event_digest: digest }),
+    dropBlocks(blockAt(gap)),
+    dropRows({ chain_id: chain, block_no: String(gap) }),
+  ]
+}

@@ -1,4 +1,4 @@
-import { BLOCK_ATTRIBUTES } from '../../../src/otel/span-event.js'
+import { BLOCK_ATTRIBUTES, placeText } from '../../../src/otel/span-event.js'
 import type { SignedBlock } from '../../../src/chain/signed-block.js'
 import type { Codes } from './alterations.js'
 import { NEXT, UNICODE_CHAIN, WALLET } from './honest.js'
@@ -46,10 +46,7 @@ function strict(block: number, index: number, other: Readonly<Record<string, Val
     name: 'secret_audit get_credential',
     attributes: attributes({
       'audit.record.id': text(String(id)),
-      [BLOCK_ATTRIBUTES.log]: text(WALLET.log),
-      [BLOCK_ATTRIBUTES.chain]: text(WALLET.id),
-      [BLOCK_ATTRIBUTES.block]: int(block),
-      [BLOCK_ATTRIBUTES.index]: int(index),
+      [BLOCK_ATTRIBUTES.place]: text(placeText({ log: WALLET.log, chain: WALLET.id, block, index })),
       'db.statement': text('line\u2028separator'),
       ...other,
     }),
@@ -124,9 +121,21 @@ export const ANCHOR_CASES: Readonly<Record<string, AnchorCase>> = {
   },
   'index-beyond': {
     what: 'A strict span names an index that its block does not have.',
-    anchors: json(traces(strict(4, 100, { [BLOCK_ATTRIBUTES.index]: int(99_999) }))),
+    anchors: json(
+      traces(
+        strict(4, 100, {
+          [BLOCK_ATTRIBUTES.place]: text(`${WALLET.log}/${WALLET.id}/4/99999`),
+        }),
+      ),
+    ),
     codes: { 'anchor-mismatch': 1 },
     exit: 1,
+  },
+  'place-masked': {
+    what: 'The place of a row is masked, and cannot be read; the anchor before it is used.',
+    anchors: one(four()) + json(traces(strict(4, 100, { [BLOCK_ATTRIBUTES.place]: text('****') }))),
+    codes: {},
+    exit: 2,
   },
   'record-id-of-another-row': {
     what: 'A strict span names the id of another row.',

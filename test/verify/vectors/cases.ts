@@ -23,6 +23,7 @@ import {
   otherTables,
   planted,
   retiredTo,
+  rewrittenBefore,
   row,
   rowAt,
   rowsBelow,
@@ -263,6 +264,16 @@ export const CASES: Readonly<Record<string, Case>> = {
     what: 'Another key of the same name has signed.',
     patch: [block(blockAt(3), { signatures: signatureLine(stranger, WALLET.blocks[3]?.text ?? '') })],
     codes: { 'block-signature': 1 },
+  },
+  'signatures-of-old-blocks': {
+    what: 'The lines of old blocks are replaced, by ones of the right key that sign another text: no row loses its proof.',
+    patch: [1, 2, 3, 4, 5].map((number) => block(blockAt(number), { signatures: badLine })),
+    codes: { 'block-signature': 5 },
+  },
+  'gap-rewritten-before': {
+    what: 'A block is deleted, and a row from before it changed, with digest, root and all hashes up to the gap.',
+    patch: rewrittenBefore(6),
+    codes: { 'block-signature': 3, 'block-missing': 1 },
   },
   'chain-deleted': {
     what: 'A chain that another one continues is deleted.',

@@ -1,0 +1,15 @@
+import type { ClientHook } from './client-hook.js'
+import { AWS_HOOKS } from './clients/aws.js'
+import { AZURE_HOOKS } from './clients/azure.js'
+import { GCP_HOOKS } from './clients/gcp.js'
+import { ONEPASSWORD_HOOK } from './clients/onepassword.js'
+import { NODE_VAULT_HOOK } from './clients/vault.js'
+
+/** The hooks of layer 1. */
+export const CLIENT_HOOKS: readonly ClientHook[] = [
+  ...AWS_HOOKS,
+  NODE_VAULT_HOOK,
+  ...GCP_HOOKS,
+  ...AZURE_HOOKS,
+  ONEPASSWORD_HOOK,
+]

@@ -1,0 +1,72 @@
+/**
+ * How the accesses of a client are seen. `hook`: by a hook of its public members. `wire`: by its traffic. Either is held back
+ * in strict mode. `observed`: its traffic is seen and cannot be held back. `none`: not at all.
+ */
+export type Layer = 'hook' | 'wire' | 'observed' | 'none'
+
+export interface KnownClient {
+  readonly layer: Layer
+  /** Where the hook is not: the client is bundled, or loaded before us, or `@opentelemetry/instrumentation` is not there. */
+  readonly otherwise: Exclude<Layer, 'hook'>
+  readonly note?: string
+}
+
+const hooked = (otherwise: KnownClient['otherwise'], note?: string): KnownClient => ({
+  layer: 'hook',
+  otherwise,
+  ...(note !== undefined && { note }),
+})
+const wire = (note?: string): KnownClient => ({
+  layer: 'wire',
+  otherwise: 'wire',
+  ...(note !== undefined && { note }),
+})
+const none = (note: string): KnownClient => ({ layer: 'none', otherwise: 'none', note })
+
+const CHILD = 'it starts a process of its own'
+const NO_PATTERN = 'its protocol is not known to the wire: put guard() around it'
+
+/** Clients of secret managers on npm, by the name of the package. What is not here may still be seen by its traffic. */
+export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
+  Object.entries({
+    '@aws-sdk/client-secrets-manager': hooked('wire'),
+    '@aws-sdk/client-ssm': hooked('wire'),
+    '@aws-sdk/client-kms': hooked('wire'),
+    'node-vault': hooked('wire'),
+    '@google-cloud/secret-manager': hooked('observed'),
+    '@google-cloud/kms': hooked('observed'),
+    '@azure/keyvault-secrets': hooked('wire'),
+    '@azure/keyvault-keys': hooked(
+      'wire',
+      'what it decrypts itself, with a key that it has, is seen by the hook only',
+    ),
+    '@1password/sdk': hooked('none', 'its traffic is encrypted within TLS'),
+    '@kubernetes/client-node': wire(),
+    '@infisical/sdk': wire(),
+    'infisical-node': wire(),
+    '@1password/connect': wire(),
+    '@dopplerhq/node-sdk': wire(),
+    'hashi-vault-js': wire(),
+    '@litehex/node-vault': wire(),
+    'aws-sdk': wire('version 2, without support of AWS since 2025'),
+    '@aws-lite/ssm': wire(),
+    '@aws-lite/secrets-manager': wire(),
+    '@aws-lite/kms': wire(),
+    '@dapr/dapr': wire('over HTTP; over gRPC it is not seen'),
+    '@1password/op-js': none(CHILD),
+    '@bitwarden/sdk-napi': none('its requests are made outside of Node'),
+    '@keeper-security/secrets-manager-core': none(NO_PATTERN),
+    '@ibm-cloud/secrets-manager': none(NO_PATTERN),
+    'oci-secrets': none(NO_PATTERN),
+    akeyless: none(NO_PATTERN),
+  } satisfies Record<string, KnownClient>),
+)
+
+/**
+ * Whether an access of the client cannot be missed, nor released before its row: it is hooked, or its traffic is held back at
+ * the wire. A client that is not hooked and not known is one that nothing is said of.
+ */
+export function isCovered({ name, state }: { readonly name: string; readonly state: string }): boolean {
+  if (state === 'hooked' || state === 'wire') return true
+  return state === 'not_hooked' && KNOWN_CLIENTS.get(name)?.otherwise === 'wire'
+}

@@ -1,0 +1,1 @@
+export { SecretInstrumentation, type SecretInstrumentationConfig } from './audit/secret-instrumentation.js'

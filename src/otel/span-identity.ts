@@ -1,0 +1,28 @@
+import type { SpanIdentity } from './span-event.js'
+
+/** The last resource that was seen: a process has one, as a rule. */
+let known: { readonly resource: object; readonly identity: SpanIdentity } | undefined
+
+/**
+ * What the resource of a span says of the service, as an SDK exports it.
+ *
+ * @returns undefined where that is not known: of another vendor's tracer, and while a detector of the resource is at work
+ * @throws what the tracer throws
+ */
+export function identityOfSpan(span: object): SpanIdentity | undefined {
+  const { resource } = span as { readonly resource?: unknown }
+  if (typeof resource !== 'object' || resource === null) return undefined
+  if (known?.resource === resource) return known.identity
+  const { attributes, asyncAttributesPending } = resource as {
+    readonly attributes?: Readonly<Record<string, unknown>>
+    readonly asyncAttributesPending?: boolean
+  }
+  if (asyncAttributesPending === true) return undefined
+  const text = (name: string): string | null => {
+    const value = attributes?.[name]
+    return typeof value === 'string' ? value : null
+  }
+  const identity = { serviceName: text('service.name'), serviceInstanceId: text('service.instance.id') }
+  known = { resource, identity }
+  return identity
+}
