@@ -1,6 +1,6 @@
 import type { Flood, FloodOptions } from './run.js'
 
-/** Most that the memory of the service may grow over idle, in MiB. */
+/** Most that the memory of the service may grow over that of a fresh one, in MiB. */
 export const MAX_GROWTH_MIB = 96
 
 /** What is wrong with the account of the events; undefined when it adds up. */
@@ -43,7 +43,7 @@ export function floodReport({ events, spool }: FloodOptions, flood: Flood) {
     `${events} async events with Postgres stopped, ${spool ? 'with a spool' : 'without a spool'}`,
     `  recorded      ${json.recorded_per_s} a second; then ${recorded.spooled} on disk only, ${recorded.dropped} dropped`,
     `  after restart ${stored} stored, ${gapCount} counted by gap rows; ${json.drained_per_s} rows a second`,
-    `  memory        ${json.rss_idle_mib} MiB idle, at most ${growth} MiB more (goal: ${MAX_GROWTH_MIB})`,
+    `  memory        ${json.rss_idle_mib} MiB fresh and idle, at most ${growth} MiB more (goal: ${MAX_GROWTH_MIB})`,
     `  event loop    blocked while recording: ${blocked(json.blocked_ms.recording)}; while draining: ${blocked(json.blocked_ms.draining)}; idle: ${blocked(json.blocked_ms.idle)}`,
   ].join('\n')
   return { text, json }

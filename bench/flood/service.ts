@@ -8,9 +8,6 @@ import type { Answer, Order } from './protocol.js'
 
 /** Records of one turn of the event loop: requests that came in together. */
 const RECORDS_A_TURN = 20
-/** What "idle" comes after: a service that has worked for a while, its young generation as large as it gets. */
-const WARM_UP = 20_000
-const WARM_UP_RATE = 10_000
 /** Half of the queue's default bound. */
 const MOST_PENDING = 8192
 const SAMPLE_EVERY_MS = 10
@@ -52,11 +49,9 @@ class Watch {
 async function serve(databaseUrl: string, spoolDirectory: string | undefined): Promise<void> {
   const audit = createAudit({ databaseUrl, spoolDirectory, closeTimeoutMs: 600_000 })
   await audit.start()
-  await record(audit, WARM_UP, WARM_UP_RATE)
-  // Not only a flush: what went to the spool meanwhile is of the warm-up, too.
-  await drained(audit)
   const watch = new Watch()
-  // What an idle loop on this machine shows, for comparison.
+  // Fresh: whatever recording adds, the young generation of V8 as well, is counted. And what an idle loop on this machine
+  // shows, for comparison.
   await sleep(1000)
   const answer = (andThen = (): void => {}): void => {
     process.send?.(watch.report(countsOf(audit)), undefined, undefined, andThen)
