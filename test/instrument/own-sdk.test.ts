@@ -1,4 +1,4 @@
-import { createAudit, RecordingAuditSink } from 'otel-audit'
+import { type Coverage, type CoverageState, createAudit, RecordingAuditSink } from 'otel-audit'
 import { SecretInstrumentation, type SecretInstrumentationConfig } from 'otel-audit/instrumentation'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { SECRET, secretServer, VAULT_HEADERS, VAULT_PATH } from './wire/secret-server.js'
@@ -37,6 +37,9 @@ describe('an SDK of the application’s own', () => {
     made.enable()
     expect(await ask(url)).toContain(SECRET)
     expect(sink.events.map(({ credential }) => credential)).toEqual(['secret/orders', 'secret/orders'])
+    const known: readonly Coverage[] = audit.coverage()
+    const state: CoverageState | undefined = known.find(({ name }) => name === 'wire:vault')?.state
+    expect(state).toBe('wire')
   })
 
   it('without one: strict accesses are refused until there is a pipeline, but for those that are exempt', async () => {
