@@ -1,8 +1,8 @@
 /**
- * How the accesses of a client are seen. `hook`: by a hook of its public members. `wire`: by its traffic. Either is held back
- * in strict mode. `observed`: its traffic is seen and cannot be held back. `none`: not at all.
+ * How the accesses of a client are seen, and held back in strict mode. `hook`: by a hook of its public members. `wire`: by its
+ * traffic. `none`: not at all.
  */
-export type Layer = 'hook' | 'wire' | 'observed' | 'none'
+export type Layer = 'hook' | 'wire' | 'none'
 
 export interface KnownClient {
   readonly layer: Layer
@@ -23,6 +23,7 @@ const wire = (note?: string): KnownClient => ({
 })
 const none = (note: string): KnownClient => ({ layer: 'none', otherwise: 'none', note })
 
+const GRPC = 'over gRPC: in a bundle, use its option fallback (HTTP)'
 const CHILD = 'it starts a process of its own'
 const KEYRING = 'the keyring of the desktop: put guard() around it'
 const NO_PATTERN = 'its protocol is not known to the wire: put guard() around it'
@@ -35,8 +36,8 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     '@aws-sdk/client-kms': hooked('wire'),
     '@aws-sdk/rds-signer': hooked('none', 'its tokens are signed in the process'),
     'node-vault': hooked('wire'),
-    '@google-cloud/secret-manager': hooked('observed'),
-    '@google-cloud/kms': hooked('observed'),
+    '@google-cloud/secret-manager': hooked('none', GRPC),
+    '@google-cloud/kms': hooked('none', GRPC),
     '@azure/keyvault-secrets': hooked('wire'),
     '@azure/keyvault-keys': hooked(
       'wire',
@@ -60,9 +61,9 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     '@1password/op-js': none(CHILD),
     '@bitwarden/sdk-napi': none('its requests are made outside of Node'),
     '@keeper-security/secrets-manager-core': none(NO_PATTERN),
-    '@ibm-cloud/secrets-manager': none(NO_PATTERN),
-    'oci-secrets': none(NO_PATTERN),
-    akeyless: none(NO_PATTERN),
+    '@ibm-cloud/secrets-manager': wire(),
+    'oci-secrets': wire(),
+    akeyless: wire('its rows do not name the secret, which is in a body that is not read'),
   } satisfies Record<string, KnownClient>),
 )
 

@@ -46,7 +46,7 @@ export interface LogSummary {
 
 export interface Reconciliation {
   readonly logs: readonly LogSummary[]
-  /** Rows of the window that were compared. */
+  /** Rows that were compared: of the window, or about an access of it. */
   readonly rows: number
   /** Accesses of the providers that have a row. */
   readonly both: { readonly byRequestId: number; readonly byPathAndTime: number }
@@ -54,8 +54,8 @@ export interface Reconciliation {
   readonly onlyProvided: readonly ProviderAccess[]
   /** What is on one side, and would be: not a finding. */
   readonly expected: {
-    /** Rows of requests that got no answer. */
-    readonly unanswered: number
+    /** Rows of requests that the provider need not have seen: they got no answer, or one from a cache. */
+    readonly unseen: number
     /** Attempts that the provider throttled or failed itself: the client made them again. */
     readonly repeatedAttempts: number
     /** Accesses of identities that were not asked for. */
@@ -137,10 +137,9 @@ export class Comparison {
   /** @throws AuditError `AUDIT_INVALID_QUERY` when there is more than can be held */
   addRow(row: RecordedAccess): void {
     if (!this.#logs.has(row.log)) return
-    if (this.#isInWindow(row.log, row.time)) this.#rows++
     if (row.isBatch && row.requestId !== undefined) this.#keep(this.#batches, row)
     const found = row.requestId === undefined ? undefined : this.#byId.get(idOf(row.log, row.requestId))
-    if (found !== undefined) match(found, row)
+    if (found !== undefined) this.#countRow(row, match(found, row))
     else if (row.requestId === undefined) this.#keep(this.#withoutId, row)
     else this.#keep(this.#unmatched, row)
   }
@@ -150,11 +149,15 @@ export class Comparison {
     const byRequestId = count(all, ({ access, isMatched }) => isMatched && this.#isReported(access))
     const places = new Places(all.filter(({ isMatched }) => !isMatched))
     for (const row of inOrder([...this.#withoutId, ...this.#batches])) {
-      if (!places.match(row) && row.requestId === undefined) this.#unmatched.push(row)
+      const access = places.match(row)
+      if (row.requestId !== undefined) continue
+      if (access === undefined) this.#unmatched.push(row)
+      else this.#countRow(row, access)
     }
+    for (const row of this.#unmatched) this.#countRow(row, undefined)
     const matched = count(all, ({ access, isMatched }) => isMatched && this.#isReported(access))
     const left = all.flatMap(({ access, isMatched }) =>
-      !isMatched && this.#isReported(access) ? [access] : [],
+      !isMatched && access.result !== 'public' && this.#isReported(access) ? [access] : [],
     )
     const isExpected = this.#options.isExpected ?? (() => true)
     const ofOthers = count(left, ({ identity }) => !isExpected(identity))
@@ -164,18 +167,26 @@ export class Comparison {
       logs: [...this.#logs].map(([log, state]) => ({
         log,
         ...state,
-        accesses: count(all, ({ access }) => access.log === log && this.#isReported(access)),
+        accesses: count(
+          all,
+          ({ access, isMatched }) =>
+            access.log === log && (isMatched || access.result !== 'public') && this.#isReported(access),
+        ),
       })),
       rows: this.#rows,
       both: { byRequestId, byPathAndTime: matched - byRequestId },
-      onlyRecorded: inOrder(unmatched.filter(({ isUnanswered }) => !isUnanswered)),
+      onlyRecorded: inOrder(unmatched.filter(({ needsNoEntry }) => !needsNoEntry)),
       onlyProvided: inOrder(missing.filter(({ result }) => result !== 'repeated')),
       expected: {
-        unanswered: count(unmatched, ({ isUnanswered }) => isUnanswered),
+        unseen: count(unmatched, ({ needsNoEntry }) => needsNoEntry),
         repeatedAttempts: count(missing, ({ result }) => result === 'repeated'),
         ofOthers,
       },
     }
+  }
+
+  #countRow({ log, time }: RecordedAccess, access: ProviderAccess | undefined): void {
+    if (this.#isInWindow(log, time) || (access !== undefined && this.#isReported(access))) this.#rows++
   }
 
   #isReported({ log, time }: ProviderAccess): boolean {
@@ -225,7 +236,7 @@ class Places {
   }
 
   /** Rows MUST come in order of time: an access that is too early for one is too early for those after it. */
-  match({ log, namespace, names, time }: RecordedAccess): boolean {
+  match({ log, namespace, names, time }: RecordedAccess): ProviderAccess | undefined {
     for (const name of names) {
       const place = this.#byName.get(nameOf(log, namespace, name))
       if (place === undefined) continue
@@ -235,19 +246,20 @@ class Places {
       while (held !== undefined && isPast(held)) held = place.held[++place.next]
       if (held === undefined || held.access.time > time + TOLERANCE) continue
       held.isMatched = true
-      return true
+      return held.access
     }
-    return false
+    return undefined
   }
 }
 
 /** Of a request for several, the one that the row names; a filter has a row for each that it found. */
-function match(held: readonly Held[], { names }: RecordedAccess): void {
+function match(held: readonly Held[], { names }: RecordedAccess): ProviderAccess | undefined {
   const isNamed = ({ access }: Held): boolean => names.includes(plainName(access.credential))
   const found =
     held.find((one) => !one.isMatched && isNamed(one)) ?? (held.length === 1 ? held[0] : held.find(isNamed))
   const other = found ?? held.find(({ isMatched }) => !isMatched)
   if (other !== undefined) other.isMatched = true
+  return (other ?? held[0])?.access
 }
 
 function idOf(log: ProviderLog, requestId: string): string {
