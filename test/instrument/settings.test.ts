@@ -83,6 +83,33 @@ describe('instrumentActor', () => {
   })
 })
 
+it('plain HTTP inside of a guard is one row, the guard’s, with what the wire knows', async () => {
+  const { url, host } = await secretServer()
+  const sink = new RecordingAuditSink()
+  const audit = createAudit({ sink, strict: true, instrument: 'on' })
+  onTestFinished(() => audit.close())
+  await audit.start()
+  const fields = { credential: 'orders', operation: 'resolve_keychain' } as const
+  await audit.service.guard(fields, async () => {
+    await read(url)
+    return 'hunter2-canary'
+  })
+  const rows = sink.events.filter(({ operation }) => !operation.startsWith('audit_'))
+  expect(rows.map(said)).toEqual([
+    {
+      credential: 'orders',
+      operation: 'resolve_keychain',
+      outcome: 'ok',
+      accessed: 'secret/orders',
+      provider: 'vault',
+      api: 'GET',
+      seen: 'wire',
+      server_address: host,
+      request_id: 'r-1',
+    },
+  ])
+})
+
 describe('what is recorded', () => {
   it('instrumentDisable: nothing at the wire', async () => {
     const { url } = await secretServer()
