@@ -17,8 +17,8 @@ export interface RecordedAccess {
   readonly requestId: string | undefined
   /** Whether it is of a batch that the provider logs as a whole, and each of its secrets too. */
   readonly isBatch: boolean
-  /** The request may not have reached the provider: then its log has nothing of it. */
-  readonly isUnanswered: boolean
+  /** The request may not have reached the provider, or was answered from a cache: then its log has nothing of it. */
+  readonly needsNoEntry: boolean
   readonly operation: string
   readonly outcome: string
   readonly service: string | null
@@ -52,7 +52,8 @@ export function recordedAccess(row: TrailRow): RecordedAccess | undefined {
     namespace: (textIn(attributes['namespace']) ?? '').replace(/^\/+|\/+$/g, '').replace(/^root$/, ''),
     requestId: textIn(attributes['request_id']) ?? batch,
     isBatch: attributes['api'] === 'BatchGetSecretValue',
-    isUnanswered: UNANSWERED.has(row.outcome),
+    // The Lambda extension and the agent of Secrets Manager, which are asked by a plain GET, keep what they have read.
+    needsNoEntry: UNANSWERED.has(row.outcome) || (log === 'cloudtrail' && attributes['api'] === 'GET'),
     operation: row.operation,
     outcome: row.outcome,
     service: row.service_name,
