@@ -1,5 +1,7 @@
 // A service that reads a secret by each of the clients there are; it has not one line about audit. `/<route>` reads one.
+import { once } from 'node:events'
 import http from 'node:http'
+import { text } from 'node:stream/consumers'
 import { DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
@@ -40,18 +42,15 @@ const routes = {
     const { request } = await import('undici-8')
     return passwordIn(await (await request(url, { headers })).body.text())
   },
-  http: () =>
-    new Promise((resolve, reject) => {
-      const request = http.get(url, { headers }, async (response) => {
-        let text = ''
-        for await (const chunk of response) text += chunk
-        resolve(passwordIn(text))
-      })
-      request.on('error', reject)
-    }),
+  async http() {
+    const [response] = await once(http.get(url, { headers }), 'response')
+    return passwordIn(await text(response))
+  },
 }
 
-const server = http.createServer(async (request, response) => {
+const server = http.createServer((request, response) => void answer(request, response))
+
+async function answer(request, response) {
   try {
     const secret = await routes[request.url.slice(1)]()
     response.end(`${secret.length} characters`)
@@ -59,7 +58,7 @@ const server = http.createServer(async (request, response) => {
     const codes = [error, error.cause].map((one) => one?.code ?? one?.name).filter(Boolean)
     response.writeHead(503).end(codes.join(' '))
   }
-})
+}
 
 server.listen(0, () => console.log(`listening ${server.address().port}`))
 process.once('SIGTERM', () => server.close())

@@ -134,7 +134,7 @@ async function checkWithheld(world: World, file: string, from: Providers, logs: 
       ...from.env,
     })
     const [first, ...more] = routesOf(world)
-    await program.get(`/${first?.name}`)
+    await waitUntil('the first secret', () => program.get(`/${first?.name}`).catch(() => false))
     proxy.shut()
     for (const { name } of [first, ...more].filter((route) => route !== undefined)) {
       await check(`strict, the store away: ${name}`, () =>

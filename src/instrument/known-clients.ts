@@ -25,6 +25,7 @@ const none = (note: string): KnownClient => ({ layer: 'none', otherwise: 'none',
 
 const GRPC = 'over gRPC: in a bundle, use its option fallback (HTTP)'
 const CHILD = 'it starts a process of its own'
+const KEYRING = 'the keyring of the desktop: put guard() around it'
 const NO_PATTERN = 'its protocol is not known to the wire: put guard() around it'
 
 /** Clients of secret managers on npm, by the name of the package. What is not here may still be seen by its traffic. */
@@ -33,6 +34,7 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     '@aws-sdk/client-secrets-manager': hooked('wire'),
     '@aws-sdk/client-ssm': hooked('wire'),
     '@aws-sdk/client-kms': hooked('wire'),
+    '@aws-sdk/rds-signer': hooked('none', 'its tokens are signed in the process'),
     'node-vault': hooked('wire'),
     '@google-cloud/secret-manager': hooked('none', GRPC),
     '@google-cloud/kms': hooked('none', GRPC),
@@ -54,6 +56,8 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     '@aws-lite/secrets-manager': wire(),
     '@aws-lite/kms': wire(),
     '@dapr/dapr': wire('over HTTP; over gRPC it is not seen'),
+    keytar: none(KEYRING),
+    '@napi-rs/keyring': none(KEYRING),
     '@1password/op-js': none(CHILD),
     '@bitwarden/sdk-napi': none('its requests are made outside of Node'),
     '@keeper-security/secrets-manager-core': none(NO_PATTERN),

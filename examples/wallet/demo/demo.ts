@@ -5,7 +5,7 @@ import { type DemoDatabase, openDatabase } from './database.js'
 import { collect, type Evidence } from './evidence.js'
 import type { DemoOptions } from './options.js'
 import { paletteFor } from './palette.js'
-import { counterLines, findingLines, traceLines, trailLines, type View } from './report.js'
+import { counterLines, findingLines, traceLines, trailLines, type View, zeroCodeLines } from './report.js'
 import { type Stage, startStage } from './stage.js'
 import { ordinary, Traffic } from './traffic.js'
 import { type Finding, verify } from './verify.js'
@@ -115,6 +115,10 @@ export class Demo {
       ...counterLines(evidence.metrics, this.#view),
       ...title('One trace: a sealed delivery through another region, with the audit event of each'),
       ...traceLines(evidence, this.#view),
+      ...title(
+        'Another: the provider reads a token from its Vault by node-vault, and has no line about audit',
+      ),
+      ...zeroCodeLines(evidence, this.#view),
       ...title('What this run shows'),
       ...findingLines(findings, this.#view),
     ]

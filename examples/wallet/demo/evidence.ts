@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Branch } from './branches.js'
 import { writesCounted } from './exposition.js'
 import { attributeOf, type OtlpSpan } from './otlp-receiver.js'
 import type { Stage } from './stage.js'
@@ -26,14 +27,25 @@ export async function collect(stage: Stage, ownerUrl: string, taken: readonly Ta
     const spans = auditedTraces(stage.receiver.spans)
     const metrics = await scrape(stage)
     const accesses = rows.filter((row) => row.execution_id !== null)
+    const reads = rows.filter(isReadOfProvider)
     const complete =
       accesses.length >= expected &&
+      reads.length >= taken.filter(({ branch }) => isIssuing(branch)).length &&
+      reads.every((row) => isTraced(row, spans)) &&
       accesses.every((row) => isTraced(row, spans)) &&
       writesCounted(metrics, 'written') >= rows.length
     if (complete || performance.now() > deadline) return { rows, metrics, spans }
     await sleep(100)
   }
 }
+
+/** The provider reads a token for it. */
+export const isIssuing = ({ credential, status }: Branch): boolean =>
+  credential === 'deploy-token' && status === 200
+
+/** A row that nobody wrote a line for: the provider's client was hooked. */
+export const isReadOfProvider = (row: TrailRow): boolean =>
+  row.service_name === 'secret-provider' && row.operation === 'get_credential'
 
 async function scrape({ services }: Stage): Promise<Record<string, string>> {
   const scraped = services.map(async ({ name, metricsUrl }) => {

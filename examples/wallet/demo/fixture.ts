@@ -8,6 +8,7 @@ export interface Addresses {
   readonly provider: string
   readonly nowhere: string
   readonly silent: string
+  readonly vault: string
 }
 
 /** What one run of the demo is about: three configurations that fit together, and what a client needs. */
@@ -25,8 +26,11 @@ export interface Fixture {
 /** Long enough for a busy machine; short enough to wait for the provider that never answers. */
 const UPSTREAM_TIMEOUT_MS = 3000
 
-export function makeFixture(addresses: Addresses): Fixture {
-  const canary = `canary/${randomBytes(9).toString('base64url')}+s3cr3t ${randomBytes(9).toString('hex')}`
+/** The plain text of every secret of a run. */
+export const makeCanary = (): string =>
+  `canary/${randomBytes(9).toString('base64url')}+s3cr3t ${randomBytes(9).toString('hex')}`
+
+export function makeFixture(addresses: Addresses, canary: string, vaultToken: string): Fixture {
   const [callerToken, euToken, usToken, providerToken] = [token(), token(), token(), token()]
   const worker = newRecipient()
   const common = {
@@ -101,7 +105,7 @@ export function makeFixture(addresses: Addresses): Fixture {
     ],
     keychain: [issued('deploy-token', '/v1/tokens/{{ env.stage }}/{{ region }}')],
   }
-  const provider = { token: providerToken, secret: canary }
+  const provider = { token: providerToken, vault: { address: addresses.vault, token: vaultToken } }
   return { canary, callerToken, peerToken: usToken, worker, configs: { euCentral, usEast, provider } }
 }
 

@@ -1,4 +1,4 @@
-import type { Evidence } from './evidence.js'
+import { type Evidence, isReadOfProvider } from './evidence.js'
 import { parseExposition, WRITES } from './exposition.js'
 import type { Palette } from './palette.js'
 import { type Column, tableLines } from './table.js'
@@ -61,11 +61,20 @@ export function counterLines(metrics: Evidence['metrics'], { width, palette }: V
 }
 
 /** The trace that shows most: a sealed delivery through another region. */
-export function traceLines({ rows, spans }: Evidence, { palette }: View): string[] {
+export function traceLines(evidence: Evidence, view: View): string[] {
+  const { rows } = evidence
   const shown = rows.find(
     (row) => row.operation === 'get_sealed' && row.outcome === 'ok' && row.broker_region,
   )
-  const row = shown ?? rows.find(({ trace_id }) => trace_id !== null)
+  return traceOf(shown ?? rows.find(({ trace_id }) => trace_id !== null), evidence, view)
+}
+
+/** A token that is issued: the provider reads it, and has no line about audit. */
+export function zeroCodeLines(evidence: Evidence, view: View): string[] {
+  return traceOf(evidence.rows.find(isReadOfProvider), evidence, view)
+}
+
+function traceOf(row: TrailRow | undefined, { spans }: Evidence, { palette }: View): string[] {
   if (row === undefined) return ['no trace']
   return traceTree(
     spans.filter(({ traceId }) => traceId === row.trace_id),

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { type Fixture, makeFixture } from './fixture.js'
+import { type Fixture, makeCanary, makeFixture } from './fixture.js'
 import { OtlpReceiver } from './otlp-receiver.js'
 import { freePorts } from './ports.js'
 import { Service, type ServiceOptions } from './service.js'
+import { startVault } from './vault.js'
 
 export interface StageOptions {
   /** What the services connect with. */
@@ -41,21 +42,31 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     NOETL_INTERNAL_API_TOKEN: trailToken,
     ...options.env,
   }
+  // It answers a wallet, which withholds what it must.
+  const providerEnv = { ...env, NOETL_SECRET_AUDIT_REQUIRED: 'false' }
   const run = randomBytes(4).toString('hex')
   const ports = await freePorts(7)
   const silent = await listenSilently()
   const port = (i: number) => ports[i] ?? 0
   const at = (i: number) => `http://127.0.0.1:${port(i)}`
-  const fixture = makeFixture({
+  const canary = makeCanary()
+  const vaultToken = randomBytes(24).toString('base64url')
+  const vault = await startVault(vaultToken, {
+    'tokens/production/eu-central': canary,
+    'tokens/production/us-east': canary,
+  })
+  const addresses = {
     euCentral: at(0),
     usEast: at(1),
     provider: at(2),
     nowhere: at(6),
     silent: silent.url,
-  })
+    vault: vault.address,
+  }
+  const fixture = makeFixture(addresses, canary, vaultToken)
   const { configs } = fixture
   const receiver = await OtlpReceiver.start(forwardTo)
-  const start = (name: string, i: number, script: string, config: unknown) => {
+  const start = (name: string, i: number, script: string, config: unknown, own = env) => {
     const service: ServiceOptions = {
       name,
       instance: `${name}-${run}`,
@@ -65,7 +76,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       metricsPort: port(i + 3),
       otlp: receiver.url,
       databaseUrl,
-      env,
+      env: own,
       log: (line) => log(`${name}: ${line}`),
     }
     return Service.start(service)
@@ -73,12 +84,13 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const outcomes = await Promise.allSettled([
     start('wallet-eu-central', 0, 'main.js', configs.euCentral),
     start('wallet-us-east', 1, 'main.js', configs.usEast),
-    start('secret-provider', 2, 'provider.js', configs.provider),
+    start('secret-provider', 2, 'provider.js', configs.provider, providerEnv),
   ])
   const services = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   const close = async () => {
     await Promise.all(services.map((service) => service.stop()))
     silent.close()
+    vault.close()
     await receiver.close()
   }
   const [euCentral, usEast, provider] = services

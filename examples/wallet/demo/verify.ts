@@ -1,5 +1,5 @@
 import { formIn } from './canary.js'
-import { auditIdOf, type Evidence, rootOf } from './evidence.js'
+import { auditIdOf, type Evidence, isIssuing, isReadOfProvider, rootOf } from './evidence.js'
 import { writesCounted } from './exposition.js'
 import { SERVER_KIND } from './otlp-receiver.js'
 import type { Taken } from './traffic.js'
@@ -21,6 +21,11 @@ export function verify(taken: readonly Taken[], evidence: Evidence, canary: stri
     {
       claim: 'every branch left exactly its events in the trail',
       faults: taken.flatMap(rowFaults(evidence)),
+    },
+    {
+      claim:
+        'every token that the provider read from its Vault is in the trail, without a line in the provider',
+      faults: zeroCodeFaults(taken, evidence),
     },
     { claim: 'every event is in the trace of its request', faults: traceFaults(evidence) },
     { claim: 'every row was counted as written, and nothing else was', faults: countFaults(evidence) },
@@ -55,6 +60,19 @@ const rowFaults =
 
 function fate(row: Pick<TrailRow, 'server_region' | 'operation' | 'outcome'>): string {
   return `${row.server_region} ${row.operation} ${row.outcome}`
+}
+
+/** The provider's rows are made by the client's hook; each is in the trace of the access that needed it. */
+function zeroCodeFaults(taken: readonly Taken[], { rows, spans }: Evidence): string[] {
+  const found = rows.filter(isReadOfProvider)
+  const issued = taken.filter(({ branch }) => isIssuing(branch))
+  const faults = found.length === issued.length ? [] : [`${found.length} rows for ${issued.length} tokens`]
+  for (const { audit_id, trace_id, span_id } of found) {
+    const above = rows.some((row) => row.trace_id === trace_id && row.execution_id !== null)
+    const span = spans.some(({ spanId, traceId }) => spanId === span_id && traceId === trace_id)
+    if (!above || !span) faults.push(`audit id ${audit_id}: it is not in the trace of its request`)
+  }
+  return faults
 }
 
 function traceFaults({ rows, spans }: Evidence): string[] {

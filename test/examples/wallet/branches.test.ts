@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Branch, branches, type ExpectedEvent } from '../../../examples/wallet/demo/branches.js'
+import { isIssuing, isReadOfProvider } from '../../../examples/wallet/demo/evidence.js'
 import { WalletClient } from '../../../examples/wallet/demo/client.js'
 import { Traffic } from '../../../examples/wallet/demo/traffic.js'
 import { ofExecution, readTrail, type TrailRow } from '../../../examples/wallet/demo/trail.js'
@@ -30,9 +31,10 @@ afterAll(async () => {
 
 const trail = () => readTrail(testDatabase.url, stage.instances)
 
-/** The rows of accesses, without what the pipeline says of itself. */
+/** The rows of the wallets' accesses, without what the pipeline says of itself, and without those of the provider. */
 async function accessRows(): Promise<TrailRow[]> {
-  return (await trail()).filter(({ operation }) => !operation.startsWith('audit_'))
+  const rows = (await trail()).filter(({ operation }) => !operation.startsWith('audit_'))
+  return rows.filter((row) => !isReadOfProvider(row))
 }
 
 function nameOf({ surface, when, worker }: Branch): string {
@@ -213,6 +215,21 @@ describe('rotation', () => {
 describe('altogether', () => {
   it('there are no other rows', async () => {
     expect(await accessRows()).toHaveLength(expectedRows)
+  })
+
+  it('the provider has a row for each token that it read, in the trace of the access, and has no line about audit', async () => {
+    const rows = await trail()
+    const reads = rows.filter(isReadOfProvider)
+    const issued = branches.filter(isIssuing)
+    expect(reads.map(({ outcome, attributes }) => ({ outcome, ...(attributes as object) }))).toEqual(
+      issued.map(() =>
+        expect.objectContaining({ outcome: 'ok', provider: 'vault', seen: 'client', version: '1' }),
+      ),
+    )
+    for (const { trace_id } of reads) {
+      const accesses = rows.filter((row) => row.trace_id === trace_id && row.operation === 'resolve_keychain')
+      expect(accesses).toHaveLength(1)
+    }
   })
 
   it('the services had nothing unexpected to say', () => {
