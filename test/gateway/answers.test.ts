@@ -199,6 +199,10 @@ describe('a mistake of set-up', () => {
   add(415, 'another content type', (url) => post(url, tracesOf([]), { type: 'text/plain' }))
   add(415, 'another encoding', (url) => post(url, tracesOf([]), { headers: { 'content-encoding': 'br' } }))
   add(413, 'a body that says that it has too much', (url) => declared(url, 300 * 1024 * 1024))
+  // Of 70 MiB, in one resource; nothing says so before.
+  add(413, 'a resource that has too much', (url) =>
+    post(url, Buffer.concat([Buffer.from([0x0a, 0x80, 0x80, 0xc0, 0x23]), Buffer.alloc(74_448_896)])),
+  )
 
   it.each(cases)('is answered by %s: %s', async (status, _, send) => {
     expect((await send()).status).toBe(status)

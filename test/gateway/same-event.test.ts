@@ -172,10 +172,10 @@ describe('an event of the helper, read of its exported span alone', () => {
   it('has the digest of its row', async () => {
     const bodies: Buffer[] = []
     const server = createServer((request, response) => {
-      void buffer(request).then((body) => {
-        bodies.push(body)
+      void (async () => {
+        bodies.push(await buffer(request))
         response.end()
-      })
+      })()
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     onTestFinished(() => void server.close())
