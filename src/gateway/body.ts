@@ -28,7 +28,9 @@ export const KNOWN_CODINGS: readonly string[] = Object.entries(CODINGS)
 /** @returns undefined for a coding that is not known */
 export function decoded(body: Readable, coding: string | undefined): AsyncIterable<Buffer> | undefined {
   const name = coding?.trim().toLowerCase() ?? ''
-  if (name === '' || name === 'identity') return body as AsyncIterable<Buffer>
+  // Whoever stops reading has still to answer: the request must not be destroyed for that.
+  if (name === '' || name === 'identity')
+    return body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
   const decoder = Object.hasOwn(CODINGS, name) ? CODINGS[name] : undefined
   if (decoder === undefined) return undefined
   const stream = decoder() as NodeJS.ReadWriteStream & Readable

@@ -18,7 +18,7 @@ import type { FoundEvent, Signal } from './otlp/found-event.js'
 export type Reason = 'incomplete' | 'invalid' | 'clock' | 'refused' | 'malformed'
 
 /** Bytes that are kept of one. */
-export const MOST_RAW = 64 * 1024
+const MOST_RAW = 64 * 1024
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** How old a claimed time may be for the place in the quarantine to be by it, in ms. */

@@ -12,7 +12,7 @@ import type { Reason } from './kept-aside.js'
 const PREFIX = 'noetl.secret_audit.gateway.'
 
 /** Counters without labels: name → what it counts. */
-export const GATEWAY_COUNTERS = Object.freeze({
+const GATEWAY_COUNTERS = Object.freeze({
   events: 'Audit events found in requests, resent ones included',
   skewed: 'Audit events whose time is more than five minutes from their arrival',
   truncated: 'Audit events that an SDK had cut, or of which it had left something out',

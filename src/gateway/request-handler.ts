@@ -153,8 +153,12 @@ export class RequestHandler {
       if (verdict.is === 'stored') answer(response, 200, isJson)
       else say(503, verdict.why)
     } catch (error) {
-      if (error instanceof TooLarge) say(413, `${error.message} is too large: set a smaller batch.max_size`)
-      else if (error instanceof Crowded) say(503, error.message)
+      if (error instanceof TooLarge) {
+        // A sender that is still sending would not hear the answer, and send it all again.
+        request.resume()
+        await body
+        say(413, `${error.message} is too large: set a smaller batch.max_size`)
+      } else if (error instanceof Crowded) say(503, error.message)
       else if (request.errored || request.destroyed) response.destroy()
       else throw error
     } finally {

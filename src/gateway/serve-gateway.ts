@@ -53,7 +53,7 @@ export interface GatewayServer {
   close(timeoutMs?: number): Promise<void>
 }
 
-export const GATEWAY_DEFAULTS = Object.freeze({ host: '127.0.0.1', port: 4319, rows: 15_360 })
+const GATEWAY_DEFAULTS = Object.freeze({ host: '127.0.0.1', port: 4319, rows: 15_360 })
 
 /** Bytes of the request line and all headers. */
 const LARGEST_HEAD = 32 * 1024

@@ -122,6 +122,8 @@ describe('what cannot be a row', () => {
       [Buffer.from('{"resourceSpans": [{"scopeSpans": [}'), { 'content-type': 'application/json' }],
       [Buffer.from('[]'), { 'content-type': 'application/json' }],
       [Buffer.alloc(100_000, 0xff), {}],
+      // It is known to be none long before it has come.
+      [Buffer.alloc(20_000_000, 0xfe), {}],
     ]
     const before = await kept()
     for (const [body, headers] of bodies) {

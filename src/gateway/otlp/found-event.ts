@@ -28,7 +28,7 @@ export interface FoundEvent {
   raw(): Buffer
 }
 
-export type RawFormat = 'span-event/protobuf' | 'log-record/protobuf' | 'span-event/json' | 'log-record/json'
+type RawFormat = 'span-event/protobuf' | 'log-record/protobuf' | 'span-event/json' | 'log-record/json'
 
 /** What a request is of. */
 export type Signal = 'traces' | 'logs'

@@ -29,7 +29,7 @@ const BOUNDS: Readonly<Record<FoundTable['part'], Readonly<Record<string, string
   identity: {},
   partition: {},
   quarantine: {},
-  'quarantine end': {},
+  'quarantine end': { secret_audit_quarantine_end_decision_check: 'texteq' },
   'quarantine partition': {},
 }
 
@@ -64,7 +64,21 @@ const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   ],
   identity: ['only_row', 'trail', 'table_oids', 'begun_at'],
   partition: [],
-  quarantine: ['quarantine_id', 'fingerprint', 'raw', 'raw_sha256', 'recorded_at'],
+  quarantine: [
+    'quarantine_id',
+    'fingerprint',
+    'received_at',
+    'sender',
+    'reason',
+    'format',
+    'ordinal',
+    'raw',
+    'raw_sha256',
+    'chain_id',
+    'block_no',
+    'block_index',
+    'recorded_at',
+  ],
   'quarantine end': ['quarantine_id', 'fingerprint', 'decision', 'decided_by', 'decided_at'],
   'quarantine partition': [],
 }

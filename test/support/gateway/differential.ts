@@ -18,7 +18,7 @@ export interface Tally {
 }
 
 /** A number from 0 to less than 1, the same for the same seed. mulberry32, by Tommy Ettinger, in the public domain. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
