@@ -115,7 +115,7 @@ describe('the event of a row, sent to a gateway', () => {
     const own = identity()
     await stored(buildEvent(FIELDS, own))
     const sent = buildEvent({ ...FIELDS, ...fields }, { ...own, ...changed })
-    const attributes = Object.entries(toSpanEvent(sent)).map(([key, value]) => text(key, String(value)))
+    const attributes = Object.entries(toSpanEvent(sent, sent)).map(([key, value]) => text(key, String(value)))
     const span = auditSpan({ traceId: sent.traceId ?? '', spanId: sent.spanId ?? '', attributes })
     const resource = [
       ...(sent.serviceName === null ? [] : [text('service.name', sent.serviceName)]),
