@@ -12,6 +12,7 @@ import { COPIES, OTHER_API } from './suites/copies.js'
 import { EXAMPLES } from './suites/examples.js'
 import { EXPRESS, FASTIFY, FRAMEWORK_PACKAGES, NEST } from './suites/frameworks.js'
 import { PG } from './suites/query-texts.js'
+import { HOOKED_PACKAGES, NEWEST_CLIENTS } from './suites/newest-clients.js'
 import { README } from './suites/readme.js'
 import { TYPES, TYPESCRIPT_PACKAGES } from './suites/typescript.js'
 import { UNCHANGED } from './suites/unchanged.js'
@@ -54,6 +55,12 @@ export const COMBINATIONS: readonly Combination[] = [
       ...(node === '24' ? [AWS_VERSIONS] : []),
     ],
   })),
+  {
+    name: 'newest',
+    node: '24',
+    packages: [...SDK_3, ...HOOKED_PACKAGES.map((name) => `${name}@latest`)],
+    suites: [NEWEST_CLIENTS],
+  },
   { name: 'copies', node: '20', packages: [...SDK_2, OTHER_API], suites: [COPIES] },
   ...pgVersions().map(([name, version]) => ({
     name,

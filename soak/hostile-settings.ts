@@ -5,10 +5,22 @@ import { TrailServer } from '../test/support/trail-server.js'
 
 const PROGRESS_EVERY = 100
 
-/** `--seed N`: in another order, so that a run that is cut short has seen something of everything. */
-function seedOf(args: readonly string[]): number | undefined {
-  const { values } = parseArgs({ args: [...args], options: { seed: { type: 'string' } } })
-  return values.seed === undefined ? undefined : wholeNumberOption('--seed', values.seed, 0, 0, 2 ** 32 - 1)
+interface Choice {
+  /** In another order, so that a run that is cut short has seen something of everything. */
+  readonly seed: number | undefined
+  /** Of one setting alone. */
+  readonly only: string | undefined
+}
+
+/** `--seed N`, `--only NAME`. */
+function choiceOf(args: readonly string[]): Choice {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { seed: { type: 'string' }, only: { type: 'string' } },
+  })
+  const seed =
+    values.seed === undefined ? undefined : wholeNumberOption('--seed', values.seed, 0, 0, 2 ** 32 - 1)
+  return { seed, only: values.only }
 }
 
 /**
@@ -24,13 +36,15 @@ async function main(): Promise<void> {
       if (difference !== undefined && difference !== told) console.error(`hostile-settings: ${difference}`)
       told = difference
     }
-    const seed = seedOf(process.argv.slice(2))
-    const report = await hostileSettings(await trails.trail(), seed, (done, last) => {
+    const choice = choiceOf(process.argv.slice(2))
+    const report = await hostileSettings(await trails.trail(), choice, (done, last) => {
       say(last)
       if (done > 0 && done % PROGRESS_EVERY === 0) console.error(`hostile-settings: ${done}`)
       return false
     })
     say(report.differences.at(-1))
+    if (report.cases === 0)
+      throw new Error(`the server has no setting ${choice.only ?? ''} that a user may make`)
     console.log(JSON.stringify({ ...report, differences: report.differences.length }))
     if (report.differences.length > 0) process.exitCode = 1
   } finally {

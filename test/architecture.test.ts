@@ -32,6 +32,7 @@ const LAYERS = [
   'query',
   'reconcile',
   'server',
+  'gateway',
   'options',
   'audit',
   'instrumentation.ts',

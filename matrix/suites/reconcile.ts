@@ -8,7 +8,7 @@ interface Report {
   readonly rows: number
   readonly both: number
   readonly matched_by: { readonly request_id: number; readonly path_and_time: number }
-  readonly not_compared: { readonly rows_without_an_answer: number }
+  readonly not_compared: { readonly rows_that_need_no_entry: number }
   readonly only_in_the_trail: readonly unknown[]
   readonly only_by_the_provider: readonly { readonly credential: string; readonly result: string }[]
 }
@@ -70,7 +70,7 @@ async function checkOutcomes(world: World, from: From): Promise<void> {
     assert.equal(compared.report.result, 'complete')
     assert.equal(compared.code, 0)
     assert.ok(compared.report.matched_by.request_id > 0 && compared.report.matched_by.path_and_time > 0)
-    assert.equal(compared.report.not_compared.rows_without_an_answer, 1)
+    assert.equal(compared.report.not_compared.rows_that_need_no_entry, 1)
   })
 }
 

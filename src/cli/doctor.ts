@@ -27,7 +27,7 @@ Before a deploy, without a database:
   $ otel-audit doctor --app .
 
 Exit code: 0 no errors (there may be warnings); 1 records would not be durable; 2 usage.
-With --app: 0 each client is covered; 1 some are not, or their answers cannot be held back; 2 it could not be seen.`,
+With --app: 0 each client is covered; 1 some are not; 2 it could not be seen.`,
     )
     .action(lazily(() => import('./run/doctor.js')))
 }

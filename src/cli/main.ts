@@ -8,7 +8,9 @@ import { addCoverageCommand } from './coverage.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
+import { addGatewayCommand } from './gateway.js'
 import { addMigrateCommand } from './migrate.js'
+import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addReconcileCommand } from './reconcile.js'
 import { addServeCommand } from './serve.js'
@@ -62,6 +64,8 @@ async function run(argv: readonly string[]): Promise<number> {
   addCoverageCommand(program)
   addReconcileCommand(program)
   addServeCommand(program)
+  addGatewayCommand(program)
+  addQuarantineCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

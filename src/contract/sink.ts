@@ -8,6 +8,40 @@ export interface BatchEntry {
   readonly digest: Buffer
   /** An earlier send, of another process too, may have stored it under another id: {@link AuditEvent.originalAuditId}. */
   readonly mayBeStored?: boolean
+  /**
+   * What the event may be stored as by another who had it, under the same id: as its service wrote it itself, without what a
+   * gateway adds. Such a row is this event.
+   */
+  readonly alike?: readonly AuditEvent[] | undefined
+  /** What is kept aside in the same transaction, and is what this row is about. */
+  readonly setAside?: readonly SetAside[] | undefined
+}
+
+/** Something that came, and cannot be a row: kept as it came. */
+export interface SetAside {
+  /** Its millisecond, and bits of a hash: not unique by itself. */
+  readonly quarantineId: bigint
+  /** What it is known by: SHA-256, 32 bytes. The same again is not kept a second time. */
+  readonly fingerprint: Buffer
+  readonly sender: string
+  /** A word of a fixed list. */
+  readonly reason: string
+  /** How `raw` is to be read. */
+  readonly format: string
+  readonly serviceName: string | null
+  readonly serviceInstanceId: string | null
+  /** 32 hex digits. */
+  readonly traceId: string | null
+  /** 16 hex digits. */
+  readonly spanId: string | null
+  /** Which of the events of its span it is. */
+  readonly ordinal: number
+  /** When it came, µs since the Unix epoch. */
+  readonly receivedAt: number
+  /** As it came, or its beginning. */
+  readonly raw: Buffer
+  /** Of the whole. */
+  readonly rawSha256: Buffer
 }
 
 /**
@@ -47,7 +81,8 @@ export interface BlockPlace extends ChainPlace {
  * * `committed`: all of it is durably stored. `place` says where, when the sink keeps a chain of blocks.
  * * `conflict`: nothing of *this* write is stored, because ids of the batch are already taken. `held` has all of those
  *   that are stored, with the digest stored beside each (`null`: a row that has none). An event that is stored under an
- *   id of another time counts as held under its own, with its own digest.
+ *   id of another time counts as held under its own, with its own digest. `same` has those of them that are the event
+ *   itself although the digest is another one: {@link BatchEntry.alike}.
  * * `refused`: nothing is stored; one row or more can never be stored as it is. With `misdatedAt`, the store's clock in ms
  *   since the Unix epoch, when the time in an id may be why.
  * * `failed`: nothing is stored, for a reason that lies outside the batch. `lasting` when only a person can mend it.
@@ -55,7 +90,11 @@ export interface BlockPlace extends ChainPlace {
  */
 export type WriteResult =
   | { readonly status: 'committed'; readonly committedAt: number; readonly place?: BlockPlace | undefined }
-  | { readonly status: 'conflict'; readonly held: ReadonlyMap<bigint, Buffer | null> }
+  | {
+      readonly status: 'conflict'
+      readonly held: ReadonlyMap<bigint, Buffer | null>
+      readonly same?: ReadonlySet<bigint> | undefined
+    }
   | { readonly status: 'refused'; readonly fault: SinkFault; readonly misdatedAt?: number | undefined }
   | { readonly status: 'failed'; readonly lasting: boolean; readonly fault: SinkFault }
   | { readonly status: 'unknown'; readonly fault: SinkFault }

@@ -1,5 +1,5 @@
 import { AuditError } from '../errors.js'
-import { jsonString } from '../host/json-text.js'
+import { jsonString, parseFlatObject } from '../host/json-text.js'
 import { cut, isStorable, sha256OfText, storableText } from './text.js'
 
 /** Largest number of keys a caller may give. */
@@ -10,6 +10,8 @@ const ATTRIBUTES_MAX_BYTES = 4096
 export const SANITIZED_PREFIX = 'sanitized.'
 
 export type AttributeValue = string | boolean | number
+/** Keys with this prefix are those of the gateway, which says from whom it has an event. */
+export const GATEWAY_PREFIX = 'gateway.'
 /** A flat record: strings, booleans, safe integers. */
 export type AuditAttributes = Readonly<Record<string, AttributeValue>>
 
@@ -46,6 +48,16 @@ export function encodeAttributes(given: unknown, markers: AuditAttributes): stri
   return shrink(escaped, { ...markers, ...marker })
 }
 
+/**
+ * Attributes with some more, which are ours to add: nothing of the others is cut for them.
+ *
+ * @param json as {@link encodeAttributes} made it
+ */
+export function addAttributes(json: string | null, added: AuditAttributes): string {
+  if (json === null) return canonicalJson(added)
+  return canonicalJson({ ...(Object.fromEntries(parseFlatObject(json)) as AuditAttributes), ...added })
+}
+
 /** JSON with keys in UTF-16 code unit order (RFC 8785; the value types need no further rule of it). */
 function canonicalJson(attributes: AuditAttributes): string {
   let json = '{'
@@ -75,9 +87,9 @@ function checkAttributes(given: unknown): Record<string, AttributeValue> {
     throw invalid(`attributes may have at most ${ATTRIBUTES_MAX_KEYS} keys, got ${entries.length}`)
   }
   for (const [key] of entries) {
-    if (!KEY.test(key) || key.startsWith(SANITIZED_PREFIX)) {
+    if (!KEY.test(key) || key.startsWith(SANITIZED_PREFIX) || key.startsWith(GATEWAY_PREFIX)) {
       throw invalid(
-        `attribute key ${jsonString(cut(key, 80))} must be 1 to 64 of A-Z a-z 0-9 _ . : / - and not begin with "${SANITIZED_PREFIX}"`,
+        `attribute key ${jsonString(cut(key, 80))} must be 1 to 64 of A-Z a-z 0-9 _ . : / - and not begin with "${SANITIZED_PREFIX}" or "${GATEWAY_PREFIX}"`,
       )
     }
   }

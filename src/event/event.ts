@@ -211,9 +211,13 @@ export function buildEvent(fields: AuditFields, identity: EventIdentity): AuditE
 /**
  * The same event under another id, because a different event holds its id: the millisecond stays, the lower 22 bits
  * come from SHA-256 of the event's digest. Deterministic, so a replay of the event finds its first copy.
+ *
+ * @param by the event without what differs at each replay
  */
-export function rekeyEvent(event: AuditEvent): AuditEvent {
-  const lower = sha256(eventDigest(event)).readUInt32BE(0)
+export function rekeyEvent(event: AuditEvent, by = event): AuditEvent {
+  const { auditId, originalAuditId } = event
+  const known = by === event ? event : { ...by, auditId, originalAuditId }
+  const lower = sha256(eventDigest(known)).readUInt32BE(0)
   return Object.freeze({
     ...event,
     auditId: withLowerBits(event.auditId, lower),

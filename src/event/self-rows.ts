@@ -93,6 +93,46 @@ export function coverageRow({ client, state, hook, reason, node, since }: Covera
   }
 }
 
+/** What came to the gateway in one request and is kept aside, since it cannot be a row. */
+interface KeptAside {
+  readonly sender: string
+  readonly count: number
+  /** Each with its number. */
+  readonly reasons: string
+  /** Over the hashes of all of it, lower-case hex. */
+  readonly sha256: string
+}
+
+const QUARANTINED = Outcome.other('quarantined')
+
+/** The row about what is kept aside. */
+export function quarantineRow({ sender, ...attributes }: KeptAside): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditQuarantine,
+    outcome: QUARANTINED,
+    actorId: sender,
+    actorType: 'service',
+    attributes: { ...attributes },
+  }
+}
+
+/** What an operator did with what was kept aside: `list`, `show`, `replay`, `discard`. */
+export function quarantineDecisionRow(
+  { actorId, actorType }: Principal,
+  action: string,
+  attributes: AuditAttributes,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditQuarantine,
+    outcome: Outcome.Ok,
+    actorId,
+    actorType,
+    attributes: { action, ...attributes },
+  }
+}
+
 /** The row that corrects a stored `event`: its caller had been refused, and withheld the secret. */
 export function withheldFields(event: AuditEvent): AuditFields {
   return {

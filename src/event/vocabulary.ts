@@ -9,6 +9,7 @@ const OPERATIONS = [
   'get_credential',
   'audit_lifecycle',
   'audit_gap',
+  'audit_quarantine',
   'query_trail',
   'export_trail',
   'use_key',
@@ -73,7 +74,12 @@ export function isVocabularyName(value: unknown): value is string {
 }
 
 /** Operations of rows that only the pipeline itself writes. A read of the trail is recorded by what serves it. */
-const OWN_OPERATIONS: ReadonlySet<string> = new Set(['audit_lifecycle', 'audit_gap', 'audit_coverage'])
+const OWN_OPERATIONS: ReadonlySet<string> = new Set([
+  'audit_lifecycle',
+  'audit_gap',
+  'audit_coverage',
+  'audit_quarantine',
+])
 
 /** Whether only the pipeline itself writes such rows. */
 export function isOwnOperation(operation: string): boolean {
@@ -131,6 +137,8 @@ export const Operation = Object.freeze({
   AuditLifecycle: 'audit_lifecycle',
   /** Events that are known to be missing from the trail. No application may record it. */
   AuditGap: 'audit_gap',
+  /** Something that came to the gateway was kept aside, or what was kept aside was dealt with. No application may record it. */
+  AuditQuarantine: 'audit_quarantine',
   /** The trail was read. */
   QueryTrail: 'query_trail',
   /** The trail was exported. */

@@ -124,9 +124,13 @@ export class Callers {
     await turn()
   }
 
-  /** The row is stored: its caller may release the secret. */
-  stored(entry: Entry, committedAt: number, place?: RowPlace): void {
-    const { event, digest } = entry
+  /**
+   * The row is stored: its caller may release the secret.
+   *
+   * @param digest of the row, where that is not the entry's: it has what a gateway added
+   */
+  stored(entry: Entry, committedAt: number, place?: RowPlace, digest = entry.digest): void {
+    const { event } = entry
     const row = { auditId: event.auditId, committedAt, digest, place }
     guardedCall('the answer to a strict record', () => entry.ticket.grant(row))
     this.#fates.stored(entry)

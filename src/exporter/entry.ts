@@ -5,7 +5,7 @@ import { eventDigest } from '../event/digest.js'
 import { Outcome } from '../event/vocabulary.js'
 import { invariant, moved, type Moves } from '../host/invariant.js'
 import type { AuditMode, Ticket } from '../contract/ticket.js'
-import type { BatchEntry, SinkFault } from '../contract/sink.js'
+import type { BatchEntry, SetAside, SinkFault } from '../contract/sink.js'
 
 /** How an event ended. */
 export type Fate = 'stored' | 'refused' | 'dropped' | 'quarantined'
@@ -37,8 +37,15 @@ export interface EntryRole {
   readonly isToldAgain?: boolean
   /** It came from a spool or from another process, either of which may have sent it before. */
   readonly isReplay?: boolean
+  /**
+   * Its sender keeps it until it is told that it is stored: an event that is turned away, refused or given up is handed back,
+   * and not lost. Its content and its time are what the sender will send again, so that it gets no id of another time.
+   */
+  readonly isHandedIn?: boolean
+  readonly alike?: readonly AuditEvent[] | undefined
+  readonly setAside?: readonly SetAside[] | undefined
   /** Told once, when the fate is known, or when only the spool has the event any more. */
-  readonly onFate?: (fate: Fate | 'spooled') => void
+  readonly onFate?: (fate: Fate | 'spooled', reason?: string) => void
 }
 
 const APPLICATION: EntryRole = Object.freeze({})
@@ -115,6 +122,14 @@ export class Entry implements BatchEntry {
     return this.role.isReplay === true || this.#isRedated
   }
 
+  get alike(): readonly AuditEvent[] | undefined {
+    return this.role.alike
+  }
+
+  get setAside(): readonly SetAside[] | undefined {
+    return this.role.setAside
+  }
+
   get phase(): Phase {
     return this.#phase
   }
@@ -166,13 +181,19 @@ export class Entry implements BatchEntry {
   /** Gives the event another id, because a different event holds its own. */
   rekey(): void {
     invariant(this.#phase === 'sent', 'an event that was not sent got another id')
-    const event = rekeyEvent(this.event)
+    // The same at each resend, whatever a gateway has added this time.
+    const event = rekeyEvent(this.event, this.role.alike?.[0])
     this.#rekeyed = { event, digest: eventDigest(event) }
   }
 
   /** Whether its id is one of the store's time. */
   get isRedated(): boolean {
     return this.#isRedated
+  }
+
+  /** Whether it may get one. */
+  get mayBeRedated(): boolean {
+    return !this.#isRedated && this.role.isHandedIn !== true
   }
 
   /** Gives the event an id of the store's time, because the store has no place for its own. */

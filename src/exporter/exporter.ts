@@ -19,12 +19,12 @@ import type {
   TicketRoute,
 } from '../contract/pipeline.js'
 import type { Ticket } from '../contract/ticket.js'
-import type { AuditSink, SinkFault } from '../contract/sink.js'
+import type { AuditSink, BatchEntry, SinkFault } from '../contract/sink.js'
 import type { Spool } from '../spool/spool.js'
 import { boundsOf, type ExporterBounds, type GivenBounds } from './bounds.js'
 import { Callers } from './callers.js'
 import { giveUp } from './closing.js'
-import { Entry } from './entry.js'
+import { Entry, type Fate } from './entry.js'
 import { type AuditStats, Fates, type SettledListener, type SpooledListener } from './fates.js'
 import { GroupCommit } from './group-commit.js'
 import type { Writer } from './writer.js'
@@ -177,6 +177,20 @@ export class DurableAuditExporter implements AuditPipeline {
   /** Takes a sealed ticket. Never throws; a strict ticket is answered within its deadline. */
   submit(ticket: Ticket, route: TicketRoute = 'direct'): void {
     this.#accept(new Entry(ticket), route)
+  }
+
+  /**
+   * Takes an event whose sender keeps it until it is told that it is stored, and sends it again otherwise. Nobody else is told
+   * of one that is not: it is no loss.
+   *
+   * @param onFate told once. Whatever is not `stored`, is not stored
+   */
+  takeIn(
+    ticket: Ticket,
+    onFate: (fate: Fate | 'spooled', reason?: string) => void,
+    { alike, setAside }: Pick<BatchEntry, 'alike' | 'setAside'> = {},
+  ): void {
+    this.#accept(new Entry(ticket, { isHandedIn: true, onFate, alike, setAside }), 'trace')
   }
 
   /** `SpanExporter`: stores the audit events of these spans, and reports success when all of them are stored. */

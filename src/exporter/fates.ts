@@ -23,7 +23,7 @@ const NAMED_DROPS_PER_SECOND = 10
 
 /**
  * How many events are where. At every moment
- * `emitted + spoolIn = written + droppedAsync + failedStrict + quarantined + pending + spoolOut`.
+ * `emitted + spoolIn = written + droppedAsync + failedStrict + quarantined + handedBack + pending + spoolOut`.
  */
 export interface AuditStats {
   readonly emitted: number
@@ -35,6 +35,8 @@ export interface AuditStats {
   readonly written: number
   readonly droppedAsync: number
   readonly failedStrict: number
+  /** Turned away, refused or given up, and their senders have them still. */
+  readonly handedBack: number
   /** Waiting or in flight. */
   readonly pending: number
 }
@@ -89,6 +91,7 @@ export class Fates {
       failedStrict: metrics.writes('failed_strict'),
       pending: this.pending,
       quarantined: metrics.total('records.quarantined'),
+      handedBack: metrics.total('records.handed_back'),
       spoolIn: metrics.total('spool.in'),
       spoolOut: metrics.total('spool.out'),
     }
@@ -150,7 +153,7 @@ export class Fates {
   refused(entry: Entry, fault: SinkFault): void {
     entry.to('settled')
     this.#countLoss(entry, 'refused', 'rejected', fault.message)
-    this.#settle(entry, 'refused')
+    this.#settle(entry, 'refused', fault.message)
   }
 
   /** The database can never store it, and it is kept aside. */
@@ -186,19 +189,20 @@ export class Fates {
   turnedAway(entry: Entry, reason: LossReason, message: string): void {
     entry.to('settled')
     this.#countLoss(entry, 'dropped', reason, message)
-    this.#tell(entry, 'dropped')
+    this.#tell(entry, 'dropped', message)
   }
 
   #countLoss(entry: Entry, fate: Fate, reason: LossReason, message: string): void {
+    if (entry.role.isHandedIn === true) return this.#metrics.count('records.handed_back')
     const status = entry.ticket.mode === 'strict' ? 'failed_strict' : 'dropped_async'
     this.#metrics.countWrite(entry.event, status)
     if (entry.role.isToldAgain !== true) this.#gaps.note(entry.event.auditId, reason)
     this.#name(entry, fate, message)
   }
 
-  #settle(entry: Entry, fate: Fate): void {
+  #settle(entry: Entry, fate: Fate, reason?: string): void {
     this.#leave(entry)
-    this.#tell(entry, fate)
+    this.#tell(entry, fate, reason)
   }
 
   #leave(entry: Entry): void {
@@ -208,8 +212,8 @@ export class Fates {
     this.#generations.leave(entry.generation)
   }
 
-  #tell(entry: Entry, fate: Fate): void {
-    entry.role.onFate?.(fate)
+  #tell(entry: Entry, fate: Fate, reason?: string): void {
+    entry.role.onFate?.(fate, reason)
     for (const listener of this.#listeners) {
       guardedCall('an onSettled listener', () => listener(entry.ticket.event.auditId, fate))
     }

@@ -64,7 +64,7 @@ const FOREIGN_CONFLICT: SinkFault = {
  * the last batch are told.
  *
  * What a batch's result means is decided here and nowhere else:
- * `committed` → stored · `conflict` → same digest: stored; other digest: re-keyed, and written again with the rest ·
+ * `committed` → stored · `conflict` → same digest, or the same event: stored; other digest: re-keyed, and written again with the rest ·
  * `refused` → halved until the row at fault stands alone, and gets an id of the store's time if its own may be the fault · `failed` → back to the queue, then a pause ·
  * `unknown` → the *same* batch again, before anything else, until one of the others comes of it.
  *
@@ -255,7 +255,7 @@ export class GroupCommit implements Writer {
           this.#observer.committed()
           break
         case 'conflict':
-          parts.unshift(...(await this.#resolveConflict(part, result.held)))
+          parts.unshift(...(await this.#resolveConflict(part, result)))
           break
         case 'refused':
           parts.unshift(...(await this.#refused(part, result)))
@@ -344,7 +344,7 @@ export class GroupCommit implements Writer {
   /** Stored ones are done, colliding ones get another id. @returns what is still to be written */
   async #resolveConflict(
     entries: readonly Entry[],
-    held: ReadonlyMap<bigint, Buffer | null>,
+    { held, same }: Extract<WriteResult, { status: 'conflict' }>,
   ): Promise<readonly (readonly Entry[])[]> {
     if (!entries.some(({ event }) => held.has(event.auditId))) {
       return this.#narrowDown(entries, FOREIGN_CONFLICT)
@@ -352,8 +352,8 @@ export class GroupCommit implements Writer {
     const rest: Entry[] = []
     for (const entry of entries) {
       const digest = held.get(entry.event.auditId)
-      if (digest?.equals(entry.digest)) {
-        this.#callers.stored(entry, wallClock() * 1000)
+      if (digest && (digest.equals(entry.digest) || same?.has(entry.event.auditId))) {
+        this.#callers.stored(entry, wallClock() * 1000, undefined, digest)
         continue
       }
       if (digest !== undefined) {
@@ -370,7 +370,7 @@ export class GroupCommit implements Writer {
     const now = this.#clock.now()
     if (now === undefined) return false
     const misdated = entries.filter(
-      (entry) => !entry.isRedated && this.#clock.isUnstorable(entry.event.auditId),
+      (entry) => entry.mayBeRedated && this.#clock.isUnstorable(entry.event.auditId),
     )
     for (const entry of misdated) this.#redate(entry, now)
     return misdated.length > 0
@@ -390,7 +390,7 @@ export class GroupCommit implements Writer {
     const [only] = entries
     const now = this.#clock.now()
     const mayBeItsId = misdatedAt !== undefined && now !== undefined && entries.length === 1
-    if (mayBeItsId && only !== undefined && !only.isRedated && this.#clock.refused(only.event.auditId)) {
+    if (mayBeItsId && only?.mayBeRedated && this.#clock.refused(only.event.auditId)) {
       this.#redate(only, now)
       return [entries]
     }

@@ -174,7 +174,13 @@ export function inOrder(entries: readonly Entry[]): readonly Entry[] {
 
 /** @param entries in order */
 export function batchOf(entries: readonly Entry[]): AuditBatch {
-  return { entries: entries.map(({ event, digest, mayBeStored }) => ({ event, digest, mayBeStored })) }
+  return {
+    entries: entries.map(({ event, digest, mayBeStored, alike, setAside }) =>
+      alike === undefined && setAside === undefined
+        ? { event, digest, mayBeStored }
+        : { event, digest, mayBeStored, alike, setAside },
+    ),
+  }
 }
 
 /**

@@ -3,11 +3,13 @@ import { AWS_HOOKS } from './clients/aws.js'
 import { AZURE_HOOKS } from './clients/azure.js'
 import { GCP_HOOKS } from './clients/gcp.js'
 import { ONEPASSWORD_HOOK } from './clients/onepassword.js'
+import { RDS_SIGNER_HOOK } from './clients/rds-signer.js'
 import { NODE_VAULT_HOOK } from './clients/vault.js'
 
 /** The hooks of layer 1. */
 export const CLIENT_HOOKS: readonly ClientHook[] = [
   ...AWS_HOOKS,
+  RDS_SIGNER_HOOK,
   NODE_VAULT_HOOK,
   ...GCP_HOOKS,
   ...AZURE_HOOKS,

@@ -1,8 +1,8 @@
 /**
- * How the accesses of a client are seen. `hook`: by a hook of its public members. `wire`: by its traffic. Either is held back
- * in strict mode. `observed`: its traffic is seen and cannot be held back. `none`: not at all.
+ * How the accesses of a client are seen, and held back in strict mode. `hook`: by a hook of its public members. `wire`: by its
+ * traffic. `none`: not at all.
  */
-export type Layer = 'hook' | 'wire' | 'observed' | 'none'
+export type Layer = 'hook' | 'wire' | 'none'
 
 export interface KnownClient {
   readonly layer: Layer
@@ -23,7 +23,9 @@ const wire = (note?: string): KnownClient => ({
 })
 const none = (note: string): KnownClient => ({ layer: 'none', otherwise: 'none', note })
 
+const GRPC = 'over gRPC: in a bundle, use its option fallback (HTTP)'
 const CHILD = 'it starts a process of its own'
+const KEYRING = 'the keyring of the desktop: put guard() around it'
 const NO_PATTERN = 'its protocol is not known to the wire: put guard() around it'
 
 /** Clients of secret managers on npm, by the name of the package. What is not here may still be seen by its traffic. */
@@ -32,9 +34,10 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     '@aws-sdk/client-secrets-manager': hooked('wire'),
     '@aws-sdk/client-ssm': hooked('wire'),
     '@aws-sdk/client-kms': hooked('wire'),
+    '@aws-sdk/rds-signer': hooked('none', 'its tokens are signed in the process'),
     'node-vault': hooked('wire'),
-    '@google-cloud/secret-manager': hooked('observed'),
-    '@google-cloud/kms': hooked('observed'),
+    '@google-cloud/secret-manager': hooked('none', GRPC),
+    '@google-cloud/kms': hooked('none', GRPC),
     '@azure/keyvault-secrets': hooked('wire'),
     '@azure/keyvault-keys': hooked(
       'wire',
@@ -53,12 +56,14 @@ export const KNOWN_CLIENTS: ReadonlyMap<string, KnownClient> = new Map(
     '@aws-lite/secrets-manager': wire(),
     '@aws-lite/kms': wire(),
     '@dapr/dapr': wire('over HTTP; over gRPC it is not seen'),
+    keytar: none(KEYRING),
+    '@napi-rs/keyring': none(KEYRING),
     '@1password/op-js': none(CHILD),
     '@bitwarden/sdk-napi': none('its requests are made outside of Node'),
     '@keeper-security/secrets-manager-core': none(NO_PATTERN),
-    '@ibm-cloud/secrets-manager': none(NO_PATTERN),
-    'oci-secrets': none(NO_PATTERN),
-    akeyless: none(NO_PATTERN),
+    '@ibm-cloud/secrets-manager': wire(),
+    'oci-secrets': wire(),
+    akeyless: wire('its rows do not name the secret, which is in a body that is not read'),
   } satisfies Record<string, KnownClient>),
 )
 

@@ -219,7 +219,7 @@ export const OPTIONS = Object.freeze({
     variables: ['NOETL_SECRET_AUDIT_INSTRUMENT_IDENTITY'],
     default: false,
     doc: 'Whether it is recorded when a workload takes on an identity (`assume_identity`): STS, and the credentials of Google and Azure.',
-    },
+  },
   writerThread: {
     kind: 'switch',
     variables: ['NOETL_SECRET_AUDIT_WRITER_THREAD'],

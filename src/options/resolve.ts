@@ -6,6 +6,7 @@ import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
 import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
+import { GATEWAY_OPTIONS, type GatewayOptionsGiven, type GatewaySettings } from './gateway-options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
@@ -52,6 +53,19 @@ export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSe
     readerUrl,
     databaseUrl: writerFrom(settings),
   }) as unknown as ReadSettings
+}
+
+/** The same for the options of the gateway alone. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environment): GatewaySettings {
+  const table: Readonly<Record<string, OptionSpec>> = GATEWAY_OPTIONS
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    const spec = Object.hasOwn(table, name) ? table[name] : undefined
+    if (spec === undefined) throw unknown('option', name, nearest(name, Object.keys(table)))
+    checkValue(name, spec, value)
+  }
+  checkVariables(env)
+  return Object.freeze(resolved(table, given, env)) as GatewaySettings
 }
 
 interface Writer {
@@ -119,7 +133,7 @@ function checkSink(sink: unknown): void {
 }
 
 function checkVariables(env: Environment): void {
-  const specs = [...Object.values<OptionSpec>(OPTIONS), ...Object.values<OptionSpec>(READ_OPTIONS)]
+  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS].flatMap((table) => Object.values<OptionSpec>(table))
   const known = new Set(specs.flatMap(({ variables }) => variables))
   for (const variable of Object.keys(env)) {
     if (variable.startsWith(VARIABLE_PREFIX) && !known.has(variable)) {

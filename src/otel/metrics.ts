@@ -25,6 +25,8 @@ export const COUNTERS = Object.freeze({
   'records.rekeyed':
     'Audit events that got another id: a different event had theirs, or its time has no place in the database',
   'records.quarantined': 'Audit events that were set aside, because the database refuses them',
+  'records.handed_back':
+    'Audit events that a gateway did not store, and whose senders have them still: they send them again',
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
   'spool.out': 'Audit events that left memory, because they are in the spool',
   'spool.in': 'Audit events that came back from the spool, those of dead processes included',

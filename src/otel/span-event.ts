@@ -4,6 +4,7 @@ import {
   type AttributeValue,
   type AuditAttributes,
   encodeAttributes,
+  GATEWAY_PREFIX,
   SANITIZED_PREFIX,
 } from '../event/attributes.js'
 import type { ActorType, AuditEvent, AuditFields } from '../event/event.js'
@@ -164,6 +165,35 @@ export function toAuditLogDraft(event: AuditEvent): Attributes {
   return attributes
 }
 
+/** Draft name → name of ours, where the value is taken as it is. */
+const OF_DRAFT: readonly (readonly [string, string])[] = [
+  ['audit.target.id', 'credential'],
+  ['audit.actor.type', 'actor_type'],
+  ['audit.source.id', 'source_address'],
+]
+
+/**
+ * The attributes of somebody who writes those of the draft conventions alone, as ours; any others as they are. The inverse of
+ * the projection above, as far as there is one.
+ */
+export function withoutDraft(
+  attributes: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const isOurs = ['credential', 'operation', 'outcome'].some((name) => `${PREFIX}${name}` in attributes)
+  const { 'audit.action': action, 'audit.outcome': outcome, 'audit.actor.id': actor } = attributes
+  if (isOurs || typeof action !== 'string' || typeof outcome !== 'string') return attributes
+  const read: Record<string, unknown> = Object.assign(Object.create(null), attributes)
+  for (const [theirs, ours] of OF_DRAFT) {
+    if (theirs in attributes) read[`${PREFIX}${ours}`] = attributes[theirs]
+  }
+  read[`${PREFIX}operation`] = action.toLowerCase().replaceAll(/[^a-z0-9_]+/g, '_')
+  read[`${PREFIX}outcome`] = outcome === 'success' ? 'ok' : outcome === 'failure' ? 'other' : outcome
+  if (actor !== undefined && actor !== 'unknown') read[`${PREFIX}actor_id`] = actor
+  const id = attributes[RECORD_ID_ATTRIBUTE]
+  if (/^\d{1,19}$/.test(String(id))) read[`${PREFIX}audit_id`] = id
+  return read
+}
+
 /** What a span event says, read back. `auditId` is absent when code other than this library made it. */
 export interface ReadBack {
   readonly fields: AuditFields
@@ -297,10 +327,17 @@ function parsedAttributes(json: string | undefined): ParsedAttributes {
   return takenApart(json) ?? { attributes: { unparsed: json }, markers: {} }
 }
 
-function takenApart(json: string): ParsedAttributes | undefined {
+function takenApart(text: string): ParsedAttributes | undefined {
+  let json: string | undefined = text
   try {
     // A lie about the type: whatever it is, it comes back unchanged only if it is what the type says.
     const entries = [...parseFlatObject(json)] as [string, AttributeValue][]
+    for (const entry of entries) {
+      if (!entry[0].startsWith(GATEWAY_PREFIX)) continue
+      // Only the gateway says such a thing: what others say is their claim.
+      entry[0] = `claimed.${entry[0]}`
+      json = undefined
+    }
     const [own, marked] = [false, true].map((wanted) =>
       entries.filter(([key]) => key.startsWith(SANITIZED_PREFIX) === wanted),
     ) as [typeof entries, [string, string][]]
@@ -308,7 +345,7 @@ function takenApart(json: string): ParsedAttributes | undefined {
     const attributes = own.length === 0 ? undefined : Object.fromEntries(own)
     const markers = Object.fromEntries(marked)
     const canonical = encodeAttributes(attributes, markers)
-    return canonical === json || isSame(canonical, json, entries.length) ? { attributes, markers } : undefined
+    return canonical === json || isSame(canonical, text, entries.length) ? { attributes, markers } : undefined
   } catch {
     return undefined
   }

@@ -31,7 +31,15 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** The names of the two group roles of a schema. */
-export function roleNames(schema: string): { readonly writer: string; readonly reader: string } {
-  return { writer: `${checkSchemaName(schema)}_audit_writer`, reader: `${schema}_audit_reader` }
+/** The group roles of a schema. */
+export interface RoleNames {
+  readonly writer: string
+  readonly reader: string
+  /** Sees what was kept aside. */
+  readonly keeper: string
+}
+
+export function roleNames(schema: string): RoleNames {
+  const prefix = `${checkSchemaName(schema)}_audit`
+  return { writer: `${prefix}_writer`, reader: `${prefix}_reader`, keeper: `${prefix}_keeper` }
 }

@@ -39,3 +39,20 @@ export function refusedByPooler(cause: Error): AuditError {
     { cause: withoutRowContents(cause), field: 'databaseUrl', remedy: OWN_ADDRESS },
   )
 }
+
+/**
+ * Which setting of the start-up message the server does not take. The name alone is told: the rest of what a server says may be
+ * of somebody's making.
+ */
+export function refusedSetting(error: unknown): string | undefined {
+  if (!isServerError(error) || error.code !== '22023') return undefined
+  return / for parameter "([\w.]{1,63})"/.exec(error.message)?.[1]
+}
+
+export function refusedByServer(name: string, cause: unknown): AuditError {
+  return new AuditError('AUDIT_SESSION', `the server does not take the value of the setting ${name}`, {
+    cause: withoutRowContents(cause),
+    field: name,
+    remedy: `Look for what sets ${name}: PGOPTIONS, and options=… of the URL.`,
+  })
+}

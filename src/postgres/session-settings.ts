@@ -16,7 +16,8 @@ export const SEARCH_PATH = 'pg_catalog, pg_temp'
  *
  * Operators and casts come from `pg_catalog` alone: every other name of ours is qualified. `row_security = off` makes a
  * policy an error, where it would be a silence. `client_min_messages` lets the warning of an unconfirmed commit through.
- * The server looks after a client that is gone within seconds, so that nothing of ours stays locked.
+ * The server looks after a client that is gone within seconds, so that nothing of ours stays locked. With a cost of work that has
+ * no end the planner finds no plan (XX000).
  */
 const EVERYWHERE: Settings = {
   search_path: SEARCH_PATH,
@@ -36,6 +37,9 @@ const EVERYWHERE: Settings = {
   check_function_bodies: 'on',
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
+  cpu_tuple_cost: '0.01',
+  cpu_index_tuple_cost: '0.005',
+  cpu_operator_cost: '0.0025',
   lock_timeout: '0',
   idle_session_timeout: '0',
 }

@@ -5,7 +5,14 @@ import { Connection } from './connection.js'
 import type { DatabaseUrl } from './database-url.js'
 import { giveParameters, newClient } from './pg-client.js'
 import { refuseStranger } from './server-proof.js'
-import { differs, encoded, isOfPooler, refusedByPooler } from './session-refusal.js'
+import {
+  differs,
+  encoded,
+  isOfPooler,
+  refusedByPooler,
+  refusedByServer,
+  refusedSetting,
+} from './session-refusal.js'
 import { readBack, readBackSql, type SessionFacts, type WantedSettings } from './session-settings.js'
 import { type ExpectedTrail, refuseAnotherTrail } from './trail-identity.js'
 
@@ -169,7 +176,9 @@ export async function openSession<P extends keyof SessionOptions>(
     })
     return connection
   } catch (error) {
-    throw isOfPooler(error) ? refusedByPooler(error) : error
+    if (isOfPooler(error)) throw refusedByPooler(error)
+    const setting = refusedSetting(error)
+    throw setting === undefined ? error : refusedByServer(setting, error)
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }

@@ -8,7 +8,9 @@ select
   (extract(epoch from min(occurred_at)) * 1000000)::bigint as first_access,
   (extract(epoch from max(occurred_at)) * 1000000)::bigint as last_access
 from (:MATCHING) matching
-where operation not in ('audit_lifecycle', 'audit_gap', 'audit_coverage', 'query_trail', 'export_trail')
+where operation not in (
+  'audit_lifecycle', 'audit_gap', 'audit_coverage', 'audit_quarantine', 'query_trail', 'export_trail'
+)
 group by value
 order by accesses desc, value
 limit :LIMIT

@@ -54,8 +54,8 @@ export interface Reconciliation {
   readonly onlyProvided: readonly ProviderAccess[]
   /** What is on one side, and would be: not a finding. */
   readonly expected: {
-    /** Rows of requests that got no answer. */
-    readonly unanswered: number
+    /** Rows of requests that the provider need not have seen: they got no answer, or one from a cache. */
+    readonly unseen: number
     /** Attempts that the provider throttled or failed itself: the client made them again. */
     readonly repeatedAttempts: number
     /** Accesses of identities that were not asked for. */
@@ -157,7 +157,7 @@ export class Comparison {
     for (const row of this.#unmatched) this.#countRow(row, undefined)
     const matched = count(all, ({ access, isMatched }) => isMatched && this.#isReported(access))
     const left = all.flatMap(({ access, isMatched }) =>
-      !isMatched && this.#isReported(access) ? [access] : [],
+      !isMatched && access.result !== 'public' && this.#isReported(access) ? [access] : [],
     )
     const isExpected = this.#options.isExpected ?? (() => true)
     const ofOthers = count(left, ({ identity }) => !isExpected(identity))
@@ -167,14 +167,18 @@ export class Comparison {
       logs: [...this.#logs].map(([log, state]) => ({
         log,
         ...state,
-        accesses: count(all, ({ access }) => access.log === log && this.#isReported(access)),
+        accesses: count(
+          all,
+          ({ access, isMatched }) =>
+            access.log === log && (isMatched || access.result !== 'public') && this.#isReported(access),
+        ),
       })),
       rows: this.#rows,
       both: { byRequestId, byPathAndTime: matched - byRequestId },
-      onlyRecorded: inOrder(unmatched.filter(({ isUnanswered }) => !isUnanswered)),
+      onlyRecorded: inOrder(unmatched.filter(({ needsNoEntry }) => !needsNoEntry)),
       onlyProvided: inOrder(missing.filter(({ result }) => result !== 'repeated')),
       expected: {
-        unanswered: count(unmatched, ({ isUnanswered }) => isUnanswered),
+        unseen: count(unmatched, ({ needsNoEntry }) => needsNoEntry),
         repeatedAttempts: count(missing, ({ result }) => result === 'repeated'),
         ofOthers,
       },

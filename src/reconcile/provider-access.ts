@@ -6,8 +6,9 @@ export type ProviderLog = 'cloudtrail' | 'vault'
  *
  * `released`: a value, or the result of using a key, was answered. `refused`: denied, not found, or not valid. `repeated`:
  * throttled, or failed within the provider; a client makes such an attempt again by itself, and has one row for all of them.
+ * `public`: it was no secret; a service that goes by the path alone may have a row about it all the same.
  */
-export type ProviderResult = 'released' | 'refused' | 'repeated'
+export type ProviderResult = 'released' | 'refused' | 'repeated' | 'public'
 
 /** One access to one credential, as the provider's own log has it. Nothing of it is a secret, nor the hash of one. */
 export interface ProviderAccess {

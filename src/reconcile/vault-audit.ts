@@ -31,7 +31,9 @@ export function readVaultAudit(bytes: Uint8Array): LogEntry | undefined {
   const requestId = textIn(request['id'])
   if (type === 'request' || requestId === undefined) return { time, accesses: [] }
   const data = objectIn(objectIn(line['response'])['data'])
-  const credential = credentialOf(callOf(request, path, data))
+  const call = callOf(request, path, data)
+  const secret = credentialOf(call)
+  const credential = secret ?? publicOf(call)
   if (credential === undefined) return { time, accesses: [] }
   const access: ProviderAccess = {
     log: 'vault',
@@ -41,7 +43,7 @@ export function readVaultAudit(bytes: Uint8Array): LogEntry | undefined {
     namespace: (textIn(objectIn(request['namespace'])['path']) ?? '').replace(/\/+$/, ''),
     api: `${textIn(request['operation']) ?? ''} ${path}`,
     identity: textIn(objectIn(line['auth'])['display_name']) ?? 'unknown',
-    result: isReleased(line, data) ? 'released' : 'refused',
+    result: secret === undefined ? 'public' : isReleased(line, data) ? 'released' : 'refused',
   }
   return { time, accesses: [access] }
 }
@@ -119,6 +121,16 @@ function credentialOf(call: Call): string | undefined {
             (type === '' && isRead ? secretOf(call) : undefined))
   }
 }
+
+/** What looks like a secret by its path, where its mount says that it is none. */
+function publicOf({ mount, type, path, operation }: Call): string | undefined {
+  if (type === 'system' || type === 'sys' || type === 'identity' || mount.startsWith('auth/'))
+    return undefined
+  const isLikeOne = operation === 'read' || (CALLED.has(operation) && LIKE_A_SECRET.test(path))
+  return isLikeOne ? `${mount}${path}` : undefined
+}
+
+const LIKE_A_SECRET = /(?:^|\/)(?:creds|sts|issue|sign|hmac|rewrap|decrypt|decode|plaintext)\//
 
 /** What version 2 says of a secret has these keys, where a secret of version 1 has those of whoever wrote it. */
 const METADATA: ReadonlySet<string> = new Set([

@@ -1,98 +1,32 @@
-import { createHash, createPublicKey, verify } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { BLOCKS_PER_KEY } from '../../src/chain/block.js'
 import { FINDINGS } from '../../src/verify/finding.js'
+import {
+  encoded,
+  hex,
+  isSignedBy,
+  type Key,
+  keyOf,
+  leafOf,
+  lines,
+  PAGE,
+  rootOf,
+  sha256,
+  TAGS,
+  textOf,
+  valueOf,
+} from './second-reader.js'
 
 // A second verifier, written from docs/integrity.md alone: nothing of src/ but what the page is held against.
 
-const PAGE = readFileSync(join(import.meta.dirname, '../../docs/integrity.md'), 'utf8')
 const [, EXAMPLE = ''] = PAGE.split('## A worked example')
 const FENCES = [...EXAMPLE.matchAll(/^```(?:json)?\n(.*?)^```$/gms)].map(([, text = '']) => text)
 const [KEYS = '', ROWS = '', BYTES = '', HASHES = '', GENESIS = '', DATA = '', CLOSE = '', TEXT_HASHES = ''] =
   FENCES
 const [PROOF = '', ANCHORS = ''] = FENCES.slice(8)
 
-const sha256 = (...parts: (string | Uint8Array)[]): Buffer =>
-  createHash('sha256')
-    .update(Buffer.concat(parts.map((part) => Buffer.from(part))))
-    .digest()
-const lines = (text: string): string[] => text.split('\n').filter(Boolean)
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-/** Columns by their tags, as the page has them: in two halves of one table. */
-const TAGS = new Map(
-  [...PAGE.matchAll(/\| (\d+) \| `(\w+)` \| ([^|]+?) (?=\|)/g)].map(([, tag, column = '', kind = '']) => [
-    column,
-    { tag: Number(tag), isInteger: kind.startsWith('i64be') },
-  ]),
-)
-
 type Row = Readonly<Record<string, string | number>>
 const rows = lines(ROWS).map((line) => JSON.parse(line) as Row)
-
-function encoded(row: Row): Buffer {
-  const fields = Object.entries(row)
-    .map(([column, value]) => ({ ...(TAGS.get(column) ?? { tag: 0, isInteger: false }), value }))
-    .toSorted((a, b) => a.tag - b.tag)
-    .map(({ tag, isInteger, value }) => {
-      const bytes = isInteger ? Buffer.alloc(8) : Buffer.from(String(value))
-      if (isInteger) bytes.writeBigInt64BE(BigInt(value))
-      const head = Buffer.alloc(5)
-      head.writeUInt8(tag)
-      head.writeUInt32BE(bytes.length, 1)
-      return Buffer.concat([head, bytes])
-    })
-  return Buffer.concat([Buffer.from('otel-audit/event/v1\n'), ...fields])
-}
-
-function leafOf(chain: string, block: number, index: number, digest: Buffer): Buffer {
-  const place = Buffer.alloc(12)
-  place.writeBigUInt64BE(BigInt(block))
-  place.writeUInt32BE(index, 8)
-  return sha256(Uint8Array.of(0), 'otel-audit/row/v1\n', Buffer.from(chain, 'hex'), place, digest)
-}
-
-function rootOf(leaves: readonly Buffer[]): Buffer {
-  const [only] = leaves
-  if (only === undefined) return sha256('')
-  if (leaves.length === 1) return only
-  const half = 2 ** Math.floor(Math.log2(leaves.length - 1))
-  return sha256(Uint8Array.of(1), rootOf(leaves.slice(0, half)), rootOf(leaves.slice(half)))
-}
-
-interface Key {
-  readonly name: string
-  readonly id: string
-  readonly bytes: Buffer
-}
-
-function keyOf(verifierKey: string): Key {
-  const [, name = '', id = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(verifierKey) ?? []
-  const bytes = Buffer.from(encoded, 'base64')
-  expect(bytes[0]).toBe(1)
-  expect(hex(sha256(name, '\n', bytes)).slice(0, 8)).toBe(id)
-  return { name, id, bytes: bytes.subarray(1) }
-}
-
-function isSignedBy({ name, id, bytes }: Key, note: string): boolean {
-  const end = note.lastIndexOf('\n\n')
-  const key = createPublicKey({
-    key: { kty: 'OKP', crv: 'Ed25519', x: bytes.toString('base64url') },
-    format: 'jwk',
-  })
-  return lines(note.slice(end + 2)).some((line) => {
-    const [dash, by, encoded = ''] = line.split(' ')
-    const signature = Buffer.from(encoded, 'base64')
-    const isKey = dash === '—' && by === name && hex(signature.subarray(0, 4)) === id
-    return isKey && verify(null, Buffer.from(note.slice(0, end + 1)), key, signature.subarray(4))
-  })
-}
-
-const textOf = (note: string): string => note.slice(0, note.lastIndexOf('\n\n') + 1)
-const valueOf = (note: string, name: string): string =>
-  new RegExp(`^${name} (.*)$`, 'm').exec(note)?.[1] ?? ''
 
 describe('the worked example', () => {
   const notes = [GENESIS, DATA, CLOSE]

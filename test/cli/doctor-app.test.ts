@@ -99,7 +99,7 @@ describe('otel-audit doctor --app', () => {
 
   test.each([
     ['@1password/op-js', 'none'],
-    ['akeyless', 'none'],
+    ['@bitwarden/sdk-napi', 'none'],
   ])('exits with 1 when %s is there, which is %s', async (name, layer) => {
     const { code, report } = await doctor(
       application({ ...HOOKS, [`node_modules/${name}`]: `${name}@1.0.0` }),
@@ -119,7 +119,7 @@ describe('otel-audit doctor --app', () => {
     expect(layers(report)).toEqual([
       '@1password/sdk@0.5.0 none',
       '@aws-sdk/client-kms@3.1.0 wire',
-      '@google-cloud/secret-manager@6.0.0 observed',
+      '@google-cloud/secret-manager@6.0.0 none',
     ])
     expect(report.problems).toEqual([expect.stringContaining('npm install @opentelemetry/instrumentation')])
     expect(code).toBe(1)

@@ -11,6 +11,7 @@ describe('the closed sets', () => {
       'get_credential',
       'audit_lifecycle',
       'audit_gap',
+      'audit_quarantine',
       'query_trail',
       'export_trail',
       'use_key',

@@ -6,7 +6,8 @@ import { maskedDatabaseUrl } from '../../src/options/database-url.js'
 import type { OptionSpec } from '../../src/options/option-spec.js'
 import { type AuditOptions, OPTIONS } from '../../src/options/options.js'
 import { READ_OPTIONS } from '../../src/options/read-options.js'
-import { resolveOptions, resolveReadOptions } from '../../src/options/resolve.js'
+import { GATEWAY_OPTIONS } from '../../src/options/gateway-options.js'
+import { resolveGatewayOptions, resolveOptions, resolveReadOptions } from '../../src/options/resolve.js'
 import { optionsPage } from '../support/reference-docs.js'
 
 const ROWS = Object.entries<OptionSpec>(OPTIONS)
@@ -117,6 +118,25 @@ describe.each(Object.entries<OptionSpec>(READ_OPTIONS))('the option of reading %
   it('is none of recording', () => {
     expect(() => createAudit({ [name]: good[0] })).toThrow(invalid(name))
     expect(resolveOptions({}, { [spec.variables[0] ?? '']: String(good[0]) })).not.toHaveProperty(name)
+  })
+})
+
+describe.each(Object.entries<OptionSpec>(GATEWAY_OPTIONS))('the option of the gateway %s', (name, spec) => {
+  const key = name as keyof typeof GATEWAY_OPTIONS
+  const { good, bad, badText } = examples(spec)
+
+  it('has its default, is taken from code and from its variable, and refused by name', () => {
+    expect(resolveGatewayOptions({}, {})[key]).toBe(spec.default)
+    for (const value of good) expect(resolveGatewayOptions({ [name]: value }, {})[key]).toBe(value)
+    for (const value of bad) expect(() => resolveGatewayOptions({ [name]: value }, {})).toThrow(invalid(name))
+    for (const variable of spec.variables) {
+      for (const value of good) {
+        expect(resolveGatewayOptions({}, { [variable]: String(value) })[key]).toBe(value)
+      }
+      for (const text of badText) {
+        expect(() => resolveGatewayOptions({}, { [variable]: text })).toThrow(invalid(variable, text))
+      }
+    }
   })
 })
 
@@ -276,7 +296,9 @@ describe('createAudit, before it is used', () => {
 
 describe('docs/options.md', () => {
   it('is made from the table', async () => {
-    await expect(optionsPage(OPTIONS, READ_OPTIONS)).toMatchFileSnapshot('../../docs/options.md')
+    await expect(optionsPage(OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS)).toMatchFileSnapshot(
+      '../../docs/options.md',
+    )
   })
 })
 

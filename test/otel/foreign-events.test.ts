@@ -96,7 +96,7 @@ describe('a secret.access event that other code put on a span', () => {
       }))
       await new Promise((resolve) => exporter.export(copies, resolve))
     }
-    const [first, second] = sinks.map(({ events }) => events.map(({ auditId }) => auditId).sort())
+    const [first, second] = sinks.map(({ events }) => events.map(({ auditId }) => `${auditId}`).toSorted())
     expect(new Set(first).size).toBe(3)
     expect(second).toEqual(first)
     expect(sinks[0]?.events.map(({ executionId }) => executionId)).toContain(7n)

@@ -28,7 +28,7 @@ const aRow = (changes: Partial<RecordedAccess> = {}): RecordedAccess => ({
   namespace: '',
   requestId: undefined,
   isBatch: false,
-  isUnanswered: false,
+  needsNoEntry: false,
   operation: 'get_credential',
   outcome: 'ok',
   service: 'orders',
@@ -191,10 +191,10 @@ describe('not a finding', () => {
   it('is a row of a request that got no answer, unless the log has it', () => {
     const { onlyRecorded, expected, both } = compare(
       [anAccess({ requestId: 'a' })],
-      [aRow({ isUnanswered: true, requestId: 'a' }), aRow({ isUnanswered: true, time: NOON + 5 * SECOND })],
+      [aRow({ needsNoEntry: true, requestId: 'a' }), aRow({ needsNoEntry: true, time: NOON + 5 * SECOND })],
     )
     expect(onlyRecorded).toEqual([])
-    expect(expected.unanswered).toBe(1)
+    expect(expected.unseen).toBe(1)
     expect(both.byRequestId).toBe(1)
   })
 
@@ -205,6 +205,16 @@ describe('not a finding', () => {
     )
     expect(onlyProvided).toMatchObject([{ result: 'refused' }])
     expect(expected.repeatedAttempts).toBe(1)
+  })
+
+  it('is a request that was no secret, whether a row takes it for one or not', () => {
+    const asked = { result: 'public', credential: 'db/roles/orders' } as const
+    const { onlyProvided, onlyRecorded, both, logs } = compare(
+      [anAccess({ ...asked, requestId: 'a' }), anAccess({ ...asked, requestId: 'b' })],
+      [aRow({ requestId: 'a', credential: 'db/roles/orders' })],
+    )
+    expect([...onlyProvided, ...onlyRecorded]).toEqual([])
+    expect([both.byRequestId, logs[0]?.accesses]).toEqual([1, 1])
   })
 
   it('is an access of an identity that was not asked for', () => {

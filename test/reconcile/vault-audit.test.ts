@@ -70,13 +70,37 @@ describe('a line of an audit device', () => {
       data,
       auth: { accessor: 'x' },
     })
-    expect(accessOf(line)?.credential).toBe(credential)
+    const access = accessOf(line)
+    expect(access?.result === 'public' ? undefined : access?.credential).toBe(credential)
   })
+
+  it.each([
+    ['database', 'read', 'db/', 'roles/orders', 'db/roles/orders'],
+    ['kv', 'read', 'secret/', 'metadata/a', 'secret/metadata/a'],
+    ['ssh', 'update', 'other/', 'sign-help/x', undefined],
+    ['kv', 'update', 'old/', 'creds/x', 'old/creds/x'],
+    ['kv', 'update', 'old/', 'x', undefined],
+    ['system', 'read', 'sys/', 'health', undefined],
+    ['kubernetes', 'read', 'auth/kubernetes/', 'role/orders', undefined],
+  ])(
+    'of %s, %s %s%s is public, and may have a row all the same: %s',
+    (mountType, operation, mount, path, credential) => {
+      const line = aVaultLine({
+        mountType,
+        operation,
+        mount,
+        path: `${mount}${path}`,
+        data: { versions: {} },
+      })
+      expect(accessOf(line)?.credential).toBe(credential)
+      expect(accessOf(line)?.result).toBe(credential && 'public')
+    },
+  )
 
   it('of a server that does not name the mount goes by the path', () => {
     const old = { mount: undefined, mountType: undefined }
     expect(accessOf(aVaultLine(old))?.credential).toBe('secret/orders-db')
-    expect(accessOf(aVaultLine({ ...old, path: 'transit/keys/k', data: some }))).toBeUndefined()
+    expect(accessOf(aVaultLine({ ...old, path: 'transit/keys/k', data: some }))?.result).toBe('public')
     expect(accessOf(aVaultLine({ ...old, path: 'db/creds/orders', data: some }))?.credential).toBe(
       'db/creds/orders',
     )

@@ -93,14 +93,14 @@ export interface HostileReport {
  */
 export async function hostileSettings(
   databaseUrl: string,
-  seed: number | undefined,
+  { seed, only }: { readonly seed?: number | undefined; readonly only?: string | undefined },
   isOver: (done: number, last: string | undefined) => boolean,
 ): Promise<HostileReport> {
   const owner = await connect(databaseUrl)
   const login = await writerLogin(databaseUrl)
-  const name = new URL(login.url).username
-  await owner.query(`grant noetl_audit_reader, ${new URL(databaseUrl).username} to ${name}`)
-  const cases = await hostileCases(owner)
+  const user = new URL(login.url).username
+  await owner.query(`grant noetl_audit_reader, ${new URL(databaseUrl).username} to ${user}`)
+  const cases = (await hostileCases(owner)).filter(({ name }) => only === undefined || only === name)
   if (seed !== undefined) shuffle(cases, new Random(seed))
   const differences: string[] = []
   let [done, refusals, notTaken] = [0, 0, 0]
@@ -108,7 +108,7 @@ export async function hostileSettings(
   for (const hostile of cases) {
     if (isOver(done, differences.at(-1))) break
     done++
-    const undo = await make(owner, hostile, name)
+    const undo = await make(owner, hostile, user)
     if (undo === undefined) {
       notTaken++
       continue

@@ -62,10 +62,18 @@ For \`otel-audit query\`, \`tail\`, \`export\`, \`summary\` and \`serve\`; flags
 \`otel-audit verify\` takes \`readerUrl\`. \`databaseUrl\` and \`schema\` are those above. [query.md](query.md) and [api.md](api.md) say what they mean.
 `
 
+const GATEWAY_INTRODUCTION = `
+## Of the gateway
+
+For \`otel-audit gateway\`; its flags go before the variables. Where and how it stores is said by the options above
+(\`databaseUrl\`, \`schema\`, \`trail\`, \`enrolmentKey\`, \`batchRows\` …); it has no spool. [gateway.md](gateway.md) says what they mean.
+`
+
 type Options = Readonly<Record<string, OptionRow>>
 
-export function optionsPage(options: Options, readOptions: Options): string {
-  return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${READING_INTRODUCTION}\n${optionsTable(readOptions)}\n## Elsewhere`)}`
+export function optionsPage(options: Options, readOptions: Options, gatewayOptions: Options): string {
+  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}`
+  return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${further}\n## Elsewhere`)}`
 }
 
 function optionsTable(options: Options): string {

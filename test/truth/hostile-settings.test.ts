@@ -9,7 +9,7 @@ test('whatever is set for role, database or environment, a trail comes out the s
   const database = await migratedDatabase()
   const seed = Number(process.env['HOSTILE_SEED'] ?? Date.now() % 1_000_000_000)
   const until = performance.now() + LONGEST_MS
-  const report = await hostileSettings(database.url, seed, () => performance.now() > until)
+  const report = await hostileSettings(database.url, { seed }, () => performance.now() > until)
   console.log(`hostile settings: seed ${seed}, ${report.cases} cases, ${report.refusals} refusals`)
   expect(report.differences).toEqual([])
   expect(report.cases).toBeGreaterThan(1)

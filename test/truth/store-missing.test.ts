@@ -43,10 +43,11 @@ function findings(sql = ''): Promise<string[]> {
   })
 }
 
-/** Every object of the two tables and of the schema: its name, and the SQL that takes it away. */
+/** Every object of the tables that are written to and of the schema: its name, and the SQL that takes it away. */
 async function objects(): Promise<readonly { readonly name: string; readonly sql: string }[]> {
   const { rows } = await owner.query<{ name: string; sql: string }>(`
-    with root as (select unnest(array['noetl.secret_audit'::regclass, 'noetl.secret_audit_block'::regclass]) as oid)
+    with root as (select unnest(array['noetl.secret_audit'::regclass, 'noetl.secret_audit_block'::regclass,
+      'noetl.secret_audit_quarantine'::regclass, 'noetl.secret_audit_quarantine_end'::regclass]) as oid)
     select conname as name, format('alter table %s drop constraint %I cascade', conrelid::regclass, conname) as sql
     from pg_constraint join root on root.oid = conrelid where contype in ('c', 'p', 'u')
     union all
@@ -74,6 +75,7 @@ async function objects(): Promise<readonly { readonly name: string; readonly sql
     select attname || ' of ' || attrelid::regclass || ' itself', format('alter table %s drop column %I cascade', attrelid::regclass, attname)
     from pg_attribute a join root on root.oid = attrelid
     where attnum > 0 and not (attrelid = 'noetl.secret_audit'::regclass and attname = 'audit_id')
+      and not (attrelid = 'noetl.secret_audit_quarantine'::regclass and attname = 'quarantine_id')
     union all
     select 'the type that rows are sent as', 'drop type noetl.secret_audit_row_v1 cascade'
     order by 1`)

@@ -42,6 +42,8 @@ describe('a trail is ours', () => {
       url,
       'drop function noetl.secret_audit_written(bigint[]), noetl.secret_audit_proven(bigint[]), noetl.secret_audit_field(bytea, text)',
       'drop function noetl.secret_audit_elsewhere(bigint[], bigint[], bigint[], bigint[])',
+      'drop table noetl.secret_audit_quarantine, noetl.secret_audit_quarantine_end',
+      'drop function noetl.secret_audit_same_event(bigint[], bytea[], text[], boolean[]), noetl.secret_audit_set_aside(json, uuid, bigint, int), noetl.secret_audit_quarantine_partition(timestamp)',
       'drop type noetl.secret_audit_row_v1',
       'drop table noetl.secret_audit_trail; drop function noetl.secret_audit_begin_trail(boolean)',
       'alter table noetl.secret_audit drop constraint secret_audit_not_ahead, drop constraint secret_audit_sizes',

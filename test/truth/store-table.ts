@@ -43,6 +43,7 @@ export const HARMLESS: readonly Case[] = [
 ]
 
 export const WARNED: readonly Case[] = [
+  ['no table of the quarantine', 'drop table noetl.secret_audit_quarantine cascade'],
   ['a DEFAULT partition', `create table noetl.rest partition of noetl.secret_audit default`],
   [
     'an event trigger',
@@ -59,6 +60,10 @@ export const WARNED: readonly Case[] = [
 export const REFUSED: readonly Case[] = [
   ['an unlogged partition', `alter table ${PARTITION} set unlogged`],
   ['an unlogged table of the blocks', 'alter table noetl.secret_audit_block set unlogged'],
+  [
+    'an unlogged table of what was decided about the quarantine',
+    'alter table noetl.secret_audit_quarantine_end set unlogged',
+  ],
   ['an unlogged table of the identity', 'alter table noetl.secret_audit_trail set unlogged'],
   [
     'a foreign table',
@@ -168,6 +173,11 @@ export const ALLOWABLE: readonly Case[] = [
     'a trigger for each statement',
     `${A_TRIGGER}
     create trigger own after insert on noetl.secret_audit_block for each statement execute function public.own()`,
+  ],
+  [
+    'a trigger on the quarantine',
+    `${A_TRIGGER}
+    create trigger own before insert on noetl.secret_audit_quarantine for each row execute function public.own()`,
   ],
   [
     'a trigger on one partition',

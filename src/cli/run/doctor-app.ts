@@ -80,7 +80,6 @@ function clientsOf(installed: readonly InstalledPackage[], hasHooks: boolean): F
 const SAID: Readonly<Record<Layer, string>> = {
   hook: 'hook',
   wire: 'wire',
-  observed: 'observed: not held back',
   none: 'NOT COVERED',
 }
 

@@ -28,7 +28,7 @@ export function reconciliationJson(found: ShownReconciliation): string {
     both: both.byRequestId + both.byPathAndTime,
     matched_by: { request_id: both.byRequestId, path_and_time: both.byPathAndTime },
     not_compared: {
-      rows_without_an_answer: expected.unanswered,
+      rows_that_need_no_entry: expected.unseen,
       repeated_attempts: expected.repeatedAttempts,
       of_other_identities: expected.ofOthers,
     },
@@ -81,8 +81,10 @@ export function reconciliationText(found: ShownReconciliation): string {
     `on both sides     ${grouped(both.byRequestId + both.byPathAndTime)}${isByPath ? `; ${grouped(both.byPathAndTime)} of them matched by path and time: their rows have no request id` : ''}`,
     `only in the trail ${grouped(onlyRecorded.length)}`,
     `only by provider  ${grouped(onlyProvided.length)}`,
-    ...(expected.unanswered > 0
-      ? [`not compared      ${grouped(expected.unanswered)} rows of requests that got no answer`]
+    ...(expected.unseen > 0
+      ? [
+          `not compared      ${grouped(expected.unseen)} rows of requests that got no answer, or one from a cache`,
+        ]
       : []),
     ...(expected.repeatedAttempts > 0
       ? [

@@ -1,14 +1,12 @@
-import { visible } from '../../host/visible.js'
 import { once } from 'node:events'
 import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
 import type { Command } from 'commander'
 import { createAudit } from '../../audit/audit.js'
-import { AuditError } from '../../errors.js'
 import { ComputedEvidence } from '../../query/evidence.js'
 import { authenticatorOf } from '../../server/authenticator-of.js'
-import { type PrometheusMetrics, prometheusMetrics } from '../../server/prometheus.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
+import { exposedMetrics } from './exposed-metrics.js'
 import { only, openTrail, readSettings } from './read-session.js'
 import { trailsOf, trustFrom } from './verify-input.js'
 
@@ -52,22 +50,4 @@ export async function run(flags: Flags, command: Command): Promise<void> {
     await Promise.all([trail.close(), audit.close()])
     await prometheus?.close()
   }
-}
-
-/** For `/metrics`. Without the optional packages, or with a MeterProvider of the operator's, the server runs without. */
-function exposedMetrics(): PrometheusMetrics | undefined {
-  try {
-    const exposed = prometheusMetrics()
-    if (exposed === undefined)
-      warn('a MeterProvider is registered already, and metrics go where it sends them')
-    return exposed
-  } catch (error) {
-    if (!(error instanceof AuditError)) throw error
-    warn(error.message)
-    return undefined
-  }
-}
-
-function warn(why: string): void {
-  process.stderr.write(`/metrics is not available: ${visible(why)}\n`)
 }

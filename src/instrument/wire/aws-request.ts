@@ -42,6 +42,7 @@ export function awsRequest(
   settings: InstrumentSettings,
 ): AwsRequest | undefined {
   const header = request.header('x-amz-target')
+  if (header === undefined && !target.path.startsWith('/service/')) return undefined
   const [, service = '', api = ''] =
     (header === undefined ? CBOR_PATH.exec(target.path) : JSON_TARGET.exec(header)) ?? []
   const known = Object.hasOwn(SERVICES, service) ? SERVICES[service] : undefined

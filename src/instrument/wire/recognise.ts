@@ -17,9 +17,12 @@ export interface Recognised {
   access(body?: string | Uint8Array): Access | undefined
 }
 
-/** Every path of a provider but those of AWS's own protocols has one of these. Other traffic ends here. */
+/** Every path of a provider but those of AWS's own protocols has one of these, or may have it when it is decoded. */
 const CANDIDATE =
-  /\/v1\/|\/v1\.0\/|secret|%|\/keys\/|\/serviceaccounts\/|\/systemsmanager\/|\/service\/|\/metadata\/|\/computeMetadata\//i
+  /\/v1(?:\.0)?\/|secret|%|\/keys\/|\/serviceaccounts\/|\/systemsmanager\/|\/service\/|\/metadata\/|\/computeMetadata\//i
+/** The same without Vault's, which is told by more than its path. */
+const OF_PROVIDER =
+  /secret|\/v1\/(?:vaults|projects)\/|\/keys\/|\/serviceaccounts\/|\/systemsmanager\/|\/metadata\/|\/computeMetadata\//
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /**
@@ -40,7 +43,7 @@ export function recognise(request: WireRequest, settings: InstrumentSettings): R
   }
   const vault = vaultRequest(request, target, settings)
   if (vault !== undefined) return vault
-  const found = providerAccess(request, target, settings)
+  const found = OF_PROVIDER.test(target.path) ? providerAccess(request, target, settings) : undefined
   if (found === undefined) return undefined
   const { access, shown } = found
   return { provider: access.provider, shown, needsBody: false, access: () => access }

@@ -16,9 +16,9 @@ begin
       ) acl
       where c.relnamespace = ':SCHEMA'::regnamespace
         and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock',
-          'secret_audit_trail')
+          'secret_audit_trail', 'secret_audit_quarantine', 'secret_audit_quarantine_end')
           or exists (select from pg_inherits i
-                     where i.inhrelid = c.oid and i.inhparent = to_regclass(':SCHEMA.secret_audit')))
+                     where i.inhrelid = c.oid and i.inhparent in (to_regclass(':SCHEMA.secret_audit'), to_regclass(':SCHEMA.secret_audit_quarantine'))))
       union all
       select 'function', p.oid::regprocedure::text, null, p.proowner, acl.*
       from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl

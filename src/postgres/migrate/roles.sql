@@ -1,9 +1,10 @@
--- What the two group roles may do. Applied as a whole each time, so that it also takes away what is too much:
+-- What the three group roles may do. Applied as a whole each time, so that it also takes away what is too much:
 -- revoking from a table revokes from its columns.
 -- To insert, the writer needs no right on a partition; the parent's suffice.
 
 revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_block, :SCHEMA.secret_audit_migration,
-  :SCHEMA.secret_audit_trail from :WRITER, :READER, public;
+  :SCHEMA.secret_audit_trail, :SCHEMA.secret_audit_quarantine, :SCHEMA.secret_audit_quarantine_end
+  from :WRITER, :READER, :KEEPER, public;
 
 -- Not recorded_at and recorded_xid: those are the database's to say. The writer reads blocks, to tell its own from one
 -- of somebody else under the same number.
@@ -20,13 +21,19 @@ grant insert (
 ) on :SCHEMA.secret_audit_block to :WRITER;
 grant select on :SCHEMA.secret_audit_block to :WRITER, :READER;
 grant select on :SCHEMA.secret_audit_migration, :SCHEMA.secret_audit_trail to :WRITER, :READER;
+-- What was kept aside may hold secrets: neither writers nor readers see it. Who decides about it writes rows, too.
+grant select on :SCHEMA.secret_audit_quarantine, :SCHEMA.secret_audit_quarantine_end, :SCHEMA.secret_audit_migration,
+  :SCHEMA.secret_audit_trail to :KEEPER;
+grant insert (quarantine_id, fingerprint, decision, audit_id, decided_by) on :SCHEMA.secret_audit_quarantine_end to :KEEPER;
 
 grant execute on function
   :SCHEMA.secret_audit_ensure_partitions(int),
   :SCHEMA.secret_audit_ensure_partition_for(bigint),
   :SCHEMA.secret_audit_written(bigint[]),
   :SCHEMA.secret_audit_proven(bigint[]),
-  :SCHEMA.secret_audit_elsewhere(bigint[], bigint[], bigint[], bigint[])
+  :SCHEMA.secret_audit_elsewhere(bigint[], bigint[], bigint[], bigint[]),
+  :SCHEMA.secret_audit_same_event(bigint[], bytea[], text[], boolean[]),
+  :SCHEMA.secret_audit_set_aside(json, uuid, bigint, int)
 to :WRITER;
 grant execute on function :SCHEMA.secret_audit_partitions() to :WRITER, :READER;
 revoke all on type :SCHEMA.secret_audit_row_v1 from :READER, public;

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
 import type { MigrationStep } from './migration-step.js'
-import { quoteIdentifier, quotedSchema, roleNames } from '../schema-name.js'
+import { quoteIdentifier, quotedSchema, type RoleNames, roleNames } from '../schema-name.js'
 import { readSql, renderSql } from '../sql-text.js'
 
 /** Who runs the steps: the role that connected, or the owner of the trail when that is another one. */
@@ -13,7 +13,7 @@ export interface RoleSteps {
 }
 
 /**
- * What gives the two group roles exactly their rights. Roles that are there already (a DBA has made them) are kept.
+ * What gives the group roles exactly their rights. Roles that are there already (a DBA has made them) are kept.
  *
  * @param login a login that is made, if it is not there, and gets the writer role
  * @throws AuditError `AUDIT_MIGRATION`, with the statements that an administrator has to run, when roles are missing that
@@ -24,13 +24,15 @@ export async function planRoles(
   schema: string,
   login: string | undefined,
 ): Promise<RoleSteps> {
-  const { writer, reader } = roleNames(schema)
+  const { writer, reader, keeper } = roleNames(schema)
+  const groups = [writer, reader, keeper]
   const { rows } = await client.query<{ name: string }>(
     'select rolname as name from pg_roles where rolname = any($1)',
-    [[writer, reader]],
+    [groups],
   )
-  const missing = [writer, reader].filter((role) => !rows.some(({ name }) => name === role))
-  if (login === writer || login === reader) refuseMighty({ name: login, mightier: false, isGroup: true })
+  const missing = groups.filter((role) => !rows.some(({ name }) => name === role))
+  if (login !== undefined && groups.includes(login))
+    refuseMighty({ name: login, mightier: false, isGroup: true })
   const existing = login === undefined ? undefined : await findLogin(client, schema, login)
   if (existing !== undefined) refuseMighty(existing)
   const isMissingLogin = login !== undefined && existing === undefined
@@ -52,10 +54,11 @@ export async function planRoles(
     ],
     asOwner: [
       {
-        title: `roles: grant to ${writer} and ${reader}`,
+        title: `roles: grant to ${groups.join(', ')}`,
         sql: renderSql(await readSql('./roles.sql', import.meta.url), schema, {
           WRITER: `"${writer}"`,
           READER: `"${reader}"`,
+          KEEPER: `"${keeper}"`,
         }),
         mode: 'transaction',
       },
@@ -112,14 +115,14 @@ function refuseMighty({ name, mightier, isGroup }: Login): void {
 async function refuseWithoutCreateRole(
   client: ClientBase,
   statements: readonly string[],
-  { writer, reader }: { readonly writer: string; readonly reader: string },
+  { writer, reader, keeper }: RoleNames,
 ): Promise<void> {
   const { rows } = await client.query<{ user: string; may: boolean }>(
     'select current_user as user, rolsuper or rolcreaterole as may from pg_roles where rolname = current_user',
   )
   const [me] = rows
   if (me === undefined || me.may) return
-  const admin = `GRANT "${writer}", "${reader}" TO ${quoteIdentifier(me.user)} WITH ADMIN OPTION;`
+  const admin = `GRANT "${writer}", "${reader}", "${keeper}" TO ${quoteIdentifier(me.user)} WITH ADMIN OPTION;`
   throw new AuditError(
     'AUDIT_MIGRATION',
     `${me.user} may not create roles (it lacks CREATEROLE), and nothing was changed. Have an administrator run these statements, then run this again:\n${[...statements, admin].map((sql) => `  ${sql}`).join('\n')}`,
@@ -148,10 +151,10 @@ function createRoleStep(role: string): MigrationStep {
 
 /** A GRANT by somebody who may not grant is a mere warning, so it is looked at. */
 function usageStep(schema: string): MigrationStep {
-  const { writer, reader } = roleNames(schema)
+  const { writer, reader, keeper } = roleNames(schema)
   return {
     title: `roles: let them use schema ${schema}`,
-    sql: `grant usage on schema ${quotedSchema(schema)} to "${writer}", "${reader}";
+    sql: `grant usage on schema ${quotedSchema(schema)} to "${writer}", "${reader}", "${keeper}";
 do $$ begin
   if not has_schema_privilege('${writer}', '${schema}', 'usage') then
     raise insufficient_privilege using message = 'only the owner of schema ${schema} may grant its use';

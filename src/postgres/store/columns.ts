@@ -49,17 +49,50 @@ const OF_IDENTITY: ReadonlyMap<string, string> = new Map([
   ['begun_at', 'timestamp with time zone'],
 ])
 
+const OF_QUARANTINE: ReadonlyMap<string, string> = new Map([
+  ['quarantine_id', 'bigint'],
+  ['fingerprint', 'bytea'],
+  ['received_at', 'timestamp with time zone'],
+  ['sender', 'text'],
+  ['reason', 'text'],
+  ['format', 'text'],
+  ['service_name', 'text'],
+  ['service_instance_id', 'text'],
+  ['trace_id', 'text'],
+  ['span_id', 'text'],
+  ['ordinal', 'integer'],
+  ['raw', 'bytea'],
+  ['raw_sha256', 'bytea'],
+  ['chain_id', 'uuid'],
+  ['block_no', 'bigint'],
+  ['block_index', 'integer'],
+  ['recorded_at', 'timestamp with time zone'],
+])
+
+const OF_QUARANTINE_END: ReadonlyMap<string, string> = new Map([
+  ['quarantine_id', 'bigint'],
+  ['fingerprint', 'bytea'],
+  ['decision', 'text'],
+  ['audit_id', 'bigint'],
+  ['decided_by', 'text'],
+  ['decided_at', 'timestamp with time zone'],
+])
+
 const COLUMNS: Readonly<Record<FoundTable['part'], ReadonlyMap<string, string>>> = {
   rows: OF_ROWS,
   partition: OF_ROWS,
   blocks: OF_BLOCKS,
   identity: OF_IDENTITY,
+  quarantine: OF_QUARANTINE,
+  'quarantine partition': OF_QUARANTINE,
+  'quarantine end': OF_QUARANTINE_END,
 }
 
 /** What only the database says, and how: the rest of the trail's promises rests on it. */
 const SAID_BY: ReadonlyMap<string, string> = new Map([
   ['recorded_at', 'clock_timestamp'],
   ['recorded_xid', 'pg_current_xact_id'],
+  ['decided_at', 'clock_timestamp'],
 ])
 
 /** Without a value of ours, it says when the transaction began. */
@@ -78,7 +111,7 @@ export function columnProblems({ part, columns }: FoundTable): ColumnProblem[] {
   const names = new Set(found.map(({ name }) => name))
   // A row takes the defaults of the table that the INSERT names: those of a partition do nothing, nor do those of a table that
   // is only read.
-  const takesDefaults = part === 'rows' || part === 'blocks'
+  const takesDefaults = !part.endsWith('partition') && part !== 'identity'
   const missing = [...expected.keys()].filter((name) => !names.has(name))
   return [
     ...missing.map((name) => ({ message: `column ${name} is missing` })),

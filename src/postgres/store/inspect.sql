@@ -11,9 +11,13 @@ with recursive relation as (
   union all
   select to_regclass(':SCHEMA.secret_audit_trail')::oid, 'identity'
   union all
-  select inherits.inhrelid, 'partition'
+  select to_regclass(':SCHEMA.secret_audit_quarantine')::oid, 'quarantine'
+  union all
+  select to_regclass(':SCHEMA.secret_audit_quarantine_end')::oid, 'quarantine end'
+  union all
+  select inherits.inhrelid, case when relation.part like 'quarantine%' then 'quarantine partition' else 'partition' end
   from relation join pg_inherits inherits on inherits.inhparent = relation.oid
-  where relation.part in ('rows', 'partition')
+  where relation.part in ('rows', 'partition', 'quarantine', 'quarantine partition')
 ), called as (
   -- Of every expression: its functions.
   select tree.classid, tree.objid, coalesce(json_agg(json_build_object(
@@ -136,7 +140,7 @@ select json_build_object(
       select coalesce(json_agg(json_build_object(
         'name', k.conname,
         'type', k.contype,
-        'isClone', k.conparentid <> 0 or (k.coninhcount > 0 and relation.part = 'partition'),
+        'isClone', k.conparentid <> 0 or (k.coninhcount > 0 and relation.part like '%partition'),
         'functions', coalesce(called.functions, '[]'),
         'needs', :CONSTRAINT_NEEDS,
         'definition', pg_get_constraintdef(k.oid)
@@ -144,7 +148,7 @@ select json_build_object(
       from pg_constraint k
       left join called on called.classid = 'pg_constraint'::regclass and called.objid = k.oid
       where k.conrelid = c.oid)
-  ) order by relation.part = 'partition', c.relname)
+  ) order by relation.part like '%partition', c.relname)
   from relation
   join pg_class c on c.oid = relation.oid
   join pg_namespace n on n.oid = c.relnamespace)

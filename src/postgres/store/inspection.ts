@@ -73,7 +73,15 @@ export interface FoundConstraint extends Expression {
 export interface FoundRelation {
   readonly oid: string
   /** The row type is what rows are sent as. */
-  readonly part: 'rows' | 'blocks' | 'identity' | 'partition' | 'row type'
+  readonly part:
+    | 'rows'
+    | 'blocks'
+    | 'identity'
+    | 'partition'
+    | 'row type'
+    | 'quarantine'
+    | 'quarantine end'
+    | 'quarantine partition'
   /** With its schema. */
   readonly name: string
   /** What `shapeSql` says of it. */

@@ -26,6 +26,9 @@ export function judgeStore(store: Inspection, allowed: ReadonlySet<string>): Hea
   for (const [part, what] of MUST_BE_THERE) {
     if (!store.relations.some((relation) => relation.part === part)) judge.refuse(`${what} is missing`)
   }
+  if (!store.relations.some(({ part }) => part === 'quarantine')) {
+    judge.warn('the table of the quarantine is missing: a gateway cannot keep what is not an event')
+  }
   for (const message of missingParts(store)) {
     judge.warn(`${message}; restore the trail, or make it again as the migration does`)
   }
@@ -65,6 +68,9 @@ const MAY_BE: Readonly<Record<FoundRelation['part'], readonly string[]>> = {
   blocks: ['r'],
   identity: ['r'],
   partition: ['r', 'p'],
+  quarantine: ['p'],
+  'quarantine end': ['r'],
+  'quarantine partition': ['r', 'p'],
   'row type': ['c'],
 }
 
@@ -73,6 +79,9 @@ const KEY: Readonly<Record<FoundTable['part'], string>> = {
   blocks: 'chain_id, block_no',
   identity: 'only_row',
   partition: 'audit_id',
+  quarantine: 'quarantine_id, fingerprint',
+  'quarantine end': 'quarantine_id, fingerprint',
+  'quarantine partition': 'quarantine_id, fingerprint',
 }
 
 /** How the names of our CHECKs begin. It alone makes nothing harmless. */
@@ -99,7 +108,7 @@ class Judge {
     if (kind === 'r' && accessMethod !== 'heap')
       this.refuse(`${name} is stored by ${accessMethod ?? 'nothing'}`)
     if (relation.rules > 0) this.refuse(`${name} has a rule, which may store rows elsewhere`)
-    if (relation.rowSecurity && part !== 'partition') {
+    if (relation.rowSecurity && !part.endsWith('partition')) {
       this.#allowable('row-security', name, relation.policies, `${name} has row security`)
     }
     for (const child of relation.children) {

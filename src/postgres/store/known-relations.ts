@@ -28,7 +28,7 @@ export class KnownRelations {
 
   constructor(relations: readonly FoundRelation[]) {
     this.shapes = relations.map(({ shape }) => shape)
-    this.#always = relations.filter(({ part }) => part !== 'partition' && part !== 'identity')
+    this.#always = relations.filter(({ part }) => OF_EVERY_BATCH.has(part))
     this.#ranges = relations.flatMap((relation) => rangeOf(relation) ?? [])
   }
 
@@ -62,6 +62,8 @@ export class KnownRelations {
     }
   }
 }
+
+const OF_EVERY_BATCH: ReadonlySet<FoundRelation['part']> = new Set(['rows', 'blocks', 'row type'])
 
 const isIn = ({ first, end }: Range, id: bigint): boolean => first <= id && id < end
 

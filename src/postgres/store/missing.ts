@@ -16,6 +16,9 @@ const FUNCTIONS = [
   'month_start_id',
   'partitions',
   'proven',
+  'quarantine_partition',
+  'same_event',
+  'set_aside',
   'written',
 ].map((name) => `secret_audit_${name}`)
 
@@ -25,6 +28,9 @@ const BOUNDS: Readonly<Record<FoundTable['part'], Readonly<Record<string, string
   blocks: { secret_audit_block_sizes: 'octet_length' },
   identity: {},
   partition: {},
+  quarantine: {},
+  'quarantine end': { secret_audit_quarantine_end_decision_check: 'texteq' },
+  'quarantine partition': {},
 }
 
 const GUARDS: Readonly<Record<FoundTable['part'], readonly string[]>> = {
@@ -34,6 +40,9 @@ const GUARDS: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   identity: [],
   // A partition that somebody attaches by hand has the row trigger of the trail.
   partition: [],
+  quarantine: ['secret_audit_append_only', 'secret_audit_append_only_row'],
+  'quarantine end': ['secret_audit_append_only'],
+  'quarantine partition': [],
 }
 
 const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
@@ -55,6 +64,23 @@ const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   ],
   identity: ['only_row', 'trail', 'table_oids', 'begun_at'],
   partition: [],
+  quarantine: [
+    'quarantine_id',
+    'fingerprint',
+    'received_at',
+    'sender',
+    'reason',
+    'format',
+    'ordinal',
+    'raw',
+    'raw_sha256',
+    'chain_id',
+    'block_no',
+    'block_index',
+    'recorded_at',
+  ],
+  'quarantine end': ['quarantine_id', 'fingerprint', 'decision', 'decided_by', 'decided_at'],
+  'quarantine partition': [],
 }
 
 /**
@@ -81,7 +107,7 @@ function missingOf({ part, name, constraints, triggers, columns }: FoundTable): 
   return [
     ...bounds.map(([bound]) => `${name} lacks the CHECK ${bound}: the writer role is not bounded`),
     ...guards.map((guard) => `${name} lacks the trigger ${guard}, or it does not always fire`),
-    ...(part === 'partition' && !hasGuard ? [`${name} lacks a trigger that refuses changes`] : []),
+    ...(part.endsWith('partition') && !hasGuard ? [`${name} lacks a trigger that refuses changes`] : []),
     ...nullable.map((column) => `${name}: column ${column.name} may be NULL`),
   ]
 }

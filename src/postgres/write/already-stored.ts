@@ -52,6 +52,39 @@ export async function foundDigests(
 }
 
 /**
+ * Which of these events are stored under their ids as what they were before a gateway had them, or as what a gateway has made of
+ * them. Only what is {@link foundDigests proven} to be stored.
+ *
+ * @param held what is stored under their ids
+ */
+export async function storedAlike(
+  connection: Connection,
+  sql: AppendStatements,
+  entries: readonly BatchEntry[],
+  held: ReadonlyMap<bigint, Buffer | null>,
+): Promise<ReadonlySet<bigint>> {
+  const candidates = entries.flatMap(({ event, digest, alike }) => {
+    const found = held.get(event.auditId)
+    if (found === undefined || found === null || found.equals(digest)) return []
+    const { auditId: id, originalAuditId, serviceName: service } = event
+    return (alike ?? [event]).map((like) => ({
+      id,
+      service,
+      isHandedIn: alike !== undefined,
+      digest: eventDigest({
+        ...like,
+        auditId: id,
+        originalAuditId,
+        serviceName: null,
+        serviceInstanceId: null,
+      }),
+    }))
+  })
+  if (candidates.length === 0) return new Set()
+  return connection.run((client) => sql.sameEvent(client, candidates))
+}
+
+/**
  * Which of these events are stored under another id: an earlier send gave them an id of another time. Rows count as in
  * {@link foundDigests}, and only as the very event: the digest that it has under their id.
  *

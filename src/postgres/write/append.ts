@@ -13,6 +13,7 @@ import type { Demands } from '../store/guard.js'
 import { shapeSql } from '../store/shape.js'
 import { BadAnswer, type Wire } from '../wire.js'
 import { blockAsSent, rowsArray, rowsOfArray } from './record-bytes.js'
+import { setAsideJson } from './set-aside.js'
 
 /** A block as it is stored, and when the database stored it. */
 export interface RecordedBlock {
@@ -37,6 +38,14 @@ export interface HeldElsewhere extends HeldRow {
   readonly originalAuditId: bigint | null
 }
 
+/** An event that a row may be: its digest without the service's name and instance, and the gateway's attributes. */
+export interface Likeness {
+  readonly id: bigint
+  readonly digest: Buffer
+  readonly service: string | null
+  readonly isHandedIn: boolean
+}
+
 type HeldColumns = [
   id: string,
   digest: Buffer | null,
@@ -47,7 +56,7 @@ type HeldColumns = [
 
 type HeldElsewhereColumns = [...HeldColumns, original: string | null]
 
-const HOT = ['append-rows', 'append-block', 'append-proof', 'append-check'] as const
+const HOT = ['append-rows', 'append-block', 'append-proof', 'append-check', 'set-aside'] as const
 const LOOKUPS = [
   'held',
   'held-elsewhere',
@@ -55,6 +64,7 @@ const LOOKUPS = [
   'held-blocks',
   'held-mates',
   'newest-blocks',
+  'same-event',
 ] as const
 const FILES = [...HOT, ...LOOKUPS] as const
 type Statement = (typeof FILES)[number]
@@ -110,7 +120,20 @@ export class AppendStatements {
         : this.#hot('append-rows', 'SELECT 1', [rows, entries.length, ...blockValues(block)])
     const { synchronousCommit, shapes, relations } = demands
     const common = [synchronousCommit, block.chainId, block.blockNo, blockAsSent(block)]
-    const steps = [insert]
+    const aside = entries.flatMap(({ setAside = [] }, index) =>
+      setAside.length === 0
+        ? []
+        : [
+            this.#hot('set-aside', 'SELECT 1', [
+              setAsideJson(setAside),
+              block.chainId,
+              block.blockNo,
+              index,
+              setAside.length,
+            ]),
+          ],
+    )
+    const steps = [insert, ...aside]
     // The first rows of a connection are read back in any case.
     if (relations !== undefined && this.#proven.has(wire)) {
       steps.push(this.#hot('append-check', 'SELECT 1', [...common, relations.oids, relations.shape]))
@@ -165,6 +188,17 @@ export class AppendStatements {
   /** Under which of the ids a row is stored whose columns give the digest that it says. Primary only. */
   async proven(client: ClientBase, ids: readonly bigint[]): Promise<Set<bigint>> {
     const rows = await this.#rows<[string]>(client, 'held-proven', [ids])
+    return new Set(rows.map(([id]) => BigInt(id)))
+  }
+
+  /** Under which of the ids a row is stored that is one of the events that are given as like it. Primary only. */
+  async sameEvent(client: ClientBase, candidates: readonly Likeness[]): Promise<Set<bigint>> {
+    const rows = await this.#rows<[string]>(client, 'same-event', [
+      candidates.map(({ id }) => id),
+      candidates.map(({ digest }) => digest),
+      candidates.map(({ service }) => service),
+      candidates.map(({ isHandedIn }) => isHandedIn),
+    ])
     return new Set(rows.map(([id]) => BigInt(id)))
   }
 

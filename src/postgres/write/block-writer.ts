@@ -18,7 +18,7 @@ import {
 } from '../faults.js'
 import type { StoreGuard } from '../store/guard.js'
 import { BadAnswer } from '../wire.js'
-import { foundDigests, type Patience, storedElsewhere } from './already-stored.js'
+import { foundDigests, type Patience, storedAlike, storedElsewhere } from './already-stored.js'
 import { type PartitionKeeper, serverTime, type Unstored } from './partition-keeper.js'
 
 /**
@@ -250,6 +250,7 @@ export class BlockWriter {
   ): Promise<Sent> {
     const ids = entries.map(({ event }) => event.auditId)
     const held = await foundDigests(connection, this.#sql, ids, this.#chain, this.#patience)
+    const same = await storedAlike(connection, this.#sql, entries, held)
     const doubt = held.size > 0 ? await this.#unconfirmed(connection) : undefined
     if (doubt !== undefined) return this.#unknown(doubt)
     // The rows of an earlier send are as refused as those of this one. Its block is not: nobody saw the answer.
@@ -259,7 +260,7 @@ export class BlockWriter {
       return { status: 'ended', result: { status: 'failed', lasting: true, fault: why } }
     }
     if (verdict === 'duplicate' || held.size > 0) {
-      return { status: 'ended', result: { status: 'conflict', held } }
+      return { status: 'ended', result: { status: 'conflict', held, ...(same.size > 0 && { same }) } }
     }
     const why = fault('AUDIT_REJECTED', 'the database refuses the row', error)
     const now = await serverTime(connection)

@@ -8,6 +8,7 @@ import { idAt, ORIGINAL_INSERT, originalValues } from '../adopt/original-table.j
 
 const WRITER = 'noetl_audit_writer'
 const READER = 'noetl_audit_reader'
+const KEEPER = 'noetl_audit_keeper'
 /** Whoever connected: the superuser, who owns the tables. */
 const OWNER = 'none'
 const DENIED = { code: '42501', message: expect.stringContaining('permission denied') }
@@ -116,6 +117,11 @@ describe('the writer', () => {
     `update noetl.secret_audit_migration set breaking = true`,
     `select noetl.secret_audit_create_partition('2090-01-01')`,
     `select noetl.secret_audit_guard_partition('PARTITION')`,
+    `select * from noetl.secret_audit_quarantine`,
+    `insert into noetl.secret_audit_quarantine default values`,
+    `delete from noetl.secret_audit_quarantine`,
+    `insert into noetl.secret_audit_quarantine_end default values`,
+    `select noetl.secret_audit_quarantine_partition('2090-01-01')`,
   ])('may not: %s', async (sql) => {
     expect(await outcome(WRITER, sql.replaceAll('PARTITION', partition))).toMatchObject(DENIED)
   })
@@ -274,7 +280,7 @@ test('an update without --roles gives the identity of the trail to whoever had t
     select acl.grantee::regrole || ' ' || acl.privilege_type as held from pg_class c cross join lateral aclexplode(c.relacl) acl
     where c.oid = 'noetl.secret_audit_trail'::regclass and acl.grantee <> c.relowner order by 1`)
   expect(rows.map(({ held }) => held)).toEqual(
-    [login, READER, WRITER].map((role) => `${role} SELECT`).toSorted(),
+    [login, READER, WRITER, KEEPER].map((role) => `${role} SELECT`).toSorted(),
   )
   expect(await outcome(WRITER, `select noetl.secret_audit_begin_trail(true)`)).toMatchObject(DENIED)
   await owner.query(`alter default privileges in schema noetl revoke all on tables from ${WRITER}, ${READER}, public;

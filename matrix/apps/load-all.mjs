@@ -1,0 +1,15 @@
+// Loads every client that there is a hook for; what becomes of it is in the trail.
+await import('@1password/sdk')
+await import('@aws-sdk/client-kms')
+await import('@aws-sdk/client-secrets-manager')
+await import('@aws-sdk/client-ssm')
+await import('@aws-sdk/client-sts')
+await import('@aws-sdk/rds-signer')
+await import('@azure/keyvault-keys')
+await import('@azure/keyvault-secrets')
+await import('@google-cloud/kms')
+await import('@google-cloud/secret-manager')
+await import('node-vault')
+console.log('loaded')
+// Until it is ended.
+setInterval(() => {}, 1000)

@@ -1,0 +1,277 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { SetAside } from '../contract/sink.js'
+import { diag } from '../host/diagnostics.js'
+import { errorText } from '../host/error-text.js'
+import { clearTimeout, performance, setTimeout, wallClock } from '../host/globals.js'
+import { answer, type Status } from './answer.js'
+import { BadBody, type Bodies, Crowded, decoded, KNOWN_CODINGS } from './body.js'
+import { type Incoming, incomingOf, isIncoming } from './incoming.js'
+import type { Intake, Verdict } from './intake.js'
+import { malformedAside } from './kept-aside.js'
+import type { GatewayMetrics } from './metrics.js'
+import { type FoundEvent, Malformed, type Signal } from './otlp/found-event.js'
+import { readJsonResource } from './otlp/json.js'
+import { readResource } from './otlp/protobuf.js'
+import { JsonSlicer, ProtobufSlicer, TooLarge } from './otlp/slices.js'
+import { SPAN_EVENT_NAME } from '../otel/span-event.js'
+import type { Sender } from './sender.js'
+import type { Identified, Senders } from './senders.js'
+
+export interface HandlerLimits {
+  /** Bytes of a request beyond which what has come of it is stored before more is read. */
+  readonly part: number
+  /** Bytes of one resource with its spans. */
+  readonly resource: number
+  /** Bytes of a whole body, after decompression. */
+  readonly body: number
+  /** Requests at once. */
+  readonly requests: number
+  /** How long a request may take, in ms: then its sender is to send it again, and joins what is on its way. */
+  readonly deadlineMs: number
+  /** How long its body may take, in ms. */
+  readonly bodyMs: number
+}
+
+export const HANDLER_LIMITS: HandlerLimits = Object.freeze({
+  part: 16 * 1024 * 1024,
+  resource: 64 * 1024 * 1024,
+  body: 256 * 1024 * 1024,
+  requests: 32,
+  // Of a collector's exporter the time-out is 5 s: it must hear the answer.
+  deadlineMs: 4000,
+  bodyMs: 30_000,
+})
+
+/** How long what is left of a request may take when its body took long, in ms. */
+const LEAST_MS = 1000
+
+/** Nothing of the request is known to be stored; whoever may know is told why. */
+class Unavailable extends Error {
+  override readonly name = 'Unavailable'
+}
+
+export interface HandlerParts {
+  readonly intake: Intake
+  readonly bodies: Bodies
+  readonly senders: Senders
+  readonly metrics: GatewayMetrics
+  readonly limits: HandlerLimits
+  /** Whether a credential that does not hold is answered by 401 in place of 503. */
+  readonly rejectsBadCredentials: boolean
+}
+
+/**
+ * Takes one OTLP request to its answer.
+ *
+ * A sender that has proven who it is gets 200 or 503, whatever the body says: every other answer makes a collector drop what it
+ * has. 200 is said only when every audit event of the request is committed or kept aside, in the database. What is not a
+ * message of the protocol is kept aside too, since its sender would send it for ever.
+ */
+export class RequestHandler {
+  readonly #parts: HandlerParts
+  #open = 0
+  #isClosing = false
+
+  constructor(parts: HandlerParts) {
+    this.#parts = parts
+  }
+
+  /** Requests that are not answered yet. */
+  get open(): number {
+    return this.#open
+  }
+
+  /** From now on requests are told to come again. Those that are being answered are answered. */
+  close(): void {
+    this.#isClosing = true
+  }
+
+  /** Never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse, signal: Signal): Promise<void> {
+    const began = performance.now()
+    const isJson = isJsonType(request.headers['content-type'])
+    this.#open++
+    try {
+      await this.#handle(request, response, signal, began, isJson)
+    } catch (error) {
+      const why = error instanceof Unavailable ? error.message : 'the gateway failed; its log says why'
+      if (!(error instanceof Unavailable))
+        diag.error(`otel-audit: a request failed: ${errorText(error)}`, error)
+      answer(response, 503, isJson, why)
+    } finally {
+      this.#open--
+      // One that went away has no answer.
+      if (response.headersSent) {
+        this.#parts.metrics.answered(response.statusCode, signal, (performance.now() - began) / 1000)
+      }
+    }
+  }
+
+  async #handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: Signal,
+    began: number,
+    isJson: boolean,
+  ): Promise<void> {
+    const { senders, limits } = this.#parts
+    const say = (status: Status, message: string): void => answer(response, status, isJson, message)
+    const identified = await senders.identify(request)
+    if (identified.is !== 'sender') return this.#turnAway(response, isJson, identified)
+    const { sender } = identified
+    if (this.#isClosing) return say(503, 'the gateway is shutting down')
+    if (this.#open > limits.requests)
+      return say(503, `${limits.requests} requests are being answered already`)
+    const type = mediaType(request.headers['content-type'])
+    if (type !== 'application/x-protobuf' && type !== 'application/json') {
+      return say(415, 'the content type must be application/x-protobuf or application/json')
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limits.body) {
+      return say(413, `the body has more than ${limits.body} bytes: set a smaller batch.max_size`)
+    }
+    const chunks = decoded(request, request.headers['content-encoding'])
+    if (chunks === undefined) return say(415, `the content encoding must be ${KNOWN_CODINGS.join(', ')}`)
+    const work = this.#take(chunks, signal, isJson, sender)
+    const slow = setTimeout(() => request.destroy(), limits.bodyMs)
+    // The body is bounded by a time of its own; a large one is stored while it comes.
+    const body = new Promise<void>((resolve) => request.once('close', resolve).once('end', resolve))
+    const late = (async (): Promise<Verdict> => {
+      await body
+      clearTimeout(slow)
+      const left = limits.deadlineMs - (performance.now() - began)
+      return new Promise((resolve) => {
+        const timer = setTimeout(
+          () => resolve({ is: 'unavailable', why: `not committed within ${limits.deadlineMs} ms` }),
+          Math.max(LEAST_MS, left),
+        )
+        const end = (): void => clearTimeout(timer)
+        void work.then(end, end)
+      })
+    })()
+    try {
+      const verdict = await Promise.race([work, late])
+      if (verdict.is === 'stored') answer(response, 200, isJson)
+      else say(503, verdict.why)
+    } catch (error) {
+      if (error instanceof TooLarge) {
+        // A sender that is still sending would not hear the answer, and send it all again.
+        request.resume()
+        await body
+        say(413, `${error.message} is too large: set a smaller batch.max_size`)
+      } else if (error instanceof Crowded) say(503, error.message)
+      else if (request.errored || request.destroyed) response.destroy()
+      else throw error
+    } finally {
+      clearTimeout(slow)
+      work.catch(() => undefined)
+    }
+  }
+
+  #turnAway(
+    response: ServerResponse,
+    isJson: boolean,
+    identified: Exclude<Identified, { is: 'sender' }>,
+  ): void {
+    const challenge = { 'www-authenticate': 'Bearer realm="secret audit gateway"', connection: 'close' }
+    if (identified.is === 'nobody') {
+      answer(response, 401, isJson, 'a client certificate or a bearer token is required', challenge)
+      return
+    }
+    this.#parts.metrics.count('bad_credentials')
+    diag.warn(`otel-audit: a sender has a credential that does not hold: ${identified.why}`)
+    // It may have been rotated, or the issuer be away: a final answer would cost what the sender has.
+    if (this.#parts.rejectsBadCredentials) answer(response, 401, isJson, '', challenge)
+    else answer(response, 503, isJson, '', { connection: 'close' })
+  }
+
+  /** @throws Crowded, TooLarge, Unavailable, and what the connection throws */
+  async #take(
+    chunks: AsyncIterable<Buffer>,
+    signal: Signal,
+    isJson: boolean,
+    sender: Sender,
+  ): Promise<Verdict> {
+    const { bodies, limits } = this.#parts
+    const slicer = isJson ? new JsonSlicer(limits.resource) : new ProtobufSlicer(limits.resource)
+    let pending: Buffer[] = []
+    const store = async (): Promise<Verdict> => {
+      const slices = pending
+      pending = []
+      return this.#store(slices, signal, isJson, sender, [])
+    }
+    try {
+      await bodies.read(
+        chunks,
+        slicer,
+        limits.part,
+        (slices) => {
+          let bytes = 0
+          for (const slice of slices) {
+            if (!mayHoldEvents(slice, isJson)) continue
+            pending.push(slice)
+            bytes += slice.length
+          }
+          return bytes
+        },
+        async () => {
+          const verdict = await store()
+          if (verdict.is !== 'stored') throw new Unavailable(verdict.why)
+        },
+      )
+    } catch (error) {
+      if (!(error instanceof BadBody)) throw error
+      const item = malformedAside(error.head, signal, isJson, sender.name, wallClock())
+      return this.#store(pending, signal, isJson, sender, [item])
+    }
+    return store()
+  }
+
+  #store(
+    slices: readonly Buffer[],
+    signal: Signal,
+    isJson: boolean,
+    sender: Sender,
+    more: readonly SetAside[],
+  ): Promise<Verdict> {
+    const { intake, metrics } = this.#parts
+    const read = isJson ? readJsonResource : readResource
+    const incoming: Incoming[] = []
+    const aside: SetAside[] = [...more]
+    const now = wallClock()
+    let bytes = 0
+    for (const slice of slices) {
+      let found: readonly FoundEvent[]
+      try {
+        found = read(slice, signal)
+      } catch (error) {
+        if (!(error instanceof Malformed)) throw error
+        aside.push(malformedAside(slice, signal, isJson, sender.name, now))
+        continue
+      }
+      if (found.length > 0) bytes += slice.length
+      for (const event of found) {
+        const taken = incomingOf(event, sender, now)
+        if (isIncoming(taken)) incoming.push(taken)
+        else aside.push(taken)
+      }
+    }
+    metrics.count('events', incoming.length + aside.length)
+    metrics.count('skewed', incoming.filter(({ isSkewed }) => isSkewed).length)
+    metrics.count('truncated', incoming.filter(({ isCut }) => isCut).length)
+    metrics.count('mismatch', incoming.filter(({ isMismatch }) => isMismatch).length)
+    for (const { reason } of aside) metrics.quarantined(reason)
+    return intake.store(incoming, aside, bytes)
+  }
+}
+
+function mayHoldEvents(slice: Buffer, isJson: boolean): boolean {
+  return isJson || slice.indexOf(SPAN_EVENT_NAME) !== -1
+}
+
+function mediaType(header: string | undefined): string {
+  return header?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
+function isJsonType(header: string | undefined): boolean {
+  return mediaType(header) === 'application/json'
+}
