@@ -3,6 +3,7 @@ import {
   type InstrumentationConfig,
   InstrumentationNodeModuleDefinition,
 } from '@opentelemetry/instrumentation'
+import { checkMethod } from '../host/check.js'
 import { globs } from '../host/globs.js'
 import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
 import { CoverageRegister } from '../instrument/coverage.js'
@@ -37,13 +38,14 @@ export class SecretInstrumentation extends InstrumentationBase<SecretInstrumenta
   declare private watch: Watch | undefined
   declare private endWire: (() => void) | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` for a variable of the environment that cannot be understood */
+  /** @throws AuditError `AUDIT_INVALID_OPTION` for an `audit` that is none, and for a variable that cannot be understood */
   constructor(config: SecretInstrumentationConfig = {}) {
     super('otel-audit', VERSION, config)
   }
 
   protected override init(): InstrumentationNodeModuleDefinition[] {
     const { audit } = this.getConfig()
+    if (audit !== undefined) checkMethod('audit', audit, 'withSdk')
     this.watch = processWatch(audit?.watch ?? watchOfProcess())
     return moduleDefinitions(InstrumentationNodeModuleDefinition, this.watch, CLIENT_HOOKS)
   }

@@ -15,6 +15,7 @@ import {
   SnowflakeGenerator,
 } from 'otel-audit'
 import { generateNoteKey, NoteSigner, VerifierKey } from 'otel-audit/chain'
+import { SecretInstrumentation } from 'otel-audit/instrumentation'
 import { ComputedEvidence, Trail } from 'otel-audit/query'
 import { bearerToken, createTrailApp, oidc, Problem, serveTrail } from 'otel-audit/server'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -166,6 +167,11 @@ const TABLE: Readonly<Record<string, Made>> = {
       strict: [null, 'yes', 1],
       deadlineMs: [...numbers, -1, 0, Number.POSITIVE_INFINITY, 600_001],
     },
+  },
+  SecretInstrumentation: {
+    make: (given) => new SecretInstrumentation({ enabled: false, ...given }),
+    optional: ['audit'],
+    refuses: { audit: [null, {}, 'x', 5] },
   },
   SnowflakeGenerator: {
     make: ({ machineId = 1, random }) => new SnowflakeGenerator(machineId as number, { random } as never),

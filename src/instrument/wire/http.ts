@@ -164,12 +164,11 @@ class ResponseHold {
       return this.#pass('response', [response])
     }
     this.#state = 'holding'
-    const onDeath = (error?: Error): void => {
-      this.#death ??= error ?? hangUp('aborted')
+    const onDeath = (error: Error): void => {
+      this.#death ??= error
     }
     // Nobody else listens yet.
     response.on('error', onDeath)
-    response.on('aborted', onDeath)
     // Not in the promise: what a listener of the application throws is an uncaught exception, as without a hold.
     held.then(
       () => process.nextTick(() => this.#release(response, onDeath)),
@@ -178,10 +177,9 @@ class ResponseHold {
     return true
   }
 
-  #release(response: IncomingMessage, onDeath: (error?: Error) => void): void {
+  #release(response: IncomingMessage, onDeath: (error: Error) => void): void {
     if (this.#state !== 'holding') return
     this.#state = 'passed'
-    response.off('aborted', onDeath)
     if (this.#death !== undefined) {
       this.#pass('error', [this.#death])
     } else {
@@ -228,6 +226,6 @@ class ResponseHold {
 }
 
 /** As Node makes it for a connection that ends without a response. */
-function hangUp(message = 'socket hang up'): Error {
-  return Object.assign(new Error(message), { code: 'ECONNRESET' })
+function hangUp(): Error {
+  return Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
 }

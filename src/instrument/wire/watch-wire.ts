@@ -1,6 +1,7 @@
 import type { Watch } from '../open-access.js'
 import { watchFetch } from './fetch.js'
 import { watchHttp } from './http.js'
+import { watchHttp2 } from './http2.js'
 import { watchUndici } from './undici.js'
 
 const WATCHED = Symbol.for('otel-audit.wire.v1')
@@ -14,7 +15,7 @@ export function watchWire(watch: Watch): () => void {
   const holder = globalThis as { [WATCHED]?: true }
   if (holder[WATCHED]) return () => undefined
   holder[WATCHED] = true
-  const ends = [watchHttp(watch), watchUndici(watch), watchFetch()]
+  const ends = [watchHttp(watch), watchUndici(watch), watchFetch(), watchHttp2(watch)]
   return () => {
     for (const end of ends) end()
     delete holder[WATCHED]

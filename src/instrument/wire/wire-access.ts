@@ -35,6 +35,7 @@ export class WireAccess {
     request: WireRequest,
     body: () => string | Uint8Array | undefined,
   ): WireAccess | undefined {
+    if (watch.settings.disable.has('wire')) return undefined
     const found = recognise(request, watch.settings)
     const access = found?.access(found.needsBody ? body() : undefined)
     if (found === undefined || access === undefined) return undefined
