@@ -335,6 +335,14 @@ describe('a request to AWS', () => {
     ])
   })
 
+  it('whose headers are a list is seen as well', async () => {
+    const { url } = await secretServer()
+    const at = scene()
+    const headers = ['Host', 'a.example', 'X-Amz-Target', 'secretsmanager.GetSecretValue']
+    await ask(url, { method: 'POST', path: '/', headers: headers as never }, '{"SecretId":"db"}').ended
+    expect((await at.rows()).map(said)).toMatchObject([{ provider: 'aws', api: 'GetSecretValue' }])
+  })
+
   it('that is refused: the error is named in a body that is handed on whole', async () => {
     const body = {
       __type: 'com.amazonaws.secretsmanager#ResourceNotFoundException',

@@ -183,6 +183,31 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     expect(await asking).toEqual({ status: 200, text: body })
   })
 
+  it('whose connection is reset behind a whole answer comes to an end', async () => {
+    let reset = (): void => undefined
+    let gone = (): void => undefined
+    const closed = new Promise<void>((resolve) => (gone = resolve))
+    const { url } = await secretServer((request, response) => {
+      response.writeHead(200, { connection: 'close' })
+      response.write(SECRET)
+      request.socket.on('close', gone)
+      reset = () => void request.socket.resetAndDestroy()
+    })
+    const at = scene()
+    const arrived = at.hold()
+    const asking = ask(url + VAULT_PATH, VAULT).then(
+      ({ text }) => text,
+      (error: Error) => error,
+    )
+    await arrived
+    reset()
+    await closed
+    await turns()
+    at.letGo()
+    const end = await asking
+    expect(end === SECRET || end instanceof Error).toBe(true)
+  })
+
   it('gets a large answer whole, and 20 at once each its own', async () => {
     const { url } = await secretServer((request, response) =>
       response.end((request.url ?? '').repeat(20_000)),
@@ -190,7 +215,9 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     const at = scene()
     const paths = Array.from({ length: 20 }, (_, i) => `${VAULT_PATH}/${i}`)
     const answers = await Promise.all(paths.map((path) => ask(url + path, VAULT)))
-    expect(answers.every(({ text }, i) => text === paths[i]?.repeat(20_000))).toBe(true)
+    expect(answers.map(({ text }, i) => [text.length, text === paths[i]?.repeat(20_000)])).toEqual(
+      paths.map((path) => [path.length * 20_000, true]),
+    )
     expect(await at.rows()).toHaveLength(20)
   })
 
