@@ -6,6 +6,7 @@ import { AuditError } from '../../../src/errors.js'
 import { claiming } from '../../../src/instrument/claim.js'
 import { watchWire } from '../../../src/instrument/wire/watch-wire.js'
 import type { AuditOptions } from '../../../src/options/options.js'
+import { waitUntil } from '../../support/wait-until.js'
 import { said, type Watched, watched } from '../watched.js'
 import { refused, SECRET, secretServer, VAULT_HEADERS, VAULT_PATH } from './secret-server.js'
 
@@ -247,6 +248,37 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     expect(at.watch.coverage.accesses()).toMatchObject({ claimed: 1, wire: 0 })
   })
 })
+
+it.each(['refused', 'aborted'])(
+  'an answer that is held and %s does not disturb the next one',
+  async (how) => {
+    let answer: (() => void) | undefined
+    const { url } = await secretServer((request, response) => {
+      if (request.url === VAULT_PATH) response.end(SECRET)
+      else answer = () => void response.end('orders')
+    })
+    const at = scene()
+    const dispatcher = new ownCopy.Agent({ connections: 1 })
+    onTestFinished(() => dispatcher.destroy())
+    const given = new AbortController()
+    const arrived = at.hold()
+    const held = ownCopy.request(url + VAULT_PATH, {
+      dispatcher,
+      headers: VAULT_HEADERS,
+      signal: given.signal,
+    })
+    held.catch(() => undefined)
+    await arrived
+    const next = ownCopy.request(`${url}/orders`, { dispatcher })
+    await waitUntil('the next request on the same connection', () => answer)
+    at.isDown = how === 'refused'
+    if (how === 'aborted') given.abort()
+    at.letGo()
+    await expect(held).rejects.toMatchObject({ name: how === 'refused' ? 'AuditError' : 'AbortError' })
+    answer?.()
+    expect(await (await next).body.text()).toBe('orders')
+  },
+)
 
 describe('the global fetch', () => {
   it('knows the body of a request that was put together before', async () => {
