@@ -24,23 +24,24 @@ export interface RecordedAccess {
   readonly service: string | null
 }
 
-/** By the attribute `provider` of a row. */
-const LOGS: ReadonlyMap<unknown, ProviderLog> = new Map([
-  ['aws', 'cloudtrail'],
-  ['vault', 'vault'],
-])
+/** By the attribute `provider` of a row: the log, and operations of which it has each. Tokens that a client signs itself it has not. */
+const LOGS: ReadonlyMap<unknown, { readonly log: ProviderLog; readonly operations: ReadonlySet<string> }> =
+  new Map([
+    ['aws', { log: 'cloudtrail', operations: new Set(['get_credential', 'use_key']) }],
+    ['vault', { log: 'vault', operations: new Set(['get_credential', 'use_key', 'issue_credential']) }],
+  ])
 
-/** Of which the logs say each access. Roles that are assumed, and secrets that are written, are not compared. */
-const COMPARED: ReadonlySet<string> = new Set(['get_credential', 'issue_credential', 'use_key'])
 const UNANSWERED: ReadonlySet<string> = new Set(['provider_unreachable', 'aborted'])
 
 /** @returns undefined for a row that is about nothing which the log of a provider would have */
 export function recordedAccess(row: TrailRow): RecordedAccess | undefined {
-  if (row.attributes === null || !COMPARED.has(row.operation)) return undefined
+  if (row.attributes === null) return undefined
   const attributes = parsedObject(row.attributes)
-  const log = LOGS.get(attributes['provider'])
+  const compared = LOGS.get(attributes['provider'])
   const time = parseTime(row.occurred_at, 0)
-  if (log === undefined || time === undefined) return undefined
+  if (compared === undefined || time === undefined || !compared.operations.has(row.operation))
+    return undefined
+  const { log } = compared
   const batch = textIn(attributes['batch'])
   const arn = textIn(attributes['arn'])
   return {

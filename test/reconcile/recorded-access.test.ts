@@ -46,6 +46,7 @@ describe('a row about an access', () => {
     [{ provider: 'vault' }, { outcome: 'provider_unreachable' }, true],
     [{ provider: 'vault' }, { outcome: 'aborted' }, true],
     [{ provider: 'vault' }, { outcome: 'access_denied' }, false],
+    [{ provider: 'vault' }, { operation: 'issue_credential' }, false],
     [{ provider: 'vault', api: 'GET' }, {}, false],
     [{ provider: 'aws', api: 'GET' }, {}, true],
   ])('%j %j need not be in the log: %s', (attributes, changes, expected) => {
@@ -58,6 +59,7 @@ describe('a row about an access', () => {
     [{ provider: 'gcp' }, {}],
     [{ provider: 'aws' }, { operation: 'assume_identity' }],
     [{ provider: 'aws' }, { operation: 'write_credential' }],
+    [{ provider: 'aws' }, { operation: 'issue_credential' }],
     [{ provider: 'vault' }, { operation: 'audit_coverage' }],
   ])('%j %j is about nothing that a log would have', (attributes, changes) => {
     expect(recordedAccess(aRow(attributes, changes))).toBeUndefined()
