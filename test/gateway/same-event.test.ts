@@ -134,6 +134,33 @@ describe('the event of a row, sent to a gateway', () => {
   })
 })
 
+describe('an event that a gateway has stored already', () => {
+  it('gives its strict caller the digest of the row', async () => {
+    const { url } = await startGateway(database.url)
+    const own = identity()
+    const event = buildEvent(FIELDS, own)
+    const attributes = Object.entries(toSpanEvent(event)).map(([key, value]) => text(key, String(value)))
+    const span = auditSpan({ traceId: event.traceId ?? '', spanId: event.spanId ?? '', attributes })
+    const resource = [text('service.name', 'wallet'), text('service.instance.id', 'wallet-1')]
+    expect((await post(url, tracesOf([span], resource))).status).toBe(200)
+    const exporter = new DurableAuditExporter({
+      sink: new PostgresAuditSink({ databaseUrl: database.url }),
+      lingerMs: 0,
+    })
+    onTestFinished(() => exporter.close(1000))
+    const ticket = new Ticket('strict', 60_000, 0)
+    ticket.seal(event)
+    const receipt = await new Promise<Buffer | undefined>((resolve) => {
+      ticket.onAnswer((_, granted) => resolve(granted?.digest))
+      exporter.submit(ticket)
+    })
+    const rows = await rowsOf(own)
+    expect(rows).toHaveLength(1)
+    expect(receipt).toEqual(rows[0]?.digest)
+    expect(receipt).not.toEqual(eventDigest(event))
+  })
+})
+
 describe('two services that write one id and one content themselves', () => {
   it('have a row each: nobody handed one of them in', async () => {
     const own = identity()
