@@ -27,7 +27,7 @@ export {
   type DurableAuditExporterOptions,
   type SpanExportResult,
 } from './exporter/exporter.js'
-export type { GroupCommitBounds } from './exporter/group-commit.js'
+export type { GroupCommitBounds } from './exporter/share.js'
 export type { BatchBounds, QueueBounds } from './exporter/queue.js'
 export type { AuditStats, SettledListener, SpooledListener } from './exporter/fates.js'
 export type { Coverage, CoverageState } from './instrument/coverage.js'

@@ -159,6 +159,19 @@ export interface AuditSink {
   attach?(writer: SinkOwner): void
   /** Findings about the store; none when all is well. Rejects with an AuditError when it cannot be reached. */
   check?(): Promise<readonly HealthFinding[]>
+  /**
+   * Another sink of the same store, which may write while this one does: always the same. It belongs to this one, and is closed
+   * with it. Called after {@link attach}.
+   */
+  beside?(): SecondSink
   /** Ends all work. A write in progress answers `unknown` or as it really ended. Idempotent. */
   close(): Promise<void>
+}
+
+/** A sink that is used under load only, and may let go in between of what it needs. */
+export interface SecondSink extends AuditSink {
+  /** Whether a write would be sent at once. */
+  readonly isReady: boolean
+  /** Gets what a write needs. Rejects when that cannot be had; it may be asked again. */
+  prepare(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import { type AuditEvent, FIELDS } from './fields.js'
 import { sha256 } from './sha256.js'
+import { writeUtf8 } from './utf8.js'
 
 /** What the digest of every event begins with. */
 export const EVENT_DOMAIN: Buffer = Buffer.from('otel-audit/event/v1\n')
@@ -40,7 +41,7 @@ function encoded(event: AuditEvent): Buffer {
     reserve(at, HEADER_BYTES + (typeof value === 'string' ? value.length * BYTES_PER_UNIT : INTEGER_BYTES))
     const start = at + HEADER_BYTES
     let length = INTEGER_BYTES
-    if (typeof value === 'string') length = scratch.write(value, start, 'utf8')
+    if (typeof value === 'string') length = writeUtf8(scratch, value, start)
     else integers.setBigInt64(start, BigInt(value))
     integers.setUint8(at, tag)
     integers.setUint32(at + 1, length)

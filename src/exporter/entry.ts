@@ -92,6 +92,10 @@ export class Entry implements BatchEntry {
   previous: Entry | undefined
   next: Entry | undefined
   waitsIn: object | undefined
+  /** Whether it is without a fate, and its neighbours among those that are. Written by `Pending`. */
+  isPending = false
+  older: Entry | undefined
+  younger: Entry | undefined
 
   constructor(ticket: Ticket, role: EntryRole = APPLICATION) {
     ticket.submitted()

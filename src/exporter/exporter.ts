@@ -26,13 +26,14 @@ import { Callers } from './callers.js'
 import { giveUp } from './closing.js'
 import { Entry, type Fate } from './entry.js'
 import { type AuditStats, Fates, type SettledListener, type SpooledListener } from './fates.js'
-import { GroupCommit } from './group-commit.js'
 import type { Writer } from './writer.js'
 import { NoSpool, type Overflow } from './overflow.js'
 import { AuditQueue } from './queue.js'
 import { GapLedger, SelfReport } from './self-report.js'
 import { ExporterAsOwner } from './sink-owner.js'
+import type { SecondChainMode } from './share.js'
 import { Spooler, type SpoolMode } from './spooler.js'
+import { Writers } from './writers.js'
 
 /** An option that is undefined has its default. */
 export interface DurableAuditExporterOptions extends GivenBounds {
@@ -42,6 +43,8 @@ export interface DurableAuditExporterOptions extends GivenBounds {
   readonly context?: RecordContext | undefined
   /** 0…1023. Default: random. */
   readonly machineId?: number | undefined
+  /** When a second connection writes beside the first, on a chain of its own, where the sink has one. Default: `under-load`. */
+  readonly secondChain?: SecondChainMode | undefined
 }
 
 /** `ExportResult` of the SDK: 0 is success, 1 is failure. */
@@ -70,7 +73,7 @@ export class DurableAuditExporter implements AuditPipeline {
   readonly #queue: AuditQueue
   readonly #fates: Fates
   readonly #callers: Callers
-  readonly #commits: GroupCommit
+  readonly #commits: Writers
   readonly #selfReport: SelfReport
   #overflow: Overflow
   #isStopped = false
@@ -79,8 +82,9 @@ export class DurableAuditExporter implements AuditPipeline {
   /** @throws AuditError `AUDIT_INVALID_OPTION` when a bound or the machine id is not one */
   constructor(given: DurableAuditExporterOptions) {
     const options = givenOptions(given)
-    const { sink, identity = {}, context = { identity }, machineId } = options
+    const { sink, identity = {}, context = { identity }, machineId, secondChain = 'under-load' } = options
     checkMethod('sink', sink, 'write')
+    checkChoice('secondChain', secondChain, ['under-load', 'always', 'never'])
     this.#bounds = boundsOf(options)
     this.ids = new SnowflakeGenerator(machineId ?? randomMachineId())
     this.#context = context
@@ -104,19 +108,20 @@ export class DurableAuditExporter implements AuditPipeline {
     this.#selfReport = new SelfReport(this.ids, context, gaps, writer, (entry) =>
       this.#accept(entry, 'trace'),
     )
-    this.#commits = new GroupCommit(
+    this.#commits = new Writers({
       sink,
-      this.#queue,
-      this.#fates,
-      this.#callers,
-      this.metrics,
-      this.#bounds,
-      {
+      queue: this.#queue,
+      fates: this.#fates,
+      callers: this.#callers,
+      metrics: this.metrics,
+      bounds: this.#bounds,
+      observer: {
         committed: () => this.#selfReport.writeGaps(),
         done: () => this.#overflow.refill(),
         quarantine: (entry, reason) => this.#overflow.quarantine(entry, reason),
       },
-    )
+      secondChain,
+    })
     sink.attach?.(new ExporterAsOwner(context, this.metrics, gaps, this.#selfReport))
   }
 

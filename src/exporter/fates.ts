@@ -5,6 +5,7 @@ import type { AuditMetrics } from '../otel/metrics.js'
 import type { TicketRoute } from '../contract/pipeline.js'
 import type { SinkFault } from '../contract/sink.js'
 import type { Entry, Fate, Generation } from './entry.js'
+import { Pending } from './pending.js'
 import type { AuditQueue } from './queue.js'
 import type { GapLedger } from './self-report.js'
 
@@ -59,7 +60,7 @@ export class Fates {
   readonly #observer: FatesObserver
   readonly #listeners = new Set<SettledListener>()
   readonly #spooledListeners = new Set<SpooledListener>()
-  readonly #pending = new Set<Entry>()
+  readonly #pending = new Pending()
   readonly #generations = new Generations()
   #second = 0
   #named = 0
@@ -120,8 +121,7 @@ export class Fates {
 
   /** The event that has been without a fate for longest. */
   get oldest(): Entry | undefined {
-    for (const entry of this.#pending) return entry
-    return undefined
+    return this.#pending.oldest
   }
 
   get pending(): number {
@@ -130,11 +130,11 @@ export class Fates {
 
   /** The events that have no fate. */
   unsettled(): readonly Entry[] {
-    return [...this.#pending]
+    return this.#pending.all()
   }
 
   isPending(entry: Entry): boolean {
-    return this.#pending.has(entry)
+    return entry.isPending
   }
 
   /** Resolves when every event accepted so far has its fate. */

@@ -10,14 +10,10 @@ import { backoffMs } from './backoff.js'
 import { type Callers, turn } from './callers.js'
 import { type Entry, whereabouts } from './entry.js'
 import type { Fates } from './fates.js'
-import { type AuditQueue, type BatchBounds, batchOf, inOrder, withoutTwins } from './queue.js'
+import { type AuditQueue, batchOf, inOrder, withoutTwins } from './queue.js'
 import { Outage } from './outage.js'
-import { StoreClock } from './store-clock.js'
-
-export interface GroupCommitBounds extends BatchBounds {
-  /** How long an async event may wait for company, in ms. */
-  readonly lingerMs: number
-}
+import type { Share } from './share.js'
+import type { StoreClock } from './store-clock.js'
 
 /** Who has to know of batches. */
 export interface CommitObserver {
@@ -27,6 +23,21 @@ export interface CommitObserver {
   done(): void
   /** Takes an event that the database refuses aside. @returns whether it did */
   quarantine(entry: Entry, reason: string): Promise<boolean>
+  /** Told of a mistake of ours: nothing more is sent. */
+  brokenDown(fault: SinkFault): void
+}
+
+/** What a group commit works with. */
+interface GroupCommitParts {
+  readonly sink: AuditSink
+  /** What it takes of the queue. */
+  readonly share: Share
+  readonly queue: AuditQueue
+  readonly fates: Fates
+  readonly callers: Callers
+  readonly metrics: AuditMetrics
+  readonly clock: StoreClock
+  readonly observer: CommitObserver
 }
 
 type State = 'idle' | 'lingering' | 'writing' | 'pausing' | 'stopping' | 'stopped'
@@ -74,13 +85,13 @@ const FOREIGN_CONFLICT: SinkFault = {
  */
 export class GroupCommit implements Writer {
   readonly #sink: AuditSink
+  readonly #share: Share
   readonly #queue: AuditQueue
   readonly #fates: Fates
   readonly #callers: Callers
   readonly #metrics: AuditMetrics
-  readonly #bounds: GroupCommitBounds
+  readonly #clock: StoreClock
   readonly #observer: CommitObserver
-  readonly #clock = new StoreClock()
   readonly #outage = new Outage()
   #state: State = 'idle'
   /** How long the last batch took, from its first send to its commit. */
@@ -96,23 +107,26 @@ export class GroupCommit implements Writer {
   /** Of `pausing`. */
   #endPause: (() => void) | undefined
   #fault: SinkFault | undefined
+  #isSending = false
 
-  constructor(
-    sink: AuditSink,
-    queue: AuditQueue,
-    fates: Fates,
-    callers: Callers,
-    metrics: AuditMetrics,
-    bounds: GroupCommitBounds,
-    observer: CommitObserver,
-  ) {
+  constructor({ sink, share, queue, fates, callers, metrics, clock, observer }: GroupCommitParts) {
     this.#sink = sink
+    this.#share = share
     this.#queue = queue
     this.#fates = fates
     this.#callers = callers
     this.#metrics = metrics
-    this.#bounds = bounds
+    this.#clock = clock
     this.#observer = observer
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle'
+  }
+
+  /** A batch is on its way, and no pause. */
+  get isSending(): boolean {
+    return this.#isSending && this.#state === 'writing'
   }
 
   fault(): SinkFault | undefined {
@@ -156,9 +170,9 @@ export class GroupCommit implements Writer {
     this.#holds++
   }
 
+  /** Whoever releases wakes. */
   release(): void {
     this.#holds--
-    this.wake()
   }
 
   /** Ends for good. A batch in flight is given up when its write answers. */
@@ -196,12 +210,15 @@ export class GroupCommit implements Writer {
     try {
       while (!this.#isEnding && this.#dueIn() === 0) {
         const owed = this.#callers.owed
-        const committing = this.#commit(this.#queue.take(this.#bounds))
+        const entries = this.#share.take()
+        this.#isSending = true
+        const committing = this.#commit(entries)
         await turn()
         // The batch is on its way: time to tell those of the one before.
         this.#callers.tell(owed)
         await committing
-        if (this.#dueIn() !== 0) await this.#callers.tellIdle(this.#writeMs)
+        this.#isSending = false
+        if (this.#dueIn() !== 0 && !this.#share.isHelped) await this.#callers.tellIdle(this.#writeMs)
       }
     } catch (error) {
       this.#breakDown([], error)
@@ -216,12 +233,7 @@ export class GroupCommit implements Writer {
 
   /** In how many ms the next batch is due; undefined when nothing waits. */
   #dueIn(): number | undefined {
-    if (this.#holds > 0) return undefined
-    if (this.#queue.hasStrict) return 0
-    const oldest = this.#queue.oldestAsync
-    if (oldest === undefined) return undefined
-    if (this.#hurries > 0 || this.#queue.fillsBatch(this.#bounds)) return 0
-    return Math.max(0, Math.ceil(oldest.acceptedAt + this.#bounds.lingerMs - performance.now()))
+    return this.#holds > 0 ? undefined : this.#share.dueIn(this.#hurries > 0)
   }
 
   /** Takes these events to their fates, or puts them back. Never rejects: it is not awaited at once. */
@@ -291,6 +303,7 @@ export class GroupCommit implements Writer {
     diag.error(`otel-audit: ${message}; restart the process`, cause)
     this.#fault = { code: 'AUDIT_UNAVAILABLE', message, cause }
     this.stop()
+    this.#observer.brokenDown(this.#fault)
     const sent = entries.filter(({ phase }) => phase === 'sent')
     contained('leaving events in doubt', () =>
       this.#putBackInDoubt(sent, { code: 'AUDIT_TIMEOUT', message, cause }),
@@ -411,9 +424,10 @@ export class GroupCommit implements Writer {
 
   /** None of these is stored. They wait again, but for strict ones whose caller is gone or need not wait. */
   #requeue(entries: readonly Entry[], fault: SinkFault, lasting: boolean): void {
-    const back = entries.filter((entry) => this.#callers.notStored(entry, fault, lasting))
+    const { decides } = this.#share
+    const back = entries.filter((entry) => this.#callers.notStored(entry, fault, lasting && decides))
     this.#putBack(back)
-    if (back.length > 0) {
+    if (back.length > 0 && decides) {
       this.#outage.goesOn(() => {
         const what = `${back.length} audit events wait for the database, ${whereabouts(back)}`
         return `${what}: ${fault.message}; run otel-audit doctor`

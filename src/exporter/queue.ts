@@ -54,6 +54,10 @@ export class AuditQueue {
     return this.#strict.length > 0
   }
 
+  get waitingStrict(): number {
+    return this.#strict.length
+  }
+
   /** The strict events that wait. */
   strict(): readonly Entry[] {
     return this.#strict.all()

@@ -4,7 +4,7 @@ import { Ticket } from '../contract/ticket.js'
 import type { BatchEntry, SetAside } from '../contract/sink.js'
 import type { DurableAuditExporter } from '../exporter/exporter.js'
 import type { Incoming } from './incoming.js'
-import { asideEvent } from './kept-aside.js'
+import { asideEvent, worthKeeping } from './kept-aside.js'
 
 /** What a request is told: everything of it is committed, or not, and then why. */
 export type Verdict = { readonly is: 'stored' } | { readonly is: 'unavailable'; readonly why: string }
@@ -98,7 +98,7 @@ export class Intake {
   #keepAside(items: readonly SetAside[]): Promise<Verdict> {
     const event = asideEvent(items)
     return new Promise((resolve) => {
-      this.#submit(event, [event], items, (end, reason) => {
+      this.#submit(event, [event], worthKeeping(items), (end, reason) => {
         resolve(
           end === 'stored'
             ? STORED

@@ -1,9 +1,11 @@
 import { createHash } from '../host/crypto.js'
 import type { SetAside } from '../contract/sink.js'
 import { type AuditFields, type AuditEvent, completeEvent, draftEvent } from '../event/event.js'
+import { TEXT_LIMITS } from '../event/fields.js'
 import { quarantineRow } from '../event/self-rows.js'
 import { sha256 } from '../event/sha256.js'
 import { firstIdOf, snowflakeTime, withLowerBits } from '../event/snowflake.js'
+import { storableText } from '../event/text.js'
 import type { FoundEvent, Signal } from './otlp/found-event.js'
 
 /**
@@ -41,8 +43,8 @@ export function keptAside(
     sender,
     reason,
     format,
-    serviceName: serviceName ?? null,
-    serviceInstanceId: serviceInstanceId ?? null,
+    serviceName: nameOf(serviceName),
+    serviceInstanceId: nameOf(serviceInstanceId),
     traceId: traceId || null,
     spanId: spanId || null,
     ordinal,
@@ -50,6 +52,39 @@ export function keptAside(
     raw: raw.subarray(0, MOST_RAW),
     rawSha256,
   }
+}
+
+/** As long as a row's: what is counted by it must be what is stored. */
+function nameOf(text: string | undefined): string | null {
+  return text === undefined ? null : storableText(text, TEXT_LIMITS.serviceName).text
+}
+
+/** Of one service and reason, in a request: no more than the database keeps of them in an hour. */
+const MOST_OF_A_KIND = 100
+/** How many of them are kept whole, and how much of the others. */
+const WHOLE_OF_A_KIND = 10
+const SHORT_BYTES = 4096
+/** Of all that is kept of a request. */
+const MOST_BYTES = 8 * 1024 * 1024
+/** So that the statement that keeps them ends in time. */
+const MOST_ITEMS = 1000
+
+/** What of these is sent to be kept: of the others there are only their number and hashes, in {@link asideEvent}. */
+export function worthKeeping(items: readonly SetAside[]): readonly SetAside[] {
+  const kinds = new Map<string, number>()
+  const kept: SetAside[] = []
+  let bytes = 0
+  for (const item of items) {
+    const kind = `${item.reason} ${item.serviceName}`
+    const nth = kinds.get(kind) ?? 0
+    const raw = nth < WHOLE_OF_A_KIND ? item.raw : item.raw.subarray(0, SHORT_BYTES)
+    if (kept.length >= MOST_ITEMS) break
+    if (nth >= MOST_OF_A_KIND || bytes + raw.length > MOST_BYTES) continue
+    kinds.set(kind, nth + 1)
+    bytes += raw.length
+    kept.push({ ...item, raw })
+  }
+  return kept
 }
 
 /** Of a request, or a part of one, that is not a message. @param isJson by its content type */

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { SetAside } from '../contract/sink.js'
-import { diag } from '../host/diagnostics.js'
-import { errorText } from '../host/error-text.js'
 import { clearTimeout, performance, setTimeout, wallClock } from '../host/globals.js'
+import { FailureLog } from '../server/failure-log.js'
 import { answer, type Status } from './answer.js'
 import { BadBody, type Bodies, Crowded, decoded, KNOWN_CODINGS } from './body.js'
 import { type Incoming, incomingOf, isIncoming } from './incoming.js'
@@ -69,6 +68,8 @@ export interface HandlerParts {
  */
 export class RequestHandler {
   readonly #parts: HandlerParts
+  /** Whoever tries credentials must not fill the log. */
+  readonly #failures = new FailureLog()
   #open = 0
   #isClosing = false
 
@@ -95,8 +96,7 @@ export class RequestHandler {
       await this.#handle(request, response, signal, began, isJson)
     } catch (error) {
       const why = error instanceof Unavailable ? error.message : 'the gateway failed; its log says why'
-      if (!(error instanceof Unavailable))
-        diag.error(`otel-audit: a request failed: ${errorText(error)}`, error)
+      if (!(error instanceof Unavailable)) this.#failures.failed('a request failed', error)
       answer(response, 503, isJson, why)
     } finally {
       this.#open--
@@ -178,7 +178,7 @@ export class RequestHandler {
       return
     }
     this.#parts.metrics.count('bad_credentials')
-    diag.warn(`otel-audit: a sender has a credential that does not hold: ${identified.why}`)
+    this.#failures.failed('a sender has a credential that does not hold', new Error(identified.why))
     // It may have been rotated, or the issuer be away: a final answer would cost what the sender has.
     if (this.#parts.rejectsBadCredentials) answer(response, 401, isJson, '', challenge)
     else answer(response, 503, isJson, '', { connection: 'close' })

@@ -59,6 +59,8 @@ const GATEWAY_DEFAULTS = Object.freeze({ host: '127.0.0.1', port: 4319, rows: 15
 const LARGEST_HEAD = 32 * 1024
 const HEAD_TIMEOUT_MS = 10_000
 const IDLE_TIMEOUT_MS = 120_000
+/** How long a connection waits for its next request, in ms: longer than the pauses of a collector, so that it is not closed into one. */
+const KEEP_ALIVE_MS = 75_000
 const CLOSE_TIMEOUT_MS = 5000
 /** How often the files are looked at, in ms. */
 const LOOK_EVERY_MS = 5000
@@ -131,6 +133,7 @@ export async function serveGateway(given: GatewayOptions): Promise<GatewayServer
           listener,
         )
   server.timeout = IDLE_TIMEOUT_MS
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   new Connections().watch(server)
   server.listen(port, host)
   try {

@@ -23,7 +23,7 @@ const wire = (note?: string): KnownClient => ({
 })
 const none = (note: string): KnownClient => ({ layer: 'none', otherwise: 'none', note })
 
-const GRPC = 'over gRPC: in a bundle, use its option fallback (HTTP)'
+const GRPC = 'over gRPC, which is at most observed: in a bundle, use its option fallback (HTTP)'
 const CHILD = 'it starts a process of its own'
 const KEYRING = 'the keyring of the desktop: put guard() around it'
 const NO_PATTERN = 'its protocol is not known to the wire: put guard() around it'

@@ -1,5 +1,6 @@
 import { MACHINE_ID_MAX } from '../event/snowflake.js'
 import { BOUNDS } from '../exporter/bounds.js'
+import type { SecondChainMode } from '../exporter/share.js'
 import type { SpoolMode } from '../exporter/spooler.js'
 import type { OptionSpec } from './option-spec.js'
 import { DEFAULT_FLUSH_TIMEOUT_MS } from '../otel/processor.js'
@@ -137,6 +138,13 @@ export const OPTIONS = Object.freeze({
     variables: ['NOETL_SECRET_AUDIT_SPOOL_BYTES'],
     default: 1024 ** 3,
     doc: 'Most bytes of events in the spool, quarantined ones included. Beyond it async events are dropped once the queue is full.',
+  },
+  secondChain: {
+    kind: 'choice',
+    choices: ['under-load', 'always', 'never'],
+    variables: ['NOETL_SECRET_AUDIT_SECOND_CHAIN'],
+    default: 'under-load',
+    doc: '`under-load`: when many strict callers wait, a second connection writes beside the first, on a chain of its own; after a minute without work it is closed. `always`: whenever two events wait, to try it. `never`: one connection.',
   },
   origin: {
     kind: 'text',
@@ -284,6 +292,7 @@ export interface AuditOptions {
   readonly spoolDirectory?: string | undefined
   readonly spoolMode?: SpoolMode | undefined
   readonly spoolBytes?: number | undefined
+  readonly secondChain?: SecondChainMode | undefined
   readonly origin?: string | undefined
   readonly enrolmentKey?: string | undefined
   readonly enrolmentKeyFile?: string | undefined

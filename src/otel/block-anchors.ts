@@ -9,6 +9,9 @@ import { ANCHOR_NAME, BLOCK_ATTRIBUTES, BLOCK_SPAN_NAME } from './span-event.js'
 /** How often the whole note of a data block is emitted, in ms. */
 const NOTE_EVERY_MS = 10_000
 
+/** Of so many chains it is remembered when a note went out. A process has two, and more only if it leaves some. */
+const MOST_CHAINS = 8
+
 /** Links that the SDK keeps of a span. For each one more it says "Dropped" on stderr, which is no word for an audit log. */
 const MOST_LINKS = 128
 
@@ -20,8 +23,8 @@ const MOST_LINKS = 128
  * where no logs are collected as an event on that span.
  */
 export class BlockAnchors {
-  #chain: string | undefined
-  #notedAt = 0
+  /** By chain: when its last note was emitted. */
+  readonly #notedAt = new Map<string, number>()
   #waiting: CommittedBlock[] = []
 
   /** After the commit. Never throws: what the application's tracer does changes nothing about the record. */
@@ -50,11 +53,14 @@ export class BlockAnchors {
 
   #isNoteDue({ chain, kind }: CommittedBlock): boolean {
     const now = performance.now()
-    if (kind === 'data' && chain === this.#chain && now - this.#notedAt < NOTE_EVERY_MS) return false
+    const notedAt = this.#notedAt.get(chain)
+    if (kind === 'data' && notedAt !== undefined && now - notedAt < NOTE_EVERY_MS) return false
     // The first rows follow genesis at once, and their note covers it.
     if (kind === 'genesis') return false
-    this.#chain = chain
-    this.#notedAt = now
+    this.#notedAt.delete(chain)
+    this.#notedAt.set(chain, now)
+    const [oldest] = this.#notedAt.keys()
+    if (this.#notedAt.size > MOST_CHAINS && oldest !== undefined) this.#notedAt.delete(oldest)
     return true
   }
 }

@@ -67,6 +67,10 @@ export interface TrailSource {
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */
   rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]>
-  /** Rows of that range in ascending order of their ids. */
-  rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]>
+  /**
+   * Rows of that range in ascending order of their ids.
+   *
+   * @param expected about how many: what blocks say of them
+   */
+  rows(range: IdRange, selection: Selection, expected?: number): AsyncIterable<readonly CheckedRow[]>
 }

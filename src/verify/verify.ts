@@ -208,7 +208,10 @@ async function walkRows(
   const blocks = new Stream(source.rowBlocks(selection), sum)
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
-  for await (const batch of source.rows(range, selection)) {
+  // Of a part of the trail nobody has said how many there are.
+  const expected =
+    selection.ids === undefined ? [...chains.values()].reduce((sum, chain) => sum + chain.rows, 0) : 0
+  for await (const batch of source.rows(range, selection, expected)) {
     for (const row of batch) {
       // A synchronous look for each row; waiting only where the next batch of blocks is needed.
       while (blocks.isDue(row.auditId)) await blocks.take(row.auditId, walk)

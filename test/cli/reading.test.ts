@@ -232,7 +232,7 @@ describe('otel-audit query', () => {
     expect(code).toBe(2)
   })
 
-  test.each(['query', 'tail', 'export', 'summary', 'serve'])(
+  test.each(['query', 'tail', 'export', 'summary', 'coverage', 'serve'])(
     '%s needs a database, and has an example',
     async (name) => {
       const { code, stderr } = await otelAudit([name])

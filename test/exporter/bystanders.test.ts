@@ -1,7 +1,7 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DurableAuditExporter, type SpanExportResult } from '../../src/exporter/exporter.js'
-import { toSpanEvent } from '../../src/otel/span-event.js'
+import { spanEventTime, toSpanEvent } from '../../src/otel/span-event.js'
 import type { EndedSpan } from '../../src/otel/read-span.js'
 import { Ticket } from '../../src/contract/ticket.js'
 import { RecordingAuditSink } from '../../src/sinks/recording.js'
@@ -91,7 +91,7 @@ describe('as a SpanExporter', () => {
     spanContext: () => ({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }),
     events: events.map((event) => ({
       name: 'secret.access',
-      time: [1_800_000_000, 0],
+      time: spanEventTime(event) ?? [0, 0],
       attributes: toSpanEvent(event, { serviceName: null, serviceInstanceId: null }),
     })),
     droppedEventsCount: 0,

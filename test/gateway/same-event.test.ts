@@ -115,7 +115,7 @@ describe('the event of a row, sent to a gateway', () => {
     const own = identity()
     await stored(buildEvent(FIELDS, own))
     const sent = buildEvent({ ...FIELDS, ...fields }, { ...own, ...changed })
-    const attributes = Object.entries(toSpanEvent(sent)).map(([key, value]) => text(key, String(value)))
+    const attributes = Object.entries(toSpanEvent(sent, sent)).map(([key, value]) => text(key, String(value)))
     const span = auditSpan({ traceId: sent.traceId ?? '', spanId: sent.spanId ?? '', attributes })
     const resource = [
       ...(sent.serviceName === null ? [] : [text('service.name', sent.serviceName)]),
@@ -131,6 +131,33 @@ describe('the event of a row, sent to a gateway', () => {
 
   it.each(different)('is an event of its own, once, when another is its %s', async (_, change) => {
     expect(await both(change)).toBe(2)
+  })
+})
+
+describe('an event that a gateway has stored already', () => {
+  it('gives its strict caller the digest of the row', async () => {
+    const { url } = await startGateway(database.url)
+    const own = identity()
+    const event = buildEvent(FIELDS, own)
+    const attributes = Object.entries(toSpanEvent(event)).map(([key, value]) => text(key, String(value)))
+    const span = auditSpan({ traceId: event.traceId ?? '', spanId: event.spanId ?? '', attributes })
+    const resource = [text('service.name', 'wallet'), text('service.instance.id', 'wallet-1')]
+    expect((await post(url, tracesOf([span], resource))).status).toBe(200)
+    const exporter = new DurableAuditExporter({
+      sink: new PostgresAuditSink({ databaseUrl: database.url }),
+      lingerMs: 0,
+    })
+    onTestFinished(() => exporter.close(1000))
+    const ticket = new Ticket('strict', 60_000, 0)
+    ticket.seal(event)
+    const receipt = await new Promise<Buffer | undefined>((resolve) => {
+      ticket.onAnswer((_, granted) => resolve(granted?.digest))
+      exporter.submit(ticket)
+    })
+    const rows = await rowsOf(own)
+    expect(rows).toHaveLength(1)
+    expect(receipt).toEqual(rows[0]?.digest)
+    expect(receipt).not.toEqual(eventDigest(event))
   })
 })
 

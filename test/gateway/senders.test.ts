@@ -73,6 +73,8 @@ describe('a sender with a token', () => {
     expect((await readTrail(owner)).filter(({ event }) => event.traceId === span.traceId)).toEqual([])
     expect(await post(url, request, bearer(TOKEN))).toMatchObject({ status: 200 })
     expect(await saidOf(span.traceId)).toMatchObject({ 'gateway.sender': 'collector-eu' })
+    for (let i = 0; i < 20; i++) await post(url, request, bearer('wrong'))
+    // One line for each reason, however often.
     expect(said.filter((line) => line.includes('does not hold'))).toHaveLength(2)
     expect(said.filter((line) => line.includes(TOKEN) || line.includes('wrong'))).toEqual([])
   })

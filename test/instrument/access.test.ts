@@ -188,7 +188,9 @@ describe('an access inside another', () => {
       },
     })
     await later
-    expect(await scene.rows()).toHaveLength(2)
+    const rows = (await scene.rows()).map(said)
+    expect(rows).toHaveLength(2)
+    expect(rows.filter((row) => 'inside' in row)).toEqual([])
   })
 
   it('of the pipeline itself is recorded async, and never waits', async () => {

@@ -5,10 +5,19 @@ import { said, type Watched, watched } from './watched.js'
 
 const GUARDED = { credential: 'orders', operation: Operation.ResolveKeychain } as const
 
-function fetchSecret(scene: Watched, credential: string, failure?: Error): Promise<string> {
+function fetchSecret(
+  scene: Watched,
+  credential: string,
+  failure?: Error,
+  until?: Promise<void>,
+): Promise<string> {
   return audited(scene.watch, scene.watch.coverage.copy('a-client', '1.0.0'), {
     describe: () => ({ provider: 'vault', api: 'GET', operation: Operation.GetCredential, credential }),
-    call: () => (failure === undefined ? Promise.resolve('hunter2-canary') : Promise.reject(failure)),
+    async call() {
+      await until
+      if (failure !== undefined) throw failure
+      return 'hunter2-canary'
+    },
     rows: () => [{ outcome: Outcome.Ok, attributes: { version: '7', request_id: 'r-1' } }],
     failure: () => ({ outcome: Outcome.AccessDenied }),
   })
@@ -91,6 +100,23 @@ describe('an access inside of a guard', () => {
     })
     await later
     expect((await scene.rows()).map(({ credential }) => credential).sort()).toEqual(['late', 'orders'])
+  })
+
+  it('that another one follows, which has not ended with the guard: each has its row', async () => {
+    const scene = watched()
+    let end = (): void => undefined
+    const waiting = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    let later: Promise<unknown> = Promise.resolve()
+    await scene.service.guard(GUARDED, async () => {
+      await fetchSecret(scene, 'first')
+      later = fetchSecret(scene, 'second', undefined, waiting)
+    })
+    expect((await scene.rows()).map(({ credential }) => credential).sort()).toEqual(['first', 'orders'])
+    end()
+    await later
+    expect(await scene.rows()).toHaveLength(3)
   })
 
   it('is released to nobody when its row cannot be stored', async () => {

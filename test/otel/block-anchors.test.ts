@@ -93,6 +93,17 @@ describe('a committed block', () => {
     expect(noted(spans())).toEqual(['1 data\n', '4 idle\n', '5 rotate\n', '7 close\n', 'another chain\n'])
   })
 
+  it('says its note no more often when two chains are written in turns, however many there were before', async () => {
+    const { spans } = traced()
+    const chains = Array.from({ length: 12 }, (_, i) => `${i}`.padStart(32, '0'))
+    const before = chains.map((chain) => aBlock({ chain, note: 'before\n' }))
+    const turns = [8, 9, 10, 11].flatMap((block) =>
+      chains.slice(-2).map((chain) => aBlock({ chain, block, note: 'again\n' })),
+    )
+    await emitAll(...before, ...turns)
+    expect(noted(spans())).toEqual(chains.map(() => 'before\n'))
+  })
+
   it('is emitted at once when it may be the last of the process, with all before it', () => {
     const { spans } = traced()
     const anchors = new BlockAnchors()

@@ -1,4 +1,4 @@
-import type { AuditBatch, AuditSink, SinkOwner, WriteResult } from '../../src/contract/sink.js'
+import type { AuditBatch, AuditSink, SecondSink, SinkOwner, WriteResult } from '../../src/contract/sink.js'
 
 /**
  * A sink between an exporter and the real one that holds the *exporter* to the contract of `AuditSink`, and counts.
@@ -6,16 +6,26 @@ import type { AuditBatch, AuditSink, SinkOwner, WriteResult } from '../../src/co
  */
 export class WatchedSink implements AuditSink {
   readonly sinkId: string
-  readonly breaches: string[] = []
+  readonly breaches: string[]
   readonly writes: { readonly batch: AuditBatch; result?: WriteResult }[] = []
   readonly #sink: AuditSink
   #writing = false
   #closed = false
   #inDoubt: AuditBatch | undefined
 
-  constructor(sink: AuditSink) {
+  /** The one beside it, once somebody has asked for it. */
+  second: WatchedSecond | undefined
+  /** As of the sink: it may have none. */
+  readonly beside?: () => SecondSink
+
+  /** @param breaches where to keep them */
+  constructor(sink: AuditSink, breaches: string[] = []) {
     this.#sink = sink
     this.sinkId = sink.sinkId
+    this.breaches = breaches
+    const { beside } = sink
+    if (beside === undefined) return
+    this.beside = () => (this.second ??= new WatchedSecond(beside.call(sink), breaches))
   }
 
   /** How many rows each write had. */
@@ -60,6 +70,24 @@ export class WatchedSink implements AuditSink {
     if (this.#inDoubt !== undefined && bytesOf(this.#inDoubt) !== bytesOf({ entries })) {
       this.breaches.push('other bytes were written while the fate of a batch was unknown')
     }
+  }
+}
+
+/** The same of a sink that is used under load. */
+export class WatchedSecond extends WatchedSink implements SecondSink {
+  readonly #second: SecondSink
+
+  constructor(sink: SecondSink, breaches: string[]) {
+    super(sink, breaches)
+    this.#second = sink
+  }
+
+  get isReady(): boolean {
+    return this.#second.isReady
+  }
+
+  prepare(): Promise<void> {
+    return this.#second.prepare()
   }
 }
 

@@ -185,7 +185,7 @@ export async function verified(
       alterations: async () => [],
       blocks: (...args) => trail.blocks(...args),
       rowBlocks: (...args) => trail.rowBlocks(...args),
-      rows: (...args) => trail.evidence(...args),
+      rows: (range, chosen) => trail.evidence(range, chosen),
     },
     {
       trust: { ...NO_TRUST, ...trust },

@@ -3,6 +3,7 @@ import { ClientRequest, type IncomingMessage } from 'node:http'
 import { setImmediate } from '../../host/globals.js'
 import { diag } from '../../host/diagnostics.js'
 import type { Watch } from '../open-access.js'
+import { mayBeAccess } from './recognise.js'
 import { RequestBodies } from './request-bodies.js'
 import type { WireRequest } from './target.js'
 import { WireAccess } from './wire-access.js'
@@ -23,6 +24,8 @@ export function watchHttp(watch: Watch): () => void {
   const bodies = new RequestBodies()
   const holds = new WeakMap<ClientRequest, ResponseHold | undefined>()
   const holdOf = (request: ClientRequest): ResponseHold | undefined => {
+    const hasTarget = (): boolean => headerOf(request, 'x-amz-target') !== undefined
+    if (!mayBeAccess(request.method, request.path, hasTarget)) return undefined
     if (!holds.has(request)) {
       const access = WireAccess.begin(watch, described(request), () => bodies.take(request))
       holds.set(request, access && new ResponseHold(request, access))
@@ -51,21 +54,23 @@ function guarded(work: (message: { readonly request: ClientRequest }) => void): 
   }
 }
 
-/** Headers that were given as a list are in none of the maps, and only in the head as it is sent. */
 function described(request: ClientRequest): WireRequest {
   const { method, path } = request
-  const header = (name: string): string | undefined => {
-    const value = request.getHeader(name)
-    if (value !== undefined) return Array.isArray(value) ? value[0] : String(value)
-    const sent: unknown = request.getHeaderNames().length === 0 ? Reflect.get(request, '_header') : undefined
-    if (typeof sent !== 'string') return undefined
-    return sent
-      .split('\r\n')
-      .find((line) => line.toLowerCase().startsWith(`${name}:`))
-      ?.slice(name.length + 1)
-      .trim()
-  }
+  const header = (name: string): string | undefined => headerOf(request, name)
   return { method, path, header, host: (header('host') ?? request.host).toLowerCase() }
+}
+
+/** Headers that were given as a list are in none of the maps, and only in the head as it is sent. */
+function headerOf(request: ClientRequest, name: string): string | undefined {
+  const value = request.getHeader(name)
+  if (value !== undefined) return Array.isArray(value) ? value[0] : String(value)
+  const sent: unknown = request.getHeaderNames().length === 0 ? Reflect.get(request, '_header') : undefined
+  if (typeof sent !== 'string') return undefined
+  return sent
+    .split('\r\n')
+    .find((line) => line.toLowerCase().startsWith(`${name}:`))
+    ?.slice(name.length + 1)
+    .trim()
 }
 
 type Emit = (this: unknown, name: string | symbol, ...args: readonly unknown[]) => boolean

@@ -1,7 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setImmediate } from '../../host/globals.js'
 import { diag } from '../../host/diagnostics.js'
 import type { Watch } from '../open-access.js'
 import { fetchedBody } from './fetch.js'
+import { mayBeAccess } from './recognise.js'
 import type { WireRequest } from './target.js'
 import { WireAccess } from './wire-access.js'
 
@@ -24,6 +26,7 @@ type Members = Record<string, Member | undefined>
 
 /** What is hooked of a request, by the names that it has in a version. */
 interface Names {
+  readonly start: string
   readonly head: string
   readonly data: string
   readonly end: string
@@ -31,12 +34,19 @@ interface Names {
 }
 
 const OF_8: Names = {
+  start: 'onRequestStart',
   head: 'onResponseStart',
   data: 'onResponseData',
   end: 'onResponseEnd',
   error: 'onResponseError',
 }
-const OF_5_TO_7: Names = { head: 'onHeaders', data: 'onData', end: 'onComplete', error: 'onError' }
+const OF_5_TO_7: Names = {
+  start: 'onConnect',
+  head: 'onHeaders',
+  data: 'onData',
+  end: 'onComplete',
+  error: 'onError',
+}
 
 /**
  * Watches the requests of every copy of undici: Node's own behind `fetch`, those of npm, and bundled ones.
@@ -49,7 +59,9 @@ export function watchUndici(watch: Watch): () => void {
   const onCreated = (message: unknown): void => {
     try {
       const { request } = message as { readonly request: UndiciRequest }
-      if (seen.has(request)) return
+      const { method, path, headers } = request
+      const hasTarget = (): boolean => headerOf(headers, 'x-amz-target') !== undefined
+      if (!mayBeAccess(String(method), String(path), hasTarget) || seen.has(request)) return
       seen.add(request)
       const access = WireAccess.begin(watch, described(request), () => bodyOf(request))
       if (access === undefined) return
@@ -62,7 +74,7 @@ export function watchUndici(watch: Watch): () => void {
           .observed('its requests have neither onHeaders nor onResponseStart')
         access.notHeld()
       } else {
-        hold(request, names, access)
+        void new AnswerHold(request, names, access)
       }
     } catch (error) {
       diag.error('otel-audit: a request could not be looked at; it is not audited at the wire', error)
@@ -122,64 +134,134 @@ function answeredHeader(headers: unknown): (name: string) => string | undefined 
   }
 }
 
-/**
- * Holds the answer back until its row is committed: the head says that the parser is to pause, and is handed on later. What
- * comes in between waits behind it, since the parser reports the end of a connection in any case.
- */
-function hold(request: UndiciRequest, names: Names, access: WireAccess): void {
-  const members = request as unknown as Members
-  const real = (name: string): Member => members[name] as Member
-  const [head, data, end, failed] = [real(names.head), real(names.data), real(names.end), real(names.error)]
-  /** What came while the head was held. */
-  let waiting: (() => void)[] | undefined
+/** Most of an answer that is kept while it is held, in bytes. More makes the parser pause. */
+const MOST_KEPT = 1024 * 1024
 
-  members[names.head] = function (...args) {
-    const [status, headers, resume] = args as [number, unknown, () => void]
-    if (status < 200) return head.apply(this, args)
-    const held = access.head(status, answeredHeader(headers))
-    if (held === undefined) return head.apply(this, args)
-    waiting = []
+/**
+ * Holds the answer back until its row is committed. What comes is kept, and handed on in its order afterwards, as fast as its
+ * handler takes it. The parser of HTTP/1 is not paused for it: one that is paused while its connection is reset ends the
+ * process with an assertion (undici 6 and 7, 2026-11-29). A stream of HTTP/2 is, since its end must not come before its answer.
+ */
+class AnswerHold {
+  readonly #request: UndiciRequest
+  readonly #access: WireAccess
+  readonly #real: Readonly<Record<keyof Names, Member>>
+  /** What came while the head was held, or its handler had paused. Undefined: everything goes its way. */
+  #kept: (() => unknown)[] | undefined
+  #keptBytes = 0
+  /** By the handler. */
+  #isPaused = false
+  /** The parser is done with the request: its connection may serve another one. */
+  #hasEnded = false
+  #resume: (() => void) | undefined
+
+  constructor(request: UndiciRequest, names: Names, access: WireAccess) {
+    this.#request = request
+    this.#access = access
+    const members = request as unknown as Members
+    const real = (name: string): Member => members[name] as Member
+    this.#real = {
+      start: real(names.start),
+      head: real(names.head),
+      data: real(names.data),
+      end: real(names.end),
+      error: real(names.error),
+    }
+    members[names.start] = (...args) => this.#start(args)
+    members[names.head] = (...args) => this.#head(args)
+    members[names.data] = (...args) => this.#data(args)
+    members[names.end] = (...args) => this.#end(args)
+    members[names.error] = (...args) => this.#error(args)
+  }
+
+  /** The handler gets what ends the request: not its connection, once that may serve another one. */
+  #start([abort, ...rest]: unknown[]): unknown {
+    const end = (reason: unknown): void => this.#abort(reason, abort as (reason: unknown) => void)
+    return this.#call('start', [end, ...rest])
+  }
+
+  #head(args: unknown[]): unknown {
+    const [status, headers, resume, ...rest] = args as [number, unknown, () => void, ...unknown[]]
+    const held = status < 200 ? undefined : this.#access.head(status, answeredHeader(headers))
+    if (held === undefined) return this.#call('head', args)
+    this.#kept = []
+    this.#resume = resume
+    const shown = [status, headers, () => this.#resumed(), ...rest]
+    // Not in the promise: what a handler throws is what it would be without a hold.
     held.then(
-      () =>
-        process.nextTick(() => {
-          const behind = waiting ?? []
-          waiting = undefined
-          if (this.aborted) return
-          const goesOn = head.apply(this, args) !== false
-          for (const each of behind) each()
-          if (goesOn && !this.aborted) resume()
-        }),
-      (error: unknown) =>
-        process.nextTick(() => {
-          waiting = undefined
-          if (this.aborted) return
-          if (this.abort) this.abort(error)
-          else failed.call(this, error)
-        }),
+      () => process.nextTick(() => this.#release(shown)),
+      (error: unknown) => process.nextTick(() => this.#refuse(error)),
     )
-    return false
+    // HTTP/2 has no text of its status.
+    return rest[0] !== ''
   }
-  members[names.data] = function (...args) {
-    if (waiting !== undefined) {
-      waiting.push(() => void data.apply(this, args))
-      return false
+
+  #data(args: unknown[]): unknown {
+    const chunk = args[0]
+    const size = chunk instanceof Uint8Array ? chunk.length : 0
+    if (this.#kept !== undefined) {
+      this.#kept.push(() => this.#call('data', args))
+      this.#keptBytes += size
+      return this.#keptBytes < MOST_KEPT
     }
-    if (access.wantsRefusal && args[0] instanceof Uint8Array) access.refusalBody(args[0])
-    return data.apply(this, args)
+    if (this.#access.wantsRefusal && chunk instanceof Uint8Array) this.#access.refusalBody(chunk)
+    return this.#call('data', args)
   }
-  members[names.end] = function (...args) {
-    if (waiting !== undefined) {
-      waiting.push(() => void members[names.end]?.apply(this, args))
-      return undefined
+
+  #end(args: unknown[]): unknown {
+    this.#access.ended()
+    if (this.#kept === undefined) return this.#call('end', args)
+    this.#hasEnded = true
+    this.#kept.push(() => this.#call('end', args))
+    return undefined
+  }
+
+  #error(args: unknown[]): unknown {
+    this.#kept = undefined
+    this.#access.failed(isAbort(args[0]))
+    this.#access.ended()
+    return this.#call('error', args)
+  }
+
+  #release(head: unknown[]): void {
+    if (this.#request.aborted) return
+    this.#isPaused = this.#call('head', head) === false
+    // In a turn of its own: who waits for the head listens to the rest by then, as without a hold.
+    setImmediate(() => this.#handOn())
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#request.aborted) return
+    const { abort } = this.#request
+    if (abort === undefined || abort === null) this.#error([error])
+    else this.#abort(error, abort)
+  }
+
+  #abort(reason: unknown, abort: (reason: unknown) => void): void {
+    if (this.#kept === undefined || !this.#hasEnded) abort(reason)
+    else this.#error([reason ?? Object.assign(new Error('the request was aborted'), { name: 'AbortError' })])
+  }
+
+  #resumed(): void {
+    this.#isPaused = false
+    if (this.#kept !== undefined) this.#handOn()
+    else this.#resume?.()
+  }
+
+  #handOn(): void {
+    while (!this.#isPaused && !this.#request.aborted) {
+      const next = this.#kept?.shift()
+      if (next === undefined) {
+        this.#kept = undefined
+        this.#resume?.()
+        return
+      }
+      if (next() === false) this.#isPaused = true
     }
-    access.ended()
-    return end.apply(this, args)
   }
-  members[names.error] = function (...args) {
-    waiting = undefined
-    access.failed(isAbort(args[0]))
-    access.ended()
-    return failed.apply(this, args)
+
+  #call(name: keyof Names, args: unknown[]): unknown {
+    return this.#real[name].apply(this.#request, args)
   }
 }
 

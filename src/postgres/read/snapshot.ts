@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { wallClock } from '../../host/globals.js'
 import type { ClientBase, CustomTypesConfig } from 'pg'
 import type { BlockColumns } from '../../chain/block-columns.js'
@@ -16,7 +17,7 @@ import { boundedBlockSelect } from '../block-row.js'
 import { readBlock, readRowBlock } from './copied-block.js'
 import { copyOut, type ReadTuple } from './copy-out.js'
 import type { Connection } from '../connection.js'
-import { fault, isServerError } from '../faults.js'
+import { fault } from '../faults.js'
 import { readCheckedRow, readWholeRow } from './checked-row.js'
 import type { ReadRow } from './copied-event.js'
 import { BOUNDED_EVENT } from './event-select.js'
@@ -26,6 +27,10 @@ import { checkSchema } from '../schema-version.js'
 import type { DatabaseUrl } from '../database-url.js'
 import { openSession, type SessionTarget } from '../session.js'
 import { alterationsOf, isTable, type Relation } from './store-shape.js'
+import type { RowsOrder } from './rows-worker.js'
+import { rowsOfThread } from './rows-thread.js'
+import { watchOf } from './server-watch.js'
+import { exportSnapshot, importSnapshot, type SharedSnapshot } from './shared-snapshot.js'
 import { readSql, renderSql } from '../sql-text.js'
 import { readIdentity } from '../trail-identity.js'
 
@@ -35,6 +40,9 @@ export interface SnapshotOptions {
   /** Identities of the trail: with any other one it is not opened. Undefined or empty: whichever is there. */
   readonly trails?: readonly string[] | undefined
 }
+
+/** Rows from which on a thread of their own is worth its start, in the time that verifying takes. */
+const WORTH_A_THREAD = 100_000
 
 type Texts = Readonly<Record<(typeof FILES)[number], string>>
 
@@ -48,7 +56,8 @@ const FILES = [
 ] as const
 
 /**
- * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other.
+ * One snapshot of a trail, read by two connections: the rows come by on one while their blocks come by on the other. Many
+ * rows come by on a third, of a thread that reads and hashes them.
  * Needs the rights of the reader role.
  */
 export class Snapshot implements TrailSource {
@@ -61,6 +70,7 @@ export class Snapshot implements TrailSource {
   readonly #shape: readonly Relation[]
 
   readonly #target: SessionTarget
+  readonly #shared: SharedSnapshot
 
   private constructor(
     sessions: readonly [Connection, Connection],
@@ -68,8 +78,10 @@ export class Snapshot implements TrailSource {
     sql: Texts,
     target: SessionTarget,
     shape: readonly Relation[],
+    shared: SharedSnapshot,
   ) {
     this.#target = target
+    this.#shared = shared
     ;[this.#rows, this.#blocks] = sessions
     this.#schema = schema
     this.#sql = sql
@@ -93,11 +105,11 @@ export class Snapshot implements TrailSource {
       await rows.run((client) => checkSchema(client, schema))
       const blocks = await openSession('verify', target)
       sessions.push(blocks)
-      refuseSeveralServers(rows, blocks)
-      await shareSnapshot(rows, blocks)
+      const shared = await exportSnapshot(rows)
+      await importSnapshot(blocks, shared)
       const text = renderSql(sql['store-shape'], schema)
       const { rows: shape } = await rows.run((client) => client.query<Relation>(text))
-      return new Snapshot([rows, blocks], schema, sql, target, shape)
+      return new Snapshot([rows, blocks], schema, sql, target, shape, shared)
     } catch (error) {
       await Promise.allSettled(sessions.map((session) => session.close()))
       throw readable(error)
@@ -124,8 +136,18 @@ export class Snapshot implements TrailSource {
     return readably(this.#copyOut(this.#blocks, sql, readRowBlock))
   }
 
-  rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
-    return readably(this.#copyOut(this.#rows, this.#render('trail-rows', selection, range), readCheckedRow))
+  /** @param expected many of them are read and hashed by a thread of their own, which sees the same snapshot */
+  rows(range: IdRange, selection: Selection, expected = 0): AsyncIterable<readonly CheckedRow[]> {
+    const sql = this.#render('trail-rows', selection, range)
+    const { databaseUrl } = this.#target
+    // A function that gives the URL stays in this thread.
+    const isAlone =
+      expected < WORTH_A_THREAD || availableParallelism() === 1 || typeof databaseUrl !== 'string'
+    const order = isAlone
+      ? undefined
+      : { target: { ...this.#target, databaseUrl }, snapshot: this.#shared, sql }
+    const elsewhere = order === undefined ? undefined : threadIfAny(order)
+    return readably(elsewhere ?? this.#copyOut(this.#rows, sql, readCheckedRow))
   }
 
   /** {@link rows} with what they say: the event of each is made from the bytes that were hashed. */
@@ -169,8 +191,7 @@ export class Snapshot implements TrailSource {
   }
 
   #copyOut<T>(connection: Connection, sql: string, read: ReadTuple<T>): AsyncIterable<readonly T[]> {
-    const watch = { everyMs: ASK_AFTER_MS, isThere: () => isThere(this.#target) }
-    return copyOut(connection, sql, read, undefined, watch)
+    return copyOut(connection, sql, read, undefined, watchOf(this.#target))
   }
 
   /** COPY takes no parameters: numbers and hex digits are written into the text. */
@@ -186,9 +207,6 @@ export class Snapshot implements TrailSource {
     })
   }
 }
-
-/** After how long without a byte of a COPY, in ms, the server is asked on another connection. */
-const ASK_AFTER_MS = 20_000
 
 /** A row, taken for what it says. */
 export interface PlacedEvent {
@@ -235,35 +253,14 @@ function placedEvent(columns: readonly (string | null)[]): PlacedEvent {
   }
 }
 
-/** Whether the server lets somebody in, or at least says why not: one that hangs does neither. */
-async function isThere(target: SessionTarget): Promise<boolean> {
+/** Where there can be no thread, this one reads. */
+function threadIfAny(order: RowsOrder): AsyncIterable<readonly CheckedRow[]> | undefined {
   try {
-    await (await openSession('verify', target)).close()
-    return true
+    return rowsOfThread(order)
   } catch (error) {
-    return isServerError(error)
+    if (error instanceof AuditError) return undefined
+    throw error
   }
-}
-
-/** A balancer gives each connection another server, to which the snapshot of the first means nothing. */
-function refuseSeveralServers(one: Connection, other: Connection): void {
-  if (one.facts?.startedAt === other.facts?.startedAt) return
-  throw new AuditError('AUDIT_UNAVAILABLE', 'the two connections reached different servers', {
-    remedy: 'Use the address of one server, and not that of a load balancer or of a reader endpoint.',
-  })
-}
-
-async function shareSnapshot(one: Connection, other: Connection): Promise<void> {
-  const begin = 'begin isolation level repeatable read, read only'
-  const snapshot = await one.run(async (client) => {
-    await client.query(begin)
-    const { rows } = await client.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')
-    return rows[0]?.snapshot
-  })
-  await other.run(async (client) => {
-    await client.query(begin)
-    await client.query(`set transaction snapshot '${snapshot}'`)
-  })
 }
 
 function readable(error: unknown): AuditError {

@@ -8,9 +8,8 @@ import type {
   SinkOwner,
   WriteResult,
 } from '../../contract/sink.js'
-import { type AuditErrorCode, AuditError, ERROR_CATALOGUE } from '../../errors.js'
 import type { AuditEvent } from '../../event/fields.js'
-import { errorText } from '../../host/error-text.js'
+import { packError, type PackedError, unpackError } from '../packed-error.js'
 import type { PostgresAuditSinkOptions } from '../write/sink.js'
 
 // What the process and its writer thread say to each other. Everything is copied: nothing here has a method.
@@ -81,43 +80,6 @@ export function unpackBatch({ events, digests, replayed }: PackedBatch): AuditBa
     return isReplayed.has(i) ? { event, digest, mayBeStored: true } : { event, digest }
   })
   return { entries }
-}
-
-/** An error by what is known of it: a copy would lose code and class. No stack, and nothing of a row. */
-interface PackedError {
-  readonly message: string
-  readonly code: string | undefined
-  /** Of an AuditError. */
-  readonly audit:
-    | { readonly reason: string; readonly remedy: string; readonly field: string | undefined }
-    | undefined
-  readonly cause: PackedError | undefined
-}
-
-function packError(error: unknown): PackedError {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
-  return {
-    message: error instanceof Error ? error.message : errorText(error),
-    code: typeof code === 'string' ? code : undefined,
-    audit:
-      error instanceof AuditError
-        ? { reason: error.reason, remedy: error.remedy, field: error.field }
-        : undefined,
-    cause: cause === undefined ? undefined : packError(cause),
-  }
-}
-
-function unpackError({ message, code, audit, cause }: PackedError): Error {
-  const of = cause === undefined ? {} : { cause: unpackError(cause) }
-  if (audit === undefined) return Object.assign(new Error(message, of), code === undefined ? {} : { code })
-  const { reason, remedy, field } = audit
-  return new AuditError(codeOf(code), reason, { ...of, remedy, ...(field === undefined ? {} : { field }) })
-}
-
-function codeOf(code: string | undefined): AuditErrorCode {
-  return code !== undefined && Object.hasOwn(ERROR_CATALOGUE, code)
-    ? (code as AuditErrorCode)
-    : 'AUDIT_UNAVAILABLE'
 }
 
 export async function packedOutcome<T>(work: () => T | Promise<T>): Promise<PackedOutcome<T>> {

@@ -1,7 +1,7 @@
-import { Worker } from 'node:worker_threads'
-import { AuditError } from '../../errors.js'
+import type { Worker } from 'node:worker_threads'
 import { errorText } from '../../host/error-text.js'
 import { packageFile } from '../../host/package-file.js'
+import { startThread } from '../start-thread.js'
 import type { ThreadMessage, ThreadRequest } from './protocol.js'
 
 type Answer = Extract<ThreadMessage, { readonly what: 'written' | 'checked' | 'closed' }>
@@ -45,7 +45,7 @@ export class WriterThread {
   /** @throws AuditError `AUDIT_PACKAGE` when its program is not there, `AUDIT_WRITER_THREAD` when there can be no threads */
   constructor(listener: ThreadListener) {
     this.#listener = listener
-    this.#worker = startWorker()
+    this.#worker = startThread(packageFile('./worker.js', import.meta.url), 'otel-audit writer')
     this.#worker.on('message', (message: ThreadMessage) => this.#onMessage(message))
     this.#worker.on('error', (error) => this.#onEnd(errorText(error)))
     this.#worker.on('exit', (code) => this.#onEnd(`exit code ${code}`))
@@ -96,25 +96,5 @@ export class WriterThread {
     this.#hasEnded = true
     for (const { reject } of this.#waiting.values()) reject(new ThreadEnded(why, this.#isReady))
     this.#waiting.clear()
-  }
-}
-
-const REMEDY =
-  'Permit worker threads (`--allow-worker` beside `--permission`), or leave `writerThread` off: the process then writes itself.'
-
-function startWorker(): Worker {
-  const program = packageFile('./worker.js', import.meta.url)
-  try {
-    return new Worker(program, {
-      name: 'otel-audit writer',
-      // No flags of the process: `--import otel-audit/register` would start a second pipeline there. Variables, for `pg` reads
-      // PGPASSWORD and others.
-      execArgv: [],
-      env: { ...process.env, NODE_OPTIONS: '' },
-    })
-  } catch (error) {
-    const { code } = error as { code?: unknown }
-    const what = typeof code === 'string' ? code : errorText(error)
-    throw new AuditError('AUDIT_WRITER_THREAD', `no thread can be started (${what})`, { remedy: REMEDY })
   }
 }

@@ -1,6 +1,7 @@
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { BatchEntry } from '../../contract/sink.js'
 import { FIELDS, type Field } from '../../event/fields.js'
+import { writeUtf8 } from '../../event/utf8.js'
 
 /** `pg_type.oid` of what our columns are. */
 const INT4 = 23
@@ -77,7 +78,7 @@ class RecordBytes {
   text(value: string | null, type = TEXT): void {
     if (value === null) return this.#header(type, NULL)
     this.#reserve(HEADER_BYTES + value.length * BYTES_PER_UNIT)
-    const length = this.#buffer.write(value, this.#at + HEADER_BYTES, 'utf8')
+    const length = writeUtf8(this.#buffer, value, this.#at + HEADER_BYTES)
     this.#header(type, length)
     this.#at += length
   }

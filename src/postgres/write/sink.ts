@@ -5,7 +5,7 @@ import { moved, type Moves } from '../../host/invariant.js'
 import { givenOptions } from '../../host/own.js'
 import { checkDuration } from '../../host/timers.js'
 import { AuditError } from '../../errors.js'
-import type { AuditBatch, AuditSink, HealthFinding, SinkOwner, WriteResult } from '../../contract/sink.js'
+import type { AuditBatch, HealthFinding, SecondSink, SinkOwner, WriteResult } from '../../contract/sink.js'
 import { AppendStatements } from './append.js'
 import { BlockWriter } from './block-writer.js'
 import { checkStore, refuseStandby } from '../check.js'
@@ -82,19 +82,21 @@ const MOVES: Moves<State> = {
  * Writes rows to `<schema>.secret_audit`, a batch and its signed block in one statement, on one connection of its own.
  *
  * Connects at the first write, and again after every failure that leaves the connection in doubt. It needs the rights
- * of the writer role only; `otel-audit migrate` makes the tables.
+ * of the writer role only; `otel-audit migrate` makes the tables. The one {@link beside} it has a chain of its own, and lets go
+ * of its connection when it says that it is idle; the chain is kept.
  *
  * ```
  *                   write                 usable
  *   disconnected ───────────► connecting ─────────► connected
  *        ▲                        │                     │
- *        └─── not usable, lost, or in doubt ────────────┘
+ *        └─── not usable, lost, in doubt, or idle ──────┘
  *
  *   any of these ── close ──► closing ── last block, or none ──► closed
  * ```
  */
-export class PostgresAuditSink implements AuditSink {
+export class PostgresAuditSink implements SecondSink {
   readonly sinkId = 'db'
+  readonly #given: PostgresAuditSinkOptions
   readonly #options: WriteSession &
     EnrolmentOptions & { readonly schema: string; readonly idleAfterMs: number }
   #writer: SinkOwner | undefined
@@ -114,10 +116,13 @@ export class PostgresAuditSink implements AuditSink {
   #turn: Promise<unknown> = Promise.resolve()
   /** Sends that go on, or wait for their turn. */
   #sends = 0
+  #second: PostgresAuditSink | undefined
+  /** It is that one, of another. */
+  #isSecond = false
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` for an option that is not one */
   constructor(given: PostgresAuditSinkOptions) {
-    const options = givenOptions(given)
+    const options = (this.#given = givenOptions(given))
     checkTextOrSource('databaseUrl', options.databaseUrl)
     checkChoice('synchronousCommit', options.synchronousCommit ?? 'on', ['on', 'remote_apply'])
     checkText('applicationName', options.applicationName ?? 'otel-audit')
@@ -142,6 +147,35 @@ export class PostgresAuditSink implements AuditSink {
 
   attach(writer: SinkOwner): void {
     this.#writer = writer
+  }
+
+  beside(): SecondSink {
+    this.#second ??= this.#makeSecond()
+    return this.#second
+  }
+
+  #makeSecond(): PostgresAuditSink {
+    const second = new PostgresAuditSink(this.#given)
+    second.#isSecond = true
+    if (this.#writer !== undefined) second.attach(asSecond(this.#writer))
+    const [trail] = this.#expected?.trails ?? []
+    if (trail !== undefined) second.#expect(trail)
+    return second
+  }
+
+  /** Whether it has a connection that the store was checked on. */
+  get isReady(): boolean {
+    return this.#state === 'connected' && this.#connection?.isBroken === false
+  }
+
+  /** Connects, as the first write would. */
+  async prepare(): Promise<void> {
+    await this.#send(async () => {
+      await this.#connected()
+      const refusal = this.#guard.refusal()
+      if (refusal !== undefined) throw new AuditError('AUDIT_UNAVAILABLE', refusal.message)
+      this.#restartIdleTimer()
+    })
   }
 
   async write(batch: AuditBatch): Promise<WriteResult> {
@@ -191,6 +225,10 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async close(): Promise<void> {
+    await Promise.all([this.#second?.close(), this.#close()])
+  }
+
+  async #close(): Promise<void> {
     if (this.#isEnding) return this.#alone(async () => {})
     this.#to('closing')
     clearTimeout(this.#idle)
@@ -247,17 +285,27 @@ export class PostgresAuditSink implements AuditSink {
   }
 
   async #sayIdle(): Promise<void> {
+    if (this.#isEnding) return
     // A block in doubt is sent again before the next rows.
-    if (this.#isEnding || this.#blocks?.endsUnclean !== true) return
+    if (this.#blocks?.endsUnclean !== true) return this.#park()
     try {
       // It may be a new one: a process that was idle while its database restarted is no less alive.
       const { connection, blocks } = await this.#connected()
-      if (!blocks.endsUnclean || (await blocks.end(connection, 'idle'))) return
+      if (!blocks.endsUnclean || (await blocks.end(connection, 'idle'))) return await this.#park()
       this.#letGo(connection)
     } catch (error) {
       diag.debug('otel-audit: the idle block cannot be written yet', error)
     }
     this.#restartIdleTimer()
+  }
+
+  /** A connection that is needed under load only is one less for others. */
+  async #park(): Promise<void> {
+    const connection = this.#connection
+    if (!this.#isSecond || this.#state !== 'connected' || connection === undefined) return
+    this.#connection = undefined
+    this.#to('disconnected')
+    await connection.close()
   }
 
   async #connected(): Promise<Connected> {
@@ -325,6 +373,21 @@ export class PostgresAuditSink implements AuditSink {
       if (!this.#isEnding) this.#to('disconnected')
     }
     connection?.destroy()
+  }
+}
+
+/** What the writer has lost is said by its first chain. */
+function asSecond(writer: SinkOwner): SinkOwner {
+  return {
+    get serviceName() {
+      return writer.serviceName
+    },
+    get serviceInstanceId() {
+      return writer.serviceInstanceId
+    },
+    lost: 0,
+    onBlock: (block) => writer.onBlock(block),
+    onLostBlocks: (lost) => writer.onLostBlocks(lost),
   }
 }
 

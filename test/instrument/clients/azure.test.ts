@@ -86,6 +86,20 @@ describe('a read from Key Vault', () => {
   })
 })
 
+describe('an abort during the hold', () => {
+  it('ends the wait, never the write', async () => {
+    const scene = scened({ strict: true, deadlineMs: 60_000 })
+    const gate = scene.gate()
+    const abort = new AbortController()
+    const call = vault().getSecret('held', { abortSignal: abort.signal })
+    await gate.arrived
+    abort.abort()
+    expect(await thrownBy(call)).toMatchObject({ name: 'AbortError' })
+    gate.release()
+    expect(await scene.said()).toMatchObject([{ credential: `${fake.url}/secrets/held`, outcome: 'ok' }])
+  })
+})
+
 describe('strict, and the store down', () => {
   it('the answer is withheld, and a denial stays one', async () => {
     const scene = scened({ strict: true })

@@ -115,6 +115,14 @@ describe('strict, and the store down', () => {
   })
 })
 
+describe('a class', () => {
+  it('is hooked once, by whatever names and however often it is exported', async () => {
+    const before = SecretManagerServiceClient.prototype.accessSecretVersion
+    await hookedPackage<object>(GCP_HOOKS[0], '@google-cloud/secret-manager', secretManager)
+    expect(SecretManagerServiceClient.prototype.accessSecretVersion).toBe(before)
+  })
+})
+
 describe('the use of a key of KMS', () => {
   it('is one row with the key, and its version', async () => {
     const scene = scened({ strict: true })

@@ -46,7 +46,10 @@ describe('a client that is handed over', () => {
       await azure.close()
     })
     const { audit, rows } = auditing()
-    await audit.instrument(nodeVault({ endpoint: vault.url, token: 't' })).read('secret/data/a')
+    const reader = audit.instrument(nodeVault({ endpoint: vault.url, token: 't' }))
+    const { request } = reader
+    expect(audit.instrument(reader).request).toBe(request)
+    await reader.read('secret/data/a')
     const options = { allowInsecureConnection: true, disableChallengeResourceVerification: true }
     await audit.instrument(new SecretClient(azure.url, fakeAzureToken, options)).getSecret('b')
     const gcp = await fakeSecretManager(VALUE)

@@ -1,56 +1,18 @@
-import { Agent, get, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http'
+import { Agent, get, request as httpRequest } from 'node:http'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { AuditError } from '../../../src/errors.js'
-import { taken } from '../../../src/host/globals.js'
 import { claiming } from '../../../src/instrument/claim.js'
 import { watchHttp } from '../../../src/instrument/wire/http.js'
 import type { AuditOptions } from '../../../src/options/options.js'
 import { waitUntil } from '../../support/wait-until.js'
 import { said, type Watched, watched } from '../watched.js'
+import { ask, type Heard } from './asking.js'
 import { refused, SECRET, secretServer, VAULT_HEADERS, VAULT_PATH } from './secret-server.js'
 
 function scene(options: AuditOptions = { strict: true }): Watched {
   const made = watched(options)
   onTestFinished(watchHttp(made.watch))
   return made
-}
-
-/** Everything that the application hears of a request, in order, and the body that it got. */
-interface Heard {
-  readonly events: string[]
-  body: string
-  error?: Error
-  readonly request: ReturnType<typeof httpRequest>
-  readonly ended: Promise<void>
-}
-
-function ask(url: string, options: RequestOptions = {}, body?: string): Heard {
-  const events: string[] = []
-  const request = httpRequest(url + (options.path === undefined ? VAULT_PATH : ''), {
-    headers: VAULT_HEADERS,
-    ...options,
-  })
-  const ended = new Promise<void>((resolve) => {
-    request.on('response', (response: IncomingMessage) => {
-      events.push(`response ${response.statusCode}`)
-      response.on('data', (chunk: Buffer) => {
-        heard.body += chunk.toString()
-      })
-      response.on('error', () => events.push('response error'))
-      response.on('end', () => events.push('end'))
-    })
-    request.on('error', (error) => {
-      events.push('error')
-      heard.error = error
-    })
-    request.on('close', () => {
-      events.push('close')
-      resolve()
-    })
-  })
-  const heard: Heard = { events, body: '', request, ended }
-  request.end(body)
-  return heard
 }
 
 const turns = async (): Promise<void> => {
@@ -319,38 +281,6 @@ describe('an answer without a secret', () => {
   })
 })
 
-describe('a request to AWS', () => {
-  const aws = (target: string) => ({ method: 'POST', path: '/', headers: { 'x-amz-target': target } })
-
-  it('is recorded by what its body asks for; a batch by each name', async () => {
-    const { url } = await secretServer()
-    const at = scene()
-    await ask(url, aws('secretsmanager.GetSecretValue'), JSON.stringify({ SecretId: 'db' })).ended
-    const body = JSON.stringify({ SecretIdList: ['a', 'b'] })
-    await ask(url, aws('secretsmanager.BatchGetSecretValue'), body).ended
-    expect((await at.rows()).map(said)).toMatchObject([
-      { credential: 'db', outcome: 'ok' },
-      { credential: 'a', outcome: 'requested', batch: 'r-1' },
-      { credential: 'b', outcome: 'requested', batch: 'r-1' },
-    ])
-  })
-
-  it('that is refused: the error is named in a body that is handed on whole', async () => {
-    const body = {
-      __type: 'com.amazonaws.secretsmanager#ResourceNotFoundException',
-      Message: 'x'.repeat(9000),
-    }
-    const { url } = await secretServer(refused(400, body))
-    const at = scene()
-    const heard = ask(url, aws('secretsmanager.GetSecretValue'), '{"SecretId":"db"}')
-    await heard.ended
-    expect(JSON.parse(heard.body)).toEqual(body)
-    expect((await at.rows()).map(said)).toMatchObject([
-      { outcome: 'credential_not_found', 'error.type': 'ResourceNotFoundException' },
-    ])
-  })
-})
-
 describe('what is nobody’s business', () => {
   it('other traffic has no row, and its request is left alone', async () => {
     const { url } = await secretServer()
@@ -372,30 +302,6 @@ describe('what is nobody’s business', () => {
     expect(await at.rows()).toHaveLength(2)
     expect(at.watch.coverage.accesses()).toMatchObject({ wire: 2, claimed: 2 })
   })
-})
-
-it('a watch of Kubernetes is recorded again while it is open', async () => {
-  const intervals: (() => void)[] = []
-  const { setInterval } = taken
-  taken.setInterval = (work: () => void) => {
-    intervals.push(work)
-    return setInterval(() => undefined, 1e6)
-  }
-  onTestFinished(() => void (taken.setInterval = setInterval))
-  const { url } = await secretServer((_, response) => {
-    response.writeHead(200)
-    response.write('{}')
-  })
-  const at = scene({})
-  const heard = ask(url, { path: '/api/v1/namespaces/n/secrets?watch=true', headers: {} })
-  await new Promise((resolve) => heard.request.on('response', resolve))
-  for (const work of intervals) work()
-  heard.request.destroy()
-  await heard.ended
-  expect((await at.rows()).map(said)).toMatchObject([
-    { credential: 'k8s:n/*', watch: true },
-    { credential: 'k8s:n/*', watch: true },
-  ])
 })
 
 it('no value, token or body is in any row', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Access } from '../../../src/instrument/open-access.js'
 import { INSTRUMENT_DEFAULTS, type InstrumentSettings } from '../../../src/instrument/settings.js'
-import { recognise } from '../../../src/instrument/wire/recognise.js'
+import { mayBeAccess, recognise } from '../../../src/instrument/wire/recognise.js'
 
 interface Sent {
   readonly method?: string
@@ -17,6 +17,7 @@ function accessOf(
 ): Access | undefined {
   const { method = 'GET', host = 'a.example', headers = {}, body } = sent
   const header = (name: string): string | undefined => headers[name]
+  if (!mayBeAccess(method, path, () => header('x-amz-target') !== undefined)) return undefined
   return recognise({ method, host, path, header }, { ...INSTRUMENT_DEFAULTS, ...settings })?.access(body)
 }
 

@@ -6,6 +6,7 @@ import { AuditError } from '../../../src/errors.js'
 import { claiming } from '../../../src/instrument/claim.js'
 import { watchWire } from '../../../src/instrument/wire/watch-wire.js'
 import type { AuditOptions } from '../../../src/options/options.js'
+import { waitUntil } from '../../support/wait-until.js'
 import { said, type Watched, watched } from '../watched.js'
 import { refused, SECRET, secretServer, VAULT_HEADERS, VAULT_PATH } from './secret-server.js'
 
@@ -183,6 +184,31 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     expect(await asking).toEqual({ status: 200, text: body })
   })
 
+  it('whose connection is reset behind a whole answer comes to an end', async () => {
+    let reset = (): void => undefined
+    let gone = (): void => undefined
+    const closed = new Promise<void>((resolve) => (gone = resolve))
+    const { url } = await secretServer((request, response) => {
+      response.writeHead(200, { connection: 'close' })
+      response.write(SECRET)
+      request.socket.on('close', gone)
+      reset = () => void request.socket.resetAndDestroy()
+    })
+    const at = scene()
+    const arrived = at.hold()
+    const asking = ask(url + VAULT_PATH, VAULT).then(
+      ({ text }) => text,
+      (error: Error) => error,
+    )
+    await arrived
+    reset()
+    await closed
+    await turns()
+    at.letGo()
+    const end = await asking
+    expect(end === SECRET || end instanceof Error).toBe(true)
+  })
+
   it('gets a large answer whole, and 20 at once each its own', async () => {
     const { url } = await secretServer((request, response) =>
       response.end((request.url ?? '').repeat(20_000)),
@@ -190,7 +216,9 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     const at = scene()
     const paths = Array.from({ length: 20 }, (_, i) => `${VAULT_PATH}/${i}`)
     const answers = await Promise.all(paths.map((path) => ask(url + path, VAULT)))
-    expect(answers.every(({ text }, i) => text === paths[i]?.repeat(20_000))).toBe(true)
+    expect(answers.map(({ text }, i) => [text.length, text === paths[i]?.repeat(20_000)])).toEqual(
+      paths.map((path) => [path.length * 20_000, true]),
+    )
     expect(await at.rows()).toHaveLength(20)
   })
 
@@ -220,6 +248,37 @@ describe.each(CLIENTS)('$name', ({ name, ask }) => {
     expect(at.watch.coverage.accesses()).toMatchObject({ claimed: 1, wire: 0 })
   })
 })
+
+it.each(['refused', 'aborted'])(
+  'an answer that is held and %s does not disturb the next one',
+  async (how) => {
+    let answer: (() => void) | undefined
+    const { url } = await secretServer((request, response) => {
+      if (request.url === VAULT_PATH) response.end(SECRET)
+      else answer = () => void response.end('orders')
+    })
+    const at = scene()
+    const dispatcher = new ownCopy.Agent({ connections: 1 })
+    onTestFinished(() => dispatcher.destroy())
+    const given = new AbortController()
+    const arrived = at.hold()
+    const held = ownCopy.request(url + VAULT_PATH, {
+      dispatcher,
+      headers: VAULT_HEADERS,
+      signal: given.signal,
+    })
+    held.catch(() => undefined)
+    await arrived
+    const next = ownCopy.request(`${url}/orders`, { dispatcher })
+    await waitUntil('the next request on the same connection', () => answer)
+    at.isDown = how === 'refused'
+    if (how === 'aborted') given.abort()
+    at.letGo()
+    await expect(held).rejects.toMatchObject({ name: how === 'refused' ? 'AuditError' : 'AbortError' })
+    answer?.()
+    expect(await (await next).body.text()).toBe('orders')
+  },
+)
 
 describe('the global fetch', () => {
   it('knows the body of a request that was put together before', async () => {
