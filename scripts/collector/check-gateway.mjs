@@ -6,15 +6,12 @@ import { send } from './sender.mjs'
 
 /** deploy/collector/gateway.yaml beside otel-collector.yaml: acknowledged is what the gateway has acknowledged. */
 export async function checkGateway(checks) {
-  const promises = [
-    ['a sender hears 200 when the gateway says so, and has stored it whole', stored],
-    ['a sender hears 503 when the gateway says so until the collector gives up', refused],
-    ['a sender hears 200 when the gateway says 503 at first', refusedAtFirst],
-    ['kill -9 of the collector: what it acknowledged is with the gateway', killed],
-  ]
-  for (const [promise, body] of promises) {
-    await checks.check(`deploy/collector/gateway.yaml: ${promise}`, () => body(checks))
-  }
+  const about = (promise, body) =>
+    checks.check(`deploy/collector/gateway.yaml: ${promise}`, () => body(checks))
+  await about('a sender hears 200 when the gateway says so, and has stored it whole', stored)
+  await about('a sender hears 503 when the gateway says so until the collector gives up', refused)
+  await about('a sender hears 200 when the gateway says 503 at first', refusedAtFirst)
+  await about('kill -9 of the collector: what it acknowledged is with the gateway', killed)
 }
 
 async function stored(checks) {

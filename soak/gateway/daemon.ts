@@ -15,6 +15,7 @@ export class Leash {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   readonly #held = new Set<number>()
+  #ended: Promise<unknown> | undefined
 
   constructor() {
     this.#process.stdin.on('error', () => {})
@@ -31,11 +32,11 @@ export class Leash {
     })
   }
 
-  /** Ends all of them. */
+  /** Ends all of them. Idempotent. */
   async close(): Promise<void> {
-    const ended = once(this.#process, 'exit')
+    this.#ended ??= once(this.#process, 'exit')
     this.#process.stdin.end()
-    await ended
+    await this.#ended
   }
 
   #tell(): void {
@@ -87,6 +88,12 @@ export class Daemon {
       }
       await sleep(50)
     }
+  }
+
+  /** Of the process that lives. */
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.#command.name} was not started`)
+    return this.#child.pid
   }
 
   /** Resolves when it is gone. One that does not heed SIGTERM in time is killed. @returns its exit code; null: killed */
