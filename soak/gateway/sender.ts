@@ -29,6 +29,7 @@ class Sender {
   readonly #journal = new JournalWriter<SenderLine>(JOURNAL_FILE)
   #next: number
   #request = 0
+  #lowerBits = randomBytes(3).readUIntBE(0, 3)
   #incomplete = 0
   #ending = false
 
@@ -99,8 +100,14 @@ class Sender {
 
   #event(spanId: string, hasId: boolean): SentEvent {
     const n = this.#next++
-    const auditId = hasId ? newId() : undefined
+    const auditId = hasId ? this.#newId() : undefined
     return { n, outcome: OUTCOMES[n % OUTCOMES.length], auditId, spanId }
+  }
+
+  /** An id of this millisecond, and no other event's: drawn ones would meet, and the second be stored under another id. */
+  #newId(): string {
+    this.#lowerBits = (this.#lowerBits + 1) & 0x3fffff
+    return `${(BigInt(Date.now() - SNOWFLAKE_EPOCH_MS) << 22n) | BigInt(this.#lowerBits)}`
   }
 
   #body(spans: readonly Span[]): Body {
@@ -149,12 +156,6 @@ function attributes(given: Readonly<Record<string, string | undefined>>) {
   return Object.entries(given).flatMap(([key, stringValue]) =>
     stringValue === undefined ? [] : { key, value: { stringValue } },
   )
-}
-
-/** An id of this millisecond. */
-function newId(): string {
-  const lower = BigInt(randomBytes(3).readUIntBE(0, 3) & 0x3fffff)
-  return `${(BigInt(Date.now() - SNOWFLAKE_EPOCH_MS) << 22n) | lower}`
 }
 
 const sender = new Sender(JSON.parse(process.argv[2] ?? '{}') as SenderOrders)
