@@ -13,6 +13,8 @@ const MEANT = [
   /^src\/.*\.c?ts$/,
   /^docs\/.*\.(md|svg|png)$/,
   /^examples\/.*\.(ts|mjs|md|json|sql)$/,
+  /^examples\/other-languages\/.*\.(py|txt|go|mod|sum|java|xml)$/,
+  /^deploy\/collector\/.*\.yaml$/,
   /^deploy\/prometheus\/.*\.yml$/,
   /^(scripts\/collector\/builder-config|otel-collector)\.yaml$/,
   /^([A-Z]+\.md|package\.json|LICENSE)$/,

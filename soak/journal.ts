@@ -30,21 +30,21 @@ export type JournalLine =
   | { readonly what: 'closed' }
 
 /** Writes to a file descriptor. Each line is with the operating system when the call returns. */
-export class JournalWriter {
+export class JournalWriter<Line = JournalLine> {
   readonly #file: number
 
   constructor(file: number) {
     this.#file = file
   }
 
-  write(line: JournalLine): void {
+  write(line: Line): void {
     writeSync(this.#file, `${JSON.stringify(line)}\n`)
   }
 }
 
 /** @throws SyntaxError for a line that no writer wrote */
-export function parseJournal(text: string): JournalLine[] {
+export function parseJournal<Line = JournalLine>(text: string): Line[] {
   const lines = text.split('\n')
   // The last one has no end.
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as JournalLine)
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as Line)
 }

@@ -3,14 +3,20 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { WriterOrders } from './orders.js'
 
-const WRITER = fileURLToPath(new URL('./writer.js', import.meta.url))
+/** What is started, and killed: it says `working` on stdout, and ends in order when something comes on its stdin. */
+export interface Program {
+  readonly name: string
+  readonly file: string
+}
+
+const WRITER: Program = { name: 'writer', file: fileURLToPath(new URL('./writer.js', import.meta.url)) }
 /** A safety net: how long a writer may take to start or to end, in ms. */
 const PATIENCE_MS = 120_000
 
-/** One writer process, from its start to its end, and the files that it leaves. */
+/** One process that keeps a journal, from its start to its end, and the files that it leaves. */
 export class WriterLife {
+  readonly #program: Program
   /** Written by the process, line by line; whole when the process is gone. */
   readonly journalFile: string
   readonly #logFile: string
@@ -20,12 +26,14 @@ export class WriterLife {
   /** Why the end of the process is not to be wondered at. */
   #expected = false
 
-  constructor(directory: string, number: number, orders: WriterOrders) {
+  /** @param orders as JSON in its only argument */
+  constructor(directory: string, number: number, orders: object, program = WRITER) {
+    this.#program = program
     this.journalFile = join(directory, `journal-${number}`)
     this.#logFile = join(directory, `log-${number}`)
     const journal = openSync(this.journalFile, 'a', 0o600)
     const log = openSync(this.#logFile, 'a', 0o600)
-    this.#process = spawn(process.execPath, [WRITER, JSON.stringify(orders)], {
+    this.#process = spawn(process.execPath, [program.file, JSON.stringify(orders)], {
       // Ctrl-C on the terminal is for the soak, which ends it.
       detached: true,
       stdio: ['pipe', 'pipe', log, journal],
@@ -49,7 +57,7 @@ export class WriterLife {
     const { exitCode, signalCode } = this.#process
     if (this.#expected || (exitCode === null && signalCode === null)) return
     throw new Error(
-      `the writer has ended by itself (${signalCode ?? exitCode}); its output:\n${this.#output()}`,
+      `the ${this.#program.name} has ended by itself (${signalCode ?? exitCode}); its output:\n${this.#output()}`,
     )
   }
 
@@ -78,7 +86,7 @@ export class WriterLife {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`the writer ${what}; its output:\n${this.#output()}`)),
+        () => reject(new Error(`the ${this.#program.name} ${what}; its output:\n${this.#output()}`)),
         PATIENCE_MS,
       )
     })

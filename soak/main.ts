@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
+import { throughGateway } from './gateway/through-gateway.js'
 import { HELP, soakOptions } from './options.js'
 import { lossList, textReport } from './report.js'
 import { Soak } from './soak.js'
-import { isGood } from './verdict.js'
+import { isGood, type Judgement } from './verdict.js'
 
 async function main(stop: AbortSignal): Promise<void> {
   const options = soakOptions(process.argv.slice(2))
@@ -11,12 +12,20 @@ async function main(stop: AbortSignal): Promise<void> {
     return
   }
   const say = (what: string): void => console.error(`soak: ${what}`)
-  say(`mode ${options.mode}, seed ${options.seed}`)
-  const judgement = await Soak.run(options, say, stop)
-  console.error(textReport(judgement))
-  if (options.lost !== undefined) writeFileSync(options.lost, lossList(judgement))
-  console.log(JSON.stringify(judgement.verdict))
-  if (!isGood(judgement.verdict)) process.exitCode = 1
+  const { through, mode, seed } = options
+  say(`${through === undefined ? `mode ${mode}` : `through the ${through}`}, seed ${seed}`)
+  const { report, losses, verdict } =
+    through === undefined
+      ? inWords(await Soak.run(options, say, stop))
+      : await throughGateway(options, say, stop)
+  console.error(report)
+  if (options.lost !== undefined) writeFileSync(options.lost, losses)
+  console.log(JSON.stringify(verdict))
+  if (!isGood(verdict)) process.exitCode = 1
+}
+
+function inWords(judgement: Judgement) {
+  return { verdict: judgement.verdict, report: textReport(judgement), losses: lossList(judgement) }
 }
 
 const stop = new AbortController()

@@ -9,6 +9,10 @@ export interface SoakOptions {
   readonly mode: SoakMode
   readonly seed: number
   readonly writerThread: boolean
+  /** Events come from a sender, by way of gateways. */
+  readonly through: 'gateway' | undefined
+  /** A collector that stands before them. */
+  readonly collector: string | undefined
   /** Where the events that are not in the table are listed. */
   readonly lost: string | undefined
   readonly help: boolean
@@ -20,6 +24,7 @@ const MODES: readonly SoakMode[] = ['strict', 'async', 'mixed']
 export const HELP = `Kills a writer and its Postgres again and again, and proves that the trail is complete.
 
   npm run soak -- [--kills <n>] [--mode strict|async|mixed] [--seed <n>] [--minutes <m>] [--lost <file>] [--writer-thread]
+  npm run soak -- --through gateway [--collector <binary>] [--kills <n>] [--seed <n>] [--minutes <m>] [--lost <file>]
 
   --kills    how many kills, 1 to 1000000 (default ${DEFAULT_KILLS}; none with --minutes)
   --mode     what the writer records (default mixed)
@@ -27,6 +32,8 @@ export const HELP = `Kills a writer and its Postgres again and again, and proves
   --minutes  ends after that time, also when not all kills were made
   --lost     writes the events that are not in the table to this file, one JSON document a line
   --writer-thread  the writer has a thread that writes
+  --through gateway  a sender of OTLP, two gateways and, where there is one, a collector in place of the writer
+  --collector <binary>  that collector (default: $COLLECTOR_BIN, else the one that npm run collector:check has built)
   --help     this text
 
 Starts a Postgres of its own. Progress is on stderr; the last line on stdout is the result as JSON. The exit code is 1
@@ -43,11 +50,18 @@ export function soakOptions(args: readonly string[]): SoakOptions {
       seed: { type: 'string' },
       lost: { type: 'string' },
       'writer-thread': { type: 'boolean', default: false },
+      through: { type: 'string' },
+      collector: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   const mode = MODES.find((known) => known === values.mode)
   if (mode === undefined) throw new TypeError(`--mode must be one of ${MODES.join(', ')}`)
+  const { through, collector } = values
+  if (through !== undefined && through !== 'gateway') throw new TypeError('--through must be gateway')
+  if (collector !== undefined && through === undefined) {
+    throw new TypeError('--collector stands before gateways: give --through gateway')
+  }
   const withoutKills = values.minutes === undefined ? DEFAULT_KILLS : Number.POSITIVE_INFINITY
   return {
     kills: wholeNumberOption('--kills', values.kills, withoutKills, 1, 1_000_000),
@@ -56,6 +70,8 @@ export function soakOptions(args: readonly string[]): SoakOptions {
     seed: wholeNumberOption('--seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0, 2 ** 32 - 1),
     lost: values.lost,
     writerThread: values['writer-thread'],
+    through,
+    collector,
     help: values.help,
   }
 }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CONFIG, objections } from './collector.mjs'
+import { CONFIG, DEPLOYED, objections } from './collector.mjs'
 
 const DOCS = join(import.meta.dirname, '..', '..', 'docs', 'collector.md')
 
@@ -14,12 +14,30 @@ const EXISTING = [
 export async function checkConfigurations(checks) {
   const { binary } = checks
   await checks.check('otel-collector.yaml is valid with no variable set', () => valid(binary, [CONFIG]))
+  for (const { what, configs } of await deployed()) {
+    await checks.check(`${what} is valid with no variable set`, () => valid(binary, configs))
+  }
   for (const { title, yaml } of await examples()) {
     const base = yaml.startsWith('# overlay.yaml') ? [CONFIG] : EXISTING
     await checks.check(`docs/collector.md, "${title}": the example is valid`, () =>
       valid(binary, [...base, `yaml:${yaml}`]),
     )
   }
+}
+
+/** Each file of deploy/collector/ with what it is for: alone, beside otel-collector.yaml, or merged into another one. */
+async function deployed() {
+  const files = (await readdir(DEPLOYED)).filter((name) => name.endsWith('.yaml')).sort()
+  const overlays = files.filter((name) => name.startsWith('gateway-'))
+  const whole = files.filter((name) => !overlays.includes(name))
+  const path = (name) => join(DEPLOYED, name)
+  return [
+    ...whole.map((name) => ({ what: `deploy/collector/${name}`, configs: [path(name)] })),
+    ...whole.map((name) => ({ what: `otel-collector.yaml with ${name}`, configs: [CONFIG, path(name)] })),
+    ...['gateway.yaml', 'kafka-consumer.yaml'].flatMap((base) =>
+      overlays.map((name) => ({ what: `${base} with ${name}`, configs: [path(base), path(name)] })),
+    ),
+  ]
 }
 
 async function valid(binary, configs) {

@@ -89,7 +89,7 @@ function disagreements(rows, held) {
     const attributes = said('attributes') === null ? null : JSON.parse(said('attributes'))
     const pairs = [
       ...TEXTS.map((column) => [column, row[column], said(column)]),
-      ['occurred_at', microseconds(row.occurred_at), said('occurred_at')],
+      ['occurred_at', microseconds(row.occurred_at), String(BigInt(event.time) / 1000n)],
       ['attributes', row.attributes, attributes],
       ['trace_id', row.trace_id, span.traceId],
       ['span_id', row.span_id, span.spanId],

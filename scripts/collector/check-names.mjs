@@ -6,6 +6,7 @@ import { namesOf, scrape } from './exposition.mjs'
 import { Receiver } from './receiver.mjs'
 import { send } from './sender.mjs'
 
+const DOCS = join(import.meta.dirname, '..', '..', 'docs')
 const DEPLOY = join(import.meta.dirname, '..', '..', 'deploy')
 
 /** A panel or alert on a metric that does not exist shows nothing, for ever, and looks like a good day. */
@@ -42,5 +43,13 @@ async function metricNames(checks) {
   await send(full.url)
   const telemetry = await scrape(full.telemetryUrl)
   const { exposition } = await emit(checks, sound.url)
-  return new Set([...namesOf(telemetry), ...namesOf(exposition)])
+  return new Set([...namesOf(telemetry), ...namesOf(exposition), ...(await elsewhere())])
+}
+
+/** Metrics of the server, and of secret clients, which that service has not: those that the tables of the docs have. */
+async function elsewhere() {
+  const pages = await Promise.all(['metrics.md', 'api.md'].map((page) => readFile(join(DOCS, page), 'utf8')))
+  return pages.flatMap((page) =>
+    [...page.matchAll(/^\| `noetl\.[\w.]+` \| `(\w+)` \|/gm)].map(([, name]) => name),
+  )
 }

@@ -1,4 +1,5 @@
-// `npm run collector:check`: a real collector with otel-collector.yaml, held to what docs/collector.md says of it.
+// `npm run collector:check`: a real collector with otel-collector.yaml and deploy/collector/, held to what
+// docs/collector.md says of them.
 // Builds that collector first when it is not there yet, which takes some minutes and the Go module proxy.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import { collectorBinary } from './build.mjs'
 import { checkConfigurations } from './check-configurations.mjs'
 import { checkDemo } from './check-demo.mjs'
 import { checkFaults } from './check-faults.mjs'
+import { checkGateway } from './check-gateway.mjs'
 import { checkNames } from './check-names.mjs'
 import { checkPipelines } from './check-pipelines.mjs'
 
@@ -85,7 +87,7 @@ async function main() {
     })
   }
   try {
-    await checks.run(checkConfigurations, checkPipelines, checkFaults, checkNames, checkDemo)
+    await checks.run(checkConfigurations, checkPipelines, checkFaults, checkGateway, checkNames, checkDemo)
   } finally {
     await checks.close()
   }

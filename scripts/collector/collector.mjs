@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export const CONFIG = join(import.meta.dirname, '..', '..', 'otel-collector.yaml')
+/** Configurations that are merged into it, or used alone. */
+export const DEPLOYED = join(import.meta.dirname, '..', '..', 'deploy', 'collector')
 
 /** Safety net, in milliseconds: whatever is waited for takes a second at most. */
 const PATIENCE = 30_000

@@ -8,6 +8,7 @@ import { spansOf } from './otlp.mjs'
 export class Receiver {
   spans = []
   status = 200
+  requests = 0
   #server
 
   static async start() {
@@ -34,6 +35,7 @@ export class Receiver {
 
   async #take(request) {
     const body = await buffer(request)
+    this.requests++
     if (this.status !== 200) return this.status
     const json = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body
     this.spans.push(...spansOf(JSON.parse(json.toString('utf8'))))

@@ -6,7 +6,8 @@ import { quarantineRow } from '../event/self-rows.js'
 import { sha256 } from '../event/sha256.js'
 import { firstIdOf, snowflakeTime, withLowerBits } from '../event/snowflake.js'
 import { storableText } from '../event/text.js'
-import type { FoundEvent, Signal } from './otlp/found-event.js'
+import { knownBy } from '../otel/derived-id.js'
+import { type FoundEvent, type Signal, UNUSABLE } from './otlp/found-event.js'
 
 /**
  * Why something cannot be a row.
@@ -38,8 +39,9 @@ export function keptAside(
   const raw = found.raw()
   const rawSha256 = sha256(raw)
   const { traceId, spanId, ordinal, format, timeNanos } = found
+  const known = fingerprintOf(found, rawSha256, serviceName, serviceInstanceId)
   return {
-    ...placed(`${format}/${traceId}/${spanId}/${ordinal}`, rawSha256, Number(timeNanos / 1_000_000n), nowMs),
+    ...placed(known, Number(timeNanos / 1_000_000n), nowMs),
     sender,
     reason,
     format,
@@ -87,6 +89,23 @@ export function worthKeeping(items: readonly SetAside[]): readonly SetAside[] {
   return kept
 }
 
+/**
+ * What it is known by, the same when a collector has encoded it anew. One that has no time, or values that cannot be compared,
+ * is known by its bytes.
+ */
+function fingerprintOf(found: FoundEvent, rawSha256: Buffer, service = '', instance = ''): Buffer {
+  const { traceId, spanId, ordinal, format, timeNanos, attributes } = found
+  if (timeNanos === 0n || Object.values(attributes).includes(UNUSABLE)) {
+    return hashed(`${format}/${traceId}/${spanId}/${ordinal}`, rawSha256)
+  }
+  const [kind] = format.split('/', 1)
+  return hashed(JSON.stringify([kind, service, instance]), knownBy(found))
+}
+
+function hashed(known: string, hash: Buffer): Buffer {
+  return createHash('sha256').update(known).update(hash).digest()
+}
+
 /** Of a request, or a part of one, that is not a message. @param isJson by its content type */
 export function malformedAside(
   bytes: Buffer,
@@ -98,7 +117,7 @@ export function malformedAside(
   const rawSha256 = sha256(bytes)
   const format = `${signal}/${isJson ? 'json' : 'protobuf'}`
   return {
-    ...placed(format, rawSha256, Number.NaN, nowMs),
+    ...placed(hashed(format, rawSha256), Number.NaN, nowMs),
     sender,
     reason: 'malformed',
     format,
@@ -115,12 +134,10 @@ export function malformedAside(
 
 /** The same at each resend: by the time that it claims where that can be, else within the hour of its arrival. */
 function placed(
-  known: string,
-  rawSha256: Buffer,
+  fingerprint: Buffer,
   claimedMs: number,
   nowMs: number,
 ): Pick<SetAside, 'quarantineId' | 'fingerprint'> {
-  const fingerprint = createHash('sha256').update(known).update(rawSha256).digest()
   const isPlausible = claimedMs > nowMs - OLDEST_MS && claimedMs < nowMs + DAY_MS
   const ms = isPlausible
     ? claimedMs

@@ -22,6 +22,11 @@ export interface WithoutId {
  * @param occurredAt µs since the Unix epoch
  */
 export function derivedId(event: WithoutId, occurredAt: number): bigint {
+  return withLowerBits(firstIdOf(Math.floor(occurredAt / 1000)), knownBy(event).readUInt32BE(0))
+}
+
+/** SHA-256 of what an event is known by, the same in each encoding. */
+export function knownBy(event: WithoutId): Buffer {
   const { traceId, spanId, timeNanos, ordinal, attributes } = event
   const hash = createHash('sha256').update(`${traceId}/${spanId}/${timeNanos}/${ordinal}`)
   for (const key of Object.keys(attributes).sort()) {
@@ -29,7 +34,7 @@ export function derivedId(event: WithoutId, occurredAt: number): bigint {
     // Lengths, so that nothing can stand for something else.
     hash.update(`\n${Buffer.byteLength(key)}:${key}=${Buffer.byteLength(text)}:${text}`)
   }
-  return withLowerBits(firstIdOf(Math.floor(occurredAt / 1000)), hash.digest().readUInt32BE(0))
+  return hash.digest()
 }
 
 /** An SDK tells a whole number from a fraction in its own way; as text they are the same. */

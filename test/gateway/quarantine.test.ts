@@ -111,6 +111,31 @@ describe('what cannot be a row', () => {
     },
   )
 
+  it('is kept once, whether it comes as JSON or, through a collector, as protobuf; of another service again', async () => {
+    const { url } = await startGateway(database.url)
+    const before = (await kept()).length
+    const request = tracesOf([auditSpan({ attributes: ACCESS.slice(1) })])
+    expect((await post(url, request, { type: 'application/json' })).status).toBe(200)
+    expect((await post(url, request)).status).toBe(200)
+    expect((await kept()).length - before).toBe(1)
+    const [resource] = request.resourceSpans
+    const other = {
+      resourceSpans: [{ ...resource, resource: { attributes: [text('service.name', 'other')] } }],
+    }
+    expect((await post(url, other)).status).toBe(200)
+    expect((await kept()).length - before).toBe(2)
+    // What has no text is not compared as text: it is the bytes that are kept.
+    const list = { key: 'secret_audit.notes', value: { arrayValue: { values: [{ stringValue: 'a' }] } } }
+    const span = auditSpan({ attributes: [...ACCESS.slice(1), list] })
+    const again = structuredClone(span)
+    const [event] = again.events
+    Object.assign(event?.attributes.at(-1) ?? {}, {
+      value: { arrayValue: { values: [{ stringValue: 'b' }] } },
+    })
+    for (const one of [span, again]) expect((await post(url, tracesOf([one]))).status).toBe(200)
+    expect((await kept()).length - before).toBe(4)
+  })
+
   it('is a body that is not OTLP at all, or is cut, or compressed wrongly; what came before is stored', async () => {
     const { url } = await startGateway(database.url)
     const span = auditSpan()

@@ -39,6 +39,8 @@ describe('the options', () => {
       mode: 'mixed',
       lost: undefined,
       writerThread: false,
+      through: undefined,
+      collector: undefined,
       help: false,
     })
     expect(soakOptions(['--writer-thread'])).toMatchObject({ writerThread: true })

@@ -89,6 +89,26 @@ describe('a soak', () => {
     expect(soak.left()).toEqual([])
   })
 
+  test('through gateways ends with its verdict, and leaves nothing', async () => {
+    const soak = new RunningSoak('--through', 'gateway', '--kills', '2', '--seed', '5')
+    expect(await soak.ended(), soak.stderr).toBe(0)
+    const last = JSON.parse(soak.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, number>
+    const { emitted, acked, stored, counted_lost, ...rest } = last
+    expect(rest).toEqual({ kills: 2, acked_missing: 0, duplicates: 0, unaccounted: 0, findings: 0 })
+    expect(acked).toBeGreaterThan(0)
+    expect(emitted).toBe((stored ?? 0) + (counted_lost ?? 0))
+    expect(soak.left()).toEqual([])
+  })
+
+  test('through gateways that is killed leaves no process, not even a stopped one', async () => {
+    // Its third kill stops a gateway.
+    const soak = new RunningSoak('--through', 'gateway', '--minutes', '5', '--seed', '242')
+    const processes = await soak.underWay()
+    soak.process.kill('SIGKILL')
+    await waitUntil('all processes are gone', () => survivors(processes).length === 0)
+    expect(soak.left()).toEqual([])
+  })
+
   test('says what it can do, and refuses what it cannot', async () => {
     const help = new RunningSoak('--help')
     expect(await help.ended()).toBe(0)

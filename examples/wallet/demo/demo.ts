@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuditServer } from './audit-server.js'
 import { WalletClient } from './client.js'
+import { Command } from './command.js'
 import { type DemoDatabase, openDatabase } from './database.js'
 import { collect, type Evidence } from './evidence.js'
+import { accessElsewhere } from './foreign-service.js'
 import type { DemoOptions } from './options.js'
 import { paletteFor } from './palette.js'
 import { counterLines, findingLines, traceLines, trailLines, type View, zeroCodeLines } from './report.js'
 import { type Stage, startStage } from './stage.js'
 import { ordinary, Traffic } from './traffic.js'
+import type { TrailRow } from './trail.js'
 import { type Finding, verify } from './verify.js'
 
 /** Requests beyond one for each branch. */
@@ -55,7 +58,7 @@ export class Demo {
       this.#print(JSON.stringify({ ...evidence, requests: client.sent, canary: stage.fixture.canary }))
       for (const line of findingLines(findings, this.#view)) this.#say(line)
     } else {
-      this.#report(evidence, findings)
+      this.#report(evidence, findings, await this.#elsewhere(database))
       this.#whereNext(stage, database, await this.#startServer(database))
     }
     if (!options.once) await this.#goOn(traffic)
@@ -90,10 +93,17 @@ export class Demo {
     return stage
   }
 
+  /** One access of a service in another language, by way of a gateway. */
+  async #elsewhere({ writerUrl, ownerUrl }: DemoDatabase): Promise<readonly TrailRow[]> {
+    const gateway = await Command.start('gateway', { DATABASE_URL: writerUrl }, log)
+    this.#closers.push(() => gateway.stop())
+    return accessElsewhere(gateway.url, ownerUrl)
+  }
+
   /** The console is of use only when the demo goes on. */
   async #startServer(database: DemoDatabase): Promise<AuditServer | undefined> {
     if (this.#options.once) return undefined
-    const server = await AuditServer.start(database, (line) => log(`otel-audit serve: ${line}`))
+    const server = await AuditServer.start(database, log)
     this.#closers.push(() => server.stop())
     return server
   }
@@ -106,11 +116,13 @@ export class Demo {
     }
   }
 
-  #report(evidence: Evidence, findings: readonly Finding[]): void {
+  #report(evidence: Evidence, findings: readonly Finding[], elsewhere: readonly TrailRow[]): void {
     const title = (text: string) => ['', this.#view.palette.strong(text), '']
     const lines = [
       ...title('The trail, read back from Postgres'),
       ...trailLines(evidence.rows, this.#view),
+      ...title('An access of another service, which sent its span to otel-audit gateway as curl would'),
+      ...trailLines(elsewhere, this.#view),
       ...title('The counters, scraped from the Prometheus endpoints of the services (those above zero)'),
       ...counterLines(evidence.metrics, this.#view),
       ...title('One trace: a sealed delivery through another region, with the audit event of each'),

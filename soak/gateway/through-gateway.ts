@@ -1,0 +1,308 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../../test/support/postgres/package-root.js'
+import { freePort } from '../../test/support/postgres/cluster.js'
+import { parseJournal } from '../journal.js'
+import { WriterLife } from '../life.js'
+import type { SoakOptions } from '../options.js'
+import { CuttingProxy } from '../proxy.js'
+import { Stage } from '../stage.js'
+import { readTrail } from '../trail.js'
+import { Daemon, Leash } from './daemon.js'
+import { describeGatewayKill, GATEWAYS, type GatewayKill, gatewaySchedule } from './schedule.js'
+import type { SenderLine, SenderOrders } from './sent.js'
+import { type Held, SentLedger, type SentJudgement } from './sent-ledger.js'
+
+/** The execution ids of one sender. */
+const EVENTS_PER_LIFE = 10_000_000
+const SENDER = { name: 'sender', file: fileURLToPath(new URL('./sender.js', import.meta.url)) }
+const CLI = join(packageRoot(), 'dist', 'cli', 'main.js')
+const COLLECTOR_CONFIG = join(packageRoot(), 'deploy', 'collector', 'gateway.yaml')
+const BUILT = join(packageRoot(), '.collector')
+
+/**
+ * A soak of what comes by OTLP. Everything it starts has ended when it returns or throws.
+ *
+ * @throws Error when something failed, and the reason of `stop`
+ */
+export async function throughGateway(
+  options: SoakOptions,
+  say: (what: string) => void,
+  stop: AbortSignal,
+): Promise<SentJudgement> {
+  const stage = await Stage.set()
+  const leash = new Leash()
+  try {
+    const way = await Way.start(stage, leash, collectorOf(options))
+    try {
+      say(way.collector === undefined ? 'no collector is there: without one' : 'with a collector')
+      const soak = new ThroughGateway(stage, way, options, say)
+      const stopped = new Promise<never>((_, reject) => {
+        if (stop.aborted) reject(stop.reason)
+        stop.addEventListener('abort', () => reject(stop.reason))
+      })
+      try {
+        return await Promise.race([soak.run(), stopped])
+      } finally {
+        await soak.abandon()
+      }
+    } finally {
+      await way.close()
+    }
+  } finally {
+    await leash.close()
+    await stage.close()
+  }
+}
+
+/** The binary of a collector, where there is one. */
+function collectorOf({ collector }: SoakOptions): string | undefined {
+  const given = collector ?? process.env['COLLECTOR_BIN']
+  if (given !== undefined && given !== '') return given
+  if (!existsSync(BUILT)) return undefined
+  const built = readdirSync(BUILT).find((name) => name.startsWith('otelcol-'))
+  return built === undefined ? undefined : join(BUILT, built)
+}
+
+/** The way that events take: gateways, each behind a proxy that cuts, and a collector before the first of them. */
+class Way {
+  readonly gateways: readonly Daemon[]
+  readonly proxies: readonly CuttingProxy[]
+  readonly collector: Daemon | undefined
+  /** Where senders may send to. */
+  readonly targets: readonly string[]
+
+  private constructor(
+    gateways: readonly Daemon[],
+    proxies: readonly CuttingProxy[],
+    collector: Daemon | undefined,
+    collectorUrl: string,
+  ) {
+    this.gateways = gateways
+    this.proxies = proxies
+    this.collector = collector
+    const direct = proxies.map(({ port }) => `http://127.0.0.1:${port}`)
+    this.targets = collector === undefined ? direct : [...direct, collectorUrl]
+  }
+
+  static async start(stage: Stage, leash: Leash, binary: string | undefined): Promise<Way> {
+    const gateways: Daemon[] = []
+    const proxies: CuttingProxy[] = []
+    for (let i = 1; i <= GATEWAYS; i++) {
+      const port = await freePort()
+      gateways.push(gateway(stage, leash, i, port))
+      proxies.push(await CuttingProxy.start(port))
+    }
+    const [port, health] = [await freePort(), await freePort()]
+    const collector =
+      binary === undefined
+        ? undefined
+        : new Daemon(
+            {
+              name: 'the collector',
+              file: binary,
+              args: [
+                '--config',
+                COLLECTOR_CONFIG,
+                '--config',
+                'yaml:service::telemetry::metrics::level: none',
+              ],
+              env: {
+                COLLECTOR_GATEWAY_URL: `http://127.0.0.1:${proxies[0]?.port}`,
+                COLLECTOR_GATEWAY_OTLP_HTTP_PORT: `${port}`,
+                COLLECTOR_GATEWAY_OTLP_GRPC_PORT: `${await freePort()}`,
+                COLLECTOR_HEALTH_PORT: `${health}`,
+              },
+              logFile: join(stage.directory, 'log-collector'),
+              health: `http://127.0.0.1:${health}`,
+            },
+            leash,
+          )
+    await Promise.all(
+      [...gateways, ...(collector === undefined ? [] : [collector])].map((one) => one.start()),
+    )
+    return new Way(gateways, proxies, collector, `http://127.0.0.1:${port}`)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.proxies.map((proxy) => proxy.close()))
+  }
+}
+
+function gateway(stage: Stage, leash: Leash, number: number, port: number): Daemon {
+  const command = {
+    name: `gateway ${number}`,
+    file: process.execPath,
+    args: [CLI, 'gateway', '--port', `${port}`],
+    env: {
+      DATABASE_URL: stage.writerUrl,
+      NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: stage.enrolmentKeyFile,
+    },
+    logFile: join(stage.directory, `log-gateway-${number}`),
+    health: `http://127.0.0.1:${port}/livez`,
+  }
+  return new Daemon(command, leash)
+}
+
+class ThroughGateway {
+  readonly #stage: Stage
+  readonly #way: Way
+  readonly #options: SoakOptions
+  readonly #say: (what: string) => void
+  readonly #ledger = new SentLedger()
+  /** Of each victim, the end of what it suffers: two outages of one do not overlap, those of different ones do. */
+  readonly #outages = new Map<unknown, Promise<void>>()
+  #life = 0
+  #sender: WriterLife
+
+  constructor(stage: Stage, way: Way, options: SoakOptions, say: (what: string) => void) {
+    this.#stage = stage
+    this.#way = way
+    this.#options = options
+    this.#say = say
+    this.#sender = this.#nextSender()
+  }
+
+  async run(): Promise<SentJudgement> {
+    const { kills, minutes, seed } = this.#options
+    const end = performance.now() + minutes * 60_000
+    const plan = gatewaySchedule(seed, this.#way.collector !== undefined)
+    let done = 0
+    while (done < kills && performance.now() < end) {
+      const kill = plan.next().value
+      await this.#sender.working()
+      await sleep(kill.afterMs)
+      this.#sender.check()
+      await this.#kill(kill)
+      done++
+      this.#say(`kill ${done}${Number.isFinite(kills) ? ` of ${kills}` : ''}: ${describeGatewayKill(kill)}`)
+    }
+    await Promise.all(this.#outages.values())
+    this.#say('the sender sends to the end')
+    await this.#sender.end()
+    this.#bury()
+    const { collector, gateways } = this.#way
+    await Promise.all(
+      [...gateways, ...(collector === undefined ? [] : [collector])].map((one) => one.endInOrder()),
+    )
+    const { rows } = await readTrail(this.#stage)
+    this.#say('verifying the trail')
+    return this.#ledger.judge(
+      { ...(await readQuarantine(this.#stage)), rows },
+      done,
+      await this.#stage.verify(),
+    )
+  }
+
+  async abandon(): Promise<void> {
+    await this.#sender.abandon()
+    await Promise.allSettled(this.#outages.values())
+  }
+
+  async #kill(kill: GatewayKill): Promise<void> {
+    const { server, proxy } = this.#stage
+    const { gateways, proxies, collector } = this.#way
+    switch (kill.what) {
+      case 'sender':
+        await this.#sender.kill()
+        this.#bury()
+        this.#sender = this.#nextSender()
+        return
+      case 'gateway':
+      case 'collector': {
+        const victim = kill.what === 'collector' ? collector : gateways[kill.which]
+        if (victim === undefined) return
+        // An end in order may take its time; the next kill comes meanwhile.
+        return this.#outage(
+          victim,
+          kill.awayMs,
+          () => victim.start(),
+          () => victim.end(kill.signal),
+        )
+      }
+      case 'stop': {
+        const victim = gateways[kill.which]
+        return this.#outage(
+          victim,
+          kill.awayMs,
+          () => victim?.resume(),
+          () => victim?.stop(),
+        )
+      }
+      case 'crash':
+        return this.#outage(
+          server,
+          kill.awayMs,
+          () => server.start(),
+          () => server.kill(),
+        )
+      case 'freeze':
+        return this.#outage(
+          server,
+          kill.awayMs,
+          () => server.resume(),
+          () => server.pause(),
+        )
+      case 'terminate':
+        await this.#outages.get(server)
+        await this.#stage.query(TERMINATE)
+        return
+      case 'cut': {
+        const victim = kill.of === 'server' ? proxy : proxies[kill.which]
+        return this.#outage(
+          victim,
+          kill.awayMs,
+          () => victim?.finishCut(),
+          () => victim?.cut(kill.cut),
+        )
+      }
+    }
+  }
+
+  /** Begins, when the outage of the victim before it is over. Its end is not waited for. */
+  async #outage(
+    victim: unknown,
+    awayMs: number,
+    end: () => void | Promise<void>,
+    begin: () => void | Promise<unknown>,
+  ): Promise<void> {
+    await this.#outages.get(victim)
+    const begun = Promise.resolve(begin())
+    const outage = begun.then(() => sleep(awayMs)).then(end)
+    this.#outages.set(victim, outage)
+    // Those that wait for its end are notified.
+    outage.catch(() => {})
+    await Promise.race([begun, sleep(SHORT_MS)])
+  }
+
+  #nextSender(): WriterLife {
+    this.#life++
+    const orders: SenderOrders = {
+      targets: this.#way.targets,
+      serviceName: `soak-${this.#life}`,
+      firstEvent: this.#life * EVENTS_PER_LIFE,
+    }
+    return new WriterLife(this.#stage.directory, this.#life, orders, SENDER)
+  }
+
+  /** The sender is gone, and its journal is whole. */
+  #bury(): void {
+    const { journalFile } = this.#sender
+    this.#ledger.read(this.#life, parseJournal<SenderLine>(readFileSync(journalFile, 'utf8')))
+    rmSync(journalFile)
+  }
+}
+
+/** How long a kill waits for an end in order, in ms. */
+const SHORT_MS = 2000
+const TERMINATE = `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'otel-audit%'`
+const QUARANTINED = 'select span_id from noetl.secret_audit_quarantine'
+const GAPS = `select from noetl.secret_audit where operation = 'audit_gap'`
+
+async function readQuarantine(stage: Stage): Promise<Omit<Held, 'rows'>> {
+  const { rows } = await stage.query<{ span_id: string }>(QUARANTINED)
+  const gaps = await stage.query(GAPS)
+  return { quarantined: rows.map(({ span_id }) => span_id), gaps: gaps.rows.length }
+}
