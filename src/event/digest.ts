@@ -7,8 +7,9 @@ export const EVENT_DOMAIN: Buffer = Buffer.from('otel-audit/event/v1\n')
 
 const TAGGED = FIELDS.map(({ tag, name }) => [tag, name] as const)
 
-const HEADER_BYTES = 5
-const INTEGER_BYTES = 8
+/** Tag and length, in front of each field. */
+export const HEADER_BYTES = 5
+export const INTEGER_BYTES = 8
 /** UTF-8 needs no more for a UTF-16 code unit. */
 const BYTES_PER_UNIT = 3
 

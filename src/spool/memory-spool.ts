@@ -1,6 +1,7 @@
+import { encodeEvent } from '../event/digest.js'
 import type { AuditEvent } from '../event/event.js'
 import { checkInteger } from '../host/check.js'
-import { eventToJson, spooledBytes } from './record.js'
+import { spooledBytes } from './record.js'
 import { type Spool, type SpooledEvent, type SpoolKey, SpoolRefusal, type SpoolStatus } from './spool.js'
 
 interface Kept {
@@ -35,7 +36,7 @@ export class MemorySpool implements Spool {
 
   append(events: readonly AuditEvent[]): Promise<readonly SpoolKey[]> {
     return this.#whileOpen(() => {
-      const sizes = events.map((event) => spooledBytes(Buffer.byteLength(eventToJson(event))))
+      const sizes = events.map((event) => spooledBytes(encodeEvent(event).byteLength))
       const more = sizes.reduce((sum, size) => sum + size, 0)
       if (this.#bytes + more > this.#maxBytes) {
         throw new SpoolRefusal('full', 'the bound of the spool is reached')

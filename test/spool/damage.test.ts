@@ -8,13 +8,15 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { listSpools } from '../../dist/spool/directories/list.js'
 import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
 import type { AuditEvent } from '../../src/event/event.js'
-import { eventToJson, sealRecords } from '../../src/spool/record.js'
+import { encodeEvent, EVENT_DOMAIN } from '../../src/event/digest.js'
+import { loadLmdb, openEnvironment } from '../../src/spool/lmdb/databases.js'
+import { sealRecords } from '../../src/spool/record.js'
 import { intactRecords } from '../../src/spool/lmdb/salvage.js'
 import { anyEvent } from '../event/arbitrary-event.js'
 import { anEvent } from '../support/events.js'
@@ -25,7 +27,7 @@ const MAX_BYTES = 1024 * 1024 * 1024
 describe('a damaged entry', () => {
   test('is quarantined with the reason, and all others are handed out, also when only damaged ones are in front', async () => {
     const { directory, file, events } = await leftBehind(50)
-    for (const event of events.slice(0, 20)) overwrite(file, String(event.auditId), '9999')
+    for (const event of events.slice(0, 20)) overwrite(file, idBytes(event), Buffer.alloc(8, 9))
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
     const found: AuditEvent[] = []
     for (let read = await spool.next(7); read.length > 0; read = await spool.next(7)) {
@@ -41,20 +43,36 @@ describe('a damaged entry', () => {
     await next.close()
   })
 
-  test('written by a version that knows other fields is quarantined, too', async () => {
-    const directory = temporaryDirectory()
+  test('written by another version is quarantined, too, and says which', async () => {
+    const { directory, file, events } = await leftBehind(1)
+    const encoded = encodeEvent(anEvent())
+    const field = (tag: number, bytes: Uint8Array): Buffer =>
+      Buffer.concat([Buffer.from([tag, 0, 0, 0, bytes.byteLength]), bytes])
+    const [future, yesterday, fine] = sealRecords([
+      Buffer.concat([encoded, field(22, Buffer.from('mars'))]),
+      Buffer.concat([EVENT_DOMAIN, field(1, Buffer.alloc(8)), field(2, Buffer.from('yesterday'))]),
+      encodeEvent(anEvent()),
+    ]).map((record) => Buffer.from(record))
+    const versions = ['1\n', '3\0', '2\n'].map((version) => {
+      const record = Buffer.from(fine ?? [])
+      record.write(version, record.indexOf('2\0'))
+      return record
+    })
+    await put(
+      file,
+      [future, yesterday, ...versions].map((record) => record ?? Buffer.alloc(0)),
+    )
     const spool = await openLmdbSpool({ directory, maxBytes: MAX_BYTES })
-    // What stands in the place of a number is written as it is: a field more, and a value of another type.
-    const future = { ...anEvent(), occurredAt: '1753000000000000,"region":"mars"' as unknown as number }
-    const wrong = { ...anEvent(), occurredAt: '"yesterday"' as unknown as number }
-    const fine = anEvent()
-    await spool.putBack(await spool.append([future, wrong, fine]))
-    expect((await spool.next(2)).map(({ event }) => event)).toEqual([fine])
-    expect(spool.status).toMatchObject({ entries: 1, quarantined: 2 })
+    expect((await spool.next(2)).map(({ event }) => event)).toEqual(events)
+    expect(await spool.next(10)).toEqual([])
+    expect(spool.status).toMatchObject({ entries: 1, quarantined: 5 })
     await spool.close()
     expect(await quarantined(directory)).toEqual([
-      'it has a field that events of this version do not have',
-      'its field occurredAt is missing or not valid',
+      'it has a field that events of this version do not have, or not at this place',
+      'its integer with tag 2 is not of 8 bytes',
+      'it is an entry of version 1, and this version of otel-audit reads version 2',
+      'it is an entry of version 3, and this version of otel-audit reads version 2',
+      'it does not start with the header of an entry',
     ])
   })
 })
@@ -132,8 +150,9 @@ test('bytes anywhere in a file: intact entries are found, each once, and nothing
   const noise = fc.uint8Array({ maxLength: 3000 })
   fc.assert(
     fc.property(fc.array(fc.tuple(noise, anyEvent, fc.boolean()), { maxLength: 6 }), noise, (parts, last) => {
-      const jsons = parts.map(([, event]) => Buffer.from(eventToJson(event)))
-      const records = sealRecords(jsons).map((record) => Buffer.from(record))
+      const records = sealRecords(parts.map(([, event]) => encodeEvent(event))).map((record) =>
+        Buffer.from(record),
+      )
       const written = parts.flatMap(([before, , isDamaged], i) => {
         const record = records[i] ?? Buffer.alloc(0)
         const damaged = Buffer.from(record)
@@ -155,9 +174,7 @@ test('bytes anywhere in a file: intact entries are found, each once, and nothing
 
 test('an entry that lies across the pieces in which a file is read is found', () => {
   const file = join(temporaryDirectory(), 'bytes')
-  const record = Buffer.from(
-    sealRecords([Buffer.from(eventToJson(anEvent({ notes: 'n'.repeat(1000) })))])[0] ?? [],
-  )
+  const record = Buffer.from(sealRecords([encodeEvent(anEvent({ notes: 'n'.repeat(1000) }))])[0] ?? [])
   for (const before of [0, 1024 * 1024 - record.length, 1024 * 1024 - 1, 1024 * 1024, 3 * 1024 * 1024 - 30]) {
     writeFileSync(file, Buffer.concat([Buffer.alloc(before), record]))
     expect([...intactRecords(file)].map((bytes) => Buffer.from(bytes))).toEqual([record])
@@ -175,11 +192,24 @@ async function leftBehind(count: number) {
 }
 
 /** Writes something else wherever these bytes are. */
-function overwrite(file: string, text: string, other: string): void {
+function overwrite(file: string, some: Buffer, other: Buffer): void {
   const bytes = readFileSync(file)
-  for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1)) {
-    overwriteAt(file, at, Buffer.from(other))
+  for (let at = bytes.indexOf(some); at !== -1; at = bytes.indexOf(some, at + 1)) {
+    overwriteAt(file, at, other)
   }
+}
+
+function idBytes({ auditId }: AuditEvent): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64BE(auditId)
+  return bytes
+}
+
+/** Puts entries into an environment whose process has ended, behind those that it has. */
+async function put(file: string, records: readonly Uint8Array[]): Promise<void> {
+  const { root, live } = openEnvironment(loadLmdb(), dirname(file))
+  records.forEach((record, i) => live.putSync(1000 + i, record))
+  await root.close()
 }
 
 function overwriteAt(file: string, position: number, bytes: Buffer): void {

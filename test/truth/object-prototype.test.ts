@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
+import { decodeEvent } from '../../src/event/decode.js'
+import { encodeEvent } from '../../src/event/digest.js'
 import { isShared, unshared } from '../../src/host/own.js'
 import { resolveOptions } from '../../src/options/resolve.js'
 import { parseFilter } from '../../src/query/filter.js'
-import { eventFromJson, eventToJson } from '../../src/spool/record.js'
 import { denied, recording } from '../service/recording.js'
 import { connect, migratedDatabase } from '../support/database.js'
 import { anEvent } from '../support/events.js'
@@ -116,7 +117,7 @@ describe('what else is shared', () => {
     const event = anEvent({ notes: 'n' })
     share('deepClone', () => undefined)
     share('workerId', 'mallory')
-    expect(eventFromJson(eventToJson(event))).toStrictEqual(event)
+    expect(decodeEvent(encodeEvent(event))).toStrictEqual(event)
   })
 })
 

@@ -1,8 +1,9 @@
 import { JSON } from '../../host/globals.js'
+import { decodeEvent } from '../../event/decode.js'
 import { errorText } from '../../host/error-text.js'
 import { loadLmdb, readEnvironment, tryToWrite } from '../lmdb/databases.js'
 import type { Inspection, InspectionMode, QuarantinedEntry } from './inspect.js'
-import { eventFromJson, openRecord, spooledBytesOfRecord } from '../record.js'
+import { openRecord, spooledBytesOfRecord } from '../record.js'
 
 /** Most quarantined entries that are listed one by one. */
 const LISTED = 1000
@@ -58,5 +59,5 @@ function namedFields(record: Uint8Array): Partial<QuarantinedEntry> {
 }
 
 function eventOf(record: Uint8Array) {
-  return eventFromJson(Buffer.from(openRecord(record)).toString())
+  return decodeEvent(openRecord(record))
 }

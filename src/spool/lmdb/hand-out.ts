@@ -4,10 +4,10 @@ import type { SpoolEnvironment } from './environment.js'
 import { openRecord } from '../record.js'
 import type { SpoolKey, SpoolStatus } from '../spool.js'
 
-/** An entry as it goes from the worker to the process: the event's JSON, as it was appended. */
+/** An entry as it goes from the worker to the process: the bytes of the event, as they were appended. */
 export interface HandedOutEntry {
   readonly key: SpoolKey
-  readonly json: Uint8Array
+  readonly event: Uint8Array
 }
 
 /** How far one environment has been handed out. */
@@ -160,14 +160,14 @@ export class HandOut {
       if (out.length >= limit) return
       cursor.next = number + 1
       if (cursor.held.has(number)) continue
-      let json: Uint8Array
+      let event: Uint8Array
       try {
-        json = openRecord(bytes)
+        event = openRecord(bytes)
       } catch (error) {
         damaged.set(number, errorText(error))
         continue
       }
-      out.push({ key: this.#handOut(cursor, number), json })
+      out.push({ key: this.#handOut(cursor, number), event })
     }
   }
 

@@ -2,11 +2,12 @@ import { clearInterval, setInterval } from '../../host/globals.js'
 import { errorText } from '../../host/error-text.js'
 import { diag } from '../../host/diagnostics.js'
 import { AuditError } from '../../errors.js'
+import { decodeEvent } from '../../event/decode.js'
+import { encodeEvent } from '../../event/digest.js'
 import type { AuditEvent } from '../../event/event.js'
 import { TakeOver } from '../directories/take-over.js'
 import { ProcessDirectory } from '../directories/process-directory.js'
-import { memoryOf, packTexts, unpack } from './packed.js'
-import { eventFromJson, eventToJson } from '../record.js'
+import { memoryOf, pack, unpack } from './packed.js'
 import type { Spool, SpooledEvent, SpoolKey, SpoolStatus } from '../spool.js'
 import { WorkerClient, WorkerFailed } from './worker-client.js'
 
@@ -73,17 +74,17 @@ export class LmdbSpool implements Spool {
   }
 
   async append(events: readonly AuditEvent[]): Promise<readonly SpoolKey[]> {
-    const packed = packTexts(events.map(eventToJson))
+    const packed = pack(events.map(encodeEvent))
     const { keys } = await this.#worker.ask({ what: 'append', events: packed }, memoryOf(packed))
     return keys ?? []
   }
 
   async next(limit: number): Promise<readonly SpooledEvent[]> {
     const { keys = [], events } = await this.#worker.ask({ what: 'next', limit })
-    const jsons = events === undefined ? [] : unpack(events)
+    const encoded = events === undefined ? [] : unpack(events)
     const read: SpooledEvent[] = []
     for (const [i, key] of keys.entries()) {
-      const event = await this.#readOrQuarantine(key, jsons[i] ?? new Uint8Array())
+      const event = await this.#readOrQuarantine(key, encoded[i] ?? new Uint8Array())
       if (event !== undefined) read.push({ key, event })
     }
     // None of these was an event, and there may be more.
@@ -124,9 +125,9 @@ export class LmdbSpool implements Spool {
   }
 
   /** Its checksum is right, so another version has written what cannot be read. */
-  async #readOrQuarantine(key: SpoolKey, json: Uint8Array): Promise<AuditEvent | undefined> {
+  async #readOrQuarantine(key: SpoolKey, encoded: Uint8Array): Promise<AuditEvent | undefined> {
     try {
-      return eventFromJson(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString())
+      return decodeEvent(encoded)
     } catch (error) {
       const reason = errorText(error)
       diag.error(`otel-audit: spool: an entry was quarantined: ${reason}`)

@@ -5,14 +5,7 @@ export interface Packed {
   readonly ends: Uint32Array<ArrayBuffer>
 }
 
-export function packTexts(texts: readonly string[]): Packed {
-  const ends = endsOf(texts.map((text) => Buffer.byteLength(text)))
-  const bytes = Buffer.from(new ArrayBuffer(ends.at(-1) ?? 0))
-  texts.forEach((text, i) => bytes.write(text, startOf(ends, i)))
-  return { bytes, ends }
-}
-
-export function packBytes(parts: readonly Uint8Array[]): Packed {
+export function pack(parts: readonly Uint8Array[]): Packed {
   const ends = endsOf(parts.map((part) => part.byteLength))
   const bytes = new Uint8Array(ends.at(-1) ?? 0)
   parts.forEach((part, i) => bytes.set(part, startOf(ends, i)))

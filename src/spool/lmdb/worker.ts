@@ -6,7 +6,7 @@ import { loadLmdb, type Lmdb } from './databases.js'
 import { HandOut } from './hand-out.js'
 import { SpoolEnvironment } from './environment.js'
 import { ExitGate } from './exit-gate.js'
-import { memoryOf, packBytes, unpack } from './packed.js'
+import { memoryOf, pack, unpack } from './packed.js'
 import type {
   NumberedRequest,
   SpoolAnswer,
@@ -96,11 +96,11 @@ function appendAll(handOut: HandOut, requests: readonly Append[]): void {
   let bytes = 0
   const fitting: { readonly id: number; readonly records: readonly Uint8Array[] }[] = []
   for (const { id, events } of requests) {
-    const jsons = unpack(events)
-    const more = jsons.reduce((sum, json) => sum + spooledBytes(json.byteLength), 0)
+    const encoded = unpack(events)
+    const more = encoded.reduce((sum, { byteLength }) => sum + spooledBytes(byteLength), 0)
     if (handOut.fits(bytes + more)) {
       bytes += more
-      fitting.push({ id, records: sealRecords(jsons) })
+      fitting.push({ id, records: sealRecords(encoded) })
     } else {
       respond({ id, refusal: 'full', message: 'the bound of the spool is reached' })
     }
@@ -125,7 +125,7 @@ async function serveOne(lmdb: Lmdb, handOut: HandOut, request: NumberedRequest |
     switch (request.what) {
       case 'next': {
         const out = handOut.next(request.limit)
-        const events = packBytes(out.map(({ json }) => json))
+        const events = pack(out.map(({ event }) => event))
         answer(handOut, id, { keys: out.map(({ key }) => key), events }, memoryOf(events))
         return
       }

@@ -94,9 +94,9 @@ const changes = {
 if (when === 'before') changes[change]()
 const { buildEvent, completeEvent, draftEvent, rekeyEvent } = await import('../../../dist/event/event.js')
 const { encodeEvent, eventDigest } = await import('../../../dist/event/digest.js')
-const { eventFromJson, eventToJson } = await import('../../../dist/spool/record.js')
+const { decodeEvent } = await import('../../../dist/event/decode.js')
 const { rowsArray } = await import('../../../dist/postgres/write/record-bytes.js')
-const { fromSpanEvent, toSpanEvent } = await import('../../../dist/otel/span-event.js')
+const { fromSpanEvent, spanEventTime, toSpanEvent } = await import('../../../dist/otel/span-event.js')
 const { bodyText } = await import('../../../dist/chain/block.js')
 const { NoteSigner } = await import('../../../dist/chain/note-key.js')
 if (when === 'after') changes[change]()
@@ -110,11 +110,11 @@ const entries = records.map(({ fields, identity }, i) => {
 })
 for (const { event } of entries) {
   say('digest', encodeEvent(event).toString('latin1'))
-  const record = eventToJson(event)
-  say('record', record)
-  say('record again', eventToJson(eventFromJson(record)))
+  const decoded = decodeEvent(encodeEvent(event))
+  for (const name of Object.keys(decoded)) say('decoded', `${name} ${String(decoded[name])}`)
   const attributes = toSpanEvent(event, undefined)
   for (const name of Object.keys(attributes)) say('span', `${name} ${String(attributes[name])}`)
+  say('span', `time ${String(spanEventTime(event))}`)
   const back = fromSpanEvent(attributes)
   const again = completeEvent(draftEvent(back.fields, back.markers), {
     auditId: back.auditId,
