@@ -127,8 +127,7 @@ function addIdentity(event: SpanIdentity, resource: SpanIdentity | undefined, at
 /** Unicode code points of the values. Of what an event has: a surrogate never stands alone. */
 function charactersOf(attributes: Attributes): number {
   let sum = 0
-  for (const key in attributes) {
-    const value = attributes[key]
+  for (const value of Object.values(attributes)) {
     if (typeof value !== 'string') continue
     sum += value.length
     if (SURROGATE.test(value)) sum -= value.match(PAIR)?.length ?? 0

@@ -13,11 +13,13 @@ export function identityOfSpan(span: object): SpanIdentity | undefined {
   const { resource } = span as { readonly resource?: unknown }
   if (typeof resource !== 'object' || resource === null) return undefined
   if (known?.resource === resource) return known.identity
-  const { attributes, asyncAttributesPending } = resource as {
+  const given = resource as {
     readonly attributes?: Readonly<Record<string, unknown>>
     readonly asyncAttributesPending?: boolean
   }
-  if (asyncAttributesPending === true) return undefined
+  // Before it is settled, to look at `attributes` is a warning of the SDK.
+  if (given.asyncAttributesPending === true) return undefined
+  const { attributes } = given
   const text = (name: string): string | null => {
     const value = attributes?.[name]
     return typeof value === 'string' ? value : null

@@ -15,7 +15,7 @@ export interface PackedError {
 export function packError(error: unknown): PackedError {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
   return {
-    message: error instanceof Error ? error.message : errorText(error),
+    message: errorText(error),
     code: typeof code === 'string' ? code : undefined,
     audit:
       error instanceof AuditError

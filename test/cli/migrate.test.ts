@@ -41,7 +41,7 @@ describe('otel-audit migrate', () => {
     })
     expect(stderr).toContain('migration 2: trail\n')
     expect(stdout).toMatch(
-      /^schema {6}noetl\nmigrations {2}1 migration record, 2 trail, 3 partitions, 4 blocks[^\n]*\npartitions {2}14 made: secret_audit_y\d{4}m\d\d to secret_audit_y\d{4}m\d\d\ntrail {7}[0-9a-f]{32}\nroles {7}noetl_audit_writer, noetl_audit_reader\n$/,
+      /^schema {6}noetl\nmigrations {2}1 migration record, 2 trail, 3 partitions, 4 blocks[^\n]*\npartitions {2}14 made: secret_audit_y\d{4}m\d\d to secret_audit_y\d{4}m\d\d\ntrail {7}[0-9a-f]{32}\nroles {7}noetl_audit_writer, noetl_audit_reader, noetl_audit_keeper\n$/,
     )
     expect(code).toBe(0)
   })

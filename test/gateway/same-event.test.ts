@@ -116,7 +116,12 @@ describe('the event of a row, sent to a gateway', () => {
     await stored(buildEvent(FIELDS, own))
     const sent = buildEvent({ ...FIELDS, ...fields }, { ...own, ...changed })
     const attributes = Object.entries(toSpanEvent(sent, sent)).map(([key, value]) => text(key, String(value)))
-    const span = auditSpan({ traceId: sent.traceId ?? '', spanId: sent.spanId ?? '', attributes })
+    const span = auditSpan({
+      traceId: sent.traceId ?? '',
+      spanId: sent.spanId ?? '',
+      timeNanos: BigInt(sent.occurredAt) * 1000n,
+      attributes,
+    })
     const resource = [
       ...(sent.serviceName === null ? [] : [text('service.name', sent.serviceName)]),
       ...(sent.serviceInstanceId === null ? [] : [text('service.instance.id', sent.serviceInstanceId)]),
@@ -139,8 +144,15 @@ describe('an event that a gateway has stored already', () => {
     const { url } = await startGateway(database.url)
     const own = identity()
     const event = buildEvent(FIELDS, own)
-    const attributes = Object.entries(toSpanEvent(event)).map(([key, value]) => text(key, String(value)))
-    const span = auditSpan({ traceId: event.traceId ?? '', spanId: event.spanId ?? '', attributes })
+    const attributes = Object.entries(toSpanEvent(event, event)).map(([key, value]) =>
+      text(key, String(value)),
+    )
+    const span = auditSpan({
+      traceId: event.traceId ?? '',
+      spanId: event.spanId ?? '',
+      timeNanos: BigInt(event.occurredAt) * 1000n,
+      attributes,
+    })
     const resource = [text('service.name', 'wallet'), text('service.instance.id', 'wallet-1')]
     expect((await post(url, tracesOf([span], resource))).status).toBe(200)
     const exporter = new DurableAuditExporter({

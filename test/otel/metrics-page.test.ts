@@ -90,7 +90,7 @@ describe('docs/metrics.md', () => {
     const server = /noetl_secret_audit_server_\w+/.exec(
       readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8'),
     )
-    expect([documentedAlerts.length, shipped.length, server]).toEqual([16, 19, expect.anything()])
+    expect([documentedAlerts.length, shipped.length, server]).toEqual([17, 19, expect.anything()])
     expect(conditionsOf(documentedAlerts)).toEqual(conditionsOf(shipped))
   })
 

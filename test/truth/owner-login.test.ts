@@ -199,12 +199,13 @@ describe('the login of a service', () => {
     expect(statements.map((text) => text.trim())).toEqual([
       `CREATE ROLE "${schema}_audit_writer" NOLOGIN;`,
       `CREATE ROLE "${schema}_audit_reader" NOLOGIN;`,
+      `CREATE ROLE "${schema}_audit_keeper" NOLOGIN;`,
       `CREATE ROLE "${login}" LOGIN;`,
-      `GRANT "${schema}_audit_writer", "${schema}_audit_reader" TO "${owner}" WITH ADMIN OPTION;`,
+      `GRANT "${schema}_audit_writer", "${schema}_audit_reader", "${schema}_audit_keeper" TO "${owner}" WITH ADMIN OPTION;`,
     ])
     const withoutLogin = migrate({ databaseUrl: url, schema, roles: true })
     await expect(withoutLogin).rejects.toThrow(
-      /it lacks CREATEROLE(?:.|\n)*NOLOGIN;\n.*NOLOGIN;\n.*ADMIN OPTION;$/,
+      /it lacks CREATEROLE(?:.|\n)*NOLOGIN;\n.*NOLOGIN;\n.*NOLOGIN;\n.*ADMIN OPTION;$/,
     )
     await client.query(statements.join('\n'))
     const report = await migrate({ databaseUrl: url, schema, login })

@@ -29,7 +29,7 @@ afterEach(async () => {
   await database.drop()
 })
 
-/** What anybody but the owner and the two group roles may do with anything in the schema. */
+/** What anybody but the owner and the group roles may do with anything in the schema. */
 async function strangers(): Promise<string[]> {
   const { rows } = await client.query<{ right: string }>(`
     select distinct format('%s of %s on %s', privilege_type, coalesce(r.rolname, 'PUBLIC'), name) as right
@@ -44,7 +44,8 @@ async function strangers(): Promise<string[]> {
         where p.pronamespace = 'noetl'::regnamespace
     ) acl
     left join pg_roles r on r.oid = grantee
-    where grantee <> owner and (r.rolname is null or r.rolname not in ('noetl_audit_writer', 'noetl_audit_reader'))
+    where grantee <> owner and (r.rolname is null
+      or r.rolname not in ('noetl_audit_writer', 'noetl_audit_reader', 'noetl_audit_keeper'))
     order by 1`)
   return rows.map(({ right }) => right)
 }

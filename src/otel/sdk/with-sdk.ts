@@ -24,7 +24,7 @@ export interface SdkConfiguration {
 export type WithAuditPipeline<Config extends object> = Omit<Config, keyof SdkConfiguration> & {
   spanProcessors: SpanProcessorLike[]
   sampler: SamplerLike
-  resource: ResourceLike
+  resource?: ResourceLike
 }
 
 /**
@@ -58,10 +58,24 @@ export function withAuditPipeline<Config extends object>(
   const { sampler, resource, traceExporter: _, spanProcessor: __, spanProcessors: ___, ...rest } = config
   return {
     ...rest,
-    resource: (resource ?? sdk().defaultResource()).merge(sdk().resource(attributesOf(identity))),
+    ...named(resource, identity, sdk),
     // First: a processor that throws skips those behind it.
     spanProcessors: [processor, ...own],
     sampler: new AuditSampler(sampler ?? samplerFromEnv(sdk(), env)),
+  }
+}
+
+/** Without the packages of an SDK there is nobody to read it. */
+function named(
+  resource: ResourceLike | undefined,
+  identity: ServiceIdentity,
+  sdk: () => SdkPackages,
+): { readonly resource?: ResourceLike } {
+  try {
+    return { resource: (resource ?? sdk().defaultResource()).merge(sdk().resource(attributesOf(identity))) }
+  } catch (error) {
+    if (error instanceof AuditError && error.code === 'AUDIT_MISSING_PACKAGE') return {}
+    throw error
   }
 }
 
@@ -70,8 +84,10 @@ const SERVICE_INSTANCE_ID = 'service.instance.id'
 
 /** Of a resource that the application gave. */
 export function identityIn(resource: ResourceLike | undefined): ServiceIdentity {
+  // Its `attributes` warn while a detector is at work. The first of a name counts, as there.
+  const raw = resource?.getRawAttributes() ?? []
   const text = (name: string): string | undefined => {
-    const value = resource?.attributes[name]
+    const [, value] = raw.find(([key, found]) => key === name && typeof found === 'string') ?? []
     return typeof value === 'string' && value !== '' ? value : undefined
   }
   return { serviceName: text(SERVICE_NAME), serviceInstanceId: text(SERVICE_INSTANCE_ID) }

@@ -113,12 +113,12 @@ for (const { event } of entries) {
   const record = eventToJson(event)
   say('record', record)
   say('record again', eventToJson(eventFromJson(record)))
-  const attributes = toSpanEvent(event)
+  const attributes = toSpanEvent(event, undefined)
   for (const name of Object.keys(attributes)) say('span', `${name} ${String(attributes[name])}`)
   const back = fromSpanEvent(attributes)
   const again = completeEvent(draftEvent(back.fields, back.markers), {
     auditId: back.auditId,
-    occurredAt: back.occurredAt,
+    occurredAt: back.occurredAt ?? event.occurredAt,
   })
   say('from the span', encodeEvent(again).toString('latin1'))
   const service = event.serviceName ?? ''

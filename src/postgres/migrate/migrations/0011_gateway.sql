@@ -92,7 +92,7 @@ create table :SCHEMA.secret_audit_quarantine_end (
   decided_at    timestamptz not null default clock_timestamp(),
   primary key (quarantine_id, fingerprint)
 );
-alter table :SCHEMA.secret_audit_quarantine_end add constraint secret_audit_quarantine_decision
+alter table :SCHEMA.secret_audit_quarantine_end add constraint secret_audit_quarantine_end_decision_check
   check (decision in ('replayed', 'discarded')) not valid;
 comment on table :SCHEMA.secret_audit_quarantine_end is 'What became of what was kept aside. Append-only.';
 
