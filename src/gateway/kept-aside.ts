@@ -1,4 +1,5 @@
 import { createHash } from '../host/crypto.js'
+import { JSON } from '../host/globals.js'
 import type { SetAside } from '../contract/sink.js'
 import { type AuditFields, type AuditEvent, completeEvent, draftEvent } from '../event/event.js'
 import { TEXT_LIMITS } from '../event/fields.js'

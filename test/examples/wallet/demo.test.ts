@@ -165,6 +165,7 @@ describe('the demo', () => {
         'get_sealed',
         'noetl_secret_audit_writes_total',
         '◆ secret.access',
+        'billing (curl)',
         'docs/demo.md',
       ]) {
         expect(stdout).toContain(shown)
