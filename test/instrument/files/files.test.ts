@@ -6,7 +6,9 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { ownWork } from '../../../src/instrument/claim.js'
 import { waitUntil } from '../../support/wait-until.js'
-import { said } from '../watched.js'
+import { SecretPaths } from '../../../src/instrument/files/secret-paths.js'
+import { watchFiles } from '../../../src/instrument/files/watch-files.js'
+import { said, watched } from '../watched.js'
 import { CANARY, type Mount, mount, watchedFiles } from './mount.js'
 
 const byCallback = (path: fs.PathLike, read: typeof fs.readFile = fs.readFile): Promise<string> =>
@@ -237,6 +239,15 @@ describe('the application', () => {
     expect(() => fs.readFile(at.secret, undefined as never)).toThrow(TypeError)
     expect(fs.readFile).toHaveLength(3)
     expect(fs.readFile.name).toBe('readFile')
+  })
+
+  it('gets the functions back when it ends', () => {
+    const real = fs.readFile
+    const { watch } = watched({}, { files: new SecretPaths(['/run/secrets']) })
+    const end = watchFiles(watch)
+    expect(fs.readFile).not.toBe(real)
+    end()
+    expect(fs.readFile).toBe(real)
   })
 
   it('an abort ends the wait for the row', async () => {

@@ -73,6 +73,8 @@ describe('instrumentEnv', () => {
 
   it('with instrument off there are none', async () => {
     const { audit, rows } = started({ instrument: 'off', instrumentEnv: 'PATH' })
+    // As by `audit.instrument(client)`, which works all the same.
+    expect(audit.watch.settings.env).toEqual(['PATH'])
     await audit.start()
     expect(await rows()).toEqual([])
   })
