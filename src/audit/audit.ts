@@ -266,6 +266,7 @@ export class Audit {
     // A client may have been loaded since.
     this.#instrumentsOnce?.checkCovered()
     exporter.refuseStrict(undefined)
+    this.#instrumentsOnce?.tellDelivered()
     if (exporter.isClosed || !this.#tellsItsLife) return report
     exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
     this.#instrumentsOnce?.report.start()

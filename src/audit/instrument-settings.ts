@@ -1,6 +1,8 @@
+import { isAbsolute, parse } from 'node:path'
 import { AuditError } from '../errors.js'
 import { words } from '../host/globs.js'
 import type { Environment } from '../host/environment.js'
+import { SecretPaths, USUAL_MOUNTS } from '../instrument/files/secret-paths.js'
 import type { InstrumentSettings } from '../instrument/settings.js'
 import type { AuditSettings } from '../options/options.js'
 
@@ -27,6 +29,8 @@ export function instrumentSettings(
     instrumentSsm,
     instrumentWrites,
     instrumentIdentity,
+    instrumentFiles,
+    instrumentEnv,
   }: AuditSettings,
   env: Environment,
 ): InstrumentSettings {
@@ -45,6 +49,8 @@ export function instrumentSettings(
     ssm: instrumentSsm,
     writes: instrumentWrites,
     identity: instrumentIdentity,
+    files: filesOf(instrumentFiles),
+    env: namesOf(instrumentEnv),
   }
 }
 
@@ -67,6 +73,25 @@ function hostsOf(list: string | undefined, env: Environment): ReadonlyMap<string
     if (host !== undefined) add('vault', host)
   }
   return hosts
+}
+
+function filesOf(list: string | undefined): SecretPaths | undefined {
+  const paths = words(list).flatMap((word) => {
+    if (word === 'on') return USUAL_MOUNTS
+    if (isAbsolute(word) && parse(word).root !== word) return word
+    const message = `instrumentFiles must be \`on\`, or absolute paths below the root, separated by commas; got ${word}`
+    throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'instrumentFiles' })
+  })
+  return paths.length === 0 ? undefined : new SecretPaths(paths)
+}
+
+/** What is not a name is not quoted: it may be the value of one. */
+function namesOf(list: string | undefined): readonly string[] {
+  const names = [...new Set(words(list))]
+  const wrong = names.findIndex((name) => !/^[A-Za-z_]\w{0,127}$/.test(name))
+  if (wrong < 0) return names
+  const message = `instrumentEnv must be names of variables, separated by commas; number ${wrong + 1} is not a name`
+  throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'instrumentEnv' })
 }
 
 function hostOf(address: string | undefined): string | undefined {

@@ -5,6 +5,8 @@ import type { Environment } from '../host/environment.js'
 import { AuditError } from '../errors.js'
 import { hookContext } from '../instrument/client-hook.js'
 import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
+import { recordDelivered } from '../instrument/delivered.js'
+import { watchFiles } from '../instrument/files/watch-files.js'
 import { CoverageRegister } from '../instrument/coverage.js'
 import { notCovered, uncovered } from '../instrument/required.js'
 import type { Watch } from '../instrument/open-access.js'
@@ -34,6 +36,7 @@ export class Instruments {
   /** What is said about them. */
   readonly report: CoverageReport
   readonly #told: Told
+  readonly #env: Environment
   #instrumentation: ModuleInstrumentation | undefined
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` */
@@ -41,16 +44,23 @@ export class Instruments {
     const coverage = new CoverageRegister()
     this.watch = { recorder, coverage, settings: instrumentSettings(settings, env) }
     this.#told = told
+    this.#env = env
     this.report = new CoverageReport(coverage, (fields) => told.recordOwn(fields))
     coverage.onChange(() => this.#refuseUncovered())
   }
 
-  /** Layer 2: watches the traffic of the process, unless it is off. */
+  /** Layer 2: watches the traffic of the process, unless it is off, and the files that hold secrets. */
   start(): void {
-    const { instrument, disable } = this.watch.settings
+    const { instrument, disable, files } = this.watch.settings
     if (instrument === 'off') return
     const watch = processWatch(this.watch)
     if (!disable.has('wire')) watchWire(watch)
+    if (files !== undefined) watchFiles(watch)
+  }
+
+  /** Records what the process was started with. */
+  tellDelivered(): void {
+    if (this.watch.settings.instrument !== 'off') recordDelivered(this.watch, this.#env)
   }
 
   /** @throws AuditError `AUDIT_NOT_COVERED` when `instrument` is `required`, and a client of the process is not covered */

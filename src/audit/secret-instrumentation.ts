@@ -6,6 +6,8 @@ import {
 import { checkMethod } from '../host/check.js'
 import { globs } from '../host/globs.js'
 import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
+import { recordDelivered } from '../instrument/delivered.js'
+import { watchFiles } from '../instrument/files/watch-files.js'
 import { CoverageRegister } from '../instrument/coverage.js'
 import type { Watch } from '../instrument/open-access.js'
 import { processWatch } from '../instrument/process-watch.js'
@@ -31,12 +33,13 @@ export interface SecretInstrumentationConfig extends InstrumentationConfig {
  * Audits the secret clients of a process: for those who put the instrumentations of their `NodeSDK` together themselves.
  * `audit.withSdk` adds it where the option `instrument` is on, and `otel-audit/register` always does.
  *
- * Disabling it ends what is seen at the wire; clients that are hooked stay hooked.
+ * Disabling it ends what is seen at the wire and of files; clients that are hooked stay hooked.
  */
 export class SecretInstrumentation extends InstrumentationBase<SecretInstrumentationConfig> {
   // Called by the base class before any field of this one is there.
   declare private watch: Watch | undefined
   declare private endWire: (() => void) | undefined
+  declare private endFiles: (() => void) | undefined
 
   /** @throws AuditError `AUDIT_INVALID_OPTION` for an `audit` that is none, and for a variable that cannot be understood */
   constructor(config: SecretInstrumentationConfig = {}) {
@@ -47,6 +50,8 @@ export class SecretInstrumentation extends InstrumentationBase<SecretInstrumenta
     const { audit } = this.getConfig()
     if (audit !== undefined) checkMethod('audit', audit, 'withSdk')
     this.watch = processWatch(audit?.watch ?? watchOfProcess())
+    // A pipeline of its own says them when it starts.
+    if (audit === undefined) recordDelivered(this.watch, process.env)
     return moduleDefinitions(InstrumentationNodeModuleDefinition, this.watch, CLIENT_HOOKS)
   }
 
@@ -55,12 +60,15 @@ export class SecretInstrumentation extends InstrumentationBase<SecretInstrumenta
     if (this.watch !== undefined && !this.watch.settings.disable.has('wire')) {
       this.endWire ??= watchWire(this.watch)
     }
+    if (this.watch?.settings.files !== undefined) this.endFiles ??= watchFiles(this.watch)
   }
 
   override disable(): void {
     super.disable()
     this.endWire?.()
     this.endWire = undefined
+    this.endFiles?.()
+    this.endFiles = undefined
   }
 }
 

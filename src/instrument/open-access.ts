@@ -103,6 +103,11 @@ export class OpenAccess {
     this.#recording = recording
   }
 
+  /** Whether the pipeline itself accesses it. */
+  get isOwn(): boolean {
+    return this.#isOwn
+  }
+
   /** Runs the call, so that no layer below records the access again. */
   run<T>(call: () => T): T {
     return claiming({ kind: 'access', key: this.#key, auditId: this.#recording.reservation?.auditId }, call)

@@ -1,3 +1,5 @@
+import type { SecretPaths } from './files/secret-paths.js'
+
 /** What is instrumented, and how rows of it look. */
 export interface InstrumentSettings {
   /** `required`: what is not covered is refused. */
@@ -16,6 +18,10 @@ export interface InstrumentSettings {
   readonly writes: boolean
   /** Whether it is recorded when a workload takes on an identity: STS, Google and Azure credentials. */
   readonly identity: boolean
+  /** The files that hold secrets. Undefined: no file is looked at. */
+  readonly files: SecretPaths | undefined
+  /** Names of variables of the environment that hold secrets. */
+  readonly env: readonly string[]
 }
 
 export const INSTRUMENT_DEFAULTS: InstrumentSettings = Object.freeze({
@@ -27,4 +33,6 @@ export const INSTRUMENT_DEFAULTS: InstrumentSettings = Object.freeze({
   ssm: 'secure',
   writes: false,
   identity: false,
+  files: undefined,
+  env: [],
 })

@@ -228,6 +228,18 @@ export const OPTIONS = Object.freeze({
     default: false,
     doc: 'Whether it is recorded when a workload takes on an identity (`assume_identity`): STS, and the credentials of Google and Azure.',
   },
+  instrumentFiles: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_FILES'],
+    default: undefined,
+    doc: 'Files that hold secrets, and whose opening is recorded: absolute paths of directories or files, separated by commas. `on` stands for `/run/secrets/`, `/var/run/secrets/`, `/vault/secrets/` and `/mnt/secrets-store/`, without the token of a Kubernetes service account.',
+  },
+  instrumentEnv: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_ENV'],
+    default: undefined,
+    doc: 'Names of variables that hold secrets, separated by commas: each makes one row when the pipeline starts. Values are not looked at.',
+  },
   writerThread: {
     kind: 'switch',
     variables: ['NOETL_SECRET_AUDIT_WRITER_THREAD'],
@@ -306,6 +318,8 @@ export interface AuditOptions {
   readonly instrumentSsm?: 'secure' | 'all' | undefined
   readonly instrumentWrites?: boolean | undefined
   readonly instrumentIdentity?: boolean | undefined
+  readonly instrumentFiles?: string | undefined
+  readonly instrumentEnv?: string | undefined
   readonly writerThread?: boolean | undefined
   readonly machineId?: number | undefined
   readonly serviceName?: string | undefined
@@ -333,6 +347,8 @@ type Optional =
   | 'instrumentDisable'
   | 'instrumentHosts'
   | 'instrumentActor'
+  | 'instrumentFiles'
+  | 'instrumentEnv'
   | 'machineId'
   | 'serviceName'
   | 'serviceInstanceId'

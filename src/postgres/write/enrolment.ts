@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { AuditError } from '../../errors.js'
+import { ownWork } from '../../instrument/claim.js'
 import type { HealthFinding } from '../../contract/sink.js'
 
 /** The log that a chain belongs to, and the key that enrols it there. */
@@ -68,7 +69,7 @@ export function enrolmentFindings({
 
 function keyFile(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return ownWork(() => readFileSync(path, 'utf8'))
   } catch (error) {
     const code = (error as { code?: unknown }).code
     const message = `enrolmentKeyFile ${path} cannot be read (${String(code)})`
