@@ -24,7 +24,9 @@ const read = {
   required: () => promisify(createRequire(import.meta.url)('fs').readFile)(path, 'utf8'),
   'thrown by a callback': () =>
     new Promise((resolve) => {
-      process.once('uncaughtException', ({ message }) => resolve(message))
+      process.once('uncaughtException', ({ message }, origin) => {
+        resolve(origin === 'uncaughtException' ? message : origin)
+      })
       createRequire(import.meta.url)('fs').readFile(path, 'utf8', (_, value) => {
         throw new Error(value)
       })
