@@ -39,11 +39,12 @@ export default defineConfig({
       enabled: process.env['CI'] !== undefined,
       provider: 'v8',
       include: ['src/**/*.ts'],
+      // These run in processes and threads of their own, from dist/, and would count as nothing however well they are tested.
+      exclude: ['src/cli/run/**', 'src/postgres/thread/**', 'src/spool/lmdb/worker.ts'],
       reporter: ['text-summary', 'json-summary', 'html'],
       reportsDirectory: 'build/coverage',
-      // What runs in processes of its own (the commands, the preload, the spool's worker) runs from dist/, and is not
-      // counted, however well tested it is. The floor is where it stood; it may rise.
-      thresholds: { lines: 81, statements: 80, functions: 79.5, branches: 79.5 },
+      // The floor is where it stood; it may rise.
+      thresholds: { lines: 89, statements: 88, functions: 88, branches: 85.5 },
     },
     projects: [
       {
