@@ -9,7 +9,8 @@ select
   (extract(epoch from max(occurred_at)) * 1000000)::bigint as last_access
 from (:MATCHING) matching
 where operation not in (
-  'audit_lifecycle', 'audit_gap', 'audit_coverage', 'audit_quarantine', 'query_trail', 'export_trail'
+  'audit_lifecycle', 'audit_gap', 'audit_coverage', 'audit_quarantine', 'audit_retention', 'audit_hold',
+  'query_trail', 'export_trail'
 )
 group by value
 order by accesses desc, value
