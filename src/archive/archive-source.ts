@@ -39,7 +39,12 @@ export class ArchiveSource implements TrailSource {
 
   blocks({ chain }: Selection): AsyncIterable<readonly BlockColumns[]> {
     const lists = this.#archives.map(({ folder, manifest }) =>
-      this.#list(folder, manifest.blocks, blockOfLine, (block) => chain === undefined || block.chainId === chain),
+      this.#list(
+        folder,
+        manifest.blocks,
+        blockOfLine,
+        (block) => chain === undefined || block.chainId === chain,
+      ),
     )
     return merged(lists, byChain)
   }
@@ -59,12 +64,16 @@ export class ArchiveSource implements TrailSource {
   }
 
   /** {@link rows} with what they say. */
-  wholeRows(range: IdRange, isAsked: (row: ReadRow) => boolean = () => true): AsyncIterable<readonly ReadRow[]> {
+  wholeRows(
+    range: IdRange,
+    isAsked: (row: ReadRow) => boolean = () => true,
+  ): AsyncIterable<readonly ReadRow[]> {
     const parts = this.#archives.flatMap(({ folder, manifest }) =>
       manifest.parts.filter((part) => overlaps(part, range)).map((part) => ({ folder, part })),
     )
     const lists = parts.map(({ folder, part }): SortedList<ReadRow> => {
-      const isIn = (row: ReadRow): boolean => row.auditId >= range.first && row.auditId <= range.last && isAsked(row)
+      const isIn = (row: ReadRow): boolean =>
+        row.auditId >= range.first && row.auditId <= range.last && isAsked(row)
       const list = this.#list(folder, part, rowOfLine, isIn)
       return { ...list, from: { auditId: BigInt(part.first_id) } as ReadRow }
     })

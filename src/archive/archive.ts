@@ -71,7 +71,11 @@ export interface ArchivePlan {
  */
 export async function archive(context: ArchiveContext, bound: bigint): Promise<ArchiveResult> {
   const { databaseUrl, schema } = context
-  const lock = await openSession('migrate', { databaseUrl, applicationName: 'otel-audit archive', readOnly: false })
+  const lock = await openSession('migrate', {
+    databaseUrl,
+    applicationName: 'otel-audit archive',
+    readOnly: false,
+  })
   try {
     await lock.run((client) => checkSchema(client, schema))
     await lockRetirement(lock, schema)
@@ -86,7 +90,11 @@ export async function archivePlan(
   { databaseUrl, schema, store }: Pick<ArchiveContext, 'databaseUrl' | 'schema' | 'store'>,
   bound: bigint,
 ): Promise<ArchivePlan> {
-  const session = await openSession('migrate', { databaseUrl, applicationName: 'otel-audit archive', readOnly: true })
+  const session = await openSession('migrate', {
+    databaseUrl,
+    applicationName: 'otel-audit archive',
+    readOnly: true,
+  })
   try {
     await session.run((client) => checkSchema(client, schema))
     const hashes = new Set((await findArchives(store)).archives.map(({ hash }) => hash))
@@ -101,7 +109,11 @@ export async function archivePlan(
 
 async function archiveBelow(context: ArchiveContext, bound: bigint): Promise<ArchiveResult> {
   const { databaseUrl, schema, store, onLine } = context
-  const session = await openSession('migrate', { databaseUrl, applicationName: 'otel-audit archive', readOnly: false })
+  const session = await openSession('migrate', {
+    databaseUrl,
+    applicationName: 'otel-audit archive',
+    readOnly: false,
+  })
   try {
     const place = await openPlace(context, session)
     const { todo, already } = await session.run(async (client) =>
@@ -138,7 +150,9 @@ function split(
   hashes: ReadonlySet<string>,
 ): { readonly todo: readonly PartitionRange[]; readonly already: number } {
   const done = new Set(
-    known.filter(({ manifests }) => manifests.length > 0 && manifests.every((one) => hashes.has(one))).map(({ to }) => to),
+    known
+      .filter(({ manifests }) => manifests.length > 0 && manifests.every((one) => hashes.has(one)))
+      .map(({ to }) => to),
   )
   const todo = partitions.filter(({ to }) => !done.has(to))
   return { todo, already: partitions.length - todo.length }
@@ -225,10 +239,14 @@ function checkSequence(
   for (const archive of archives) {
     const { folder, manifest } = archive
     const why =
-      manifest.trail === trail ? whyUnsigned(archive, keys) : `it is of trail ${manifest.trail}, and this is trail ${trail}`
+      manifest.trail === trail
+        ? whyUnsigned(archive, keys)
+        : `it is of trail ${manifest.trail}, and this is trail ${trail}`
     if (why !== undefined) throw archiveError(`${store.place}/${folder}: ${why}`)
     if (manifest.previous !== (before?.hash ?? null)) {
-      throw archiveError(`${store.place}/${folder} does not follow from the archive before it: one is missing`)
+      throw archiveError(
+        `${store.place}/${folder} does not follow from the archive before it: one is missing`,
+      )
     }
     before = archive
   }
@@ -251,11 +269,15 @@ export async function prove(
     const { parts, blocks, row_blocks, leaves, chains } = manifest
     for (const file of [...parts, blocks, row_blocks, leaves, chains]) {
       const problem = await fileProblem(store, folder, file)
-      if (problem !== undefined) throw archiveError(`${problem}. It was read back, and is not what was written`)
+      if (problem !== undefined)
+        throw archiveError(`${problem}. It was read back, and is not what was written`)
     }
   }
   const ranges = unproven.map(idsOf)
-  const first = ranges.reduce((least, range) => (range.first < least ? range.first : least), ranges[0]?.first ?? 0n)
+  const first = ranges.reduce(
+    (least, range) => (range.first < least ? range.first : least),
+    ranges[0]?.first ?? 0n,
+  )
   const last = ranges.reduce((most, range) => (range.last > most ? range.last : most), ranges[0]?.last ?? 0n)
   const keys = [signer.key, ...(trust.retention ?? [])]
   let findings = 0
@@ -270,7 +292,9 @@ export async function prove(
     onProgress,
   })
   const { proven, unsigned, partly } = report.rows
-  onLine(`read back and verified from the files alone: ${proven + partly} rows in signed blocks, ${unsigned} without`)
+  onLine(
+    `read back and verified from the files alone: ${proven + partly} rows in signed blocks, ${unsigned} without`,
+  )
   return findings
 }
 
@@ -300,7 +324,11 @@ export async function markArchived(
 /** @throws AuditError `AUDIT_RETENTION` for a name that no folder can have */
 function checkPartitionName({ name }: PartitionRange): void {
   if (/^[a-z0-9_]{1,63}$/.test(name)) return
-  throw new AuditError('AUDIT_RETENTION', `a partition is called ${name}, which cannot be the name of a folder`, {
-    remedy: 'Rename it: lower-case letters, digits and underscores.',
-  })
+  throw new AuditError(
+    'AUDIT_RETENTION',
+    `a partition is called ${name}, which cannot be the name of a folder`,
+    {
+      remedy: 'Rename it: lower-case letters, digits and underscores.',
+    },
+  )
 }

@@ -39,7 +39,8 @@ export class CredentialFilter {
   /** @throws AuditError `AUDIT_ARCHIVE` for what is not a filter */
   static read({ bits, data }: CredentialFilterJson): CredentialFilter {
     const bytes = typeof data === 'string' ? Buffer.from(data, 'base64') : Buffer.alloc(0)
-    const isPower = Number.isSafeInteger(bits) && bits >= LEAST_BITS && bits <= MOST_BITS && (bits & (bits - 1)) === 0
+    const isPower =
+      Number.isSafeInteger(bits) && bits >= LEAST_BITS && bits <= MOST_BITS && (bits & (bits - 1)) === 0
     if (!isPower || bytes.length * 8 !== bits) throw archiveError('not a filter of credentials')
     return new CredentialFilter(bytes)
   }

@@ -60,7 +60,8 @@ export class DirectoryStore implements ArchiveStore {
       handle = await open(join(this.place, file), 'r')
       const bytes = Buffer.alloc(length)
       const { bytesRead } = await handle.read(bytes, 0, length, offset)
-      if (bytesRead < length) throw archiveError(`${join(this.place, file)} is shorter than its manifest says`)
+      if (bytesRead < length)
+        throw archiveError(`${join(this.place, file)} is shorter than its manifest says`)
       return bytes
     } catch (error) {
       throw this.#failed(file, 'cannot be read', error)

@@ -28,7 +28,8 @@ export async function inTheWay(
   everywhere: boolean,
 ): Promise<string | undefined> {
   const giveUpAt = performance.now() + patienceMs
-  const look = (): Promise<readonly Holder[]> => ask((client) => holders(client, schema, partition, everywhere))
+  const look = (): Promise<readonly Holder[]> =>
+    ask((client) => holders(client, schema, partition, everywhere))
   let left = await look()
   while (left.length > 0 && performance.now() < giveUpAt) {
     await new Promise<void>((resolve) => setTimeout(() => resolve(), Math.min(POLL_MS, patienceMs)))

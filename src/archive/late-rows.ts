@@ -55,7 +55,9 @@ export async function* lateRows(
         continue
       }
       if (known.line !== row.line) {
-        throw archiveError(`row ${row.auditId} is not what was archived: the trail, or the archive, was altered since`)
+        throw archiveError(
+          `row ${row.auditId} is not what was archived: the trail, or the archive, was altered since`,
+        )
       }
       archived.take()
     }

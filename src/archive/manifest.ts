@@ -111,7 +111,8 @@ export function readManifest(folder: string, bytes: Uint8Array, noteBytes: Uint8
   } catch (error) {
     throw bad(`its note: ${(error as AuditError).reason}`)
   }
-  if (text !== noteText(manifest, hash)) throw bad('its note is about another manifest: it was altered, or exchanged')
+  if (text !== noteText(manifest, hash))
+    throw bad('its note is about another manifest: it was altered, or exchanged')
   return { folder, manifest, hash, note }
 }
 
@@ -129,9 +130,9 @@ export function whyUnsigned({ note }: ReadManifest, keys: readonly VerifierKey[]
 /** Only what the rest of the code relies on. A manifest that is signed is what was written. */
 function problemOf(given: unknown): string | undefined {
   if (typeof given !== 'object' || given === null) return 'it is not an object'
-  const { format, log, trail, sequence, previous, partition, from_id, to_id, parts, rows, ...files } =
+  const { log, trail, sequence, previous, partition, from_id, to_id, parts, rows, ...files } =
     given as ArchiveManifest
-  if (format !== FORMAT) return `format is not "${FORMAT}"`
+  if ((given as { format?: unknown }).format !== FORMAT) return `its format is not ${FORMAT}`
   if (typeof log !== 'string' || !isKeyName(log)) return 'log is not the name of a log'
   if (typeof trail !== 'string' || !isTrailId(trail)) return 'trail is not 32 hex digits'
   if (!isCount(sequence) || sequence === 0) return 'sequence is not a number from 1 on'

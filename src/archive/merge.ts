@@ -27,7 +27,9 @@ export async function* merged<T>(
   for (;;) {
     let least = leastOf(open, compare)
     const item = least?.batch[least.next]
-    const due = waiting.findIndex(({ from }) => from === undefined || item === undefined || compare(from, item) <= 0)
+    const due = waiting.findIndex(
+      ({ from }) => from === undefined || item === undefined || compare(from, item) <= 0,
+    )
     if (due >= 0) {
       const [list] = waiting.splice(due, 1)
       const opened = list === undefined ? undefined : await begun(list)

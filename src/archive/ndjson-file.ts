@@ -189,5 +189,7 @@ export async function fileProblem(
     return (error as Error).message.replace(/^AUDIT_\w+: /, '')
   }
   const isIt = hash.digest('hex') === file.sha256 && textHash.digest('hex') === file.text_sha256
-  return isIt && lines === file.lines ? undefined : `${path} is not the file of its manifest: it was altered, or exchanged`
+  return isIt && lines === file.lines
+    ? undefined
+    : `${path} is not the file of its manifest: it was altered, or exchanged`
 }

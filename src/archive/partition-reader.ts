@@ -79,7 +79,11 @@ export class PartitionReader {
   rowBlocks({ to }: PartitionRange, known: ReadonlyMap<string, bigint>): AsyncIterable<readonly RowBlock[]> {
     const COLUMNS = 'block.chain_id, block.block_no, block.min_id, block.max_id, block.row_count, block.root'
     const [ORDER, WHERE] = ['block.min_id', 'block.min_id is not null and block.max_id is not null']
-    return this.#copy('archive-blocks', { COLUMNS, ORDER, WHERE, TO: id(to), KNOWN: pairs(known) }, readRowBlock)
+    return this.#copy(
+      'archive-blocks',
+      { COLUMNS, ORDER, WHERE, TO: id(to), KNOWN: pairs(known) },
+      readRowBlock,
+    )
   }
 
   async straddling({ from = INT8_MIN, to }: PartitionRange): Promise<readonly Straddling[]> {

@@ -44,7 +44,9 @@ export async function attachAgain(
   await client.query(`set lock_timeout = '10s'`)
   try {
     const first = from === undefined ? 'minvalue' : `'${from}'`
-    await client.query(`alter table ${trail} attach partition ${table} for values from (${first}) to ('${to}')`)
+    await client.query(
+      `alter table ${trail} attach partition ${table} for values from (${first}) to ('${to}')`,
+    )
     const { rows } = await client.query<{ name: string }>(
       `select own.conname as name from pg_constraint own where own.conrelid = to_regclass($1) and own.contype = 'c'
          and own.conislocal and not exists (
@@ -60,7 +62,9 @@ export async function attachAgain(
 }
 
 export async function countRows(client: ClientBase, schema: string, name: string): Promise<number> {
-  const { rows } = await client.query<{ rows: string }>(`select count(*) as rows from ${tableOf(schema, name)}`)
+  const { rows } = await client.query<{ rows: string }>(
+    `select count(*) as rows from ${tableOf(schema, name)}`,
+  )
   return Number(rows[0]?.rows ?? 0)
 }
 

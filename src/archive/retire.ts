@@ -15,6 +15,7 @@ import type { ReadManifest } from './manifest.js'
 import { PartitionReader } from './partition-reader.js'
 import { attachAgain, countRows, detach, dropTable, lockPartition, standingOf } from './partition-table.js'
 import {
+  keepLeaves,
   leafSetOf,
   lockRetirement,
   partitionsBelow,
@@ -38,7 +39,7 @@ export interface RetireContext extends Omit<ArchiveContext, 'store'> {
 /** What became of one partition. */
 export interface RetireOutcome {
   readonly partition: string
-  readonly outcome: 'retired' | 'held' | 'in the way' | 'not archived'
+  readonly outcome: 'retired' | 'held' | 'in the way' | 'not archived' | 'would be retired'
   /** In words. */
   readonly detail: string
 }
@@ -71,6 +72,65 @@ export async function retire(context: RetireContext, bound: bigint): Promise<rea
   }
 }
 
+/** What {@link retire} would do, as things are now. Changes nothing. */
+export async function retirePlan(
+  { databaseUrl, schema, withoutArchive }: Pick<RetireContext, 'databaseUrl' | 'schema' | 'withoutArchive'>,
+  bound: bigint,
+): Promise<readonly RetireOutcome[]> {
+  const session = await openSession('migrate', {
+    databaseUrl,
+    applicationName: 'otel-audit retire',
+    readOnly: true,
+  })
+  try {
+    return await session.run(async (client) => {
+      await checkSchema(client, schema)
+      const { begun, fresh } = await candidates(client, schema, bound)
+      const outcomes: RetireOutcome[] = []
+      const add = (partition: string, outcome: RetireOutcome['outcome'], detail: string): void => {
+        outcomes.push({ partition, outcome, detail })
+      }
+      for (const { name, state } of begun) add(name, 'would be retired', `it is ${state}`)
+      for (const one of fresh) {
+        const held = await holdsOn(client, schema, one)
+        if (held.length > 0) add(one.name, 'held', heldText(held))
+        else if (one.place === null && !withoutArchive) add(one.name, 'not archived', RUN_ARCHIVE)
+        else add(one.name, 'would be retired', one.place ?? 'without an archive')
+      }
+      return outcomes
+    })
+  } finally {
+    await session.close()
+  }
+}
+
+interface Candidates {
+  /** By a run that was interrupted. */
+  readonly begun: readonly Retirement[]
+  /** Attached, archived or not. */
+  readonly fresh: readonly Retirement[]
+}
+
+async function candidates(client: ClientBase, schema: string, bound: bigint): Promise<Candidates> {
+  const known = await readRetirements(client, schema)
+  const byEnd = new Map(known.map((one) => [one.to, one]))
+  const begun = known.filter(
+    ({ state }) => state === 'retiring' || state === 'detached' || state === 'dropped',
+  )
+  const attached = await partitionsBelow(client, schema, bound)
+  const fresh = attached
+    .filter(({ to }) => begun.every((one) => one.to !== to))
+    .map((partition) => {
+      const one = byEnd.get(partition.to)
+      return one?.state === 'archived' ? one : { ...partition, ...NOT_ARCHIVED }
+    })
+  return { begun, fresh }
+}
+
+function heldText(holds: Awaited<ReturnType<typeof holdsOn>>): string {
+  return holds.map(({ id, credential, reason }) => `hold ${id} on ${credential} (${reason})`).join('; ')
+}
+
 type Refusal = Omit<RetireOutcome, 'partition'>
 
 class Retirer {
@@ -86,21 +146,12 @@ class Retirer {
 
   async below(bound: bigint): Promise<readonly RetireOutcome[]> {
     const { schema } = this.#context
-    const { known, attached } = await this.#session.run(async (client) => ({
-      known: await readRetirements(client, schema),
-      attached: await partitionsBelow(client, schema, bound),
-    }))
-    const byEnd = new Map(known.map((one) => [one.to, one]))
-    const begun = known.filter(({ state }) => state === 'retiring' || state === 'detached' || state === 'dropped')
-    const fresh = attached.filter(({ to }) => begun.every((one) => one.to !== to))
+    const { begun, fresh } = await this.#session.run((client) => candidates(client, schema, bound))
     const outcomes: RetireOutcome[] = []
     for (const retirement of begun) outcomes.push(await this.#retire(retirement))
-    for (const partition of fresh) {
-      const one = byEnd.get(partition.to)
-      const isArchived = one !== undefined && one.place !== null
-      if (isArchived) outcomes.push(await this.#retire(one))
-      else if (this.#context.withoutArchive) outcomes.push(await this.#retire({ ...partition, ...NOT_ARCHIVED }))
-      else outcomes.push({ partition: partition.name, outcome: 'not archived', detail: RUN_ARCHIVE })
+    for (const one of fresh) {
+      if (one.place !== null || this.#context.withoutArchive) outcomes.push(await this.#retire(one))
+      else outcomes.push({ partition: one.name, outcome: 'not archived', detail: RUN_ARCHIVE })
     }
     return outcomes
   }
@@ -189,6 +240,7 @@ class Retirer {
     await ask((client) => lockHolds(client, schema))
     const held = await this.#heldBy(at)
     if (held !== undefined) return { outcome: 'held', detail: held }
+    if (at.place === null) await this.#keepLeaves(at)
     const rows = await ask((client) => countRows(client, schema, at.name))
     const dropped: Retirement = { ...at, rows, state: 'dropped' }
     await ask((client) => dropTable(client, schema, at.name))
@@ -221,17 +273,40 @@ class Retirer {
     }
   }
 
+  /** Of what is not archived: what an archive would have kept in the trail. */
+  async #keepLeaves(at: Retirement): Promise<void> {
+    const { databaseUrl, schema } = this.#context
+    const reader = await PartitionReader.open(databaseUrl, schema)
+    try {
+      const straddling = new Set((await reader.straddling(at)).map(({ chain, block }) => `${chain} ${block}`))
+      for await (const batch of reader.rows(at)) {
+        const leaves = batch.flatMap(({ chain, block, index, digest }) =>
+          chain !== null && index !== null && digest?.length === 32 && straddling.has(`${chain} ${block}`)
+            ? [{ chain, block: Number(block), index, digest, partition: at.name }]
+            : [],
+        )
+        if (leaves.length > 0) await this.#session.run((client) => keepLeaves(client, schema, leaves))
+      }
+    } finally {
+      await reader.close()
+    }
+  }
+
   async #archiveLate(at: Retirement): Promise<Retirement> {
     const { onLine } = this.#context
     const place = await this.#placeOf(at)
     const store = this.#storeOf(at)
     const before = await this.#archivesOf(at)
     const added = await place.add(at, (reader) => lateRows(reader.rows(at), store, before))
-    onLine(`${at.name}: ${added.manifest.rows} rows had come since it was archived; they are in ${added.folder}`)
+    onLine(
+      `${at.name}: ${added.manifest.rows} rows had come since it was archived; they are in ${added.folder}`,
+    )
     const context = { ...this.#context, store }
     const findings = await prove(context, place.archives, [added])
     if (findings > 0 && !context.acceptFindings) {
-      throw archiveError(`${store.place}/${added.folder}: its rows do not verify, ${findings} findings; nothing was dropped`)
+      throw archiveError(
+        `${store.place}/${added.folder}: its rows do not verify, ${findings} findings; nothing was dropped`,
+      )
     }
     const manifests = [...at.manifests, added.hash]
     const rows = [...before, added].reduce((sum, { manifest }) => sum + manifest.rows, 0)
@@ -251,6 +326,8 @@ class Retirer {
     const time = Math.floor(wallClock() * 1000)
     const said = { log, trail, state, partition: name, from, to: at.to, rows, leaves, manifests, time }
     const note = signRetention(said, signer)
+    // What is cut off is not signed, and the rows would be missing.
+    if (Buffer.byteLength(note) > LONGEST_NOTE) throw tooManyParts(at)
     await record(said, note)
     return this.#note({ ...at, state: to }, note)
   }
@@ -262,8 +339,7 @@ class Retirer {
 
   async #heldBy(at: Retirement): Promise<string | undefined> {
     const holds = await this.#session.run((client) => holdsOn(client, this.#context.schema, at))
-    if (holds.length === 0) return undefined
-    return holds.map(({ id, credential, reason }) => `hold ${id} on ${credential} (${reason})`).join('; ')
+    return holds.length === 0 ? undefined : heldText(holds)
   }
 
   async #inTheWay({ name }: Retirement, everywhere: boolean): Promise<Refusal | undefined> {
@@ -309,14 +385,31 @@ class Retirer {
   }
 }
 
+/** Of the attributes of a row, in bytes, as base64 and with what is beside it. */
+const LONGEST_NOTE = 2900
+
+function tooManyParts({ name, manifests }: Retirement): AuditError {
+  return new AuditError(
+    'AUDIT_RETENTION',
+    `${name} has ${manifests.length} archives: more than a signed row can name`,
+    {
+      remedy: 'Archive it to another place, as one: otel-audit archive --to …',
+    },
+  )
+}
+
 /** How often a detachment is looked at again that another session may be at. */
 const MOST_TRIES = 3
 const NOT_ARCHIVED = { state: 'archived', place: null, manifests: [], rows: 0 } as const
 const RUN_ARCHIVE = 'run `otel-audit archive` first, or say --without-archive'
 
 function notThere({ name }: Retirement): AuditError {
-  return new AuditError('AUDIT_RETENTION', `${name} was being retired, and its table is gone: somebody dropped it`, {
-    remedy:
-      'Verify the archive. If it is whole, say so in the trust file (a line rows-from), and remove the line of the partition from secret_audit_retirement.',
-  })
+  return new AuditError(
+    'AUDIT_RETENTION',
+    `${name} was being retired, and its table is gone: somebody dropped it`,
+    {
+      remedy:
+        'Verify the archive. If it is whole, say so in the trust file (a line rows-from), and remove the line of the partition from secret_audit_retirement.',
+    },
+  )
 }

@@ -68,9 +68,9 @@ export async function writeRetirement(
   await client.query(
     `insert into ${quotedSchema(schema)}.secret_audit_retirement as known
        (partition, from_id, to_id, state, place, manifests, row_count, note)
-     values ($1, $2::bigint, $3::bigint, $4, $5, string_to_array(nullif($6, ''), ' '), $7::bigint, $8)
+     values ($1, $2::bigint, $3::bigint, $4, $5, coalesce(string_to_array(nullif($6, ''), ' '), '{}'), $7::bigint, $8)
      on conflict (to_id) do update set partition = excluded.partition, from_id = excluded.from_id, state = excluded.state,
-       place = excluded.place, manifests = coalesce(excluded.manifests, '{}'), row_count = excluded.row_count,
+       place = excluded.place, manifests = excluded.manifests, row_count = excluded.row_count,
        note = coalesce(excluded.note, known.note), changed_at = clock_timestamp()`,
     [name, from?.toString() ?? null, String(to), state, place, manifests.join(' '), String(rows), note],
   )

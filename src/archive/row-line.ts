@@ -115,7 +115,8 @@ export function rowOfLine(line: string): ReadRow {
       continue
     }
     if (typeof value !== 'string') throw malformed(`${column} is not text`)
-    event[name] = kind === 'int8' ? integer(column, value) : kind === 'time' ? Number(integer(column, value)) : value
+    event[name] =
+      kind === 'int8' ? integer(column, value) : kind === 'time' ? Number(integer(column, value)) : value
   }
   const { auditId, originalAuditId } = event as unknown as AuditEvent
   const [digest, chain, block] = [values['event_digest'], values['chain_id'], values['block_no']]
@@ -145,7 +146,8 @@ function parsed(line: string): Readonly<Record<string, unknown>> {
     // The parser's message quotes the text.
     throw malformed('it is not JSON')
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed('it is not an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed('it is not an object')
   const unknown = Object.keys(value).find((key) => !KNOWN.has(key))
   if (unknown !== undefined) throw malformed('it has a column that rows do not have')
   return value as Readonly<Record<string, unknown>>

@@ -67,12 +67,20 @@ export function verifyRows(
   return verify(source, { ...request, trust: { ...trust, trails: named }, elsewhere: source.elsewhere })
 }
 
-function checkManifests({ archives, unreadable, unfinished }: FoundArchives, trust: Trust, findings: FindingLog): void {
+function checkManifests(
+  { archives, unreadable, unfinished }: FoundArchives,
+  trust: Trust,
+  findings: FindingLog,
+): void {
   for (const { folder, problem } of unreadable) {
     findings.add('archive-manifest', problem.startsWith(folder) ? problem : `${folder}: ${problem}`, {})
   }
   for (const folder of unfinished) {
-    findings.add('archive-manifest', `${folder} has no signed manifest: it was interrupted, or the note was removed`, {})
+    findings.add(
+      'archive-manifest',
+      `${folder} has no signed manifest: it was interrupted, or the note was removed`,
+      {},
+    )
   }
   const { origin, trails = [], retention = [] } = trust
   let before: ReadManifest | undefined
@@ -87,13 +95,18 @@ function checkManifests({ archives, unreadable, unfinished }: FoundArchives, tru
     }
     if (origin !== undefined && manifest.log !== origin) bad(`it is of log ${manifest.log}`)
     if (trails.length > 0 && !trails.includes(manifest.trail)) bad(`it is of trail ${manifest.trail}`)
-    if (before !== undefined && manifest.trail !== before.manifest.trail) bad(`it is of trail ${manifest.trail}, and the one before is not`)
+    if (before !== undefined && manifest.trail !== before.manifest.trail)
+      bad(`it is of trail ${manifest.trail}, and the one before is not`)
     checkOrder(archive, before, findings)
     before = archive
   }
 }
 
-function checkOrder({ folder, manifest }: ReadManifest, before: ReadManifest | undefined, findings: FindingLog): void {
+function checkOrder(
+  { folder, manifest }: ReadManifest,
+  before: ReadManifest | undefined,
+  findings: FindingLog,
+): void {
   const expected = (before?.manifest.sequence ?? 0) + 1
   if (manifest.sequence !== expected) {
     const last = manifest.sequence - 1

@@ -106,7 +106,9 @@ async function writeRows(
       const { chain, block, index, digest } = row
       if (chain === null) unsigned++
       if (digest?.length === 32 && index !== null && index >= 0 && isStraddling.has(`${chain} ${block}`)) {
-        leaves.push(leafLine({ chain: chain ?? '', block: Number(block), index, digest, partition: partition.name }))
+        leaves.push(
+          leafLine({ chain: chain ?? '', block: Number(block), index, digest, partition: partition.name }),
+        )
       }
       count++
       if (part.rows < PART_ROWS) continue

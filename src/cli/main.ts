@@ -4,15 +4,18 @@ import { visible } from '../host/visible.js'
 import { Command, CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { VERSION } from '../version.js'
+import { addArchiveCommand } from './archive.js'
 import { addCoverageCommand } from './coverage.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
 import { addGatewayCommand } from './gateway.js'
+import { addHoldCommand } from './hold.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addReconcileCommand } from './reconcile.js'
+import { addRetireCommand } from './retire.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
@@ -66,6 +69,9 @@ async function run(argv: readonly string[]): Promise<number> {
   addServeCommand(program)
   addGatewayCommand(program)
   addQuarantineCommand(program)
+  addArchiveCommand(program)
+  addRetireCommand(program)
+  addHoldCommand(program)
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.
