@@ -73,7 +73,7 @@ export async function endHold(
 }
 
 /** The pattern of LIKE for a credential of a hold: exact, or a prefix. */
-export function holdPattern(credential: string): string {
+function holdPattern(credential: string): string {
   const isPrefix = credential.endsWith('*')
   const text = isPrefix ? credential.slice(0, -1) : credential
   return `${text.replaceAll(/[\\%_]/g, '\\$&')}${isPrefix ? '%' : ''}`

@@ -63,7 +63,7 @@ export function manifestText(manifest: ArchiveManifest): string {
 }
 
 /** What names a manifest: SHA-256 of its bytes, hex. */
-export function manifestHash(text: string | Uint8Array): string {
+function manifestHash(text: string | Uint8Array): string {
   return toHex(sha256(text))
 }
 

@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
+import { AuditError } from '../errors.js'
 import { createHash } from '../host/crypto.js'
 import { sha256 } from '../event/sha256.js'
 import { type ArchiveFile, archiveError, type ArchiveStore } from './archive-store.js'
@@ -123,7 +124,7 @@ export class NdjsonWriter {
 }
 
 /** The lines of one member. @throws AuditError `AUDIT_ARCHIVE`, naming the file, when it is not the one of the manifest */
-export async function readMember(
+async function readMember(
   store: ArchiveStore,
   folder: string,
   { name, members }: FileInfo,
@@ -186,7 +187,8 @@ export async function fileProblem(
       lines += member.lines
     }
   } catch (error) {
-    return (error as Error).message.replace(/^AUDIT_\w+: /, '')
+    if (error instanceof AuditError) return error.reason
+    throw error
   }
   const isIt = hash.digest('hex') === file.sha256 && textHash.digest('hex') === file.text_sha256
   return isIt && lines === file.lines

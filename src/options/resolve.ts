@@ -63,7 +63,7 @@ export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environme
 
 /** The same for those of archives and retirement. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveRetentionOptions(given: RetentionOptionsGiven, env: Environment): RetentionSettings {
-  return resolvedAlone(RETENTION_OPTIONS, given, env) as RetentionSettings
+  return resolvedAlone(RETENTION_OPTIONS, given, env)
 }
 
 function resolvedAlone(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {

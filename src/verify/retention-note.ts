@@ -31,7 +31,7 @@ export interface Retention {
 }
 
 /** The text that is signed: lines ended by a newline, numbers in decimal without sign or leading zeros. */
-export function retentionText(retention: Retention): string {
+function retentionText(retention: Retention): string {
   const { log, trail, state, partition, from, to, rows, leaves, manifests, time } = retention
   return (
     `${FORMAT}\nlog ${log}\ntrail ${trail}\nstate ${state}\npartition ${partition}\nids ${from ?? '-'} ${to}\nrows ${rows}\n` +

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -98,7 +98,7 @@ describe('archiving', () => {
   ] as const)('is killed at a %s of a file, and run again', async (method, moments) => {
     for (const moment of moments) {
       const store = new FailingStore(trail.directory, method, moment)
-      await expect(trail.archive(3, { store } as never)).rejects.toThrow('killed')
+      await expect(trail.archive(3, { store })).rejects.toThrow('killed')
       const { rowCount } = await trail.owner.query('select from noetl.secret_audit_retirement')
       expect(rowCount).toBe(0)
     }
@@ -135,14 +135,12 @@ describe('a place that is not in order is refused', () => {
 
   test('one that lacks an archive', async () => {
     await trail.archive(2)
-    const { rmSync } = await import('node:fs')
     rmSync(join(trail.directory, folders()[0] ?? ''), { recursive: true })
     await expect(trail.archive(3)).rejects.toThrow(/does not follow from the archive before it/)
   })
 
   test('one whose manifest was altered', async () => {
     await trail.archive(1)
-    const { writeFileSync } = await import('node:fs')
     const file = join(trail.directory, folders()[0] ?? '', 'manifest.json')
     writeFileSync(file, readFileSync(file, 'utf8').replace('"rows": 7', '"rows": 7 '))
     await expect(trail.archive(2)).rejects.toThrow(/its note is about another manifest/)

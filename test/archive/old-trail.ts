@@ -19,7 +19,7 @@ import { NO_TRUST, type Trust } from '../../src/verify/trust.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
 
-export const ORIGIN = 'otel-audit/wallet'
+const ORIGIN = 'otel-audit/wallet'
 
 /** A trail with months that are over, written by honest writers whose blocks reach over the ends of months. */
 export class OldTrail {
@@ -74,7 +74,7 @@ export class OldTrail {
 
   async send(batch: AuditBatch): Promise<void> {
     const result = await this.writer.write(batch)
-    if (result.status !== 'committed') throw new Error(JSON.stringify(result.fault ?? result.status))
+    if (result.status !== 'committed') throw new Error('it was not stored', { cause: result })
   }
 
   /** A few blocks in each month that is over, and one over the end of each. */
@@ -107,7 +107,7 @@ export class OldTrail {
     return { ...NO_TRUST, origin: ORIGIN, retention: [this.key.signer.key] }
   }
 
-  context(more: Partial<RetireContext> = {}): ArchiveContext & RetireContext {
+  context(more: Partial<ArchiveContext & RetireContext> = {}): ArchiveContext & RetireContext {
     return {
       databaseUrl: this.database.url,
       schema: 'noetl',
@@ -129,7 +129,7 @@ export class OldTrail {
     }
   }
 
-  archive(month: number, more: Partial<RetireContext> = {}): Promise<ArchiveResult> {
+  archive(month: number, more: Partial<ArchiveContext> = {}): Promise<ArchiveResult> {
     return archive(this.context(more), this.bound(month))
   }
 
