@@ -1,14 +1,17 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.js'
+import { addArchiveCommand } from './archive.js'
 import { addCoverageCommand } from './coverage.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
 import { addGatewayCommand } from './gateway.js'
+import { addHoldCommand } from './hold.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addReconcileCommand } from './reconcile.js'
+import { addRetireCommand } from './retire.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
@@ -43,5 +46,8 @@ export function commandLine(): Command {
   addServeCommand(program)
   addGatewayCommand(program)
   addQuarantineCommand(program)
+  addArchiveCommand(program)
+  addRetireCommand(program)
+  addHoldCommand(program)
   return program
 }

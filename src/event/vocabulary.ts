@@ -17,6 +17,8 @@ const OPERATIONS = [
   'write_credential',
   'assume_identity',
   'audit_coverage',
+  'audit_retention',
+  'audit_hold',
 ] as const
 
 const OUTCOMES = [
@@ -79,6 +81,8 @@ const OWN_OPERATIONS: ReadonlySet<string> = new Set([
   'audit_gap',
   'audit_coverage',
   'audit_quarantine',
+  'audit_retention',
+  'audit_hold',
 ])
 
 /** Whether only the pipeline itself writes such rows. */
@@ -166,6 +170,10 @@ export const Operation = Object.freeze({
   AssumeIdentity: 'assume_identity',
   /** Which secret clients of a process are audited, and how. No application may record it. */
   AuditCoverage: 'audit_coverage',
+  /** A part of the trail was archived, or is being retired. No application may record it. */
+  AuditRetention: 'audit_retention',
+  /** Rows are held, so that nothing retires them, or a hold was released. No application may record it. */
+  AuditHold: 'audit_hold',
   /**
    * An operation of the application's own. The first eight of a process become metric labels; the row always keeps the
    * exact name.
