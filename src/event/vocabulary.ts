@@ -98,6 +98,11 @@ export const ROUTINE_OPERATIONS: readonly string[] = Object.freeze([
   'export_trail',
 ])
 
+/** Operations of every row that the product writes about itself: none of them is an access to a credential. */
+export const TRAIL_OPERATIONS: readonly string[] = Object.freeze([
+  ...new Set([...OWN_OPERATIONS, ...ROUTINE_OPERATIONS]),
+])
+
 /** Whether such a row is about the trail's own work, and says nothing about an access or a loss. */
 export function isRoutine(operation: string): boolean {
   return ROUTINE_OPERATIONS.includes(operation)
