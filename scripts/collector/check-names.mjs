@@ -46,10 +46,13 @@ async function metricNames(checks) {
   return new Set([...namesOf(telemetry), ...namesOf(exposition), ...(await elsewhere())])
 }
 
-/** Metrics of the server, and of secret clients, which that service has not: those that the tables of the docs have. */
+/** Metrics of the server, of the gateway and of secret clients, which that service has not: those that the tables of the docs have. */
 async function elsewhere() {
   const pages = await Promise.all(['metrics.md', 'api.md'].map((page) => readFile(join(DOCS, page), 'utf8')))
-  return pages.flatMap((page) =>
-    [...page.matchAll(/^\| `noetl\.[\w.]+` \| `(\w+)` \|/gm)].map(([, name]) => name),
-  )
+  return pages.flatMap((page) => [
+    ...[...page.matchAll(/^\| `noetl\.[\w.]+` \| `(\w+)` \|/gm)].map(([, name]) => name),
+    ...[...page.matchAll(/^\| `(noetl\.[\w.]+)` \| counter \|/gm)].map(
+      ([, name]) => `${name.replaceAll('.', '_')}_total`,
+    ),
+  ])
 }
