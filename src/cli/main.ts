@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { errorText } from '../host/error-text.js'
-import { visible } from '../host/visible.js'
+import { visible, visibleLines } from '../host/visible.js'
 import { Command, CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { VERSION } from '../version.js'
 import { addCoverageCommand } from './coverage.js'
+import { addDemoCommand } from './demo.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
@@ -51,6 +52,7 @@ async function run(argv: readonly string[]): Promise<number> {
       outputError: (text, write) => write(text.startsWith('error: ') ? text : `error: ${text}`),
     })
     .exitOverride()
+  addDemoCommand(program)
   addMigrateCommand(program)
   addDoctorCommand(program)
   addSpoolCommand(program)
@@ -82,6 +84,7 @@ async function report(error: unknown): Promise<number> {
     process.stderr.write(`otel-audit failed: ${visible(errorText(error))}\n`)
     return EXIT_FAILED
   }
-  process.stderr.write(`${visible(error.message)}\n${visible(error.remedy)}\n`)
+  // A remedy may be statements to run: its lines are ours.
+  process.stderr.write(`${visible(error.message)}\n${visibleLines(error.remedy.split('\n'))}\n`)
   return COULD_NOT_RUN.has(error.code) ? EXIT_USAGE : EXIT_FAILED
 }
