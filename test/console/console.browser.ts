@@ -22,10 +22,10 @@ const parametersOf = (page: Page): Record<string, string> =>
 test('asks for a token, and shows nothing without a right one', async () => {
   const { page } = await open({ isSignedIn: false })
   await page.getByRole('dialog').waitFor()
-  await page.getByLabel('Token').fill('wrong')
+  await page.getByLabel('Token', { exact: true }).fill('wrong')
   await page.keyboard.press('Enter')
   await page.getByText('This token may not read the trail.').waitFor()
-  await page.getByLabel('Token').fill(TOKEN)
+  await page.getByLabel('Token', { exact: true }).fill(TOKEN)
   await page.keyboard.press('Enter')
   await settled(page)
   expect(await credentials(page)).toHaveLength(50)
@@ -37,8 +37,8 @@ test('asks for a token, and shows nothing without a right one', async () => {
 
 test('filters by credential, and the address restores the view', async () => {
   const { page, server } = await open()
-  await page.getByLabel('Credential').fill('billing-*')
-  await page.getByLabel('Outcome').fill('not-ok')
+  await page.getByLabel('Credential', { exact: true }).fill('billing-*')
+  await page.getByLabel('Outcome', { exact: true }).fill('not-ok')
   await page.getByRole('button', { name: 'Show' }).click()
   await page.waitForURL(/billing/)
   await settled(page)
@@ -49,8 +49,8 @@ test('filters by credential, and the address restores the view', async () => {
   await again.goto(page.url())
   await settled(again)
   expect(await credentials(again)).toEqual(shown)
-  expect(await again.getByLabel('Credential').inputValue()).toBe('billing-*')
-  await again.getByRole('link', { name: 'Clear' }).click()
+  expect(await again.getByLabel('Credential', { exact: true }).inputValue()).toBe('billing-*')
+  await again.getByRole('link', { name: 'Clear', exact: true }).click()
   await again.waitForURL(`${server.url}/`)
   await settled(again)
   expect(await credentials(again)).toHaveLength(50)
@@ -62,7 +62,7 @@ test('filters by credential, and the address restores the view', async () => {
 test('says which filter is wrong', async () => {
   const { page } = await open({ path: '/?from=yesterday', isWaitedFor: false })
   await page.getByRole('alert').filter({ hasText: 'from must be an RFC 3339 time' }).waitFor()
-  expect(await page.getByLabel('From').getAttribute('aria-invalid')).toBe('true')
+  expect(await page.getByLabel('From', { exact: true }).getAttribute('aria-invalid')).toBe('true')
 })
 
 test('zooms by dragging over the histogram, and out again', async () => {
@@ -165,7 +165,7 @@ test('shows the health of the chains, and goes back to the rows with their filte
   expect(await chain.locator('td[data-title=Enrolled]').textContent()).toBe('not checked')
   const own = page.locator('table[aria-label="Chains of server-under-test"] tbody tr')
   expect(await own.first().textContent()).toContain('live')
-  expect(await page.getByLabel('Outcome').isVisible()).toBe(false)
+  expect(await page.getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
   await page.getByRole('link', { name: 'Accesses' }).click()
   await page.locator('tbody td[data-title=Credential]').first().waitFor()
   expect(new Set(await credentials(page))).toEqual(new Set(['orders-db']))
@@ -186,14 +186,16 @@ test('shows how the secret clients are covered', async () => {
   })
   const { page, complaints } = await open({ path: '/?credential=orders-db' })
   await page.getByRole('link', { name: 'Coverage' }).click()
-  const client = page.locator('tbody tr', { hasText: '@aws-sdk/client-ssm' })
+  const client = page.locator('table[aria-label="Coverage of orders"] tbody tr', {
+    hasText: '@aws-sdk/client-ssm',
+  })
   await client.waitFor()
   expect(await client.locator('td[data-title=State]').textContent()).toBe('hooked')
   expect(await client.locator('td[data-title=Version]').textContent()).toBe('3.1162.0')
   const other = page.locator('tbody tr', { hasText: 'node-vault' })
   expect(await other.locator('td[data-title=State]').textContent()).toBe('not hooked')
   expect(await other.locator('td[data-title="Hook or reason"]').textContent()).toBe(HOSTILE)
-  expect(await page.getByLabel('Outcome').isVisible()).toBe(false)
+  expect(await page.getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
   expect(complaints).toEqual([])
 })
 

@@ -5,14 +5,20 @@ import type { Client } from 'pg'
 export const LARGE_TRAIL = 200_000
 const DAYS = 120
 
-const CREDENTIALS = [
-  ...['orders-db', 'orders-api', 'payments-db', 'payments-stripe', 'billing-db', 'billing-sepa', 'wallet-hot-key', 'wallet-cold-key'],
-  ...['crm-token', 'mail-smtp', 'sms-gateway', 'ldap-bind', 'backup-s3', 'warehouse-db', 'warehouse-etl', 'ci-registry', 'ci-deploy'],
-  ...['search-index', 'cache-redis', 'queue-kafka', 'metrics-push', 'status-page', 'vpn-psk', 'dns-api', 'tls-wildcard', 'jwt-signing'],
-]
+const CREDENTIALS = (
+  'orders-db orders-api payments-db payments-stripe billing-db billing-sepa wallet-hot-key wallet-cold-key crm-token mail-smtp sms-gateway ldap-bind backup-s3 ' +
+  'warehouse-db warehouse-etl ci-registry ci-deploy search-index cache-redis queue-kafka metrics-push status-page vpn-psk dns-api tls-wildcard jwt-signing'
+).split(' ')
 const SERVICES = ['orders', 'payments', 'billing', 'wallet', 'warehouse', 'ci']
 const PEOPLE = ['jane', 'omar', 'li', 'anna', 'pavel', 'noor', 'tom', 'ines', 'kofi', 'ruth', 'sven', 'maya']
-const DENIALS = ['access_denied', 'residency_violation', 'no_pubkey', 'credential_not_found', 'provider_fetch_error', 'throttled']
+const DENIALS = [
+  'access_denied',
+  'residency_violation',
+  'no_pubkey',
+  'credential_not_found',
+  'provider_fetch_error',
+  'throttled',
+]
 
 /**
  * Fills a migrated trail with {@link LARGE_TRAIL} rows by SQL, and some hundred that are signed.
@@ -56,7 +62,11 @@ async function record(url: string): Promise<void> {
   for (const serviceName of SERVICES) {
     const audit = createAudit({ databaseUrl: url, serviceName })
     const tries = serviceName === 'wallet' ? 12 : 0
-    const fields = { operation: Operation.GetCredential, actorType: 'user', sourceAddress: '203.0.113.9' } as const
+    const fields = {
+      operation: Operation.GetCredential,
+      actorType: 'user',
+      sourceAddress: '203.0.113.9',
+    } as const
     for (let i = 0; i < tries; i++) {
       await audit.service.recordStrict({
         ...fields,
