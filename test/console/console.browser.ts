@@ -37,8 +37,8 @@ test('asks for a token, and shows nothing without a right one', async () => {
 
 test('filters by credential, and the address restores the view', async () => {
   const { page, server } = await open()
-  await page.getByLabel('Credential', { exact: true }).fill('billing-*')
-  await page.getByLabel('Outcome', { exact: true }).fill('not-ok')
+  await page.locator('#filters').getByLabel('Credential', { exact: true }).fill('billing-*')
+  await page.locator('#filters').getByLabel('Outcome', { exact: true }).fill('not-ok')
   await page.getByRole('button', { name: 'Show' }).click()
   await page.waitForURL(/billing/)
   await settled(page)
@@ -49,7 +49,7 @@ test('filters by credential, and the address restores the view', async () => {
   await again.goto(page.url())
   await settled(again)
   expect(await credentials(again)).toEqual(shown)
-  expect(await again.getByLabel('Credential', { exact: true }).inputValue()).toBe('billing-*')
+  expect(await again.locator('#filters').getByLabel('Credential', { exact: true }).inputValue()).toBe('billing-*')
   await again.getByRole('link', { name: 'Clear', exact: true }).click()
   await again.waitForURL(`${server.url}/`)
   await settled(again)
@@ -165,7 +165,7 @@ test('shows the health of the chains, and goes back to the rows with their filte
   expect(await chain.locator('td[data-title=Enrolled]').textContent()).toBe('not checked')
   const own = page.locator('table[aria-label="Chains of server-under-test"] tbody tr')
   expect(await own.first().textContent()).toContain('live')
-  expect(await page.getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
+  expect(await page.locator('#filters').getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
   await page.getByRole('link', { name: 'Accesses' }).click()
   await page.locator('tbody td[data-title=Credential]').first().waitFor()
   expect(new Set(await credentials(page))).toEqual(new Set(['orders-db']))
@@ -195,7 +195,7 @@ test('shows how the secret clients are covered', async () => {
   const other = page.locator('tbody tr', { hasText: 'node-vault' })
   expect(await other.locator('td[data-title=State]').textContent()).toBe('not hooked')
   expect(await other.locator('td[data-title="Hook or reason"]').textContent()).toBe(HOSTILE)
-  expect(await page.getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
+  expect(await page.locator('#filters').getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
   expect(complaints).toEqual([])
 })
 

@@ -69,7 +69,7 @@ describe('rows', () => {
   test('have the columns that are chosen, and the address keeps them', async () => {
     const { page } = await open()
     await page.getByText('Columns').click()
-    expect(await follow(page, () => page.getByLabel('Trace').check())).toMatchObject({
+    expect(await follow(page, () => page.locator('#columns').getByLabel('Trace').check())).toMatchObject({
       cols: expect.stringContaining('trace'),
     })
     expect((await texts(page, 'Trace')).filter((text) => text !== '').length).toBeGreaterThan(0)
