@@ -138,7 +138,7 @@ export const FILTER_FIELDS = Object.freeze({
   own: {
     kind: 'choice',
     choices: ['include', 'exclude'],
-    doc: 'What the trail writes of its own work: `exclude` leaves out reads, exports, lifecycle and coverage. Lost and quarantined events stay, and so do rows that are asked for by their credential or operation.',
+    doc: 'What the trail writes of its own work: `exclude` leaves out reads, exports, lifecycle and coverage. Lost and quarantined events always stay.',
     example: 'exclude',
   },
   from: {

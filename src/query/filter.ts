@@ -1,9 +1,7 @@
 import { JSON, wallClock } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
-import { TRAIL_CREDENTIAL } from '../event/self-rows.js'
 import { formatTime } from '../event/time.js'
-import { TRAIL_OPERATIONS } from '../event/vocabulary.js'
 import { isShared } from '../host/own.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
 import { type Hours, parseHours, writtenHours } from './hours.js'
@@ -105,13 +103,12 @@ export function parseFilter(
       { field: 'from' },
     )
   }
-  const terms = Object.fromEntries(Object.entries(written).map(([name, text]) => [name, termOf(name, text)]))
   const filter: ResolvedFilter = {
     ...window,
-    terms,
+    terms: Object.fromEntries(Object.entries(written).map(([name, text]) => [name, termOf(name, text)])),
     written,
     hours: hours === undefined ? undefined : parseHours(hours),
-    withoutOwn: own === 'exclude' && !namesOwnRows(terms),
+    withoutOwn: own === 'exclude',
     settled: settled !== undefined && settled !== 'false',
     mark: settled !== undefined && /^\d+$/.test(settled) ? BigInt(settled) : undefined,
     limit: limit ?? FILTER_FIELDS.limit.default,
@@ -153,12 +150,6 @@ function windowStart(
   if (lengthMs === undefined) return undefined
   const endMs = until === undefined ? nowMs : Math.floor(until / 1000)
   return Math.max(0, endMs - lengthMs) * 1000
-}
-
-/** Whether a filter asks by name for what the trail writes about itself. */
-export function namesOwnRows({ credential, operation }: ResolvedFilter['terms']): boolean {
-  const ofTrail = credential?.any.some(({ kind, text }) => kind === 'is' && text === TRAIL_CREDENTIAL)
-  return ofTrail === true || operation?.any.some(({ text }) => TRAIL_OPERATIONS.includes(text)) === true
 }
 
 /** A filter as JSON, its times resolved: what the row about a read says. */
