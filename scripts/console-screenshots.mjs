@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { createAudit } from '../dist/index.js'
 import { migrate } from '../dist/postgres/migrate/migrate.js'
-import { ComputedEvidence, Trail } from '../dist/query/index.js'
+import { ComputedEvidence, parseTrust, Trail } from '../dist/query/index.js'
 import { bearerToken, serveTrail } from '../dist/server/index.js'
 import { launchChromium } from '../build/test/support/chromium.js'
 import { fillLargeTrail } from '../build/test/support/large-trail.js'
@@ -15,7 +15,14 @@ const TOKEN = 'of-this-run-only'
 
 const PICTURES = [
   { name: 'rows-light', width: 1280, colorScheme: 'light', path: '/?from=-7d' },
-  { name: 'row-dark', width: 1280, height: 620, colorScheme: 'dark', path: '/?from=-7d', isRow: true },
+  {
+    name: 'row-dark',
+    width: 1280,
+    height: 620,
+    colorScheme: 'dark',
+    path: '/?from=-7d&service_name=wallet',
+    isRow: true,
+  },
   {
     name: 'credentials-dark',
     width: 1280,
@@ -26,7 +33,13 @@ const PICTURES = [
   { name: 'suspicious-dark', width: 1280, colorScheme: 'dark', path: '/?view=suspicious' },
   { name: 'chains-light', width: 1280, colorScheme: 'light', path: '/?view=chains&ended=all' },
   { name: 'narrow-light', width: 400, colorScheme: 'light', path: '/?from=-30d&outcome=not-ok' },
-  { name: 'narrow-dark', width: 400, colorScheme: 'dark', path: '/?from=-7d', isRow: true },
+  {
+    name: 'narrow-dark',
+    width: 400,
+    colorScheme: 'dark',
+    path: '/?from=-7d&service_name=wallet',
+    isRow: true,
+  },
 ]
 
 const postgres = await startPostgres()
@@ -35,7 +48,7 @@ try {
   await migrate({ databaseUrl, roles: true })
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  await fillLargeTrail(client, databaseUrl)
+  const trust = parseTrust(await fillLargeTrail(client, databaseUrl))
   await client.end()
   const audit = createAudit({ databaseUrl, serviceName: 'otel-audit' })
   const trail = new Trail({ databaseUrl })
@@ -43,7 +56,8 @@ try {
     trail,
     audit: audit.service,
     authenticator: bearerToken(TOKEN),
-    evidence: new ComputedEvidence({ databaseUrl }),
+    evidence: new ComputedEvidence({ databaseUrl, trust }),
+    trust,
     traceUrl: 'https://jaeger.example/trace/{trace_id}',
     port: 0,
   })

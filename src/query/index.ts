@@ -18,6 +18,7 @@ export type { CountedChain, ExportedChain, ExportManifest } from './export/manif
 export type { CoverageOptions, CoveredClient, FleetCoverage } from './coverage.js'
 export type { TrailFilter } from './filter.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
+export type { Matrix, MatrixCell, MatrixOptions } from './matrix.js'
 export { type Reading, readingFields, type Principal } from '../event/self-rows.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'
 export type { StoredBlock } from './stored-block.js'
@@ -27,7 +28,17 @@ export {
   type SummaryBy,
   type SummaryGroup,
   type SummaryOptions,
+  type SummaryOrder,
 } from './summary.js'
+export type {
+  Burst,
+  BurstOptions,
+  Bursts,
+  Reversal,
+  ReversalOptions,
+  Reversals,
+  Who,
+} from './suspicions.js'
 export {
   type Page,
   type SettledState,

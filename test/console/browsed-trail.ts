@@ -46,7 +46,9 @@ export class BrowsedTrail {
   }
 
   /** @param fillIn what is put into a trail that is new */
-  static async start(fillIn: (client: Client, url: string) => Promise<void> = fill): Promise<BrowsedTrail> {
+  static async start(
+    fillIn: (client: Client, url: string) => Promise<unknown> = fill,
+  ): Promise<BrowsedTrail> {
     const database = await migratedDatabase()
     const client = await connect(database.url)
     await fillIn(client, database.url)

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ComputedEvidence } from 'otel-audit/query'
+import { ComputedEvidence, parseTrust } from 'otel-audit/query'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fillLargeTrail, LARGE_TRAIL } from '../support/large-trail.js'
@@ -10,9 +10,12 @@ import { BrowsedTrail, settled, type View } from './browsed-trail.js'
 const LOOKS = process.env['CONSOLE_LOOKS']
 
 let browsed: BrowsedTrail
+let trust: string
 
 beforeAll(async () => {
-  browsed = await BrowsedTrail.start(fillLargeTrail)
+  browsed = await BrowsedTrail.start(async (client, url) => {
+    trust = await fillLargeTrail(client, url)
+  })
 })
 
 afterAll(() => browsed.close())
@@ -26,7 +29,8 @@ async function violationsOf(page: Page): Promise<readonly string[]> {
   return page.evaluate(() => (window as unknown as Reported).violations)
 }
 
-const evidence = (): ComputedEvidence => new ComputedEvidence({ databaseUrl: browsed.database.url })
+const evidence = (): ComputedEvidence =>
+  new ComputedEvidence({ databaseUrl: browsed.database.url, trust: parseTrust(trust) })
 
 async function picture(page: Page, name: string): Promise<void> {
   if (LOOKS === undefined) return
@@ -74,17 +78,22 @@ interface Look {
   readonly name: string
   readonly path: string
   /** What is done there. */
-  readonly then?: (page: Page) => Promise<void>
+  readonly act?: (page: Page) => Promise<void>
 }
 
 const openRow = async (page: Page): Promise<void> => {
   await page.locator('tbody td.time a').first().click()
   await page.locator('#detail .steps').waitFor()
+  expect(await page.locator('.step.good strong').allTextContents()).toEqual([
+    'Consistent',
+    'Enrolled',
+    'Anchored',
+  ])
 }
 
 const LOOKED_AT: readonly Look[] = [
   { name: 'rows', path: '/?from=-7d' },
-  { name: 'row', path: '/?from=-7d', then: openRow },
+  { name: 'row', path: '/?from=-7d&service_name=wallet', act: openRow },
   { name: 'denials', path: '/?from=-30d&outcome=not-ok,!throttled' },
   { name: 'quarter', path: '/?from=-92d' },
   { name: 'credentials', path: '/?view=summary' },
@@ -95,8 +104,8 @@ const LOOKED_AT: readonly Look[] = [
   { name: 'chains', path: '/?view=chains&ended=all' },
   { name: 'coverage', path: '/?view=coverage' },
   { name: 'empty', path: '/?credential=nothing' },
-  { name: 'saved', path: '/', then: (page) => page.getByText('Saved views').click() },
-  { name: 'more', path: '/', then: (page) => page.getByText('More filters').click() },
+  { name: 'saved', path: '/', act: (page) => page.getByText('Saved views').click() },
+  { name: 'more', path: '/', act: (page) => page.getByText('More filters').click() },
 ]
 
 test.each([
@@ -116,10 +125,10 @@ test.each([
         violations.push(`${violatedDirective} ${blockedURI}`),
       )
     })
-    for (const { name, path, then } of LOOKED_AT) {
+    for (const { name, path, act } of LOOKED_AT) {
       await page.goto(server.url + path)
       await settled(page)
-      await then?.(page)
+      await act?.(page)
       await picture(page, `${name}-${colorScheme}-${width}`)
       expect(await violationsOf(page), name).toEqual([])
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
