@@ -6,16 +6,17 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command('keys')
     .helpCommand(false)
-    .description('Keys that enrol chains of blocks as the operator’s.')
+    .description('Keys that enrol chains of blocks as the operator’s, and that sign bundles of evidence.')
   keys
     .command('create')
     .description(
-      'Create an enrolment key. The private key goes to a file that only you can read, the verifier key to standard output.',
+      'Create an enrolment key, or one that signs evidence. The private key goes to a file that only you can read, the verifier key to standard output.',
     )
     .option(
       '--out <file>',
       'file for the private key, PKCS#8 in PEM; "-" writes it, and nothing else, to standard output',
     )
+    .option('--evidence', 'a key that signs bundles of evidence, in place of one that enrols chains')
     .option(
       '--origin <name>',
       'the log that the key is for (default: $NOETL_SECRET_AUDIT_ORIGIN, else otel-audit/<database> of the database URL)',
@@ -31,8 +32,9 @@ Examples:
   $ otel-audit keys create --origin otel-audit/wallet --out enrolment.pem >> audit.trust
   $ otel-audit keys create --origin otel-audit/wallet --out - | vault kv put secret/audit key=-
 
-Give the private key to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
-the auditors: it belongs in their trust file. With "--out -" that line goes to standard error.
+Give the private key of enrolment to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
+the auditors: it belongs in their trust file. That of --evidence is for whoever makes bundles (otel-audit evidence --key),
+and for no service. With "--out -" that line goes to standard error.
 No other copy of the private key is kept. Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/keys-create.js')))

@@ -4,15 +4,19 @@ import { visible } from '../host/visible.js'
 import { Command, CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { VERSION } from '../version.js'
+import { addChainsCommand } from './chains.js'
 import { addCoverageCommand } from './coverage.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
+import { addEvidenceCommand } from './evidence.js'
 import { addExportCommand } from './export.js'
+import { addFindCommand } from './find.js'
 import { addGatewayCommand } from './gateway.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addReconcileCommand } from './reconcile.js'
+import { addReviewCommand } from './review.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
@@ -61,7 +65,11 @@ async function run(argv: readonly string[]): Promise<number> {
   addTailCommand(program)
   addExportCommand(program)
   addSummaryCommand(program)
+  addFindCommand(program)
   addCoverageCommand(program)
+  addChainsCommand(program)
+  addReviewCommand(program)
+  addEvidenceCommand(program)
   addReconcileCommand(program)
   addServeCommand(program)
   addGatewayCommand(program)

@@ -22,6 +22,15 @@ import {
 } from './coverage.js'
 import { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
+import {
+  checkTrust,
+  durationMs,
+  type FindOptions,
+  type FindPattern,
+  type FoundAccess,
+  type FoundAccesses,
+  vouchedFor,
+} from './find.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { parseParameter } from './parameter.js'
 import { parseTime } from './time.js'
@@ -102,6 +111,10 @@ const STATEMENTS = [
   'block',
   'covered',
   'coverage',
+  'find-first',
+  'find-dormant',
+  'find-denied-then-allowed',
+  'find-not-enrolled',
 ] as const
 
 interface UnsettledRow {
@@ -258,6 +271,50 @@ export class Trail {
       LIMIT: String(resolved.limit + 1),
     })
     return coverageOf(at, await this.#reader.query<CoverageRow>(text, values.list), resolved.limit)
+  }
+
+  /**
+   * Accesses by what is about more than one row. `first` and `dormant` look at the whole trail unless the filter has a
+   * window, the others at the last 30 days. `limit` counts accesses; rows of the trail about itself are none.
+   */
+  async find(
+    pattern: FindPattern,
+    filter: TrailFilter = {},
+    { unusedFor = '90d', within = '5m', trust }: FindOptions = {},
+  ): Promise<FoundAccesses> {
+    const now = wallClock()
+    const isOfAll = pattern === 'first' || pattern === 'dormant'
+    const bound = isOfAll ? { isBounded: true } : { windowMs: MONTH_MS }
+    const resolved = parseFilter(withoutCursor(filter), now, bound)
+    const before = (now - durationMs('unusedFor', unusedFor)) * 1000
+    const withinMs = durationMs('within', within)
+    const vouched = pattern === 'not-enrolled' ? await this.#vouchedFor(checkTrust(trust)) : []
+    const values = new Values()
+    const { main, displaced } = conditions(resolved, await this.#rangeOf(resolved), values)
+    const where = displaced === undefined ? main : `((${main}) or (${displaced}))`
+    const { [`find-${pattern}` as const]: statement } = await this.#sql()
+    const text = this.#render(statement, {
+      COLUMNS: SELECT_COLUMNS,
+      WHERE: `${where} and operation <> 'audit_gap'`,
+      ...(pattern === 'dormant' && { BEFORE: values.add(before, 'float8') }),
+      ...(pattern === 'denied-then-allowed' && { WITHIN: values.add(withinMs, 'float8') }),
+      ...(pattern === 'not-enrolled' && { VOUCHED: values.add(vouched, 'uuid[]') }),
+      LIMIT: String(resolved.limit + 1),
+    })
+    const rows = await this.#reader.query<FoundAccess>(text, values.list)
+    return { pattern, rows: rows.slice(0, resolved.limit), truncated: rows.length > resolved.limit }
+  }
+
+  async #vouchedFor(given: Trust): Promise<readonly string[]> {
+    const { chains } = await this.#sql()
+    const text = this.#render(chains, {
+      LAST: boundedBlockSelect('last'),
+      FIRST: boundedBlockSelect('first'),
+      LIMIT: 'all',
+    })
+    const trust = (await this.#trustIn({ trust: given })) ?? given
+    const rows = await this.#reader.query<unknown[]>(text, [], 'array')
+    return vouchedFor(chainsOf(rows.map(chainBlocks), rows.length, { trust }, wallClock()).chains, trust)
   }
 
   /** What nobody has said of the trail from elsewhere, the store says itself. */

@@ -124,6 +124,14 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     truncated: { type: 'boolean', description: 'Whether there are more clients than `limit`.' },
   }),
   Status: object({ status: { const: 'ok' } }),
+  SignIn: object({
+    sign_in: { type: 'boolean', description: 'Whether people sign in here, at `/auth/login`.' },
+    token: { type: 'boolean', description: 'Whether somebody may read with a bearer token.' },
+    reader: {
+      anyOf: [object({ name: string, until: time }), { type: 'null' }],
+      description: 'Who is signed in.',
+    },
+  }),
   Csv: {
     type: 'string',
     description:
@@ -164,13 +172,31 @@ export function openapiDocument(routes: readonly Route[]): Schema {
     paths: Object.fromEntries(routes.map((route) => [route.path, { get: operation(route) }])),
     components: {
       schemas: SCHEMAS,
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-otel-audit-session',
+          description: 'Of who is signed in; from pages of this origin only.',
+        },
+      },
     },
   }
 }
 
 function operation(route: Route): Schema {
-  const { operationId, summary, description, access, path, filter = [], parameters = {}, answers } = route
+  const {
+    operationId,
+    summary,
+    description,
+    access,
+    path,
+    filter = [],
+    parameters = {},
+    answers,
+    redirects = [],
+  } = route
   const problems = [
     ...(access === 'readers' ? READERS_PROBLEMS : []),
     ...(route.problems ?? []),
@@ -182,7 +208,7 @@ function operation(route: Route): Schema {
     operationId,
     summary,
     ...(description !== undefined && { description }),
-    security: access === 'readers' ? [{ bearer: [] }] : [],
+    security: access === 'readers' ? [{ bearer: [] }, { session: [] }] : [],
     parameters: [
       ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
         name,
@@ -194,7 +220,8 @@ function operation(route: Route): Schema {
       ...Object.entries(parameters).map(([name, field]) => parameter(name, field)),
     ],
     responses: {
-      200: { description: summary, content: content(answers) },
+      ...(redirects.length === 0 && { 200: { description: summary, content: content(answers) } }),
+      ...Object.fromEntries(redirects.map((status) => [status, { description: summary }])),
       ...Object.fromEntries(
         problems.map((status) => [
           status,

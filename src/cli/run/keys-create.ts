@@ -2,7 +2,7 @@ import { JSON } from '../../host/globals.js'
 import { generateKeyPairSync } from '../../host/crypto.js'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
+import { enrolmentKeyName, evidenceKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
 
@@ -10,9 +10,13 @@ interface CreateFlags {
   readonly origin?: string
   readonly databaseUrl?: string
   readonly out?: string
+  readonly evidence?: boolean
 }
 
-export async function run({ origin, databaseUrl, out }: CreateFlags, command: Command): Promise<void> {
+export async function run(
+  { origin, databaseUrl, out, evidence }: CreateFlags,
+  command: Command,
+): Promise<void> {
   if (out === undefined) command.error('--out FILE is required: the file for the private key')
   const log = await logName(origin, databaseUrl)
   if (log === undefined)
@@ -25,18 +29,21 @@ export async function run({ origin, databaseUrl, out }: CreateFlags, command: Co
     )
   }
   const { privateKey } = generateKeyPairSync('ed25519')
-  const { verifierKey } = new NoteSigner(enrolmentKeyName(log), privateKey)
+  const [word, name] =
+    evidence === true ? ['evidence', evidenceKeyName(log)] : ['enrolment', enrolmentKeyName(log)]
+  const { verifierKey } = new NoteSigner(name, privateKey)
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   if (out === '-') {
     process.stdout.write(pem)
-    process.stderr.write(`enrolment ${verifierKey}\n`)
+    process.stderr.write(`${word} ${verifierKey}\n`)
     return
   }
   await writePrivate(out, pem)
-  process.stdout.write(`enrolment ${verifierKey}\n`)
+  process.stdout.write(`${word} ${verifierKey}\n`)
 }
 
-async function logName(
+/** The log that is named, or that the database is named after. */
+export async function logName(
   origin: string | undefined,
   databaseUrl: string | undefined,
 ): Promise<string | undefined> {

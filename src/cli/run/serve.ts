@@ -3,7 +3,7 @@ import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
 import type { Command } from 'commander'
 import { createAudit } from '../../audit/audit.js'
 import { ComputedEvidence } from '../../query/evidence.js'
-import { authenticatorOf } from '../../server/authenticator-of.js'
+import { authenticatorOf, signInOf } from '../../server/authenticator-of.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
 import { exposedMetrics } from './exposed-metrics.js'
@@ -18,6 +18,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const settings = readSettings(flags)
   const authenticator = await authenticatorOf(settings)
+  const signIn = await signInOf(settings)
   const file = await trustFrom(flags['trust'] as string | undefined)
   const trails = trailsOf(file, settings.trail)
   const trust = { ...file, trails }
@@ -31,6 +32,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       audit: audit.service,
       exposition: prometheus?.exposition,
       authenticator,
+      signIn,
       evidence: new ComputedEvidence({ databaseUrl: readerUrl ?? databaseUrl, schema, trust }),
       trust,
       host,
@@ -39,7 +41,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       traceUrl,
     })
     process.stdout.write(`${server.url}\n`)
-    if (authenticator === undefined) {
+    if (authenticator === undefined && signIn === undefined) {
       process.stderr.write(
         'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.\n',
       )

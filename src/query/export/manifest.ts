@@ -26,6 +26,8 @@ export interface ExportManifest {
   readonly finished_at: string
   readonly file: string
   readonly media_type: string
+  /** Of rows that were written in another schema than the trail's: its name, version and mapping, as `ocsf/1.6.0/1`. */
+  readonly schema: string | null
   readonly bytes: number
   /** Of the file, lower-case hex. */
   readonly sha256: string

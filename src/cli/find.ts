@@ -1,0 +1,53 @@
+import type { Command } from 'commander'
+import { lazily } from './lazily.js'
+import { addFilterFlags, addReadFlags } from './read-flags.js'
+
+const FORMATS = 'table, json or ndjson (default: table on a terminal, ndjson in a pipe)'
+
+/** Adds `otel-audit find`. */
+export function addFindCommand(program: Command): void {
+  const find = program
+    .command('find')
+    .helpCommand(false)
+    .description('Find accesses by what is about more than one row.')
+  add(
+    find,
+    'first',
+    'The first access to each credential, the oldest first: --actor-id jane for the first one of hers.',
+  )
+  add(
+    find,
+    'dormant',
+    'Credentials that nobody has accessed for long, by their last access, the longest unused first.',
+  ).option('--for <duration>', 'for how long', '90d')
+  add(
+    find,
+    'denied-then-allowed',
+    'Accesses that were granted right after the same one was denied the same credential.',
+  ).option('--within <duration>', 'how long after the denial', '5m')
+  add(
+    find,
+    'not-enrolled',
+    'Accesses recorded by a process that no enrolment key of the trust file vouches for.',
+  )
+}
+
+function add(find: Command, name: string, description: string): Command {
+  const command = find.command(name).description(description)
+  addReadFlags(addFilterFlags(command, ['cursor', 'settled']))
+    .option('--format <format>', FORMATS)
+    .option('--exit-code', 'exit with 3 when there are some, for scripts that expect none')
+    .addHelpText('after', `\n${HELP}`)
+    .action(lazily(() => import('./run/find.js')))
+  return command
+}
+
+const HELP = `Examples:
+  $ otel-audit find first --actor-id jane
+  $ otel-audit find dormant --for 90d
+  $ otel-audit find denied-then-allowed --within 5m --from -90d
+  $ otel-audit find not-enrolled --trust audit.trust --from -30d
+
+"first" and "dormant" look at the whole trail unless --from says otherwise, the others at the last 30 days.
+Each read is recorded in the trail before anything is shown.
+Exit code: 0 done, 1 failed, 2 usage, 3 there are some (with --exit-code).`
