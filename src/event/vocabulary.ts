@@ -86,6 +86,19 @@ export function isOwnOperation(operation: string): boolean {
   return OWN_OPERATIONS.has(operation)
 }
 
+/** Operations of what the trail writes of its own work. Lost and quarantined events are no such work. */
+export const ROUTINE_OPERATIONS: readonly string[] = Object.freeze([
+  'audit_lifecycle',
+  'audit_coverage',
+  'query_trail',
+  'export_trail',
+])
+
+/** Whether such a row is about the trail's own work, and says nothing about an access or a loss. */
+export function isRoutine(operation: string): boolean {
+  return ROUTINE_OPERATIONS.includes(operation)
+}
+
 /**
  * For what an application records: otherwise a forged gap could not be told from a real one.
  *

@@ -17,7 +17,7 @@ export {
 export type { CountedChain, ExportedChain, ExportManifest } from './export/manifest.js'
 export type { CoverageOptions, CoveredClient, FleetCoverage } from './coverage.js'
 export type { TrailFilter } from './filter.js'
-export type { FindOptions, FindPattern, FoundAccess, FoundAccesses } from './find.js'
+export type { FindOptions, FindPattern, FoundAccesses } from './find.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
 export { type Reading, readingFields, type Principal } from '../event/self-rows.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'

@@ -10,6 +10,8 @@ import { type Place, placeOfTable } from '../postgres/place.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { checkTrailId } from '../postgres/trail-identity.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
+import { accessCondition } from './access.js'
+import { branchesOf } from './branches.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, FOREIGN, type Range, Values } from './conditions.js'
 import {
@@ -21,24 +23,26 @@ import {
   STATED_WITHIN_MS,
 } from './coverage.js'
 import { Cursors } from './cursor.js'
+import { Counts, withoutCursor } from './counts.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import {
   checkTrust,
   durationMs,
   type FindOptions,
   type FindPattern,
-  type FoundAccess,
   type FoundAccesses,
   vouchedFor,
 } from './find.js'
-import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
+import type { Histogram, HistogramOptions } from './histogram.js'
+import type { Matrix, MatrixOptions } from './matrix.js'
 import { parseParameter } from './parameter.js'
 import { parseTime } from './time.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { Trust } from '../verify/trust.js'
 import { type StoredBlock, storedBlock } from './stored-block.js'
-import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
+import type { Summary, SummaryOptions } from './summary.js'
+import type { BurstOptions, Bursts, ReversalOptions, Reversals } from './suspicions.js'
 
 export interface TrailOptions {
   /** `postgres://…`, as a login with the reader role. */
@@ -67,8 +71,7 @@ export const TRAIL_DEFAULTS = Object.freeze({ schema: DEFAULT_SCHEMA, timeoutMs:
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
-const DAY_MS = 86_400_000
-const MONTH_MS = 30 * DAY_MS
+const MONTH_MS = 30 * 86_400_000
 
 export interface Page {
   /** Newest first: descending `audit_id`. */
@@ -107,13 +110,15 @@ const STATEMENTS = [
   'matching',
   'histogram',
   'summary',
+  'matrix',
+  'bursts',
+  'reversals',
   'chains',
   'block',
   'covered',
   'coverage',
   'find-first',
   'find-dormant',
-  'find-denied-then-allowed',
   'find-not-enrolled',
 ] as const
 
@@ -144,6 +149,7 @@ export class Trail {
   readonly #reader: Reader
   readonly #cursors: Cursors
   readonly #schema: string
+  readonly #counts: Counts
   #statements: Promise<Statements> | undefined
   #shape: Promise<Store> | undefined
 
@@ -165,6 +171,13 @@ export class Trail {
       trails: (options.trails ?? []).map((trail) => checkTrailId(trail, 'trails')),
     })
     this.#cursors = new Cursors(cursorKey(options.cursorKey))
+    this.#counts = new Counts({
+      query: async (statement, placeholders, values) => {
+        const { [statement]: text } = await this.#sql()
+        return this.#reader.query(this.#render(text, placeholders), values.list)
+      },
+      matching: (filter, values, by) => this.#matching(filter, values, by),
+    })
   }
 
   /** One page. */
@@ -202,35 +215,32 @@ export class Trail {
    * Number of rows over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
    * (default: now); `limit` does not count.
    */
-  async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
-    const now = wallClock()
-    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: DAY_MS })
-    const layout = plan(resolved, options, now)
-    const values = new Values()
-    const matching = await this.#matching(resolved, values, 'null')
-    const { histogram } = await this.#sql()
-    const text = this.#render(histogram, {
-      FROM: values.add(layout.from, 'bigint'),
-      WIDTH: values.add(layout.width, 'bigint'),
-      MATCHING: matching,
-    })
-    return histogramOf(layout, await this.#reader.query<HistogramRow>(text, values.list))
+  histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
+    return this.#counts.histogram(filter, options)
   }
 
   /**
-   * Accesses, denials, distinct workers and actors, first and last access: per credential, or by something else, the most
-   * accessed first. The window is `from` (default: 30 days before `to`) to `to`; `limit` counts groups. Without the rows
-   * that the trail writes about itself.
+   * Accesses, denials, distinct workers, actors and addresses, first and last access: per credential, or by something else,
+   * the most accessed first unless `order` says otherwise. The window is `from` (default: 30 days before `to`) to `to`;
+   * `limit` counts groups. Without the rows that the trail writes about itself, unless they are asked for by name.
    */
-  async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
-    const by = checkBy(options.by)
-    const now = wallClock()
-    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: MONTH_MS })
-    const values = new Values()
-    const matching = await this.#matching(resolved, values, by)
-    const { summary } = await this.#sql()
-    const text = this.#render(summary, { MATCHING: matching, LIMIT: String(resolved.limit + 1) })
-    return summaryOf(by, await this.#reader.query<SummaryRow>(text, values.list), resolved.limit)
+  summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
+    return this.#counts.summary(filter, options)
+  }
+
+  /** The same for pairs: which actor accessed which credential. The window is 92 days by default; `limit` counts cells. */
+  matrix(filter: TrailFilter = {}, options: MatrixOptions = {}): Promise<Matrix> {
+    return this.#counts.matrix(filter, options)
+  }
+
+  /** Denials that followed each other closely, by whom. The window is 24 hours by default; `limit` counts bursts. */
+  bursts(filter: TrailFilter = {}, options: BurstOptions = {}): Promise<Bursts> {
+    return this.#counts.bursts(filter, options)
+  }
+
+  /** Accesses that were granted right after the same had been denied. As {@link bursts}. */
+  reversals(filter: TrailFilter = {}, options: ReversalOptions = {}): Promise<Reversals> {
+    return this.#counts.reversals(filter, options)
   }
 
   /**
@@ -260,7 +270,7 @@ export class Trail {
     const now = wallClock()
     const given = options.at === undefined ? undefined : parseTime(parseParameter('at', AT, options.at), now)
     const at = given ?? now * 1000
-    const resolved = parseFilter(filter, now, { isBounded: true })
+    const resolved = parseFilter({ ...filter, own: 'include' }, now, { isBounded: true })
     const values = new Values()
     const range: Range = { from: Math.max(0, at - STATED_WITHIN_MS * 1000), to: at + 1 }
     const { main, displaced } = conditions(resolved, range, values)
@@ -275,19 +285,17 @@ export class Trail {
 
   /**
    * Accesses by what is about more than one row. `first` and `dormant` look at the whole trail unless the filter has a
-   * window, the others at the last 30 days. `limit` counts accesses; rows of the trail about itself are none.
+   * window, `not-enrolled` at the last 30 days. `limit` counts accesses; rows of the trail about itself are none.
    */
   async find(
     pattern: FindPattern,
     filter: TrailFilter = {},
-    { unusedFor = '90d', within = '5m', trust }: FindOptions = {},
+    { unusedFor = '90d', trust }: FindOptions = {},
   ): Promise<FoundAccesses> {
     const now = wallClock()
-    const isOfAll = pattern === 'first' || pattern === 'dormant'
-    const bound = isOfAll ? { isBounded: true } : { windowMs: MONTH_MS }
+    const bound = pattern === 'not-enrolled' ? { windowMs: MONTH_MS } : { isBounded: true }
     const resolved = parseFilter(withoutCursor(filter), now, bound)
-    const before = (now - durationMs('unusedFor', unusedFor)) * 1000
-    const withinMs = durationMs('within', within)
+    const before = (now - durationMs(unusedFor)) * 1000
     const vouched = pattern === 'not-enrolled' ? await this.#vouchedFor(checkTrust(trust)) : []
     const values = new Values()
     const { main, displaced } = conditions(resolved, await this.#rangeOf(resolved), values)
@@ -295,13 +303,12 @@ export class Trail {
     const { [`find-${pattern}` as const]: statement } = await this.#sql()
     const text = this.#render(statement, {
       COLUMNS: SELECT_COLUMNS,
-      WHERE: `${where} and operation <> 'audit_gap'`,
+      WHERE: `${where} and ${accessCondition(resolved)}`,
       ...(pattern === 'dormant' && { BEFORE: values.add(before, 'float8') }),
-      ...(pattern === 'denied-then-allowed' && { WITHIN: values.add(withinMs, 'float8') }),
       ...(pattern === 'not-enrolled' && { VOUCHED: values.add(vouched, 'uuid[]') }),
       LIMIT: String(resolved.limit + 1),
     })
-    const rows = await this.#reader.query<FoundAccess>(text, values.list)
+    const rows = await this.#reader.query<TrailRow>(text, values.list)
     return { pattern, rows: rows.slice(0, resolved.limit), truncated: rows.length > resolved.limit }
   }
 
@@ -464,18 +471,24 @@ export class Trail {
   ): Promise<{ rows: FoundRow[]; isLast: boolean }> {
     const { page, few } = await this.#sql()
     const values = new Values()
-    const { main, displaced } = conditions(filter, range, values)
     const settled = range.mark === undefined ? '' : `, ${range.foreign ?? FOREIGN} as is_foreign`
     const placeholders = {
       COLUMNS: `${SELECT_COLUMNS}${settled}`,
       DIRECTION: 'desc',
       LIMIT: String(limit + 1),
     }
-    const most = this.#render(page, { ...placeholders, WHERE: main })
+    const parts = branchesOf(filter).flatMap((branch) => {
+      const { main, displaced } = conditions(branch, range, values)
+      const most = this.#render(page, { ...placeholders, WHERE: main })
+      return displaced === undefined
+        ? [most]
+        : [most, this.#render(few, { ...placeholders, WHERE: displaced })]
+    })
+    const [only = ''] = parts
     const text =
-      displaced === undefined
-        ? most
-        : `select * from ((${most}) union all (${this.#render(few, { ...placeholders, WHERE: displaced })})) found
+      parts.length === 1
+        ? only
+        : `select * from (${parts.map((part) => `(${part})`).join(' union all ')}) found
            order by audit_id desc limit ${limit + 1}`
     const rows = await this.#reader.query<FoundRow>(text, values.list)
     return { rows: rows.slice(0, limit), isLast: rows.length <= limit }
@@ -526,11 +539,6 @@ function chainBlocks(row: readonly unknown[]): ChainBlocks {
 
 function window({ from, to }: ResolvedFilter): Range {
   return { from, to }
-}
-
-function withoutCursor(filter: TrailFilter): TrailFilter {
-  if (filter.cursor === undefined) return filter
-  throw new AuditError('AUDIT_INVALID_QUERY', 'cursor applies to pages of rows only', { field: 'cursor' })
 }
 
 /** Slow on purpose: a cursor must be no quick way to try out keys. */

@@ -4,14 +4,13 @@ import { sha256 } from '../../event/sha256.js'
 import type { AuditEvent } from '../../event/fields.js'
 import { AuditError } from '../../errors.js'
 import { createHash } from '../../host/crypto.js'
-import { JSON, wallClock } from '../../host/globals.js'
+import { JSON } from '../../host/globals.js'
 import { checkRowProof, type ProvenRow, type RowProof } from '../../verify/row-proof.js'
 import { mustBeSigned, type Trust } from '../../verify/trust.js'
-import { parseFilter } from '../filter.js'
 import { matches } from '../matches.js'
 import { CoverageTally } from '../review/coverage-tally.js'
 import { parseTime } from '../time.js'
-import { parseManifest } from '../export/check-export.js'
+import { filterOf, parseManifest } from '../export/check-export.js'
 import type { Found } from './bundle-finding.js'
 import { linesOf } from './bundle-lines.js'
 import type { BundleFileName, BundleManifest } from './bundle-manifest.js'
@@ -57,7 +56,7 @@ export async function checkBundleRows(
   }
   const coverage = manifest.window === null ? undefined : coverageOf(manifest.window)
   const check = new RowCheck(manifest, trust, proofs, found)
-  const filter = parseFilter({ ...manifest.filter }, wallClock(), { isBounded: true })
+  const filter = filterOf(manifest.filter)
   let last: bigint | undefined
   for await (const line of readable(linesOf(directory, 'rows.ndjson'))) {
     const event = check.row('rows.ndjson', line)

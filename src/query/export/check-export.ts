@@ -61,12 +61,17 @@ export function addAnchors(manifest: ExportManifest, anchors: Anchors): void {
   }
 }
 
+/** What an export was asked for. One that says nothing of the trail's own rows has them. */
+export function filterOf(filter: ExportManifest['filter']): ResolvedFilter {
+  return parseFilter({ own: 'include', ...filter }, wallClock(), { isBounded: true })
+}
+
 /** The ids between which the exported rows are; of an export without any, those of its window. */
 export function idsOf({ first_audit_id, last_audit_id, filter }: ExportManifest): IdRange {
   if (first_audit_id !== null && last_audit_id !== null) {
     return { first: BigInt(last_audit_id), last: BigInt(first_audit_id) }
   }
-  const { from, to } = parseFilter(filter, wallClock(), { isBounded: true })
+  const { from, to } = filterOf(filter)
   return {
     first: from === undefined ? ALL_IDS.first : firstIdOf(Math.floor(from / 1000)),
     last: to === undefined ? ALL_IDS.last : lastIdOf(Math.floor(to / 1000)),
@@ -98,7 +103,7 @@ export class ExportedRows {
   constructor(manifest: ExportManifest, place: Place) {
     const key = randomBytes(32)
     this.#manifest = manifest
-    this.#filter = parseFilter(manifest.filter, wallClock(), { isBounded: true })
+    this.#filter = filterOf(manifest.filter)
     this.#ids = idsOf(manifest)
     this.#isSamePlace = isSamePlace(manifest, place)
     const encoding = encodingOf(manifest)

@@ -12,6 +12,7 @@ import {
   type CountedChain,
   Counter,
   type ExportedChain,
+  exportedFilter,
   type ExportManifest,
   type Tally,
 } from './manifest.js'
@@ -140,7 +141,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       schema: encoding.schema,
       bytes: output.bytes,
       sha256: output.digest(),
-      filter: JSON.parse(described) as Record<string, unknown>,
+      filter: exportedFilter(described, resolved.withoutOwn),
       mark,
       system,
       table,
@@ -157,7 +158,8 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
   }
 }
 
-async function withHashes(trail: Trail, chains: readonly CountedChain[]): Promise<ExportedChain[]> {
+/** Counted chains with the hash of the last block that the rows name. */
+export async function withHashes(trail: Trail, chains: readonly CountedChain[]): Promise<ExportedChain[]> {
   const all: ExportedChain[] = []
   for (const chain of chains) {
     const last = await trail.block(chain.chain_id, BigInt(chain.last_block))

@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import type { TrailRow } from '../row.js'
 
 /** What part of a chain is in an export. */
@@ -51,6 +52,11 @@ export interface ExportManifest {
   /** Rows without a block. */
   readonly unsigned: number
   readonly chains: readonly ExportedChain[]
+}
+
+/** The filter of an export, from what is said of it: also whether it has rows of the trail about itself. */
+export function exportedFilter(described: string, withoutOwn: boolean): ExportManifest['filter'] {
+  return { ...(JSON.parse(described) as ExportManifest['filter']), own: withoutOwn ? 'exclude' : 'include' }
 }
 
 interface MutableChain {
