@@ -47,6 +47,7 @@ Examples:
   $ otel-audit find first --actor-id jane
   $ otel-audit find dormant --for 90d
   $ otel-audit find denied-then-allowed --within 5m --from -90d
+  $ otel-audit find bursts --least 10 --from -7d
   $ otel-audit find not-enrolled --trust audit.trust --from -30d
 
 "first" and "dormant" look at the whole trail unless --from says otherwise, "not-enrolled" at the last 30 days, the others
