@@ -33,6 +33,13 @@ export class SignInFailure extends Error {
   }
 }
 
+/** Codes of openid-client for what is not an answer of an issuer: nothing in time, an error page. What `fetch` could not send or get is a TypeError. */
+const NO_ANSWER: ReadonlySet<string> = new Set([
+  'OAUTH_TIMEOUT',
+  'OAUTH_ABORT',
+  'OAUTH_RESPONSE_IS_NOT_CONFORM',
+  'OAUTH_RESPONSE_IS_NOT_JSON',
+])
 const TIMEOUT_S = 5
 /** How far the issuer's clock may be off, in seconds. */
 const CLOCK_TOLERANCE_S = 30
@@ -112,11 +119,9 @@ export class CodeFlow {
     const { AuthorizationResponseError, ResponseBodyError, ClientError } = this.#library
     if (error instanceof AuthorizationResponseError) return new SignInFailure('refused', error)
     // Of the token endpoint: the code was used before, or is not for this client.
-    if (error instanceof ResponseBodyError) {
-      return new SignInFailure(error.status >= 500 ? 'issuer away' : 'not proven', error)
-    }
-    const isAway = !(error instanceof ClientError) || error.code === 'OAUTH_TIMEOUT'
-    return new SignInFailure(isAway && isOfTheNetwork(error) ? 'issuer away' : 'not proven', error)
+    if (error instanceof ResponseBodyError) return new SignInFailure('not proven', error)
+    const isAway = error instanceof ClientError ? NO_ANSWER.has(error.code ?? '') : error instanceof TypeError
+    return new SignInFailure(isAway ? 'issuer away' : 'not proven', error)
   }
 
   #discovered(): Promise<Configuration> {
@@ -147,10 +152,4 @@ export class CodeFlow {
       options,
     )
   }
-}
-
-/** `fetch` throws a TypeError for what it could not send or get. */
-function isOfTheNetwork(error: unknown): boolean {
-  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown }
-  return name === 'TypeError' || name === 'TimeoutError' || code === 'OAUTH_TIMEOUT'
 }

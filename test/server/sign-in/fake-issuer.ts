@@ -14,7 +14,9 @@ export interface FakeIssuer {
   /** Sets what the token endpoint answers with from now on. */
   answer(with_: () => Answer | Promise<Answer>): void
   /** An ID token, signed unless another key says otherwise. */
-  idToken(claims: Claims, change?: (jwt: SignJWT) => SignJWT, key?: CryptoKey | Uint8Array): Promise<string>
+  idToken(claims: Claims, change?: (jwt: SignJWT) => SignJWT, key?: CryptoKey): Promise<string>
+  /** The same, signed with a secret that both know. */
+  symmetric(claims: Claims, secret: string): Promise<string>
   /** Bodies that came to the token endpoint. */
   readonly exchanged: URLSearchParams[]
 }
@@ -55,6 +57,13 @@ export async function fakeIssuer(): Promise<FakeIssuer> {
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const unsigned = (claims: Claims): SignJWT =>
+    new SignJWT(claims)
+      .setIssuer(url)
+      .setAudience('console')
+      .setSubject('jane')
+      .setIssuedAt()
+      .setExpirationTime('5m')
   return {
     url,
     exchanged,
@@ -62,14 +71,8 @@ export async function fakeIssuer(): Promise<FakeIssuer> {
       next = with_
     },
     idToken: (claims, change = (jwt) => jwt, key = privateKey) =>
-      change(
-        new SignJWT(claims)
-          .setProtectedHeader({ alg: 'RS256', kid: 'k1' })
-          .setIssuer(url)
-          .setAudience('console')
-          .setSubject('jane')
-          .setIssuedAt()
-          .setExpirationTime('5m'),
-      ).sign(key),
+      change(unsigned(claims).setProtectedHeader({ alg: 'RS256', kid: 'k1' })).sign(key),
+    symmetric: (claims, secret) =>
+      unsigned(claims).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(secret)),
   }
 }

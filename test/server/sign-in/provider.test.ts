@@ -16,7 +16,10 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const ROLES: Readonly<Record<string, readonly string[]>> = { 'jane@example.com': ['audit-reader'], 'joe@example.com': [] }
+const ROLES: Readonly<Record<string, readonly string[]>> = {
+  'jane@example.com': ['audit-reader'],
+  'joe@example.com': [],
+}
 
 /** A real provider, with its own pages for logging in. */
 async function provider(redirectUrl: string): Promise<string> {
@@ -48,7 +51,13 @@ async function provider(redirectUrl: string): Promise<string> {
       cookies: { keys: ['canary-cookie-key'] },
       findAccount: (_: unknown, id: string) => ({
         accountId: id,
-        claims: () => ({ sub: `sub-of-${id}`, email: id, email_verified: true, name: id, roles: ROLES[id] ?? [] }),
+        claims: () => ({
+          sub: `sub-of-${id}`,
+          email: id,
+          email_verified: true,
+          name: id,
+          roles: ROLES[id] ?? [],
+        }),
       }),
     }).callback(),
   }
@@ -57,7 +66,12 @@ async function provider(redirectUrl: string): Promise<string> {
 }
 
 /** As a person does: from the console to the issuer, through its pages, and back. */
-async function signIn(browser: Browser, url: string, login: string, returnTo = '/?credential=orders-db'): Promise<Page> {
+async function signIn(
+  browser: Browser,
+  url: string,
+  login: string,
+  returnTo = '/?credential=orders-db',
+): Promise<Page> {
   let page = await browser.get(`${url}/auth/login?return=${encodeURIComponent(returnTo)}`)
   for (let step = 0; step < 12; step++) {
     const { location, text } = page
@@ -69,7 +83,10 @@ async function signIn(browser: Browser, url: string, login: string, returnTo = '
     const [, action = ''] = /action="([^"]+)"/.exec(text) ?? []
     if (action === '') return page
     const isLogin = text.includes('value="login"')
-    page = await browser.post(action, isLogin ? { prompt: 'login', login, password: 'x' } : { prompt: 'consent' })
+    page = await browser.post(
+      action,
+      isLogin ? { prompt: 'login', login, password: 'x' } : { prompt: 'consent' },
+    )
   }
   throw new Error('the sign-in goes round in circles')
 }
@@ -89,7 +106,8 @@ test('a person signs in at a real issuer, reads under their own name, and signs 
   const issuer = await provider(`http://127.0.0.1:${port}/auth/callback`)
   const { url } = await servedWithSignIn(database.url, issuer, { port, readerClaim: 'email' })
   const browser = new Browser()
-  const config = async () => JSON.parse((await browser.get(`${url}/auth/config`)).text) as Record<string, unknown>
+  const config = async () =>
+    JSON.parse((await browser.get(`${url}/auth/config`)).text) as Record<string, unknown>
 
   expect(await config()).toEqual({ sign_in: true, token: true, reader: null })
   expect((await browser.get(url + PATH)).status).toBe(401)
@@ -100,7 +118,13 @@ test('a person signs in at a real issuer, reads under their own name, and signs 
   })
   expect((await browser.get(`${url}${PATH}?from=-1h`)).status).toBe(200)
   const rows = await reads()
-  expect(rows.at(-2)).toEqual({ actor_id: 'jane@example.com', actor_type: 'user', outcome: 'ok', source_address: '127.0.0.1', what: 'sign_in' })
+  expect(rows.at(-2)).toEqual({
+    actor_id: 'jane@example.com',
+    actor_type: 'user',
+    outcome: 'ok',
+    source_address: '127.0.0.1',
+    what: 'sign_in',
+  })
   expect(rows.at(-1)).toMatchObject({ actor_id: 'jane@example.com', what: 'rows' })
 
   const kept = browser.cookie(url, 'otel-audit-session') ?? ''
