@@ -1,24 +1,20 @@
 import type { Command } from 'commander'
 import { JSON } from '../../host/globals.js'
-import { visibleJson, visibleLines } from '../../host/visible.js'
+import { visible, visibleJson, visibleLines } from '../../host/visible.js'
 import { type BundleReport, checkBundle } from '../../query/bundle/check-bundle.js'
 import type { Trust } from '../../verify/trust.js'
 import { AuditError } from '../../errors.js'
-import { visible } from '../../host/visible.js'
 import { type Flags, formatOf } from '../read-flags.js'
+import { trustFrom } from './verify-input.js'
 
 const EXIT_FINDINGS = 1
 const EXIT_NOT_CHECKED = 2
 
 /** Checks a bundle, and says what was found on standard output. @returns the exit code */
-export async function checkEvidence(
-  directory: string,
-  trust: Trust,
-  flags: Flags,
-  command: Command,
-): Promise<number> {
+export async function checkEvidence(directory: string, flags: Flags, command: Command): Promise<number> {
   const format = formatOf(command, flags, ['table', 'json'])
   try {
+    const trust = await trustFrom(flags['trust'] as string | undefined)
     const report = await checkBundle(directory, trust)
     process.stdout.write(format === 'table' ? readable(report, trust) : asJson(report))
     return report.findings.length > 0 ? EXIT_FINDINGS : 0

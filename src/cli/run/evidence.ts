@@ -21,16 +21,16 @@ const LONGEST_INCIDENT = 200
 
 export async function run(flags: Flags, command: Command): Promise<void> {
   const text = (name: string): string | undefined => flags[name] as string | undefined
-  const { trust: given, sha256: trustSha256 } = await trustAndHash(text('trust'))
   const bundle = text('check')
   const filter = filterOf(flags)
   if (bundle !== undefined) {
     const others = ['incident', 'out', 'key', 'anchors', ...Object.keys(filter)]
     if (others.some((name) => flags[name] !== undefined))
       command.error('--check goes with --trust and --format only')
-    process.exitCode = await checkEvidence(bundle, given, flags, command)
+    process.exitCode = await checkEvidence(bundle, flags, command)
     return
   }
+  const { trust: given, sha256: trustSha256 } = await trustAndHash(text('trust'))
   const [incident, directory] = [text('incident')?.trim(), text('out')]
   if (incident === undefined || incident === '' || incident.length > LONGEST_INCIDENT) {
     command.error(
