@@ -1,18 +1,22 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.js'
 import { addChainsCommand } from './chains.js'
+import { addArchiveCommand } from './archive.js'
 import { addCoverageCommand } from './coverage.js'
+import { addDemoCommand } from './demo.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addEvidenceCommand } from './evidence.js'
 import { addExportCommand } from './export.js'
 import { addFindCommand } from './find.js'
 import { addGatewayCommand } from './gateway.js'
+import { addHoldCommand } from './hold.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addReconcileCommand } from './reconcile.js'
 import { addReviewCommand } from './review.js'
+import { addRetireCommand } from './retire.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
 import { addVerifyCommand } from './verify.js'
@@ -32,6 +36,7 @@ export function commandLine(): Command {
       outputError: (text, write) => write(text.startsWith('error: ') ? text : `error: ${text}`),
     })
     .exitOverride()
+  addDemoCommand(program)
   addMigrateCommand(program)
   addDoctorCommand(program)
   addSpoolCommand(program)
@@ -51,5 +56,8 @@ export function commandLine(): Command {
   addServeCommand(program)
   addGatewayCommand(program)
   addQuarantineCommand(program)
+  addArchiveCommand(program)
+  addRetireCommand(program)
+  addHoldCommand(program)
   return program
 }

@@ -6,11 +6,15 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command('keys')
     .helpCommand(false)
-    .description('Keys that enrol chains of blocks as the operator’s, and that sign bundles of evidence.')
+    .description('Keys that enrol chains of blocks as the operator’s, or sign evidence, or what was retired.')
   keys
     .command('create')
     .description(
-      'Create an enrolment key, or one that signs evidence. The private key goes to a file that only you can read, the verifier key to standard output.',
+      'Create an enrolment key, or one for evidence or retention. The private key goes to a file that only you can read, the verifier key to standard output.',
+    )
+    .option(
+      '--retention',
+      'a retention key in place of an enrolment key: it signs archives and what was retired, and no service has it',
     )
     .option(
       '--out <file>',
@@ -32,9 +36,10 @@ Examples:
   $ otel-audit keys create --origin otel-audit/wallet --out enrolment.pem >> audit.trust
   $ otel-audit keys create --origin otel-audit/wallet --out - | vault kv put secret/audit key=-
 
-Give the private key of enrolment to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
-the auditors: it belongs in their trust file. That of --evidence is for whoever makes bundles (otel-audit evidence --key),
-and for no service. With "--out -" that line goes to standard error.
+Give the private key to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
+the auditors: it belongs in their trust file. With "--out -" that line goes to standard error.
+A retention key (--retention) is for whoever runs otel-audit archive and retire, a key for evidence (--evidence) for whoever
+runs otel-audit evidence, and neither for a service.
 No other copy of the private key is kept. Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/keys-create.js')))

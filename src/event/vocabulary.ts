@@ -17,6 +17,8 @@ const OPERATIONS = [
   'write_credential',
   'assume_identity',
   'audit_coverage',
+  'audit_retention',
+  'audit_hold',
 ] as const
 
 const OUTCOMES = [
@@ -79,6 +81,8 @@ const OWN_OPERATIONS: ReadonlySet<string> = new Set([
   'audit_gap',
   'audit_coverage',
   'audit_quarantine',
+  'audit_retention',
+  'audit_hold',
 ])
 
 /** Whether only the pipeline itself writes such rows. */
@@ -92,6 +96,11 @@ export const ROUTINE_OPERATIONS: readonly string[] = Object.freeze([
   'audit_coverage',
   'query_trail',
   'export_trail',
+])
+
+/** Operations of every row that the product writes about itself: none of them is an access to a credential. */
+export const TRAIL_OPERATIONS: readonly string[] = Object.freeze([
+  ...new Set([...OWN_OPERATIONS, ...ROUTINE_OPERATIONS]),
 ])
 
 /** Whether such a row is about the trail's own work, and says nothing about an access or a loss. */
@@ -166,6 +175,10 @@ export const Operation = Object.freeze({
   AssumeIdentity: 'assume_identity',
   /** Which secret clients of a process are audited, and how. No application may record it. */
   AuditCoverage: 'audit_coverage',
+  /** A part of the trail was archived, or is being retired. No application may record it. */
+  AuditRetention: 'audit_retention',
+  /** Rows are held, so that nothing retires them, or a hold was released. No application may record it. */
+  AuditHold: 'audit_hold',
   /**
    * An operation of the application's own. The first eight of a process become metric labels; the row always keeps the
    * exact name.

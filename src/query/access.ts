@@ -1,9 +1,8 @@
 import { namesOwn, type ResolvedFilter } from './filter.js'
+import { TRAIL_OPERATIONS } from '../event/vocabulary.js'
 
 /** What the trail records about itself is not an access to a credential. */
-const ACCESS = `operation not in (
-  'audit_lifecycle', 'audit_gap', 'audit_coverage', 'audit_quarantine', 'query_trail', 'export_trail'
-)`
+const ACCESS = `operation not in (${TRAIL_OPERATIONS.map((name) => `'${name}'`).join(', ')})`
 
 /** Of an access: it was not granted. */
 export const DENIED = `outcome not in ('ok', 'requested')`

@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000
 const WIDENING_MS = HOUR_MS + 1000
 
 /** Rows whose id is more than an hour off their time, in the words of the partial index `secret_audit_displaced`. */
-const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
+export const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
   or occurred_at > to_timestamp((audit_id >> 22)::float8 / 1000 + 1704070800))`
 
 /**

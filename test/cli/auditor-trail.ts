@@ -62,7 +62,7 @@ export async function auditorTrail(databaseUrl: string): Promise<AuditorTrail> {
     const events = accesses.map(({ at, ...fields }) =>
       anEvent(
         { executionId: undefined, ...fields },
-        { ...of, occurredAt: at * 1000, auditId: BigInt(idAt(at, ids++)) },
+        { ...of, occurredAt: at * 1000, auditId: idAt(at, ids++) },
       ),
     )
     await sink.write(batchOf(...events))

@@ -88,13 +88,13 @@ const ask = async (heading: string): Promise<Record<string, unknown>[][]> => {
 describe('the ten questions, as the page asks them', () => {
   test('1. who could have seen this secret since the leak', async () => {
     const [groups = [], rows = []] = await ask('1.')
-    expect(groups.map(({ value, accesses }) => [value, accesses]).sort()).toEqual(
-      [
+    expect(new Map(groups.map(({ value, accesses }) => [value, accesses]))).toEqual(
+      new Map([
         ['ghost', 1],
         ['jane', 1],
         ['joe', 1],
         [null, 1],
-      ].sort(),
+      ]),
     )
     expect(rows.map(({ actor_id, worker_id }) => actor_id ?? worker_id)).toEqual([
       'batch-1',
@@ -188,7 +188,7 @@ describe('the ten questions, as the page asks them', () => {
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('exists already') })
     const [row] = await recorded(`attributes ->> 'what' = 'review'`)
     expect(row).toMatchObject({ operation: 'query_trail', outcome: 'ok' })
-    expect(stdout).toContain(String((row?.['attributes'] as { sha256?: string }).sha256))
+    expect(stdout).toContain(String((row?.['attributes'] as { sha256?: string } | undefined)?.sha256))
   })
 
   test('9. what was not covered', async () => {

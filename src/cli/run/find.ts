@@ -28,17 +28,17 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const pattern = command.name()
   const format = formatOf(command, flags, FORMATS)
   const filter = filterOf(flags)
-  const { what, options, find } = await finder(pattern, flags)
+  const found = await finder(pattern, flags)
   const resolved = JSON.parse(describeFilter(parseFilter(filter, undefined, { isBounded: true }))) as object
   await withTrail(flags, async ({ trail, record }) => {
-    const { lines, truncated, asTable } = await whileWaiting('reading', () => find(trail, filter))
-    const described = JSON.stringify({ find: pattern, ...options, ...resolved })
-    await record({ what, filter: described, rows: lines.length })
+    const { lines, truncated, asTable } = await whileWaiting('reading', () => found.find(trail, filter))
+    const described = JSON.stringify({ find: pattern, ...found.options, ...resolved })
+    await record({ what: found.what, filter: described, rows: lines.length })
     if (format === 'ndjson') process.stdout.write(visibleJson(lines.map((line) => `${line}\n`).join('')))
     else if (format === 'table') process.stdout.write(lines.length === 0 ? 'Nothing was found.\n' : asTable())
     else {
-      const found = lines.map((line) => `\n${line}`).join(',')
-      process.stdout.write(visibleJson(`{"found":[${found}],"truncated":${truncated}}\n`))
+      const all = lines.map((line) => `\n${line}`).join(',')
+      process.stdout.write(visibleJson(`{"found":[${all}],"truncated":${truncated}}\n`))
     }
     if (truncated) process.stderr.write('There are more: use a larger --limit\n')
     if (flags['exitCode'] === true && lines.length > 0) process.exitCode = EXIT_FOUND

@@ -1,20 +1,24 @@
 import { JSON } from '../../host/globals.js'
 import { generateKeyPairSync } from '../../host/crypto.js'
+import { visibleLines } from '../../host/visible.js'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { enrolmentKeyName, evidenceKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
+import { retentionKeyName } from '../../verify/retention-note.js'
+import { word } from './next-steps.js'
 
 interface CreateFlags {
   readonly origin?: string
   readonly databaseUrl?: string
   readonly out?: string
+  readonly retention?: boolean
   readonly evidence?: boolean
 }
 
 export async function run(
-  { origin, databaseUrl, out, evidence }: CreateFlags,
+  { origin, databaseUrl, out, retention = false, evidence = false }: CreateFlags,
   command: Command,
 ): Promise<void> {
   if (out === undefined) command.error('--out FILE is required: the file for the private key')
@@ -29,17 +33,31 @@ export async function run(
     )
   }
   const { privateKey } = generateKeyPairSync('ed25519')
-  const [word, name] =
-    evidence === true ? ['evidence', evidenceKeyName(log)] : ['enrolment', enrolmentKeyName(log)]
+  if (retention && evidence) command.error('--retention and --evidence are two keys')
+  const [purpose, name] = retention
+    ? ['retention', retentionKeyName(log)]
+    : evidence
+      ? ['evidence', evidenceKeyName(log)]
+      : ['enrolment', enrolmentKeyName(log)]
   const { verifierKey } = new NoteSigner(name, privateKey)
+  const line = `${purpose} ${verifierKey}\n`
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   if (out === '-') {
     process.stdout.write(pem)
-    process.stderr.write(`${word} ${verifierKey}\n`)
+    process.stderr.write(line)
     return
   }
   await writePrivate(out, pem)
-  process.stdout.write(`${word} ${verifierKey}\n`)
+  process.stdout.write(line)
+  if (retention || evidence) return
+  process.stderr.write(
+    visibleLines([
+      'Next, start the services with the private key, and begin the trust file of the auditors with the public one:',
+      `  NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE=${word(out)} node --import otel-audit/register app.js`,
+      `  otel-audit trust init --out audit.trust --enrolment ${word(verifierKey)}`,
+      '',
+    ]),
+  )
 }
 
 /** The log that is named, or that the database is named after. */

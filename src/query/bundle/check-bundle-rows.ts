@@ -172,7 +172,7 @@ class RowCheck {
     if (why === undefined) {
       this.#found('bundle-row', `row ${id} of ${file} has no proof`)
     } else if (
-      /"chain_id":null,"block_no":null,"block_index":null\}$/.test(line) &&
+      line.endsWith('"chain_id":null,"block_no":null,"block_index":null}') &&
       !mustBeSigned(this.#trust, BigInt(id))
     ) {
       this.unsigned++

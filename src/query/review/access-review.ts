@@ -1,7 +1,7 @@
 import { AuditError } from '../../errors.js'
 import type { AuditEvent } from '../../event/fields.js'
 import { formatTime } from '../../event/time.js'
-import { isOwnOperation, Operation } from '../../event/vocabulary.js'
+import { Operation, TRAIL_OPERATIONS } from '../../event/vocabulary.js'
 import type { ReviewWindow } from './window.js'
 
 /** What of an event names who asked: the actor, else the worker, else the service that recorded it. */
@@ -59,7 +59,6 @@ interface Pair {
 
 /** Outcomes of accesses that were granted, or that may have been. */
 const GRANTED: ReadonlySet<string> = new Set(['ok', 'requested'])
-const READS: ReadonlySet<string> = new Set([Operation.QueryTrail, Operation.ExportTrail])
 
 /** Counts the accesses of a trail, as its rows come by in any order. */
 export class ReviewTally {
@@ -83,7 +82,7 @@ export class ReviewTally {
       if (occurredAt >= from) this.#lost += countOf(event)
       return
     }
-    if (isOwnOperation(operation) || READS.has(operation)) return
+    if (TRAIL_OPERATIONS.includes(operation)) return
     if (this.#knownFrom === undefined || occurredAt < this.#knownFrom) this.#knownFrom = occurredAt
     const pair = this.#pairOf(event)
     if (occurredAt < from) {

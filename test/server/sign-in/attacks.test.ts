@@ -4,7 +4,7 @@ import { diag, DiagLogLevel } from '@opentelemetry/api'
 import { connect, migratedDatabase, type TestDatabase } from '../../support/database.js'
 import { PATH, TOKEN } from '../served.js'
 import { Browser, type Page } from './browser.js'
-import { type FakeIssuer, fakeIssuer } from './fake-issuer.js'
+import { type FakeIssuer, fakeIssuer, type SigningKey } from './fake-issuer.js'
 import { SECRET, servedWithSignIn } from './signing-in.js'
 
 let database: TestDatabase
@@ -61,7 +61,7 @@ function answerWith(
   { issuer, nonce }: Begun,
   claims: object = {},
   change?: (jwt: SignJWT) => SignJWT,
-  key?: CryptoKey,
+  key?: SigningKey,
 ): void {
   issuer.answer(async () => ({
     body: {

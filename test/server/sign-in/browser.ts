@@ -7,6 +7,12 @@ export interface Page {
   readonly location: string | null
 }
 
+interface Sent {
+  readonly headers: Readonly<Record<string, string>>
+  readonly method?: string
+  readonly body?: string
+}
+
 /** Follows no redirect by itself, keeps cookies for each origin, and says where a request comes from, as browsers do. */
 export class Browser {
   readonly #cookies = new Map<string, Map<string, string>>()
@@ -28,7 +34,7 @@ export class Browser {
     this.#jarOf(new URL(url)).set(name, value)
   }
 
-  async #send(url: URL, init: RequestInit & { readonly headers: Record<string, string> }): Promise<Page> {
+  async #send(url: URL, init: Sent): Promise<Page> {
     const jar = this.#jarOf(url)
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
     const headers = { ...init.headers, ...(cookie !== '' && { cookie }) }

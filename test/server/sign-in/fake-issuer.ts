@@ -5,6 +5,8 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { onTestFinished } from 'vitest'
 
 type Claims = Record<string, unknown>
+/** What `jose` signs with. */
+export type SigningKey = Parameters<SignJWT['sign']>[0]
 
 /** What the token endpoint answers with; undefined: nothing, and the connection breaks. */
 type Answer = { readonly status?: number; readonly body: object } | undefined
@@ -14,7 +16,7 @@ export interface FakeIssuer {
   /** Sets what the token endpoint answers with from now on. */
   answer(with_: () => Answer | Promise<Answer>): void
   /** An ID token, signed unless another key says otherwise. */
-  idToken(claims: Claims, change?: (jwt: SignJWT) => SignJWT, key?: CryptoKey): Promise<string>
+  idToken(claims: Claims, change?: (jwt: SignJWT) => SignJWT, key?: SigningKey): Promise<string>
   /** The same, signed with a secret that both know. */
   symmetric(claims: Claims, secret: string): Promise<string>
   /** Bodies that came to the token endpoint. */
@@ -48,10 +50,11 @@ export async function fakeIssuer(): Promise<FakeIssuer> {
     incoming.on('data', (chunk: Buffer) => (body += chunk.toString()))
     incoming.on('end', () => {
       exchanged.push(new URLSearchParams(body))
-      void Promise.resolve(next()).then((answer) => {
-        if (answer === undefined) return incoming.socket.destroy()
-        reply(answer.body, answer.status)
-      })
+      void (async () => {
+        const answer = await next()
+        if (answer === undefined) incoming.socket.destroy()
+        else reply(answer.body, answer.status)
+      })()
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
