@@ -8,6 +8,13 @@ const GROUPS = 200
 /** Not accessed for so long, a credential is dormant. */
 const DORMANT_MS = 90 * 86_400_000
 
+/** What is counted of others than the one that it is by. */
+const COUNTED = [
+  ['actor_id', 'actors', 'Actors'],
+  ['worker_id', 'workers', 'Workers'],
+  ['source_address', 'sources', 'Addresses'],
+]
+
 const ORDERS = [
   ['', 'Most accesses'],
   ['denials', 'Most denials'],
@@ -101,9 +108,7 @@ function section({ by, groups, truncated }, state) {
     { title: FILTERS[by] ?? by, cell: ({ value }) => valueCell(by, value, state) },
     number('accesses', 'Accesses', ''),
     number('denials', 'Denied', 'denials'),
-    number('actors', 'Actors'),
-    number('workers', 'Workers'),
-    number('sources', 'Addresses'),
+    ...COUNTED.filter(([name]) => name !== by).map(([, key, title]) => number(key, title)),
     time('first_access', 'First', 'newest'),
     time('last_access', 'Last', 'recent'),
     {

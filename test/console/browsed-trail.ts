@@ -19,7 +19,7 @@ export interface Opened {
   readonly page: Page
   readonly server: Served
   /** What the browser complained about: scripts that failed, and what the policy refused. */
-  readonly complaints: readonly string[]
+  readonly complaints: string[]
   readonly requests: readonly string[]
 }
 
@@ -45,10 +45,13 @@ export class BrowsedTrail {
     this.#browser = browser
   }
 
-  static async start(): Promise<BrowsedTrail> {
+  /** @param fillIn what is put into a trail that is new */
+  static async start(
+    fillIn: (client: Client, url: string) => Promise<unknown> = fill,
+  ): Promise<BrowsedTrail> {
     const database = await migratedDatabase()
     const client = await connect(database.url)
-    await fill(client)
+    await fillIn(client, database.url)
     const sink = new PostgresAuditSink({ databaseUrl: database.url })
     await sink.close()
     return new BrowsedTrail(database, client, await launchChromium())

@@ -49,7 +49,9 @@ test('filters by credential, and the address restores the view', async () => {
   await again.goto(page.url())
   await settled(again)
   expect(await credentials(again)).toEqual(shown)
-  expect(await again.locator('#filters').getByLabel('Credential', { exact: true }).inputValue()).toBe('billing-*')
+  expect(await again.locator('#filters').getByLabel('Credential', { exact: true }).inputValue()).toBe(
+    'billing-*',
+  )
   await again.getByRole('link', { name: 'Clear', exact: true }).click()
   await again.waitForURL(`${server.url}/`)
   await settled(again)

@@ -130,7 +130,8 @@ function refusedOption(error: unknown): AuditError | undefined {
   return error.code === 'AUDIT_INVALID_OPTION' ? error : refusedOption(error.cause)
 }
 
-function whoami(): Principal {
+/** Who runs the command line: the user of the operating system. */
+export function whoami(): Principal {
   const sourceAddress = hostname()
   try {
     return { actorId: userInfo().username, actorType: 'user', sourceAddress }
