@@ -142,9 +142,9 @@ describe('killed', () => {
 
   test('at random moments on the server, with writers and a reader, again and again', async () => {
     const stored = new Set(await storedIds())
-    let isOver = false
+    const at = { isOver: false }
     const writing = (async () => {
-      while (!isOver) {
+      while (!at.isOver) {
         const now = trail.event(2, 4000 + stored.size)
         await trail.write(now)
         stored.add(now.auditId)
@@ -156,7 +156,7 @@ describe('killed', () => {
     })()
     const reader = await connect(trail.database.url)
     const reading = (async () => {
-      while (!isOver) await reader.query('select count(*), pg_sleep(0.05) from noetl.secret_audit')
+      while (!at.isOver) await reader.query('select count(*), pg_sleep(0.05) from noetl.secret_audit')
     })()
     let kills = 0
     try {
@@ -174,7 +174,7 @@ describe('killed', () => {
         if (n >= 20 && outcomes !== undefined) break
       }
     } finally {
-      isOver = true
+      at.isOver = true
       await Promise.all([writing, reading])
       await reader.end()
     }
