@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RetireContext } from '../../src/archive/retire.js'
 import { DirectoryStore } from '../../src/archive/directory-store.js'
+import { diagnoseStore } from '../../src/postgres/diagnose.js'
 import { ensurePartitions } from '../../src/postgres/partitions.js'
 import { connect } from '../support/database.js'
 import { batchOf } from '../support/events.js'
@@ -10,6 +11,13 @@ import { waitUntil } from '../support/wait-until.js'
 import { OldTrail } from './old-trail.js'
 
 // A retirement that is killed, on this side or on the server, at each of its steps; and goes on afterwards.
+
+const STORE = {
+  schema: 'noetl',
+  applicationName: 'otel-audit test',
+  answerTimeoutMs: 60_000,
+  synchronousCommit: 'on',
+} as const
 
 let trail: OldTrail
 
@@ -132,6 +140,11 @@ describe('killed', () => {
     const late = await trail.writer.write(batchOf(trail.event(0, 300)))
     expect(late).toMatchObject({ status: 'refused', misdatedAt: expect.any(Number) })
     expect(await ensurePartitions(trail.owner, 'noetl')).toEqual([])
+    const diagnosis = await diagnoseStore({ ...STORE, databaseUrl: trail.database.url })
+    expect(diagnosis.find(({ check }) => check === 'partitions')?.findings).toMatchObject([
+      { level: 'warning', message: expect.stringContaining(`the detachment of ${name} was begun`) },
+    ])
+    expect(diagnosis.find(({ check }) => check === 'durability')?.findings).toEqual([])
     expect(await trail.retire(1, { patienceMs: 0 })).toMatchObject([{ outcome: 'in the way' }])
     await reader.query('commit')
     await reader.end()
