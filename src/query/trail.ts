@@ -1,6 +1,5 @@
 import { wallClock } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
-import { scryptSync, randomBytes } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
@@ -20,7 +19,7 @@ import {
   type FleetCoverage,
   STATED_WITHIN_MS,
 } from './coverage.js'
-import { Cursors } from './cursor.js'
+import { cursorKey, Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
 import { parseParameter } from './parameter.js'
@@ -474,9 +473,4 @@ function window({ from, to }: ResolvedFilter): Range {
 function withoutCursor(filter: TrailFilter): TrailFilter {
   if (filter.cursor === undefined) return filter
   throw new AuditError('AUDIT_INVALID_QUERY', 'cursor applies to pages of rows only', { field: 'cursor' })
-}
-
-/** Slow on purpose: a cursor must be no quick way to try out keys. */
-function cursorKey(secret: string | undefined): Buffer {
-  return secret === undefined ? randomBytes(32) : scryptSync(secret, 'otel-audit/cursor/v1', 32)
 }
