@@ -6,8 +6,8 @@ import { cursorKey, Cursors } from '../query/cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from '../query/filter.js'
 import { matches } from '../query/matches.js'
 import { rowOf } from '../query/row.js'
-import type { Summary, SummaryOptions } from '../query/summary.js'
-import { checkBy } from '../query/summary.js'
+import { asksForOwn } from '../query/access.js'
+import { checkBy, checkOrder, type Summary, type SummaryOptions } from '../query/summary.js'
 import type { Page, SettledState } from '../query/trail.js'
 import type { Trust } from '../verify/trust.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
@@ -95,8 +95,8 @@ export class ArchivedTrail {
 
   /** As of the trail; without a window of its own: what is archived is old. */
   async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
-    const tally = new SummaryTally(checkBy(options.by))
     const resolved = parseFilter(filter, wallClock(), { isBounded: true })
+    const tally = new SummaryTally(checkBy(options.by), checkOrder(options.order), asksForOwn(resolved))
     for await (const batch of this.#matching(resolved, undefined))
       for (const { event } of batch) tally.add(event)
     return tally.summary(resolved.limit)
@@ -177,10 +177,13 @@ export class ArchivedTrail {
 
 const EMPTY: Page = { rows: [], next_cursor: null, mark: null }
 
-function mayHave(part: PartInfo, { from, to, equals }: ResolvedFilter, last: bigint): boolean {
+function mayHave(part: PartInfo, { from, to, terms }: ResolvedFilter, last: bigint): boolean {
   if (BigInt(part.first_id) > last) return false
   if (from !== undefined && BigInt(part.last_time) < BigInt(Math.floor(from))) return false
   if (to !== undefined && BigInt(part.first_time) >= BigInt(Math.ceil(to))) return false
-  const { credential } = equals
-  return credential === undefined || CredentialFilter.read(part.credentials).mayHave(credential)
+  const { any = [] } = terms['credential'] ?? {}
+  // Of how a name begins the filter says nothing.
+  if (any.length === 0 || any.some(({ kind }) => kind !== 'is')) return true
+  const known = CredentialFilter.read(part.credentials)
+  return any.some(({ text }) => known.mayHave(text))
 }

@@ -90,6 +90,24 @@ export function isOwnOperation(operation: string): boolean {
   return OWN_OPERATIONS.has(operation)
 }
 
+/** Operations of what the trail writes of its own work. Lost and quarantined events are no such work. */
+export const ROUTINE_OPERATIONS: readonly string[] = Object.freeze([
+  'audit_lifecycle',
+  'audit_coverage',
+  'query_trail',
+  'export_trail',
+])
+
+/** Operations of every row that the product writes about itself: none of them is an access to a credential. */
+export const TRAIL_OPERATIONS: readonly string[] = Object.freeze([
+  ...new Set([...OWN_OPERATIONS, ...ROUTINE_OPERATIONS]),
+])
+
+/** Whether such a row is about the trail's own work, and says nothing about an access or a loss. */
+export function isRoutine(operation: string): boolean {
+  return ROUTINE_OPERATIONS.includes(operation)
+}
+
 /**
  * For what an application records: otherwise a forged gap could not be told from a real one.
  *
