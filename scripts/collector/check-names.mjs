@@ -52,7 +52,7 @@ async function metricNames(checks) {
   return new Set([...namesOf(telemetry), ...namesOf(exposition), ...(await elsewhere())])
 }
 
-/** Metrics of the server, the verifier and of secret clients, which that service has not: those that the tables of the docs have. */
+/** Metrics of server, gateway, verifier and of secret clients, which that service has not: those that the tables of the docs have. */
 async function elsewhere() {
   const pages = await Promise.all(['metrics.md', 'api.md'].map((page) => readFile(join(DOCS, page), 'utf8')))
   const names = pages.flatMap((page) =>

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { VERSION } from '../version.js'
 import { addArchiveCommand } from './archive.js'
 import { addCoverageCommand } from './coverage.js'
+import { addDemoCommand } from './demo.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
 import { addExportCommand } from './export.js'
@@ -31,6 +32,7 @@ export function commandLine(): Command {
       outputError: (text, write) => write(text.startsWith('error: ') ? text : `error: ${text}`),
     })
     .exitOverride()
+  addDemoCommand(program)
   addMigrateCommand(program)
   addDoctorCommand(program)
   addSpoolCommand(program)

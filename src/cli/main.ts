@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { errorText } from '../host/error-text.js'
-import { visible } from '../host/visible.js'
+import { visible, visibleLines } from '../host/visible.js'
 import { CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
 import { commandLine } from './command-line.js'
@@ -43,6 +43,7 @@ async function report(error: unknown): Promise<number> {
     process.stderr.write(`otel-audit failed: ${visible(errorText(error))}\n`)
     return EXIT_FAILED
   }
-  process.stderr.write(`${visible(error.message)}\n${visible(error.remedy)}\n`)
+  // A remedy may be statements to run: its lines are ours.
+  process.stderr.write(`${visible(error.message)}\n${visibleLines(error.remedy.split('\n'))}\n`)
   return COULD_NOT_RUN.has(error.code) ? EXIT_USAGE : EXIT_FAILED
 }

@@ -54,11 +54,12 @@ function unreadable(error: unknown, schema: string): unknown {
     return schemaError(`schema ${schema} holds no tables of otel-audit`, schema, error)
   }
   if (code === INSUFFICIENT_PRIVILEGE) {
+    const writer = `${schema}_audit_writer`
     return schemaError(
-      `this role may not read the schema version of ${schema}. It needs the rights of ${schema}_audit_writer`,
+      `this role may not read the schema version of ${schema}. It needs the rights of ${writer}: GRANT "${writer}" TO <this login>`,
       schema,
       error,
-      ' --roles',
+      ' --login <this login>',
     )
   }
   return error

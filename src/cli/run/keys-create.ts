@@ -1,11 +1,13 @@
 import { JSON } from '../../host/globals.js'
 import { generateKeyPairSync } from '../../host/crypto.js'
+import { visibleLines } from '../../host/visible.js'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { retentionKeyName } from '../../verify/retention-note.js'
+import { word } from './next-steps.js'
 
 interface CreateFlags {
   readonly origin?: string
@@ -41,6 +43,15 @@ export async function run(
   }
   await writePrivate(out, pem)
   process.stdout.write(line)
+  if (retention) return
+  process.stderr.write(
+    visibleLines([
+      'Next, start the services with the private key, and begin the trust file of the auditors with the public one:',
+      `  NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE=${word(out)} node --import otel-audit/register app.js`,
+      `  otel-audit trust init --out audit.trust --enrolment ${word(verifierKey)}`,
+      '',
+    ]),
+  )
 }
 
 async function logName(
