@@ -24,7 +24,7 @@ const HOSTILE: readonly [unknown, ...unknown[]] = [
   [null],
   { valueOf: 1, toString: 1 },
   { length: 3, 0: 'x' },
-  { toJSON: 1, then: 1 },
+  { toJSON: 1, hasOwnProperty: 1 },
   { stringValue: 5, intValue: [], boolValue: 'x', doubleValue: {} },
 ]
 const KEYS: readonly [string, ...string[]] = [
@@ -95,7 +95,8 @@ it('becomes events, or is kept aside, or is not JSON, whatever it has in whateve
       if (found.length === 0) tally.nothing++
       for (const event of found) tally[isIncoming(incomingOf(event, sender, Date.now())) ? 'rows' : 'aside']++
     } catch (error) {
-      if (!(error instanceof Malformed)) throw new Error(`seed ${seed}: ${bytes}`, { cause: error })
+      if (!(error instanceof Malformed))
+        throw new Error(`seed ${seed}: ${bytes.toString()}`, { cause: error })
       tally.malformed++
     }
   }
