@@ -16,6 +16,9 @@ const MEANT = [
   /^examples\/other-languages\/.*\.(py|txt|go|mod|sum|java|xml)$/,
   /^deploy\/collector\/.*\.yaml$/,
   /^deploy\/prometheus\/.*\.yml$/,
+  /^deploy\/kubernetes\/.*\.yaml$/,
+  /^deploy\/systemd\/.*\.(service|timer)$/,
+  /^deploy\/(image-packages\.mjs|otel-audit\.Dockerfile)$/,
   /^(scripts\/collector\/builder-config|otel-collector)\.yaml$/,
   /^([A-Z]+\.md|package\.json|LICENSE)$/,
 ]

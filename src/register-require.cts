@@ -1,6 +1,6 @@
 /**
  * `node --require otel-audit/register app.js`: as `register.ts`, for the loader that cannot wait. Strict records wait
- * for the self-test; when strict mode forbids the start-up, the process ends with an uncaught error.
+ * for the self-test; when strict mode forbids the start-up, the process ends.
  *
  * `--require` also runs in the thread of the loader hooks, which is no part of the application: it is the one thread that
  * is neither the main thread nor a worker with a parent. Node 22 cannot load ES modules there, hence CommonJS.
@@ -22,12 +22,16 @@ function startInApplication(): void {
   const { isMainThread, parentPort } = require('node:worker_threads') as typeof import('node:worker_threads')
   if (!isMainThread && parentPort === null) return
   requirements().refuseUnmet(1)
-  const { startZeroCode } = require('./audit/zero-code.js') as typeof import('./audit/zero-code.js')
-  startZeroCode('--require').catch((error: unknown) => {
-    setImmediate(() => {
-      throw error
+  const { refuseStart, startZeroCode } =
+    require('./audit/zero-code.js') as typeof import('./audit/zero-code.js')
+  try {
+    startZeroCode('--require').catch((error: unknown) => {
+      // Out of the promise: what is thrown is then an uncaught error, and not a rejection.
+      setImmediate(() => refuseStart(error))
     })
-  })
+  } catch (error) {
+    refuseStart(error)
+  }
 }
 
 startInApplication()

@@ -6,5 +6,9 @@ import { refuseUnmet } from './host/requirements.js'
 
 // Before anything is loaded that needs it.
 refuseUnmet(1)
-const { startZeroCode } = await import('./audit/zero-code.js')
-await startZeroCode('--import')
+const { refuseStart, startZeroCode } = await import('./audit/zero-code.js')
+try {
+  await startZeroCode('--import')
+} catch (error) {
+  refuseStart(error)
+}

@@ -31,9 +31,12 @@ function blockWith(...words: readonly string[]): string {
 }
 
 /** Compiles a block, and runs what comes of it in a process of its own. @returns what it prints */
-async function printed(source: string, ...preloads: readonly string[]): Promise<string> {
+async function printed(
+  source: string,
+  { preloads = [], modules = {} }: { preloads?: readonly string[]; modules?: Record<string, string> } = {},
+): Promise<string> {
   const directory = await packageUser()
-  expect(await compile(directory, { example: source })).toBe('')
+  expect(await compile(directory, { ...modules, example: source })).toBe('')
   const { stdout } = await run(process.execPath, [...preloads, join(directory, 'example.js')], {
     cwd: packageRoot(),
     env: {
@@ -71,7 +74,8 @@ describe('the TypeScript of the README', () => {
   })
 
   it('compiles, each block for itself', async () => {
-    const files = Object.fromEntries(BLOCKS.map((source, i) => [`block-${i + 1}`, source]))
+    const blocks = Object.fromEntries(BLOCKS.map((source, i) => [`block-${i + 1}`, source]))
+    const files = { ...blocks, ...(await service()) }
     const strictest = { exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true }
     for (const options of [{}, strictest]) {
       expect(await compile(await packageUser(), files, options)).toBe('')
@@ -88,11 +92,9 @@ describe('the TypeScript of the README', () => {
 
   it('that records for itself stores three rows under the preload, and prints what it was given', async () => {
     const before = await rows()
-    const said = await printed(
-      blockWith('recordAsync', 'recordStrict', 'secretAudit.record('),
-      '--import',
-      'otel-audit/register',
-    )
+    const said = await printed(blockWith('recordAsync', 'recordStrict', 'secretAudit.record('), {
+      preloads: ['--import', 'otel-audit/register'],
+    })
     const stored = await newRows(before)
     const row = { operation: 'get_sealed', outcome: 'no_pubkey', workerId: 'worker-7' }
     expect(stored).toMatchObject([row, row, row])
@@ -100,21 +102,52 @@ describe('the TypeScript of the README', () => {
     expect(said).toMatch(new RegExp(`^${asyncId} ${strictId} \\d+n?\\n$`))
   })
 
-  it('for tests hears, once it is started, of the service that the other snippets make', async () => {
-    const service = /const secretAudit = .*\n/.exec(blockWith('fromEnv()', 'guard('))?.[0] ?? ''
-    const source = blockWith('RecordingAuditSink', 'console.log')
-      .replace('import { createAudit,', 'import { SecretAuditService, createAudit,')
-      .replace(/(const audit = .*\n)/, `$1await audit.start()\n${service}`)
-      .replace('audit.service.guard(', 'secretAudit.guard(')
-    expect(source).toContain('fromEnv')
-    const said = (await printed(source)).replaceAll(/\s/g, '')
-    expect(said).toContain("['secret_auditstarted','orders-dbok']")
-  })
-
-  it('for tests prints what its comment says', async () => {
+  it('for tests hears of the service of the first example, and prints what its comment says', async () => {
     const source = blockWith('RecordingAuditSink', 'console.log')
     const promised = /console\.log\(.*\/\/ (\[.*\])$/m.exec(source)?.[1]
     expect(promised).toBeDefined()
-    expect((await printed(source)).replaceAll(/\s/g, '')).toContain(promised?.replaceAll(/\s/g, ''))
+    const said = await printed(`${source}console.log(sink.events.length)`, { modules: await service() })
+    expect(said.replaceAll(/\s/g, '')).toBe(`${promised?.replaceAll(/\s/g, '')}0`)
+  })
+
+  it('with guard records the outcome that an error has, or that outcomeOf finds', async () => {
+    const before = await rows()
+    const source = `${withVault(blockWith('outcomeOf', 'auditOutcome'))}
+      for (const worker of ['allowed', 'denied', 'missing', 'broken']) await sealedKey(worker).catch(() => {})`
+    await printed(source, { preloads: ['--import', 'otel-audit/register'] })
+    expect((await newRows(before)).map(({ outcome, workerId }) => `${workerId} ${outcome}`)).toEqual([
+      'allowed ok',
+      'denied access_denied',
+      'missing credential_not_found',
+      'broken other',
+    ])
   })
 })
+
+/** The first example, as the module that the tests import. */
+async function service(): Promise<Record<string, string>> {
+  return { 'database-password': withVault(blockWith('databasePassword(requestedBy', 'fromEnv()')) }
+}
+
+/** With functions in the place of those that a reader has. */
+function withVault(source: string): string {
+  return source
+    .replace(
+      /declare function fetchFromVault.*/,
+      `let worker = ''
+       const fetchFromVault = async (_: string) => {
+         if (worker === 'missing') throw Object.assign(new Error(), { status: 404 })
+         if (worker === 'broken') throw new Error()
+         return 'canary'
+       }
+       void worker`,
+    )
+    .replace(
+      /declare function isAllowed.*/,
+      `const isAllowed = async (who: string) => { worker = who; return who !== 'denied' }`,
+    )
+    .replace(
+      /declare function statusOf.*/,
+      `const statusOf = (error: unknown) => (error as { status?: number }).status`,
+    )
+}

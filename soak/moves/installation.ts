@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { serverAccount } from '../../test/support/postgres/account.js'
+import { serverAccount } from '../../src/cli/run/embedded/account.js'
 import { SERVER_ENVIRONMENT } from '../../test/support/postgres/cluster.js'
 
 const run = promisify(execFile)

@@ -7,7 +7,10 @@ import type { ModuleInstrumentation } from '../instrument/secret-instrumentation
 import type { OptionSpec } from '../options/option-spec.js'
 import { OPTIONS } from '../options/options.js'
 import { registerLoaderHook } from './loader-hook.js'
+import { SecondSdk } from './second-sdk.js'
 import { locateSdkNode, resolveOptional } from '../otel/sdk/packages.js'
+
+export { refuseStart } from './refuse-start.js'
 
 const AUTO_INSTRUMENTATIONS = '@opentelemetry/auto-instrumentations-node'
 
@@ -54,7 +57,7 @@ export function startZeroCode(by: Loader): Promise<unknown> {
 
 function start(): Promise<unknown> {
   const load = createRequire(locateSdkNode())
-  logToStderr(load('@opentelemetry/api') as typeof Api)
+  const second = logToStderr(load('@opentelemetry/api') as typeof Api)
   const audit = createAudit({ instrument: isSet(OPTIONS.instrument) ? undefined : 'on' })
   const near = resolveOptional(AUTO_INSTRUMENTATIONS) ?? locateSdkNode()
   const config = audit.withSdk({ instrumentations: autoInstrumentations() })
@@ -62,7 +65,7 @@ function start(): Promise<unknown> {
   registerLoaderHook(near, namesOf(config.instrumentations))
   const { NodeSDK } = load('@opentelemetry/sdk-node') as { NodeSDK: new (config: object) => NodeSdk }
   const sdk = new NodeSDK(config)
-  sdk.start()
+  second.start(sdk)
   endCleanly(audit, sdk)
   return audit.start()
 }
@@ -72,9 +75,14 @@ function start(): Promise<unknown> {
  *
  * With the SDK's own copy of the API: the version that registers first is the only one that may register more.
  */
-function logToStderr({ diag, DiagConsoleLogger, DiagLogLevel }: typeof Api): void {
-  if (process.env.OTEL_LOG_LEVEL) return
-  diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+function logToStderr({ diag: api, DiagConsoleLogger, DiagLogLevel }: typeof Api): SecondSdk {
+  const second = new SecondSdk()
+  if (!process.env.OTEL_LOG_LEVEL) {
+    const logger = second.filtered(new DiagConsoleLogger())
+    api.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+  }
+  second.sayWhatIsKnown()
+  return second
 }
 
 function autoInstrumentations(): unknown[] {

@@ -15,7 +15,12 @@ export function addMigrateCommand(program: Command): void {
     )
     .option(
       '--login <name>',
-      'also make a login for a service, without a password, with the writer role and no more; implies --roles',
+      'also make a login for a service, with the writer role and no more; implies --roles',
+    )
+    .option('--reads', 'with --login: it gets the reader role, too: for otel-audit query, serve and verify')
+    .option(
+      '--url-file <file>',
+      'with --login: give it a new password, and write its URL to this new file, which only you can read',
     )
     .option(
       '--new-trail',
@@ -36,7 +41,8 @@ export function addMigrateCommand(program: Command): void {
 Examples:
   $ export DATABASE_URL=postgres://owner@db.example/app
   $ otel-audit migrate --roles
-  $ otel-audit migrate --login orders
+  $ otel-audit migrate --login orders --url-file orders.url
+  $ otel-audit migrate --login auditor --reads --url-file auditor.url
   $ otel-audit migrate --new-trail         # in a clone, before anything writes to it
   $ otel-audit migrate --dry-run > migrate.sql && psql --set ON_ERROR_STOP=1 --file migrate.sql "$DATABASE_URL"
 

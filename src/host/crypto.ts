@@ -12,6 +12,7 @@ export const {
   createPublicKey,
   generateKeyPairSync,
   hash,
+  pbkdf2Sync,
   randomBytes,
   randomInt,
   randomUUID,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { AuditError } from '../errors.js'
+import { withoutLineBreak } from '../host/changing-file.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
 
 /** Where the address of a database, and its password, come from. */
@@ -24,7 +25,7 @@ export function databaseFrom({ url, urlFile, passwordFile }: DatabaseSource): Da
 /** Without the line break that editors and secret stores put at the end. */
 async function readText(field: string, path: string): Promise<string> {
   try {
-    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '')
+    return withoutLineBreak(await readFile(path, 'utf8'))
   } catch (error) {
     const { code } = error as { readonly code?: unknown }
     throw new AuditError('AUDIT_SESSION', `${field} cannot be read (${String(code)})`, {

@@ -45,10 +45,11 @@ function isParsed(text: string): boolean {
   return URL.canParse(url) && !url.includes('#') && !/^[^/]*\/\/[^/?]*\/[^?]*@/.test(url)
 }
 
-/** The same database for another login, without any password. */
-export function loginUrl(databaseUrl: string, login: string): string {
+/** The same database for another login, with the given password or none. */
+export function loginUrl(databaseUrl: string, login: string, password?: string): string {
   const [, scheme = 'postgres://', rest = ''] = /^([a-z]+:\/\/)(?:[^/?#]*@)?(.*)$/is.exec(databaseUrl) ?? []
   const [path = '', query = ''] = rest.split(/\?(.*)/s)
   const kept = query.split('&').filter((parameter) => !/^(?:$|user=|[^=]*password[^=]*=)/i.test(parameter))
-  return `${scheme}${encodeURIComponent(login)}@${path}${kept.length > 0 ? `?${kept.join('&')}` : ''}`
+  const secret = password === undefined ? '' : `:${encodeURIComponent(password)}`
+  return `${scheme}${encodeURIComponent(login)}${secret}@${path}${kept.length > 0 ? `?${kept.join('&')}` : ''}`
 }

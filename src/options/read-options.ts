@@ -41,6 +41,12 @@ export const READ_OPTIONS = Object.freeze({
     default: undefined,
     doc: 'Key that the server authenticates cursors with. All servers behind one address need the same one. Default: random, so that cursors end with the process.',
   },
+  cursorKeyFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_CURSOR_KEY_FILE'],
+    default: undefined,
+    doc: 'File with that key, when `cursorKey` is not given. It is read at start.',
+  },
   host: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_HOST'],
@@ -62,6 +68,12 @@ export const READ_OPTIONS = Object.freeze({
     variables: ['NOETL_INTERNAL_API_TOKEN'],
     default: undefined,
     doc: 'The bearer token that may read the trail.',
+  },
+  apiTokenFile: {
+    kind: 'text',
+    variables: ['NOETL_INTERNAL_API_TOKEN_FILE'],
+    default: undefined,
+    doc: 'File with that token, when `apiToken` is not given. Read again when it changes.',
   },
   tokensFile: {
     kind: 'text',
@@ -119,9 +131,11 @@ export interface ReadOptions {
   readonly readTimeoutMs?: number | undefined
   readonly readConnections?: number | undefined
   readonly cursorKey?: string | undefined
+  readonly cursorKeyFile?: string | undefined
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly apiToken?: string | undefined
+  readonly apiTokenFile?: string | undefined
   readonly tokensFile?: string | undefined
   readonly oidcIssuer?: string | undefined
   readonly oidcAudience?: string | undefined

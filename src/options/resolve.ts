@@ -8,6 +8,7 @@ import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
 import { GATEWAY_OPTIONS, type GatewayOptionsGiven, type GatewaySettings } from './gateway-options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
+import { RETENTION_OPTIONS, type RetentionOptionsGiven, type RetentionSettings } from './retention-options.js'
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { Environment } from '../host/environment.js'
@@ -57,7 +58,15 @@ export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSe
 
 /** The same for the options of the gateway alone. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environment): GatewaySettings {
-  const table: Readonly<Record<string, OptionSpec>> = GATEWAY_OPTIONS
+  return resolvedAlone(GATEWAY_OPTIONS, given, env) as GatewaySettings
+}
+
+/** The same for those of archives and retirement. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveRetentionOptions(given: RetentionOptionsGiven, env: Environment): RetentionSettings {
+  return resolvedAlone(RETENTION_OPTIONS, given, env)
+}
+
+function resolvedAlone(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
     const spec = Object.hasOwn(table, name) ? table[name] : undefined
@@ -65,7 +74,7 @@ export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environme
     checkValue(name, spec, value)
   }
   checkVariables(env)
-  return Object.freeze(resolved(table, given, env)) as GatewaySettings
+  return Object.freeze(resolved(table, given, env))
 }
 
 interface Writer {
@@ -84,19 +93,55 @@ function mayBeFunction(spec: OptionSpec, value: unknown): boolean {
 
 function resolved(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
   const values = givenOptions(given) as Readonly<Record<string, unknown>>
+  const counting = withoutOutranked(table, values, env)
   return Object.fromEntries(
     Object.entries(table).map(([name, spec]) => [
       name,
-      values[name] ?? fromEnvironment(spec, env) ?? spec.default,
+      values[name] ?? fromEnvironment(spec, counting) ?? spec.default,
     ]),
   )
+}
+
+/**
+ * An option and the file that may hold it are one value: what is given in code outranks both variables, and a pair of our own
+ * variables the general one. Else `DATABASE_URL`, which is often the application's own, would silently outrank
+ * `NOETL_SECRET_AUDIT_DATABASE_URL_FILE`.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION` when both variables of a pair are set
+ */
+function withoutOutranked(
+  table: Readonly<Record<string, OptionSpec>>,
+  given: Readonly<Record<string, unknown>>,
+  env: Environment,
+): Environment {
+  const outranked = new Set<string>()
+  for (const [name, { variables }] of Object.entries(table)) {
+    const inFile = table[`${name}File`]
+    if (inFile === undefined) continue
+    let isKnown = given[name] !== undefined || given[`${name}File`] !== undefined
+    for (const [rank, variable] of variables.entries()) {
+      const pair = [variable, inFile.variables[rank] ?? ''].filter((one) => env[one])
+      if (isKnown) for (const one of pair) outranked.add(one)
+      else if (pair.length > 1) throw bothSet(name, pair)
+      isKnown ||= pair.length > 0
+    }
+  }
+  if (outranked.size === 0) return env
+  return Object.fromEntries(Object.entries(env).filter(([variable]) => !outranked.has(variable)))
+}
+
+function bothSet(field: string, pair: readonly string[]): AuditError {
+  return new AuditError('AUDIT_INVALID_OPTION', `${pair.join(' and ')} are both set: unset one of them`, {
+    field,
+  })
 }
 
 /** With a sink this library does not connect there: `DATABASE_URL` may be the application's own, and of any kind. */
 function withoutForeignDatabase(env: Environment): Environment {
   const variables: readonly string[] = OPTIONS.databaseUrl.variables
+  const files: readonly string[] = OPTIONS.databaseUrlFile.variables
   const isForeign = (name: string): boolean =>
-    variables.includes(name) && databaseUrlWanted(env[name] ?? '') !== undefined
+    files.includes(name) || (variables.includes(name) && databaseUrlWanted(env[name] ?? '') !== undefined)
   return Object.fromEntries(Object.entries(env).filter(([name]) => !isForeign(name)))
 }
 
@@ -133,7 +178,9 @@ function checkSink(sink: unknown): void {
 }
 
 function checkVariables(env: Environment): void {
-  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS].flatMap((table) => Object.values<OptionSpec>(table))
+  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS].flatMap((table) =>
+    Object.values<OptionSpec>(table),
+  )
   const known = new Set(specs.flatMap(({ variables }) => variables))
   for (const variable of Object.keys(env)) {
     if (variable.startsWith(VARIABLE_PREFIX) && !known.has(variable)) {

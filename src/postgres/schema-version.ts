@@ -3,7 +3,7 @@ import { AuditError } from '../errors.js'
 import { DEFAULT_SCHEMA, quotedSchema } from './schema-name.js'
 
 /** The number of the newest migration this version knows, and therefore needs. */
-export const SCHEMA_VERSION = 11
+export const SCHEMA_VERSION = 12
 
 /**
  * Makes sure that the tables are those this version writes to. It needs no more than the rights of the writer role.
@@ -54,11 +54,12 @@ function unreadable(error: unknown, schema: string): unknown {
     return schemaError(`schema ${schema} holds no tables of otel-audit`, schema, error)
   }
   if (code === INSUFFICIENT_PRIVILEGE) {
+    const writer = `${schema}_audit_writer`
     return schemaError(
-      `this role may not read the schema version of ${schema}. It needs the rights of ${schema}_audit_writer`,
+      `this role may not read the schema version of ${schema}. It needs the rights of ${writer}: GRANT "${writer}" TO <this login>`,
       schema,
       error,
-      ' --roles',
+      ' --login <this login>',
     )
   }
   return error

@@ -1,3 +1,4 @@
+import { ChangingFile, withoutLineBreak } from '../host/changing-file.js'
 import { timingSafeEqual } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'
@@ -24,7 +25,7 @@ export const nobody: Authenticator = {
   authenticate: () =>
     Promise.reject(
       new Problem(503, 'No authentication is configured, so every read is denied.', {
-        hint: 'Set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.',
+        hint: 'Set NOETL_INTERNAL_API_TOKEN (or …_FILE), or an OpenID Connect issuer and audience.',
       }),
     ),
 }
@@ -39,17 +40,36 @@ export const API_TOKEN_READER = 'internal-api-token'
  *   it came from
  */
 export function bearerToken(token: string): Authenticator {
-  if (!TOKEN.test(token) || token.length > LONGEST_TOKEN) {
-    const message = `the token must be 1 to ${LONGEST_TOKEN} printable ASCII characters without white space: clients send no other (does it end with the line break of a file?)`
-    throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'apiToken' })
-  }
-  const expected = sha256(token)
-  return {
-    authenticate: async (request) => {
-      if (!timingSafeEqual(sha256(bearerOf(request)), expected)) throw wrongToken()
-      return { actorId: API_TOKEN_READER, actorType: 'service' }
-    },
-  }
+  const expected = tokenHash(token, 'apiToken')
+  return { authenticate: async (request) => sharedReader(request, expected) }
+}
+
+/**
+ * The same for a token in a file, less the line break at its end. The file is read again when it has changed: from then on the
+ * former token is denied.
+ *
+ * @throws AuditError `AUDIT_INVALID_OPTION` when the file cannot be read, or its text is not a token
+ */
+export async function bearerTokenFile(file: string): Promise<Authenticator> {
+  const field = 'apiTokenFile'
+  const known = await ChangingFile.open(file, {
+    parse: (text) => tokenHash(withoutLineBreak(text), field),
+    unusable: (why, cause) =>
+      new AuditError('AUDIT_INVALID_OPTION', `${field} ${file}: ${why}`, { field, cause }),
+    what: 'the token',
+  })
+  return { authenticate: async (request) => sharedReader(request, await known.current()) }
+}
+
+function tokenHash(token: string, field: string): Buffer {
+  if (TOKEN.test(token) && token.length <= LONGEST_TOKEN) return sha256(token)
+  const message = `the token must be 1 to ${LONGEST_TOKEN} printable ASCII characters without white space: clients send no other (does it end with the line break of a file?)`
+  throw new AuditError('AUDIT_INVALID_OPTION', message, { field })
+}
+
+function sharedReader(request: Request, expected: Buffer): Omit<Principal, 'sourceAddress'> {
+  if (!timingSafeEqual(sha256(bearerOf(request)), expected)) throw wrongToken()
+  return { actorId: API_TOKEN_READER, actorType: 'service' }
 }
 
 /** Admits whom either admits: a token with the shape of a JWT is judged by the second. */

@@ -1,10 +1,11 @@
 import { AuditError } from '../errors.js'
-import { anyOf, type Authenticator, bearerToken, either } from './authentication.js'
+import { anyOf, type Authenticator, bearerToken, bearerTokenFile, either } from './authentication.js'
 import { namedTokens } from './named-tokens.js'
 import { oidc } from './oidc.js'
 
 export interface AuthenticationSettings {
   readonly apiToken?: string | undefined
+  readonly apiTokenFile?: string | undefined
   readonly tokensFile?: string | undefined
   readonly oidcIssuer?: string | undefined
   readonly oidcAudience?: string | undefined
@@ -22,6 +23,7 @@ export interface AuthenticationSettings {
 export async function authenticatorOf(settings: AuthenticationSettings): Promise<Authenticator | undefined> {
   const {
     apiToken,
+    apiTokenFile,
     tokensFile,
     oidcIssuer: issuer,
     oidcAudience: audience,
@@ -30,7 +32,7 @@ export async function authenticatorOf(settings: AuthenticationSettings): Promise
   } = settings
   const [first, ...others] = [
     ...(tokensFile === undefined ? [] : [await namedTokens(tokensFile)]),
-    ...(apiToken === undefined ? [] : [bearerToken(apiToken)]),
+    ...(await sharedToken(apiToken, apiTokenFile)),
   ]
   const token = first === undefined ? undefined : anyOf(first, ...others)
   if (issuer === undefined && audience === undefined) return token
@@ -42,4 +44,10 @@ export async function authenticatorOf(settings: AuthenticationSettings): Promise
   }
   const tokens = await oidc({ issuer, audience, role, roleClaim })
   return token === undefined ? tokens : either(token, tokens)
+}
+
+/** As everywhere: the value itself counts, and else the file. */
+async function sharedToken(token: string | undefined, file: string | undefined): Promise<Authenticator[]> {
+  if (token !== undefined) return [bearerToken(token)]
+  return file === undefined ? [] : [await bearerTokenFile(file)]
 }

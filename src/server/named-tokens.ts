@@ -1,10 +1,7 @@
-import { performance } from '../host/globals.js'
+import { ChangingFile } from '../host/changing-file.js'
 import { timingSafeEqual } from '../host/crypto.js'
-import { readFile, stat } from 'node:fs/promises'
 import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'
-import { diag } from '../host/diagnostics.js'
-import { errorText } from '../host/error-text.js'
 import { API_TOKEN_READER, type Authenticator, bearerOf, wrongToken } from './authentication.js'
 
 interface NamedToken {
@@ -12,10 +9,7 @@ interface NamedToken {
   readonly hash: Buffer
 }
 
-/** How often the file is looked at, in ms. */
-const LOOK_EVERY_MS = 1000
 const LONGEST_NAME = 256
-const LARGEST_FILE = 1024 * 1024
 
 /**
  * Admits the holders of the tokens in a file, each under a name of its own: lines `name:sha256`, the SHA-256 of the token
@@ -28,25 +22,15 @@ const LARGEST_FILE = 1024 * 1024
  * @throws AuditError `AUDIT_INVALID_OPTION` when it cannot be read, or has a wrong line
  */
 export async function namedTokens(file: string): Promise<Authenticator> {
-  let version = await versionOf(file)
-  let tokens = await readTokens(file)
-  let lookedAt = performance.now()
-  const refresh = async (): Promise<void> => {
-    if (performance.now() - lookedAt < LOOK_EVERY_MS) return
-    lookedAt = performance.now()
-    try {
-      const found = await versionOf(file)
-      if (found === version) return
-      version = found
-      tokens = await readTokens(file)
-    } catch (error) {
-      diag.error(`otel-audit: ${errorText(error)}; the tokens that were read before stay valid`)
-    }
-  }
+  const known = await ChangingFile.open(file, {
+    parse: (text) => parseTokens(file, text),
+    unusable: (why, cause) => unusable(file, why, cause),
+    what: 'the list of tokens',
+  })
   return {
     async authenticate(request) {
       const given = sha256(bearerOf(request))
-      await refresh()
+      const tokens = await known.current()
       // All of them, so that the time does not tell which.
       const [found] = tokens.filter(({ hash }) => timingSafeEqual(hash, given))
       if (found === undefined) throw wrongToken()
@@ -55,20 +39,7 @@ export async function namedTokens(file: string): Promise<Authenticator> {
   }
 }
 
-async function versionOf(file: string): Promise<string> {
-  try {
-    const { mtimeMs, ctimeMs, size, ino } = await stat(file)
-    return [mtimeMs, ctimeMs, size, ino].join()
-  } catch (cause) {
-    throw unusable(file, `it cannot be read (${String((cause as { code?: unknown }).code)})`, cause)
-  }
-}
-
-async function readTokens(file: string): Promise<readonly NamedToken[]> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw unusable(file, `it cannot be read (${String((cause as { code?: unknown }).code)})`, cause)
-  })
-  if (text.length > LARGEST_FILE) throw unusable(file, 'it is larger than 1 MiB')
+function parseTokens(file: string, text: string): readonly NamedToken[] {
   const tokens: NamedToken[] = []
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue

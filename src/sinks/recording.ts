@@ -39,6 +39,12 @@ export class RecordingAuditSink implements AuditSink {
     return this.#batches
   }
 
+  /** Forgets every event and batch: between two tests. */
+  clear(): void {
+    this.#rows.clear()
+    this.#batches.length = 0
+  }
+
   async write(batch: AuditBatch): Promise<WriteResult> {
     this.#batches.push(batch)
     return (await this.#script?.(batch)) ?? this.store(batch)

@@ -17,11 +17,16 @@ afterAll(() => rmSync(directory, { recursive: true }))
 test('the private key goes to a file of its own, the line for auditors to standard output', async () => {
   const path = join(directory, 'enrolment.pem')
   const made = await otelAudit(['keys', 'create', '--origin', 'otel-audit/wallet', '--out', path])
-  expect(made).toMatchObject({ code: 0, stderr: '' })
+  expect(made.code).toBe(0)
   expect(statSync(path).mode & 0o777).toBe(0o600)
   const pem = readFileSync(path, 'utf8')
   const signer = new NoteSigner('otel-audit/wallet/enrolment', pem)
   expect(made.stdout).toBe(`enrolment ${signer.verifierKey}\n`)
+  const [, start, begin] = made.stderr.split('\n')
+  expect(start).toBe(
+    `  NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE=${path} node --import otel-audit/register app.js`,
+  )
+  expect(begin).toBe(`  otel-audit trust init --out audit.trust --enrolment ${signer.verifierKey}`)
   const [key] = parseTrust(made.stdout).enrolment
   expect(openNote(signNote('t\n', signer), [String(key)]).verified).toEqual([signer.name])
 

@@ -3,8 +3,8 @@ import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { serverAccount, temporaryDirectory } from '../support/postgres/account.js'
-import { installedBinaries, runnableBinaries } from '../support/postgres/binaries.js'
+import { serverAccount, temporaryDirectory } from '../../src/cli/run/embedded/account.js'
+import { installedBinaries, runnableBinaries } from '../../src/cli/run/embedded/binaries.js'
 
 const run = promisify(execFile)
 const account = serverAccount()

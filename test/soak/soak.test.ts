@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { descendants, survivors } from '../examples/wallet/process-tree.js'
-import { serverAccount, temporaryDirectory } from '../support/postgres/account.js'
+import { serverAccount, temporaryDirectory } from '../../src/cli/run/embedded/account.js'
 import { packageRoot } from '../support/postgres/package-root.js'
 import { waitUntil } from '../support/wait-until.js'
 

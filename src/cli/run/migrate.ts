@@ -4,6 +4,8 @@ import { AuditError } from '../../errors.js'
 import { loginUrl } from '../../options/database-url.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { migrate, type MigrateReport } from '../../postgres/migrate/migrate.js'
+import { nextSteps } from './next-steps.js'
+import { UrlFile } from './url-file.js'
 
 interface MigrateFlags {
   readonly databaseUrl?: string
@@ -11,38 +13,61 @@ interface MigrateFlags {
   readonly roles?: boolean
   readonly dryRun?: boolean
   readonly login?: string
+  readonly reads?: boolean
+  readonly urlFile?: string
   readonly newTrail?: boolean
   readonly keepTrail?: boolean
 }
 
-export async function run(
-  { databaseUrl, schema, roles = false, dryRun = false, login, newTrail, keepTrail }: MigrateFlags,
-  command: Command,
-): Promise<void> {
-  if (newTrail && keepTrail) command.error('--new-trail and --keep-trail contradict each other')
-  const settings = resolveOptions({ databaseUrl, schema }, process.env)
-  if (settings.databaseUrl === undefined) {
+export async function run(flags: MigrateFlags, command: Command): Promise<void> {
+  const { roles = false, dryRun = false, login, reads = false, urlFile, newTrail, keepTrail } = flags
+  refuseContradictions(flags, command)
+  const { databaseUrl, schema } = resolveOptions(
+    { databaseUrl: flags.databaseUrl, schema: flags.schema },
+    process.env,
+  )
+  if (databaseUrl === undefined) {
     throw new AuditError(
       'AUDIT_INVALID_OPTION',
-      'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url',
+      'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL (or …_FILE), or use --database-url',
       { field: 'databaseUrl' },
     )
   }
-  const result = await migrate({
-    databaseUrl: settings.databaseUrl,
-    schema: settings.schema,
-    roles,
-    dryRun,
-    ...(login !== undefined && { login }),
-    ...(newTrail && { trail: 'new' as const }),
-    ...(keepTrail && { trail: 'keep' as const }),
-    onProgress: (line) => process.stderr.write(`${visible(line)}\n`),
-  })
-  process.stdout.write(result.sql ?? summary(result))
-  if (login === undefined || dryRun) return
-  const url = typeof settings.databaseUrl === 'function' ? await settings.databaseUrl() : settings.databaseUrl
-  process.stdout.write(`login       ${loginUrl(url, login)}\n`)
-  process.stderr.write(`Set its password, as it has none yet: psql --command '\\password "${login}"'\n`)
+  const file = urlFile === undefined ? undefined : await UrlFile.create(urlFile)
+  try {
+    const result = await migrate({
+      databaseUrl,
+      schema,
+      roles,
+      dryRun,
+      ...(login !== undefined && { login, reads }),
+      ...(file !== undefined && { password: file.password }),
+      ...(newTrail && { trail: 'new' as const }),
+      ...(keepTrail && { trail: 'keep' as const }),
+      onProgress: (line) => process.stderr.write(`${visible(line)}\n`),
+    })
+    process.stdout.write(result.sql ?? summary(result))
+  } catch (error) {
+    await file?.remove()
+    throw error
+  }
+  if (dryRun) return
+  if (login !== undefined) {
+    const url = typeof databaseUrl === 'function' ? await databaseUrl() : databaseUrl
+    await file?.write(loginUrl(url, login, file.password))
+    process.stdout.write(`login       ${loginUrl(url, login)}\n`)
+  }
+  process.stderr.write(visibleLines(nextSteps({ login, reads, urlFile })))
+}
+
+function refuseContradictions(flags: MigrateFlags, command: Command): void {
+  const { login, reads, urlFile, dryRun, newTrail, keepTrail } = flags
+  if (newTrail && keepTrail) command.error('--new-trail and --keep-trail contradict each other')
+  if (login === undefined && reads) command.error('--reads is for the login that --login names')
+  if (login === undefined && urlFile !== undefined)
+    command.error('--url-file is for the URL of the login that --login names')
+  if (dryRun && urlFile !== undefined)
+    command.error('--dry-run makes no login whose URL --url-file could hold')
 }
 
 function summary(report: MigrateReport): string {

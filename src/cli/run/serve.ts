@@ -3,6 +3,7 @@ import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
 import type { Command } from 'commander'
 import { createAudit } from '../../audit/audit.js'
 import { ComputedEvidence } from '../../query/evidence.js'
+import { valueOrFile } from '../../options/value-file.js'
 import { authenticatorOf } from '../../server/authenticator-of.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
@@ -21,7 +22,8 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const file = await trustFrom(flags['trust'] as string | undefined)
   const trails = trailsOf(file, settings.trail)
   const trust = { ...file, trails }
-  const { databaseUrl, readerUrl, schema, host, port, corsOrigin, traceUrl, cursorKey } = settings
+  const { databaseUrl, readerUrl, schema, host, port, corsOrigin, traceUrl } = settings
+  const cursorKey = await valueOrFile(settings.cursorKey, 'cursorKeyFile', settings.cursorKeyFile)
   const prometheus = exposedMetrics()
   const audit = createAudit({ databaseUrl, schema, trail: only(trails), serviceName: 'otel-audit' })
   const trail = openTrail(settings, trails, cursorKey, 'otel-audit serve')
@@ -41,7 +43,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
     process.stdout.write(`${server.url}\n`)
     if (authenticator === undefined) {
       process.stderr.write(
-        'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN, or an OpenID Connect issuer and audience.\n',
+        'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN (or …_FILE), or an OpenID Connect issuer and audience.\n',
       )
     }
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])

@@ -5,6 +5,7 @@ import { visible } from '../../host/visible.js'
 import { type Beginning, beginTrust } from '../../verify/begin-trust.js'
 import { NO_TRUST, parseTrust } from '../../verify/trust.js'
 import { verifyChains } from '../../verify/verify.js'
+import { word } from './next-steps.js'
 import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
 import { trailsOf } from './verify-input.js'
 
@@ -32,6 +33,10 @@ export async function run(flags: InitFlags, command: Command): Promise<void> {
   if (remarks.length > MOST_SAID)
     process.stderr.write(`otel-audit: … and ${remarks.length - MOST_SAID} more\n`)
   process.stderr.write(`otel-audit: ${pinned} chains are pinned, as they are now\n`)
+  if (out !== '-')
+    process.stderr.write(
+      `Next, check the trail against it:\n  otel-audit verify --trust ${visible(word(out))}\n`,
+    )
 }
 
 async function beginningOf(flags: InitFlags): Promise<Beginning> {

@@ -5,7 +5,7 @@ import { releaseBoundStep } from '../adopt/adopt.js'
 import type { Connection } from '../connection.js'
 import { lockMigrations } from './migration-lock.js'
 import { type MigrationPlan, planMigration } from './migration-plan.js'
-import { checkLogin } from './roles.js'
+import { checkLogin, type Login } from './roles.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
 import type { DatabaseUrl } from '../database-url.js'
@@ -24,6 +24,10 @@ export interface MigrateOptions {
    * `roles`.
    */
   readonly login?: string
+  /** With `login`: it gets the reader role, too. */
+  readonly reads?: boolean
+  /** With `login`: its new password, ASCII. The database gets the SCRAM verifier of it, and never the password. */
+  readonly password?: string
   /**
    * `new`: begin another identity, in a clone of a trail (`--new-trail`). `keep`: the trail has moved here with its identity
    * (`--keep-trail`).
@@ -67,7 +71,7 @@ const OLDEST_SERVER = 140_000
 export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   const { databaseUrl, dryRun = false, now, onProgress = () => {} } = options
   const schema = checkSchemaName(options.schema ?? DEFAULT_SCHEMA)
-  const login = options.login === undefined ? undefined : checkLogin(options.login)
+  const login = loginOf(options)
   const roles = options.roles === true || login !== undefined
   const target = { databaseUrl, applicationName: 'otel-audit migrate', readOnly: dryRun }
   const session = await openSession('migrate', target).catch((error: unknown) => {
@@ -100,6 +104,10 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
     await session.close()
     await lock?.close() // With the session ends its lock.
   }
+}
+
+function loginOf({ login, reads = false, password }: MigrateOptions): Login | undefined {
+  return login === undefined ? undefined : { name: checkLogin(login), reads, password }
 }
 
 /** Undefined where there is none yet, or this login may not read it. */

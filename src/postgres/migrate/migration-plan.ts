@@ -7,7 +7,7 @@ import { loadMigrations, type Migration, migrationSql } from './migration-files.
 import { type MigrationStep, schemaStep } from './migration-step.js'
 import { PARTITIONS_AHEAD } from '../partitions.js'
 import { isOpenToPublic, rightsStep } from './rights.js'
-import { planRoles } from './roles.js'
+import { type Login, planRoles } from './roles.js'
 import { quoteIdentifier, quotedSchema } from '../schema-name.js'
 import { refuseRenamed } from '../renamed-schema.js'
 import { readSql, renderSql } from '../sql-text.js'
@@ -42,7 +42,7 @@ export async function planMigration(
   options: {
     readonly schema: string
     readonly roles: boolean
-    readonly login: string | undefined
+    readonly login: Login | undefined
     readonly trail: 'new' | 'keep' | undefined
     readonly now: Date | undefined
   },

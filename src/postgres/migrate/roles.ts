@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg'
 import { AuditError } from '../../errors.js'
 import type { MigrationStep } from './migration-step.js'
+import { scramVerifier } from './scram-verifier.js'
 import { quoteIdentifier, quotedSchema, type RoleNames, roleNames } from '../schema-name.js'
 import { readSql, renderSql } from '../sql-text.js'
 
@@ -10,6 +11,15 @@ export interface RoleSteps {
   readonly asConnected: readonly MigrationStep[]
   /** As the owner of the trail. */
   readonly asOwner: readonly MigrationStep[]
+}
+
+/** A login for a service, or for who reads. */
+export interface Login {
+  readonly name: string
+  /** It gets the reader role, too. */
+  readonly reads: boolean
+  /** Its new password, ASCII. Undefined: it keeps what it has. */
+  readonly password: string | undefined
 }
 
 /**
@@ -22,7 +32,7 @@ export interface RoleSteps {
 export async function planRoles(
   client: ClientBase,
   schema: string,
-  login: string | undefined,
+  login: Login | undefined,
 ): Promise<RoleSteps> {
   const { writer, reader, keeper } = roleNames(schema)
   const groups = [writer, reader, keeper]
@@ -31,9 +41,9 @@ export async function planRoles(
     [groups],
   )
   const missing = groups.filter((role) => !rows.some(({ name }) => name === role))
-  if (login !== undefined && groups.includes(login))
-    refuseMighty({ name: login, mightier: false, isGroup: true })
-  const existing = login === undefined ? undefined : await findLogin(client, schema, login)
+  if (login !== undefined && groups.includes(login.name))
+    refuseMighty({ name: login.name, mightier: false, isGroup: true })
+  const existing = login === undefined ? undefined : await findLogin(client, schema, login.name)
   if (existing !== undefined) refuseMighty(existing)
   const isMissingLogin = login !== undefined && existing === undefined
   if (missing.length > 0 || isMissingLogin) {
@@ -41,7 +51,7 @@ export async function planRoles(
       client,
       [
         ...missing.map((role) => `CREATE ROLE "${role}" NOLOGIN;`),
-        ...(isMissingLogin ? [`CREATE ROLE ${quoteIdentifier(login)} LOGIN;`] : []),
+        ...(isMissingLogin ? [`CREATE ROLE ${quoteIdentifier(login.name)} LOGIN;`] : []),
       ],
       roleNames(schema),
     )
@@ -50,7 +60,9 @@ export async function planRoles(
     asConnected: [
       ...missing.map(createRoleStep),
       usageStep(schema),
-      ...(login === undefined ? [] : [loginStep(login, writer, isMissingLogin)]),
+      ...(login === undefined
+        ? []
+        : [loginStep(login, login.reads ? [writer, reader] : [writer], isMissingLogin)]),
     ],
     asOwner: [
       {
@@ -83,14 +95,18 @@ export function checkLogin(login: string): string {
   )
 }
 
-interface Login {
+interface ExistingLogin {
   readonly name: string
   readonly mightier: boolean
   readonly isGroup: boolean
 }
 
-async function findLogin(client: ClientBase, schema: string, login: string): Promise<Login | undefined> {
-  const { rows } = await client.query<Login>(
+async function findLogin(
+  client: ClientBase,
+  schema: string,
+  login: string,
+): Promise<ExistingLogin | undefined> {
+  const { rows } = await client.query<ExistingLogin>(
     `select rolname as name, not rolcanlogin as "isGroup",
        rolsuper or rolcreaterole or rolbypassrls or rolreplication or pg_has_role(oid, coalesce(
          (select relowner from pg_class where oid = to_regclass($2)), current_user::regrole::oid), 'MEMBER') as mightier
@@ -101,7 +117,7 @@ async function findLogin(client: ClientBase, schema: string, login: string): Pro
 }
 
 /** The right role is the writer's and no more: with the rights of an owner, a service could rewrite its own trail. */
-function refuseMighty({ name, mightier, isGroup }: Login): void {
+function refuseMighty({ name, mightier, isGroup }: ExistingLogin): void {
   if (!mightier && !isGroup) return
   const why = isGroup
     ? 'cannot log in'
@@ -123,19 +139,22 @@ async function refuseWithoutCreateRole(
   const [me] = rows
   if (me === undefined || me.may) return
   const admin = `GRANT "${writer}", "${reader}", "${keeper}" TO ${quoteIdentifier(me.user)} WITH ADMIN OPTION;`
+  const lines = [...statements, admin].map((sql) => `  ${sql}`)
   throw new AuditError(
     'AUDIT_MIGRATION',
-    `${me.user} may not create roles (it lacks CREATEROLE), and nothing was changed. Have an administrator run these statements, then run this again:\n${[...statements, admin].map((sql) => `  ${sql}`).join('\n')}`,
+    `${me.user} may not create roles (it lacks CREATEROLE), and nothing was changed`,
+    { remedy: `Have an administrator run these statements, then run this again:\n${lines.join('\n')}` },
   )
 }
 
-/** Without a password: it is for the operator to set, and not for us to know. */
-function loginStep(login: string, writer: string, isMissing: boolean): MigrationStep {
-  const name = quoteIdentifier(login)
-  const create = `do $$ begin create role ${name} login; exception when duplicate_object or unique_violation then null; end $$;\n`
+/** What it had is kept: only the rights of the roles, and the password where one is given. */
+function loginStep({ name, password }: Login, roles: readonly string[], isMissing: boolean): MigrationStep {
+  const login = quoteIdentifier(name)
+  const create = `do $$ begin create role ${login} login; exception when duplicate_object or unique_violation then null; end $$;\n`
+  const alter = password === undefined ? '' : `\nalter role ${login} password '${scramVerifier(password)}';`
   return {
-    title: `roles: login ${login} in ${writer}`,
-    sql: `${isMissing ? create : ''}grant "${writer}" to ${name};`,
+    title: `roles: login ${name} in ${roles.join(', ')}`,
+    sql: `${isMissing ? create : ''}grant ${roles.map((role) => `"${role}"`).join(', ')} to ${login};${alter}`,
     mode: 'transaction',
   }
 }

@@ -334,7 +334,7 @@ describe('the schema check', () => {
     const refused = as(nobody, (client) => checkSchema(client, 'noetl'))
     await expect(refused).rejects.toMatchObject({
       code: 'AUDIT_SCHEMA',
-      message: expect.stringContaining('otel-audit migrate --roles'),
+      message: expect.stringContaining('GRANT "noetl_audit_writer" TO <this login>'),
     })
     await owner.query(`drop owned by ${nobody}; drop role ${nobody}`)
   })

