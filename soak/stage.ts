@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { guard, release } from '../test/support/postgres/guard.js'
 import { packageRoot } from '../test/support/postgres/package-root.js'
-import { type PostgresServer, startPostgres } from '../test/support/postgres/server.js'
+import type { PostgresServer } from '../test/support/postgres/server.js'
 import { CuttingProxy } from './proxy.js'
+import { Servers } from './servers.js'
 
 const DATABASE = 'soak'
 const KEY = 'enrolment.pem'
@@ -19,35 +20,40 @@ const LONGEST_OUTPUT = 16 * 1024 * 1024
 
 /** What a soak runs on: a Postgres of its own, a proxy in front of it, and a directory for everything else. */
 export class Stage {
-  readonly server: PostgresServer
+  readonly servers: Servers
   readonly proxy: CuttingProxy
   readonly directory: string
   readonly #ended = new AbortController()
 
-  private constructor(server: PostgresServer, proxy: CuttingProxy, directory: string) {
-    this.server = server
+  private constructor(servers: Servers, proxy: CuttingProxy, directory: string) {
+    this.servers = servers
     this.proxy = proxy
     this.directory = directory
   }
 
   /** Everything is gone after {@link close}, and when this process ends, in whatever way. */
-  static async set(): Promise<Stage> {
+  static async set({ hasStandby = false } = {}): Promise<Stage> {
     const directory = join(tmpdir(), `otel-audit-soak-${randomBytes(4).toString('hex')}`)
     await guard(directory)
     await mkdir(join(directory, 'spool'), { recursive: true, mode: 0o700 })
-    const server = await startPostgres()
+    const servers = await Servers.start()
     try {
-      await server.query(`create database ${DATABASE}`)
-      await otelAudit(['migrate', '--roles'], { DATABASE_URL: server.url(DATABASE) })
-      await server.query(`create role ${LOGIN} login in role noetl_audit_writer`)
+      await servers.query(`create database ${DATABASE}`)
+      await otelAudit(['migrate', '--roles'], { DATABASE_URL: servers.url(DATABASE) })
+      await servers.query(`create role ${LOGIN} login in role noetl_audit_writer`)
+      if (hasStandby) await servers.addStandby()
       const key = ['keys', 'create', '--origin', `otel-audit/${DATABASE}`, '--out', join(directory, KEY)]
       // Every row has to be in a block of a chain that this key signed, those that a drain stored as well.
       await writeFile(join(directory, TRUST), `${await otelAudit(key, {})}\nunsigned none\n`)
-      return new Stage(server, await CuttingProxy.start(server.port), directory)
+      return new Stage(servers, await CuttingProxy.start(servers.primary.port), directory)
     } catch (error) {
-      await server.close()
+      await servers.close()
       throw error
     }
+  }
+
+  get server(): PostgresServer {
+    return this.servers.primary
   }
 
   get spoolDirectory(): string {
@@ -83,7 +89,7 @@ export class Stage {
   /** What `otel-audit verify` finds: one JSON document each. @throws Error when it could not be checked */
   async verify(): Promise<readonly string[]> {
     const args = ['verify', '--trust', join(this.directory, TRUST), '--format', 'ndjson']
-    const env = { DATABASE_URL: this.server.url(DATABASE) }
+    const env = { DATABASE_URL: this.servers.url(DATABASE) }
     const output = await otelAudit(args, env, this.#ended.signal).catch((error: unknown) => {
       const { code, stdout } = error as { readonly code?: unknown; readonly stdout?: string }
       if (code === 1 && stdout !== undefined) return stdout
@@ -94,13 +100,13 @@ export class Stage {
 
   /** Of the owner, past the proxy. */
   query<Row extends Record<string, unknown>>(sql: string) {
-    return this.server.query<Row>(sql, [], DATABASE)
+    return this.servers.query<Row>(sql, DATABASE)
   }
 
   async close(): Promise<void> {
     this.#ended.abort()
     await this.proxy.close()
-    await this.server.close()
+    await this.servers.close()
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 })
     await release(this.directory)
   }

@@ -128,6 +128,20 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'An export cannot be written or resumed: a file is in the way, or has changed since.',
     remedy: 'The message names the file, and what to do with it.',
   },
+  AUDIT_ARCHIVE: {
+    row: 'not-stored',
+    meaning:
+      'An archive cannot be written or read: a file is in the way, is missing, or is not the one of its manifest.',
+    remedy:
+      'The message names the file. `otel-audit verify --archive` says all that is wrong with an archive.',
+  },
+  AUDIT_RETENTION: {
+    row: 'not-stored',
+    meaning:
+      'Rows cannot be archived, retired or held as things are: what is to go is not archived and proven, is held, or somebody is using it.',
+    remedy:
+      'The message says which partition, and what is in the way. Nothing was removed that is not archived.',
+  },
   AUDIT_SELF_TEST: {
     row: 'not-stored',
     meaning:

@@ -30,6 +30,7 @@ const LAYERS = [
   'exporter',
   'postgres',
   'query',
+  'archive',
   'reconcile',
   'server',
   'gateway',

@@ -11,7 +11,7 @@ const MANIFEST = join(import.meta.dirname, 'builder-config.yaml')
 const CACHE = join(ROOT, '.collector')
 const BUILDER = 'go.opentelemetry.io/collector/cmd/builder'
 /** As many packages are compiled at one time. */
-const PARALLEL = ['-p', '2']
+export const PARALLEL = ['-p', '2']
 
 /**
  * The path of a collector: what `COLLECTOR_BIN` names, else the one built from the manifest, which is kept in
@@ -65,7 +65,8 @@ function goMod(manifest, version) {
   )
 }
 
-function run(command, args, cwd, env = {}) {
+/** Runs a command to its end; a failure has the last lines that it said. */
+export function run(command, args, cwd, env = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,

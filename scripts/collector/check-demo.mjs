@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import { Collector, until } from './collector.mjs'
 import { attributesOf, differences, fromOtlp, isAudit, RECORD_ID, readAuditFiles } from './otlp.mjs'
 import { Receiver } from './receiver.mjs'
-
-const ROOT = join(import.meta.dirname, '..', '..')
+import { demoDocument } from '../demo-document.mjs'
 
 /** The demo's spans through the collector, held against what the demo says of them and against the rows in Postgres. */
 export async function checkDemo(checks) {
@@ -42,21 +38,13 @@ export async function checkDemo(checks) {
   )
 }
 
-async function demo(checks, forwardTo) {
-  const args = [join(ROOT, 'build', 'examples', 'wallet', 'demo', 'main.js'), '--once', '--json']
-  const env = { ...process.env, DEMO_OTLP_FORWARD: forwardTo }
-  delete env.DATABASE_URL // An embedded one, which leaves nothing behind.
-  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const exit = once(child, 'exit')
-  checks.opened(child, async () => {
-    if (child.exitCode === null) child.kill('SIGTERM')
-    await exit
-  })
-  const [said, complaints] = await Promise.all([text(child.stdout), text(child.stderr)])
-  const [code] = await exit
-  if (code !== 0)
-    throw new Error(`the demo ended with ${code}:\n${complaints.split('\n').slice(-15).join('\n')}`)
-  return JSON.parse(said)
+function demo(checks, forwardTo) {
+  return demoDocument({ DEMO_OTLP_FORWARD: forwardTo }, (child, exit) =>
+    checks.opened(child, async () => {
+      if (child.exitCode === null) child.kill('SIGTERM')
+      await exit
+    }),
+  )
 }
 
 /** Columns that the span event has under the same name. */

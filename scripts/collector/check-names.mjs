@@ -16,12 +16,18 @@ export async function checkNames(checks) {
     const used = expressions.flatMap((expr) => expr.match(/\b(?:noetl|otelcol)_\w+/g) ?? [])
     return [...new Set(used)].filter((name) => !names.has(name))
   }
-  await checks.check('the dashboard uses metrics that exist', async () => {
-    const { panels, templating } = JSON.parse(
-      await readFile(join(DEPLOY, 'grafana/dashboards/secret-audit.json'), 'utf8'),
+  await checks.check('the dashboards use metrics that exist', async () => {
+    const files = await Promise.all(
+      ['secret-audit.json', 'secret-review.json'].map((file) =>
+        readFile(join(DEPLOY, 'grafana/dashboards', file), 'utf8'),
+      ),
     )
-    const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr = '' }) => expr))
-    return unknown([...expressions, ...templating.list.map(({ definition }) => definition)])
+    const expressions = files.flatMap((file) => {
+      const { panels, templating } = JSON.parse(file)
+      const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr = '' }) => expr))
+      return [...queries, ...templating.list.map(({ definition = '' }) => definition)]
+    })
+    return unknown(expressions)
   })
   await checks.check('the alerts use metrics that exist', async () => {
     const alerts = await readFile(join(DEPLOY, 'prometheus/alerts.yml'), 'utf8')
@@ -46,10 +52,11 @@ async function metricNames(checks) {
   return new Set([...namesOf(telemetry), ...namesOf(exposition), ...(await elsewhere())])
 }
 
-/** Metrics of the server, and of secret clients, which that service has not: those that the tables of the docs have. */
+/** Metrics of server, gateway, verifier and of secret clients, which that service has not: those that the tables of the docs have. */
 async function elsewhere() {
   const pages = await Promise.all(['metrics.md', 'api.md'].map((page) => readFile(join(DOCS, page), 'utf8')))
-  return pages.flatMap((page) =>
-    [...page.matchAll(/^\| `noetl\.[\w.]+` \| `(\w+)` \|/gm)].map(([, name]) => name),
+  const names = pages.flatMap((page) =>
+    [...page.matchAll(/^\| `(noetl\.[\w.]+)` \|/gm)].map(([, name]) => name),
   )
+  return names.map((name) => name.replaceAll('.', '_')).flatMap((name) => [name, `${name}_total`])
 }

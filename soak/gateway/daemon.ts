@@ -50,8 +50,10 @@ export interface DaemonCommand {
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly logFile: string
-  /** Answers with a 2xx when it works. */
-  readonly health: string
+  /** An address that answers with a 2xx when it works, or who says whether it does. */
+  readonly health: string | (() => Promise<boolean>)
+  /** How long it may take to start, in ms. Default: 60,000. */
+  readonly patienceMs?: number
 }
 
 /** A process on a fixed port that is killed and started again. */
@@ -69,6 +71,7 @@ export class Daemon {
   /** @throws Error with the end of its output when it does not get to work */
   async start(): Promise<void> {
     const { file, args, env, logFile, health, name } = this.#command
+    const isHealthy = typeof health === 'string' ? () => answers(health) : health
     const log = openSync(logFile, 'a', 0o600)
     const child = spawn(file, args, {
       env: { PATH: process.env['PATH'], ...env },
@@ -81,8 +84,8 @@ export class Daemon {
     this.#exit = once(child, 'exit')
     this.#exit.catch(() => {})
     this.#leash.hold(child)
-    const until = performance.now() + PATIENCE_MS
-    while (!(await answers(health))) {
+    const until = performance.now() + (this.#command.patienceMs ?? PATIENCE_MS)
+    while (!(await isHealthy())) {
       if (child.exitCode !== null || child.signalCode !== null || performance.now() > until) {
         throw new Error(`${name} does not start; its output:\n${this.#output()}`)
       }

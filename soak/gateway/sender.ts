@@ -7,8 +7,6 @@ import type { SenderLine, SenderOrders, SentEvent } from './sent.js'
 
 /** Requests at once. */
 const REQUESTS = 8
-/** Longer than a gateway may take, in ms: who does not answer by then is asked no more. */
-const PATIENCE_MS = 6000
 const SIZES = [1, 1, 8, 8, 40, 200] as const
 const OUTCOMES = ['ok', 'ok', 'ok', 'credential_not_found'] as const
 /** Events of one span. */
@@ -67,10 +65,10 @@ class Sender {
   }
 
   async #attempt(request: number, { bytes, headers }: Body): Promise<boolean> {
-    const { targets } = this.#orders
+    const { targets, patienceMs } = this.#orders
     const by = targets[Math.floor(Math.random() * targets.length)] ?? ''
     try {
-      const signal = AbortSignal.timeout(PATIENCE_MS)
+      const signal = AbortSignal.timeout(patienceMs)
       const answer = await fetch(`${by}/v1/traces`, { method: 'POST', headers, body: bytes, signal })
       await answer.arrayBuffer()
       if (answer.status !== 200 && answer.status !== 503) {

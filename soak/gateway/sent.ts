@@ -2,6 +2,8 @@
 export interface SenderOrders {
   /** Base addresses that take OTLP over HTTP. Each attempt goes to one of them. */
   readonly targets: readonly string[]
+  /** Who does not answer within so many ms is asked no more. */
+  readonly patienceMs: number
   readonly serviceName: string
   /** The execution id of its first event; the others count up. */
   readonly firstEvent: number

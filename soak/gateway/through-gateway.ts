@@ -7,10 +7,12 @@ import type { SoakOptions } from '../options.js'
 import { Stage } from '../stage.js'
 import { readTrail } from '../trail.js'
 import { Leash } from './daemon.js'
-import { describeGatewayKill, type GatewayKill, gatewaySchedule } from './schedule.js'
+import { kafkaWay } from './kafka/kafka-way.js'
+import { GatewayKiller } from './killer.js'
+import { describeGatewayKill, gatewaySchedule } from './schedule.js'
 import type { SenderLine, SenderOrders } from './sent.js'
 import { type Held, SentLedger, type SentJudgement } from './sent-ledger.js'
-import { collectorOf, Way } from './way.js'
+import { collectorOf, directWay, type Way } from './way.js'
 
 /** The execution ids of one sender. */
 const EVENTS_PER_LIFE = 10_000_000
@@ -26,12 +28,15 @@ export async function throughGateway(
   say: (what: string) => void,
   stop: AbortSignal,
 ): Promise<SentJudgement> {
-  const stage = await Stage.set()
+  const stage = await Stage.set({ hasStandby: options.failovers > 0 })
   const leash = new Leash()
   try {
-    const way = await Way.start(stage, leash, collectorOf(options))
+    const collector = collectorOf(options)
+    const way = await (options.kafka
+      ? kafkaWay(stage, leash, collector, options.brokers, say)
+      : directWay(stage, leash, collector))
     try {
-      say(way.collector === undefined ? 'no collector is there: without one' : 'with a collector')
+      say(way.description)
       const soak = new ThroughGateway(stage, way, options, say)
       const stopped = new Promise<never>((_, reject) => {
         if (stop.aborted) reject(stop.reason)
@@ -57,8 +62,9 @@ class ThroughGateway {
   readonly #options: SoakOptions
   readonly #say: (what: string) => void
   readonly #ledger = new SentLedger()
-  /** Of each victim, the end of what it suffers: two outages of one do not overlap, those of different ones do. */
-  readonly #outages = new Map<unknown, Promise<void>>()
+  readonly #killer: GatewayKiller
+  /** How often each kind of kill was made. */
+  readonly #killed = new Map<string, number>()
   #life = 0
   #sender: WriterLife
 
@@ -67,125 +73,68 @@ class ThroughGateway {
     this.#way = way
     this.#options = options
     this.#say = say
+    this.#killer = new GatewayKiller(stage, way)
     this.#sender = this.#nextSender()
   }
 
   async run(): Promise<SentJudgement> {
-    const { kills, minutes, seed } = this.#options
+    const { kills, minutes, seed, failovers } = this.#options
+    const { daemons } = this.#way
     const end = performance.now() + minutes * 60_000
-    const plan = gatewaySchedule(seed, this.#way.collector !== undefined)
+    const parts = {
+      collector: (daemons.collector ?? []).length > 0,
+      brokers: (daemons.broker ?? []).length,
+      standby: failovers > 0,
+    }
+    const plan = gatewaySchedule(seed, parts)
     let done = 0
-    while (done < kills && performance.now() < end) {
+    const promotions = failovers === 0 ? Number.POSITIVE_INFINITY : failovers
+    while (done < kills && performance.now() < end && (this.#killed.get('failover') ?? 0) < promotions) {
       const kill = plan.next().value
       await this.#sender.working()
       await sleep(kill.afterMs)
       this.#sender.check()
-      await this.#kill(kill)
+      if (kill.what === 'sender') await this.#replaceSender()
+      else await this.#killer.kill(kill)
       done++
+      this.#killed.set(kill.what, (this.#killed.get(kill.what) ?? 0) + 1)
       this.#say(`kill ${done}${Number.isFinite(kills) ? ` of ${kills}` : ''}: ${describeGatewayKill(kill)}`)
     }
-    await Promise.all(this.#outages.values())
+    await this.#killer.relent()
     this.#say('the sender sends to the end')
     await this.#sender.end()
     this.#bury()
-    const { collector, gateways } = this.#way
+    await this.#way.settled()
+    const { broker: _, ...ending } = daemons
     await Promise.all(
-      [...gateways, ...(collector === undefined ? [] : [collector])].map((one) => one.endInOrder()),
+      Object.values(ending)
+        .flat()
+        .map((one) => one.endInOrder()),
     )
     const { rows } = await readTrail(this.#stage)
     this.#say('verifying the trail')
-    return this.#ledger.judge(
-      { ...(await readQuarantine(this.#stage)), rows },
-      done,
-      await this.#stage.verify(),
-    )
+    const held = { ...(await readQuarantine(this.#stage)), rows }
+    const judgement = this.#ledger.judge(held, done, await this.#stage.verify())
+    const killed = [...this.#killed].map(([what, times]) => `${what} ${times}`).sort()
+    return { ...judgement, report: `kills: ${killed.join(', ')}\n${judgement.report}` }
   }
 
   async abandon(): Promise<void> {
     await this.#sender.abandon()
-    await Promise.allSettled(this.#outages.values())
+    await this.#killer.abandon()
   }
 
-  async #kill(kill: GatewayKill): Promise<void> {
-    const { server, proxy } = this.#stage
-    const { gateways, proxies, collector } = this.#way
-    switch (kill.what) {
-      case 'sender':
-        await this.#sender.kill()
-        this.#bury()
-        this.#sender = this.#nextSender()
-        return
-      case 'gateway':
-      case 'collector': {
-        const victim = kill.what === 'collector' ? collector : gateways[kill.which]
-        if (victim === undefined) return
-        // An end in order may take its time; the next kill comes meanwhile.
-        return this.#outage(
-          victim,
-          kill.awayMs,
-          () => victim.start(),
-          () => victim.end(kill.signal),
-        )
-      }
-      case 'stop': {
-        const victim = gateways[kill.which]
-        return this.#outage(
-          victim,
-          kill.awayMs,
-          () => victim?.resume(),
-          () => victim?.stop(),
-        )
-      }
-      case 'crash':
-        return this.#outage(
-          server,
-          kill.awayMs,
-          () => server.start(),
-          () => server.kill(),
-        )
-      case 'freeze':
-        return this.#outage(
-          server,
-          kill.awayMs,
-          () => server.resume(),
-          () => server.pause(),
-        )
-      case 'terminate':
-        await this.#outages.get(server)
-        await this.#stage.query(TERMINATE)
-        return
-      case 'cut': {
-        const victim = kill.of === 'server' ? proxy : proxies[kill.which]
-        return this.#outage(
-          victim,
-          kill.awayMs,
-          () => victim?.finishCut(),
-          () => victim?.cut(kill.cut),
-        )
-      }
-    }
-  }
-
-  /** Begins, when the outage of the victim before it is over. Its end is not waited for. */
-  async #outage(
-    victim: unknown,
-    awayMs: number,
-    end: () => void | Promise<void>,
-    begin: () => void | Promise<unknown>,
-  ): Promise<void> {
-    await this.#outages.get(victim)
-    const begun = Promise.resolve(begin())
-    const outage = begun.then(() => sleep(awayMs)).then(end)
-    this.#outages.set(victim, outage)
-    // Those that wait for its end are notified.
-    outage.catch(() => {})
-    await Promise.race([begun, sleep(SHORT_MS)])
+  async #replaceSender(): Promise<void> {
+    await this.#sender.kill()
+    this.#bury()
+    this.#sender = this.#nextSender()
   }
 
   #nextSender(): WriterLife {
     this.#life++
     const orders: SenderOrders = {
       targets: this.#way.targets,
+      patienceMs: this.#way.patienceMs,
       serviceName: `soak-${this.#life}`,
       firstEvent: this.#life * EVENTS_PER_LIFE,
     }
@@ -200,9 +149,6 @@ class ThroughGateway {
   }
 }
 
-/** How long a kill waits for an end in order, in ms. */
-const SHORT_MS = 2000
-const TERMINATE = `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'otel-audit%'`
 const QUARANTINED = 'select span_id from noetl.secret_audit_quarantine'
 const GAPS = `select from noetl.secret_audit where operation = 'audit_gap'`
 

@@ -6,14 +6,14 @@ import type { SoakOptions } from '../options.js'
 import { CuttingProxy } from '../proxy.js'
 import type { Stage } from '../stage.js'
 import { Daemon, type Leash } from './daemon.js'
-import { GATEWAYS } from './schedule.js'
+import { GATEWAYS, type Victim } from './schedule.js'
 
 const CLI = join(packageRoot(), 'dist', 'cli', 'main.js')
-const COLLECTOR_CONFIG = join(packageRoot(), 'deploy', 'collector', 'gateway.yaml')
+const CONFIGURATIONS = join(packageRoot(), 'deploy', 'collector')
 const BUILT = join(packageRoot(), '.collector')
 
 /** The binary of a collector, where there is one. */
-export function collectorOf({ collector }: SoakOptions): string | undefined {
+export function collectorOf({ collector }: Pick<SoakOptions, 'collector'>): string | undefined {
   const given = collector ?? process.env['COLLECTOR_BIN']
   if (given !== undefined && given !== '') return given
   if (!existsSync(BUILT)) return undefined
@@ -21,69 +21,87 @@ export function collectorOf({ collector }: SoakOptions): string | undefined {
   return built === undefined ? undefined : join(BUILT, built)
 }
 
-/** The way that events take: gateways, each behind a proxy that cuts, and a collector before the first of them. */
-export class Way {
-  readonly gateways: readonly Daemon[]
+/** The way that events take, from where a sender sends to the gateways. */
+export interface Way {
+  /** For a person to read. */
+  readonly description: string
+  /** What is killed and started again. */
+  readonly daemons: Readonly<Partial<Record<Victim, readonly Daemon[]>>>
+  /** Before each gateway. */
   readonly proxies: readonly CuttingProxy[]
-  readonly collector: Daemon | undefined
   /** Where senders may send to. */
   readonly targets: readonly string[]
+  /** How long a sender waits for an answer, in ms. */
+  readonly patienceMs: number
+  /** Resolves when nothing that was acknowledged is on its way any more. */
+  settled(): Promise<void>
+  close(): Promise<void>
+}
 
-  private constructor(
-    gateways: readonly Daemon[],
-    proxies: readonly CuttingProxy[],
-    collector: Daemon | undefined,
-    collectorUrl: string,
-  ) {
-    this.gateways = gateways
-    this.proxies = proxies
-    this.collector = collector
-    const direct = proxies.map(({ port }) => `http://127.0.0.1:${port}`)
-    this.targets = collector === undefined ? direct : [...direct, collectorUrl]
+/** Gateways, and a proxy that cuts before each. */
+export async function gatewaysOf(stage: Stage, leash: Leash) {
+  const gateways: Daemon[] = []
+  const proxies: CuttingProxy[] = []
+  for (let i = 1; i <= GATEWAYS; i++) {
+    const port = await freePort()
+    gateways.push(gateway(stage, leash, i, port))
+    proxies.push(await CuttingProxy.start(port))
   }
+  return { gateways, proxies }
+}
 
-  static async start(stage: Stage, leash: Leash, binary: string | undefined): Promise<Way> {
-    const gateways: Daemon[] = []
-    const proxies: CuttingProxy[] = []
-    for (let i = 1; i <= GATEWAYS; i++) {
-      const port = await freePort()
-      gateways.push(gateway(stage, leash, i, port))
-      proxies.push(await CuttingProxy.start(port))
+/** To one gateway or the other, and to a collector before the first of them, where there is one. */
+export async function directWay(stage: Stage, leash: Leash, binary: string | undefined): Promise<Way> {
+  const { gateways, proxies } = await gatewaysOf(stage, leash)
+  const targets = proxies.map(({ port }) => `http://127.0.0.1:${port}`)
+  const collectors: Daemon[] = []
+  if (binary !== undefined) {
+    const port = await freePort()
+    const env = {
+      COLLECTOR_GATEWAY_URL: targets[0] ?? '',
+      COLLECTOR_GATEWAY_OTLP_HTTP_PORT: `${port}`,
+      COLLECTOR_GATEWAY_OTLP_GRPC_PORT: `${await freePort()}`,
     }
-    const [port, health] = [await freePort(), await freePort()]
-    const collector =
-      binary === undefined
-        ? undefined
-        : new Daemon(
-            {
-              name: 'the collector',
-              file: binary,
-              args: [
-                '--config',
-                COLLECTOR_CONFIG,
-                '--config',
-                'yaml:service::telemetry::metrics::level: none',
-              ],
-              env: {
-                COLLECTOR_GATEWAY_URL: `http://127.0.0.1:${proxies[0]?.port}`,
-                COLLECTOR_GATEWAY_OTLP_HTTP_PORT: `${port}`,
-                COLLECTOR_GATEWAY_OTLP_GRPC_PORT: `${await freePort()}`,
-                COLLECTOR_HEALTH_PORT: `${health}`,
-              },
-              logFile: join(stage.directory, 'log-collector'),
-              health: `http://127.0.0.1:${health}`,
-            },
-            leash,
-          )
-    await Promise.all(
-      [...gateways, ...(collector === undefined ? [] : [collector])].map((one) => one.start()),
-    )
-    return new Way(gateways, proxies, collector, `http://127.0.0.1:${port}`)
+    collectors.push(await collector(stage, leash, binary, 'the collector', 'gateway.yaml', env))
+    targets.push(`http://127.0.0.1:${port}`)
   }
+  await Promise.all([...gateways, ...collectors].map((one) => one.start()))
+  return {
+    description: binary === undefined ? 'without a collector: none is there' : 'with a collector',
+    daemons: { gateway: gateways, collector: collectors },
+    proxies,
+    targets,
+    // Longer than a gateway may take.
+    patienceMs: 6000,
+    settled: () => Promise.resolve(),
+    close: () => closeAll(proxies),
+  }
+}
 
-  async close(): Promise<void> {
-    await Promise.all(this.proxies.map((proxy) => proxy.close()))
+export async function closeAll(proxies: readonly CuttingProxy[]): Promise<void> {
+  await Promise.all(proxies.map((proxy) => proxy.close()))
+}
+
+/** A collector with a file of deploy/collector/ as it is. */
+export async function collector(
+  stage: Stage,
+  leash: Leash,
+  binary: string,
+  name: string,
+  configuration: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Daemon> {
+  const health = await freePort()
+  const configs = [join(CONFIGURATIONS, configuration), 'yaml:service::telemetry::metrics::level: none']
+  const command = {
+    name,
+    file: binary,
+    args: configs.flatMap((config) => ['--config', config]),
+    env: { ...env, COLLECTOR_HEALTH_PORT: `${health}` },
+    logFile: join(stage.directory, `log-${name.replaceAll(' ', '-')}`),
+    health: `http://127.0.0.1:${health}`,
   }
+  return new Daemon(command, leash)
 }
 
 function gateway(stage: Stage, leash: Leash, number: number, port: number): Daemon {

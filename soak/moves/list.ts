@@ -1,6 +1,7 @@
 import type { PostgresServer, PostgresOptions } from '../../test/support/postgres/server.js'
 import { startPostgres } from '../../test/support/postgres/server.js'
 import { sql } from '../../test/support/ours.js'
+import { backUpAndRestore } from './backup.js'
 import {
   expectContinued,
   expectHeld,
@@ -65,6 +66,14 @@ const WITHIN: readonly Move[] = (['older', 'newer'] as const).flatMap((needed) =
         })
       },
     ),
+    move('backup and restore, as docs/operations.md has them', async (report, server, tools) => {
+      await withTrail(server, async (trail) => {
+        const url = await emptyDatabase(server, 'restored')
+        await report.check('its commands succeed, and verify has no finding', () =>
+          backUpAndRestore(tools, trail, url),
+        )
+      })
+    }),
     move('dump, restored, and its schema renamed', async (report, server, tools) => {
       await withTrail(server, async (trail) => {
         const before = await readBefore(trail)

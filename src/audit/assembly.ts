@@ -42,7 +42,13 @@ export function assemble(options: AuditOptions, strict: () => boolean | StrictPo
     policy: {
       isStrict: (credential, operation) =>
         !isExempt(credential) && isStrictBy(strict(), credential, operation),
-      deadlineMs: (credential, operation) => deadlineBy(settings.deadlineMs, credential, operation),
+      deadlineMs: (credential, operation) => {
+        const asked = deadlineBy(settings.deadlineMs, credential, operation)
+        const { outageDeadlineMs } = settings
+        return outageDeadlineMs === undefined || exporter.lastFault === undefined
+          ? asked
+          : Math.min(asked, outageDeadlineMs)
+      },
     },
   }
   const sink = options.sink ?? postgresSink(settings)

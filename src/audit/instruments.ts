@@ -4,7 +4,7 @@ import { errorText } from '../host/error-text.js'
 import type { Environment } from '../host/environment.js'
 import { AuditError } from '../errors.js'
 import { hookContext } from '../instrument/client-hook.js'
-import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
+import { CLIENT_HOOKS, LOADED_HOOKS } from '../instrument/client-hooks.js'
 import { recordDelivered } from '../instrument/delivered.js'
 import { watchFiles } from '../instrument/files/watch-files.js'
 import { CoverageRegister } from '../instrument/coverage.js'
@@ -86,7 +86,7 @@ export class Instruments {
     try {
       const load = createRequire(locateSdkNode())
       const pkg = load('@opentelemetry/instrumentation') as InstrumentationPackage
-      return (this.#instrumentation ??= secretInstrumentation(pkg, processWatch(this.watch), CLIENT_HOOKS))
+      return (this.#instrumentation ??= secretInstrumentation(pkg, processWatch(this.watch), LOADED_HOOKS))
     } catch (error) {
       if (this.watch.settings.instrument === 'required') throw missing(error)
       diag.warn('otel-audit: the clients of secret managers are not hooked; the wire still is', error)

@@ -5,7 +5,7 @@ import {
 } from '@opentelemetry/instrumentation'
 import { checkMethod } from '../host/check.js'
 import { globs } from '../host/globs.js'
-import { CLIENT_HOOKS } from '../instrument/client-hooks.js'
+import { LOADED_HOOKS } from '../instrument/client-hooks.js'
 import { recordDelivered } from '../instrument/delivered.js'
 import { watchFiles } from '../instrument/files/watch-files.js'
 import { CoverageRegister } from '../instrument/coverage.js'
@@ -52,7 +52,7 @@ export class SecretInstrumentation extends InstrumentationBase<SecretInstrumenta
     this.watch = processWatch(audit?.watch ?? watchOfProcess())
     // A pipeline of its own says them when it starts.
     if (audit === undefined) recordDelivered(this.watch, process.env)
-    return moduleDefinitions(InstrumentationNodeModuleDefinition, this.watch, CLIENT_HOOKS)
+    return moduleDefinitions(InstrumentationNodeModuleDefinition, this.watch, LOADED_HOOKS)
   }
 
   override enable(): void {

@@ -6,11 +6,15 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command('keys')
     .helpCommand(false)
-    .description('Keys that enrol chains of blocks as the operator’s.')
+    .description('Keys that enrol chains of blocks as the operator’s, or sign what was retired.')
   keys
     .command('create')
     .description(
-      'Create an enrolment key. The private key goes to a file that only you can read, the verifier key to standard output.',
+      'Create an enrolment key, or a retention key. The private key goes to a file that only you can read, the verifier key to standard output.',
+    )
+    .option(
+      '--retention',
+      'a retention key in place of an enrolment key: it signs archives and what was retired, and no service has it',
     )
     .option(
       '--out <file>',
@@ -33,6 +37,7 @@ Examples:
 
 Give the private key to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
 the auditors: it belongs in their trust file. With "--out -" that line goes to standard error.
+A retention key (--retention) is for whoever runs otel-audit archive and retire, and for no service.
 No other copy of the private key is kept. Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/keys-create.js')))

@@ -1,25 +1,9 @@
 #!/usr/bin/env node
 import { errorText } from '../host/error-text.js'
 import { visible, visibleLines } from '../host/visible.js'
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { AuditError } from '../errors.js'
-import { VERSION } from '../version.js'
-import { addCoverageCommand } from './coverage.js'
-import { addDemoCommand } from './demo.js'
-import { addDoctorCommand } from './doctor.js'
-import { addKeysCommand } from './keys.js'
-import { addExportCommand } from './export.js'
-import { addGatewayCommand } from './gateway.js'
-import { addMigrateCommand } from './migrate.js'
-import { addQuarantineCommand } from './quarantine.js'
-import { addQueryCommand } from './query.js'
-import { addReconcileCommand } from './reconcile.js'
-import { addServeCommand } from './serve.js'
-import { addSpoolCommand } from './spool.js'
-import { addVerifyCommand } from './verify.js'
-import { addSummaryCommand } from './summary.js'
-import { addTailCommand } from './tail.js'
-import { addTrustCommand } from './trust.js'
+import { commandLine } from './command-line.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -42,32 +26,7 @@ async function main(): Promise<void> {
 
 /** Everything but the parser is loaded by the command that needs it: help and usage errors answer at once. */
 async function run(argv: readonly string[]): Promise<number> {
-  const program = new Command('otel-audit')
-    .description('The audit trail of secret access: its tables, rows and proofs.')
-    .version(VERSION)
-    .helpCommand(false)
-    .showHelpAfterError('(run with --help for usage)')
-    .configureOutput({
-      // As the parser's own errors are.
-      outputError: (text, write) => write(text.startsWith('error: ') ? text : `error: ${text}`),
-    })
-    .exitOverride()
-  addDemoCommand(program)
-  addMigrateCommand(program)
-  addDoctorCommand(program)
-  addSpoolCommand(program)
-  addVerifyCommand(program)
-  addKeysCommand(program)
-  addTrustCommand(program)
-  addQueryCommand(program)
-  addTailCommand(program)
-  addExportCommand(program)
-  addSummaryCommand(program)
-  addCoverageCommand(program)
-  addReconcileCommand(program)
-  addServeCommand(program)
-  addGatewayCommand(program)
-  addQuarantineCommand(program)
+  const program = commandLine()
   try {
     await program.parseAsync(argv)
     // A command that ran to its end may still have found something.

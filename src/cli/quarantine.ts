@@ -38,6 +38,12 @@ export function addQuarantineCommand(program: Command): void {
   quarantine.addHelpText(
     'after',
     `
+Examples:
+  $ otel-audit quarantine list --format json
+  $ otel-audit quarantine show 384299930694800793
+  $ otel-audit quarantine replay 384299930694800793 --clock-claimed
+  $ otel-audit quarantine discard 384299930694800793
+
 Each of these leaves a row in the trail, with the operation audit_quarantine.
 Exit code: 0 done; 1 it could not be done, or there is none with that id; 2 usage.`,
   )

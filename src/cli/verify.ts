@@ -30,6 +30,14 @@ export function addVerifyCommand(program: Command): void {
       '--manifest <file>',
       'check an export by its manifest: the file, its rows, and the blocks that contain them',
     )
+    .option(
+      '--archive <directory>',
+      'verify the archives there (otel-audit archive) from their files alone, without a database',
+    )
+    .option(
+      '--with-archive <directory>',
+      'verify the trail, and with it the archives of what was retired from it',
+    )
     .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
   addDatabaseFlags(command)
     .addHelpText(
@@ -41,6 +49,7 @@ Examples:
   $ otel-audit verify --row 384299930694800793 --proof row.json
   $ otel-audit verify --trust audit.trust --proof row.json       # offline
   $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json
+  $ otel-audit verify --trust audit.trust --archive /archive/wallet    # offline
 
 Findings and the report go to standard output, progress to standard error.
 Exit code: 0 nothing found, 1 something found, 2 it could not be checked, or not with all of the anchors.`,

@@ -1,178 +1,215 @@
-import { Problem, read, settings, token } from './api.js'
+import { Problem, read, settings } from './api.js'
 import { chainsView } from './chains.js'
+import { chart } from './chart.js'
+import { unknownColumns } from './columns.js'
 import { coverageView } from './coverage.js'
-import { detailView } from './detail.js'
-import { histogram } from './histogram.js'
+import { byId, present } from './dom.js'
+import { fillIn, makeFilters, markInvalid } from './filters.js'
+import { legend } from './legend.js'
+import { matrixView } from './matrix.js'
+import { closePanel, makePanel, showPanel } from './panel.js'
 import { rowsView } from './rows.js'
-import { DEFAULT_FROM, FILTERS, filtersOf, hrefOf, readState } from './state.js'
-import { isOneCredential, OF_A_CREDENTIAL, summaryView } from './summary.js'
+import { fillSaved } from './saved.js'
+import { askToSignIn, beginSession, forget, isSignedIn, showSession } from './session.js'
+import { changed, filtersOf, hrefOf, keptOf, readState, unknownIn, zone } from './state.js'
+import { summaryView } from './summary.js'
+import { suspiciousView } from './suspicious.js'
 
 const PAGE_ROWS = 50
-const GROUPS = 200
 const BUCKETS = 60
+const VIEWS = {
+  '': showRows,
+  summary: summaryView,
+  matrix: matrixView,
+  suspicious: suspiciousView,
+  chains: chainsView,
+  coverage: coverageView,
+}
+/** These are not about a window of time, and have no filters. */
+const WITHOUT_FILTERS = ['chains', 'coverage']
 
-const byId = (id) => document.getElementById(id)
-const form = byId('filters')
-const signIn = byId('sign-in')
-const detail = byId('detail')
 const server = await settings()
 /** What is being loaded ends when something else is wanted. */
 let loading = new AbortController()
+let drawn
+/** When what is shown was read, and the address of it without a row. */
+let shownAt
+let shown
 
-function go(state) {
-  history.pushState(null, '', hrefOf(state))
-  void show()
+/** The same address again reads again. */
+function go(href) {
+  const isSame = new URL(href, location.href).href === location.href
+  if (!isSame) history.pushState(null, '', href)
+  void show(isSame)
 }
 
-/** Shows what the address says. */
-async function show() {
+/** Shows what the address says. Where only the row is another, only that is read. */
+async function show(isAgain = false) {
   loading.abort()
   loading = new AbortController()
   const { signal } = loading
   const state = readState()
+  const view = Object.hasOwn(VIEWS, state.view ?? '') ? (state.view ?? '') : ''
   fillIn(state)
+  fillHead(state, view)
   say('')
-  if (token.get() === null) return askForToken('')
-  byId('results').setAttribute('aria-busy', 'true')
+  warn(notUnderstood(state, view))
+  if (!isSignedIn()) return lockOut('')
+  showSession()
+  wait(true)
   try {
-    // One after another: what went wrong is said once, and each is a row of the trail.
-    if (state.view === 'chains') await showChains(signal)
-    else if (state.view === 'coverage') await showCoverage(signal)
-    else {
-      await showHistogram(state, signal)
-      await (state.view === 'summary' ? showSummary(state, signal) : showRows(state, signal))
+    const wanted = hrefOf({ ...state, row: '' })
+    if (isAgain || wanted !== shown) {
+      shown = undefined
+      await Promise.all([showHistogram(state, view, signal), showResults(state, view, signal)])
+      shown = wanted
+      shownAt = new Date()
     }
-    await showDetail(state, signal)
+    await showPanel(state, signal)
   } catch (error) {
     if (signal.aborted) return
+    loading.abort()
     failed(error)
-  } finally {
-    if (!signal.aborted) byId('results').removeAttribute('aria-busy')
   }
+  if (loading.signal === signal) wait(false)
 }
 
-async function showHistogram(state, signal) {
+async function showHistogram(state, view, signal) {
+  if (WITHOUT_FILTERS.includes(view)) return
   const data = await read('/histogram', { ...filtersOf(state), buckets: BUCKETS }, signal)
-  const zoom = (from, to) => go({ ...readState(), cursor: '', row: '', from, to })
-  const had =
-    document.activeElement?.closest('#histogram') !== null && document.activeElement !== document.body
-  byId('histogram').replaceChildren(...histogram(data, zoom))
-  if (had) byId('histogram').querySelector('.plot').focus()
+  const box = byId('histogram')
+  const had = box.contains(document.activeElement) && document.activeElement.closest('.plot') !== null
+  const before = drawn
+  drawn = chart(data, (from, to) => go(changed(readState(), { from, to })))
+  box.replaceChildren(...drawn.elements, legend(data, state))
+  before?.destroy()
+  if (had) box.querySelector('.plot').focus()
 }
 
-async function showRows(state, signal) {
+async function showResults(state, view, signal) {
+  const elements = await VIEWS[view](state, (...given) => read(...given), signal)
+  if (signal.aborted) return
+  byId('results').replaceChildren(...present(elements))
+}
+
+async function showRows(state, read, signal) {
   const { cursor } = state
   const page = await read('', { ...filtersOf(state), limit: PAGE_ROWS, cursor }, signal)
-  byId('results').replaceChildren(...rowsView(page, state))
+  return rowsView(page, state, go)
 }
 
-async function showSummary(state, signal) {
-  const summaries = []
-  for (const by of isOneCredential(state) ? OF_A_CREDENTIAL : ['credential']) {
-    summaries.push(await read('/summary', { ...filtersOf(state), limit: GROUPS, by }, signal))
-  }
-  byId('results').replaceChildren(...summaryView(summaries, state))
-}
-
-async function showChains(signal) {
-  const found = await read('/chains', { limit: GROUPS }, signal)
-  byId('results').replaceChildren(...chainsView(found))
-}
-
-async function showCoverage(signal) {
-  const found = await read('/coverage', { limit: GROUPS }, signal)
-  byId('results').replaceChildren(...coverageView(found))
-}
-
-async function showDetail({ row }, signal) {
-  if (row === undefined) return detail.close()
-  const found = await read(`/${encodeURIComponent(row)}`, {}, signal)
-  detail.replaceChildren(...detailView(found, server.traceUrl).filter((child) => child !== undefined))
-  if (!detail.open) detail.showModal()
-  detail.scrollTop = 0
-}
-
+/** What was read before stays, marked as what it is. */
 function failed(error) {
+  wait(false)
   if (error instanceof Problem && (error.status === 401 || error.status === 403)) {
-    token.clear()
-    return askForToken(error.message)
+    forget()
+    return lockOut(error.message)
   }
-  const { parameter } = error
-  form.elements.namedItem(parameter ?? '')?.setAttribute('aria-invalid', 'true')
+  markInvalid(error instanceof Problem ? error.parameter : undefined)
+  const isEmpty = byId('results').childElementCount === 0
+  byId('main').classList.toggle('stale', !isEmpty)
+  const message =
+    error instanceof Problem ? error.message : `The server cannot be reached (${error.message}).`
+  say(
+    isEmpty
+      ? message
+      : `${message} What is shown below is of ${shownAt?.toISOString().slice(11, 19) ?? 'before'} UTC.`,
+  )
+}
+
+/** Nobody who may not read sees what was read before. */
+function lockOut(problem) {
+  wait(false)
+  shown = undefined
+  closePanel()
   byId('histogram').replaceChildren()
   byId('results').replaceChildren()
-  say(error.message)
+  askToSignIn(problem)
+}
+
+function wait(isWaiting) {
+  const results = byId('results')
+  byId('progress').hidden = !isWaiting
+  if (isWaiting) results.setAttribute('aria-busy', 'true')
+  else results.removeAttribute('aria-busy')
+  byId('main').classList.toggle('loading', isWaiting)
+  if (isWaiting) byId('main').classList.remove('stale')
 }
 
 function say(text) {
   byId('problem').textContent = text
-  byId('problem').hidden = text === ''
+  byId('retry').hidden = byId('problem-box').hidden = text === ''
 }
 
-function fillIn(state) {
-  for (const name of FILTERS) {
-    const input = form.elements.namedItem(name)
-    input.value = state[name] ?? (name === 'from' ? DEFAULT_FROM : '')
-    input.removeAttribute('aria-invalid')
+function warn(text) {
+  byId('warning').textContent = text
+  byId('warning').hidden = text === ''
+}
+
+function notUnderstood(state, view) {
+  const names = unknownIn()
+  const columns = unknownColumns(state)
+  return [
+    names.length > 0 &&
+      `The address says ${names.join(', ')}, which this page does not know: that is not applied.`,
+    (state.view ?? '') !== view && `There is no view ${state.view}.`,
+    columns.length > 0 && `There is no column ${columns.join(', ')}.`,
+  ]
+    .filter(Boolean)
+    .join(' ')
+}
+
+function fillHead(state, view) {
+  const hasFilters = !WITHOUT_FILTERS.includes(view)
+  byId('filters').hidden = byId('histogram').hidden = !hasFilters
+  for (const link of document.querySelectorAll('nav a')) {
+    const { view: name } = link.dataset
+    const isSame = name === view
+    // A window that a view has of its own is not that of another.
+    link.href = hrefOf({
+      ...keptOf(state),
+      view: name,
+      by: '',
+      across: '',
+      within: '',
+      least: '',
+      at: '',
+      ended: '',
+    })
+    if (isSame) link.setAttribute('aria-current', 'page')
+    else link.removeAttribute('aria-current')
   }
-  // Chains and coverage have no filters.
-  form.hidden = state.view === 'chains' || state.view === 'coverage'
-  byId('histogram').hidden = form.hidden
-  const { cursor: _, row: __, view: ___, ...filters } = state
-  for (const [id, view] of [
-    ['view-rows', ''],
-    ['view-summary', 'summary'],
-    ['view-chains', 'chains'],
-    ['view-coverage', 'coverage'],
-  ]) {
-    byId(id).href = hrefOf({ ...filters, view })
-    if ((state.view ?? '') === view) byId(id).setAttribute('aria-current', 'page')
-    else byId(id).removeAttribute('aria-current')
-  }
-  byId('clear').href = hrefOf({ view: state.view })
-  byId('sign-out').hidden = token.get() === null
+  byId('zone').textContent = zone() === 'utc' ? 'UTC' : 'Local time'
+  byId('zone').href = hrefOf({ ...state, tz: zone() === 'utc' ? 'local' : 'utc' })
+  fillSaved(byId('saved'))
 }
-
-function askForToken(problem) {
-  byId('sign-in-problem').textContent = problem
-  byId('histogram').replaceChildren()
-  byId('results').replaceChildren()
-  if (!signIn.open) signIn.showModal()
-}
-
-form.addEventListener('submit', (event) => {
-  event.preventDefault()
-  const values = Object.fromEntries(FILTERS.map((name) => [name, form.elements.namedItem(name).value.trim()]))
-  go({ ...values, view: readState().view })
-})
-
-signIn.addEventListener('close', () => {
-  const input = signIn.querySelector('input')
-  if (input.value === '') return
-  token.set(input.value)
-  input.value = ''
-  void show()
-})
-
-byId('sign-out').addEventListener('click', () => {
-  token.clear()
-  void show()
-})
-
-detail.addEventListener('close', () => {
-  const state = readState()
-  if (state.row !== undefined) history.pushState(null, '', hrefOf({ ...state, row: '' }))
-})
 
 // Links of the console change what is shown, and not the page.
 document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[href]')
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
-  if (!link || !isPlain || link.target !== '' || link.origin !== location.origin || link.hash !== '') return
+  if (!link || !isPlain || link.target !== '' || link.hasAttribute('download')) return
+  if (link.origin !== location.origin || link.pathname !== '/' || link.hash !== '') return
   event.preventDefault()
-  history.pushState(null, '', link.href)
-  void show()
+  go(link.href)
+})
+// A menu closes when something else is clicked.
+document.addEventListener('click', (event) => {
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    if (!menu.contains(event.target)) menu.removeAttribute('open')
+  }
+})
+document.addEventListener('keydown', ({ key, target }) => {
+  const menu = key === 'Escape' ? target.closest?.('details.menu[open]') : null
+  if (!menu) return
+  menu.removeAttribute('open')
+  menu.querySelector('summary').focus()
 })
 window.addEventListener('popstate', () => void show())
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawn?.redraw())
+byId('retry').addEventListener('click', () => void show(true))
 
+makeFilters(go)
+makePanel({ traceUrl: server.traceUrl, go })
+await beginSession(() => void show())
 void show()

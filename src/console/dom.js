@@ -23,8 +23,23 @@ function filled(element, attributes, children) {
     if (typeof value === 'function') element.addEventListener(name, value)
     else element.setAttribute(name, value === true ? '' : String(value))
   }
-  element.append(...children.filter((child) => child !== undefined))
+  element.append(...present(children))
   return element
+}
+
+/** What is there of what may be there. */
+export function present(children) {
+  return children.filter((child) => child !== undefined && child !== null)
+}
+
+export const byId = (id) => document.getElementById(id)
+
+/** A value that is not known. */
+export const unknown = () => el('span', { class: 'quiet' }, 'unknown')
+
+/** A table in a box of its own that scrolls, and that the keyboard can scroll. */
+export function scrolled(label, ...children) {
+  return el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label }, ...children)
 }
 
 /**
@@ -32,33 +47,32 @@ function filled(element, attributes, children) {
  *
  * @template Row
  * @param {string} caption
- * @param {readonly {title: string, isNumber?: boolean, cell: (row: Row) => Node | string, className?: (row: Row) => string}[]} columns
+ * @param {readonly {title: string, isNumber?: boolean, sort?: {href: string, isOn: boolean, isAscending?: boolean},
+ *   cell: (row: Row) => Node | string, className?: (row: Row) => string}[]} columns
  * @param {readonly Row[]} rows
+ * @param {(row: Row) => Record<string, string>} attributesOf of a row's element
  */
-export function table(caption, columns, rows) {
+export function table(caption, columns, rows, attributesOf = () => ({})) {
   return el(
     'table',
     { 'aria-label': caption },
-    el(
-      'thead',
-      {},
-      el(
-        'tr',
-        {},
-        ...columns.map(({ title, isNumber }) =>
-          el('th', { scope: 'col', class: isNumber && 'number' }, title),
-        ),
-      ),
-    ),
+    el('thead', {}, el('tr', {}, ...columns.map(head))),
     el(
       'tbody',
       {},
       ...rows.map((row) =>
         el(
           'tr',
-          {},
-          ...columns.map(({ title, cell, className }) =>
-            el('td', { 'data-title': title, class: className?.(row) }, cell(row)),
+          attributesOf(row),
+          ...columns.map(({ title, cell, className, isNumber }) =>
+            el(
+              'td',
+              {
+                'data-title': title,
+                class: [isNumber && 'number', className?.(row)].filter(Boolean).join(' ') || undefined,
+              },
+              cell(row),
+            ),
           ),
         ),
       ),
@@ -66,14 +80,30 @@ export function table(caption, columns, rows) {
   )
 }
 
-/** `2026-11-26T10:50:22.059000Z` as `2026-11-26 10:50:22.059`; everything is UTC. */
-export function shortTime(time) {
-  return time.slice(0, 23).replace('T', ' ')
+function head({ title, isNumber, sort }) {
+  if (sort === undefined) return el('th', { scope: 'col', class: isNumber && 'number' }, title)
+  const direction = sort.isAscending ? 'ascending' : 'descending'
+  return el(
+    'th',
+    { scope: 'col', class: isNumber && 'number', 'aria-sort': sort.isOn ? direction : undefined },
+    el('a', { href: sort.href, class: 'sort' }, title),
+  )
 }
 
-const QUIET = new Set(['ok', 'started', 'stopped', 'mode_changed', 'hooked', 'wire', 'requested'])
-
-/** Whether an outcome says that something went wrong. */
-export function isBad(outcome) {
-  return !QUIET.has(outcome)
+/** A button that copies a text, and says that it has. */
+export function copyButton(label, text, attributes = {}) {
+  const button = el('button', { type: 'button', ...attributes }, label)
+  const say = (what) => {
+    button.textContent = what
+    setTimeout(() => (button.textContent = label), 1500)
+  }
+  button.addEventListener('click', () => {
+    // Browsers have it only where the page came securely.
+    if (navigator.clipboard === undefined) return say('Not copied')
+    navigator.clipboard.writeText(text()).then(
+      () => say('Copied'),
+      () => say('Not copied'),
+    )
+  })
+  return button
 }

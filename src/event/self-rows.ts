@@ -133,6 +133,67 @@ export function quarantineDecisionRow(
   }
 }
 
+/** What the retention key has signed about a partition. */
+interface Retained {
+  readonly state: string
+  readonly partition: string
+  readonly rows: number
+}
+
+/**
+ * The row about a partition that is being retired, was retired, or was put back. It counts by its note, and by nothing else. The note
+ * has line ends, which no attribute has: it is in base64.
+ */
+export function retentionRow(
+  { state, partition, rows }: Retained,
+  note: string,
+  { actorId, actorType }: Principal,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditRetention,
+    outcome: Outcome.Ok,
+    actorId,
+    actorType,
+    attributes: { state, partition, rows, note: Buffer.from(note).toString('base64') },
+  }
+}
+
+/** The row about partitions that were archived, and proven. */
+export function archivedRow(
+  attributes: {
+    readonly partition: string
+    readonly rows: number
+    readonly place: string
+    readonly manifest: string
+  },
+  { actorId, actorType }: Principal,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditRetention,
+    outcome: Outcome.Ok,
+    actorId,
+    actorType,
+    attributes: { state: 'archived', ...attributes },
+  }
+}
+
+/** The row about a hold that is added or released. */
+export function holdRow(
+  attributes: AuditAttributes & { readonly action: 'add' | 'release' },
+  { actorId, actorType }: Principal,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditHold,
+    outcome: Outcome.Ok,
+    actorId,
+    actorType,
+    attributes,
+  }
+}
+
 /** The row that corrects a stored `event`: its caller had been refused, and withheld the secret. */
 export function withheldFields(event: AuditEvent): AuditFields {
   return {
@@ -184,6 +245,10 @@ export interface Reading {
     | 'row'
     | 'histogram'
     | 'summary'
+    | 'matrix'
+    | 'bursts'
+    | 'reversals'
+    | 'manifest'
     | 'chains'
     | 'export'
     | 'tail'

@@ -17,6 +17,8 @@ const OPERATIONS = [
   'write_credential',
   'assume_identity',
   'audit_coverage',
+  'audit_retention',
+  'audit_hold',
 ] as const
 
 const OUTCOMES = [
@@ -79,11 +81,31 @@ const OWN_OPERATIONS: ReadonlySet<string> = new Set([
   'audit_gap',
   'audit_coverage',
   'audit_quarantine',
+  'audit_retention',
+  'audit_hold',
 ])
 
 /** Whether only the pipeline itself writes such rows. */
 export function isOwnOperation(operation: string): boolean {
   return OWN_OPERATIONS.has(operation)
+}
+
+/** Operations of what the trail writes of its own work. Lost and quarantined events are no such work. */
+export const ROUTINE_OPERATIONS: readonly string[] = Object.freeze([
+  'audit_lifecycle',
+  'audit_coverage',
+  'query_trail',
+  'export_trail',
+])
+
+/** Operations of every row that the product writes about itself: none of them is an access to a credential. */
+export const TRAIL_OPERATIONS: readonly string[] = Object.freeze([
+  ...new Set([...OWN_OPERATIONS, ...ROUTINE_OPERATIONS]),
+])
+
+/** Whether such a row is about the trail's own work, and says nothing about an access or a loss. */
+export function isRoutine(operation: string): boolean {
+  return ROUTINE_OPERATIONS.includes(operation)
 }
 
 /**
@@ -153,6 +175,10 @@ export const Operation = Object.freeze({
   AssumeIdentity: 'assume_identity',
   /** Which secret clients of a process are audited, and how. No application may record it. */
   AuditCoverage: 'audit_coverage',
+  /** A part of the trail was archived, or is being retired. No application may record it. */
+  AuditRetention: 'audit_retention',
+  /** Rows are held, so that nothing retires them, or a hold was released. No application may record it. */
+  AuditHold: 'audit_hold',
   /**
    * An operation of the application's own. The first eight of a process become metric labels; the row always keeps the
    * exact name.

@@ -7,6 +7,7 @@ import type { SinkFault } from '../contract/sink.js'
 import type { Entry, Fate, Generation } from './entry.js'
 import { Pending } from './pending.js'
 import type { AuditQueue } from './queue.js'
+import { RepeatedDenials } from './repeated-denials.js'
 import type { GapLedger } from './self-report.js'
 
 /** Told how every event ended. `auditId` is that of the record; a stored event may have been re-keyed. */
@@ -62,6 +63,7 @@ export class Fates {
   readonly #spooledListeners = new Set<SpooledListener>()
   readonly #pending = new Pending()
   readonly #generations = new Generations()
+  readonly #denials = new RepeatedDenials()
   #second = 0
   #named = 0
 
@@ -104,6 +106,7 @@ export class Fates {
     if (route === 'direct') metrics.count('records.direct')
     if (ticket.redacted > 0) metrics.count('records.redacted', ticket.redacted)
     if (isSanitized(ticket.event)) metrics.count('records.sanitized')
+    if (this.#denials.note(ticket.event, performance.now())) metrics.count('denials.repeated')
   }
 
   /** The event has its place in the queue. */

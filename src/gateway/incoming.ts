@@ -69,8 +69,9 @@ export function incomingOf(
     claimed = completeEvent(draft, {
       auditId,
       occurredAt,
-      serviceName: service,
-      serviceInstanceId: instance,
+      // What the event says of itself is in its digest; the resource may be that of another SDK in the process.
+      serviceName: saidOr(read.serviceName, service),
+      serviceInstanceId: saidOr(read.serviceInstanceId, instance),
       traceId: found.traceId || undefined,
       spanId: found.spanId || undefined,
     })
@@ -79,7 +80,10 @@ export function incomingOf(
     return aside(error.field === 'occurredAt' ? 'clock' : 'invalid')
   }
   const isForeign = isProducts(claimed.operation)
-  const isMismatch = isForeign || !sender.mayNameService(service)
+  const { serviceName } = read
+  const mayName =
+    sender.mayNameService(service) && (typeof serviceName !== 'string' || sender.mayNameService(serviceName))
+  const isMismatch = isForeign || !mayName
   const isCut = read.isCut || found.isIncomplete
   const as = isForeign ? withOperation(claimed, `claimed_${claimed.operation}`) : claimed
   const said: Record<string, AttributeValue> = {
@@ -105,6 +109,11 @@ export function isIncoming(taken: Incoming | SetAside): taken is Incoming {
 
 function withOperation(event: AuditEvent, name: string): AuditEvent {
   return Object.freeze({ ...event, operation: name.slice(0, LONGEST_OPERATION) as Operation })
+}
+
+/** @param said null: that it has none */
+function saidOr(said: string | null | undefined, otherwise: string | undefined): string | undefined {
+  return said === undefined ? otherwise : (said ?? undefined)
 }
 
 function textIn(attributes: OtlpAttributes, key: string): string | undefined {

@@ -8,6 +8,8 @@ import { type Incoming, incomingOf, isIncoming } from './incoming.js'
 import type { Intake, Verdict } from './intake.js'
 import { malformedAside } from './kept-aside.js'
 import type { GatewayMetrics } from './metrics.js'
+import type { OwnClock } from './own-clock.js'
+import { Patience } from './patience.js'
 import { type FoundEvent, Malformed, type Signal } from './otlp/found-event.js'
 import { readJsonResource } from './otlp/json.js'
 import { readResource } from './otlp/protobuf.js'
@@ -19,26 +21,34 @@ import type { Identified, Senders } from './senders.js'
 export interface HandlerLimits {
   /** Bytes of a request beyond which what has come of it is stored before more is read. */
   readonly part: number
-  /** Bytes of one resource with its spans. */
+  /** Bytes of one resource with its spans; as JSON, which takes many times its length when it is read. */
   readonly resource: number
+  readonly jsonResource: number
+  /** Audit events of one resource. */
+  readonly events: number
   /** Bytes of a whole body, after decompression. */
   readonly body: number
   /** Requests at once. */
   readonly requests: number
   /** How long a request may take, in ms: then its sender is to send it again, and joins what is on its way. */
   readonly deadlineMs: number
-  /** How long its body may take, in ms. */
+  /** How long its body may take, in ms; not counted is what is stored while it comes. */
   readonly bodyMs: number
+  /** How long its head may take, in ms. */
+  readonly headMs: number
 }
 
 export const HANDLER_LIMITS: HandlerLimits = Object.freeze({
   part: 16 * 1024 * 1024,
   resource: 64 * 1024 * 1024,
+  jsonResource: 8 * 1024 * 1024,
+  events: 32_768,
   body: 256 * 1024 * 1024,
   requests: 32,
   // Of a collector's exporter the time-out is 5 s: it must hear the answer.
   deadlineMs: 4000,
   bodyMs: 30_000,
+  headMs: 10_000,
 })
 
 /** How long what is left of a request may take when its body took long, in ms. */
@@ -54,6 +64,7 @@ export interface HandlerParts {
   readonly bodies: Bodies
   readonly senders: Senders
   readonly metrics: GatewayMetrics
+  readonly clock: OwnClock
   readonly limits: HandlerLimits
   /** Whether a credential that does not hold is answered by 401 in place of 503. */
   readonly rejectsBadCredentials: boolean
@@ -116,7 +127,7 @@ export class RequestHandler {
   ): Promise<void> {
     const { senders, limits } = this.#parts
     const say = (status: Status, message: string): void => answer(response, status, isJson, message)
-    const identified = await senders.identify(request)
+    const identified = await within(limits.deadlineMs, senders.identify(request))
     if (identified.is !== 'sender') return this.#turnAway(response, isJson, identified)
     const { sender } = identified
     if (this.#isClosing) return say(503, 'the gateway is shutting down')
@@ -131,13 +142,13 @@ export class RequestHandler {
     }
     const chunks = decoded(request, request.headers['content-encoding'])
     if (chunks === undefined) return say(415, `the content encoding must be ${KNOWN_CODINGS.join(', ')}`)
-    const work = this.#take(chunks, signal, isJson, sender)
-    const slow = setTimeout(() => request.destroy(), limits.bodyMs)
+    const patience = new Patience(limits.bodyMs, () => request.destroy())
+    const work = this.#take(chunks, signal, isJson, sender, patience)
     // The body is bounded by a time of its own; a large one is stored while it comes.
     const body = new Promise<void>((resolve) => request.once('close', resolve).once('end', resolve))
     const late = (async (): Promise<Verdict> => {
       await body
-      clearTimeout(slow)
+      patience.over()
       const left = limits.deadlineMs - (performance.now() - began)
       return new Promise((resolve) => {
         const timer = setTimeout(
@@ -162,7 +173,7 @@ export class RequestHandler {
       else if (request.errored || request.destroyed) response.destroy()
       else throw error
     } finally {
-      clearTimeout(slow)
+      patience.over()
       work.catch(() => undefined)
     }
   }
@@ -180,7 +191,8 @@ export class RequestHandler {
     this.#parts.metrics.count('bad_credentials')
     this.#failures.failed('a sender has a credential that does not hold', new Error(identified.why))
     // It may have been rotated, or the issuer be away: a final answer would cost what the sender has.
-    if (this.#parts.rejectsBadCredentials) answer(response, 401, isJson, '', challenge)
+    if (this.#parts.rejectsBadCredentials && identified.is === 'bad')
+      answer(response, 401, isJson, '', challenge)
     else answer(response, 503, isJson, '', { connection: 'close' })
   }
 
@@ -190,9 +202,10 @@ export class RequestHandler {
     signal: Signal,
     isJson: boolean,
     sender: Sender,
+    patience: Patience,
   ): Promise<Verdict> {
     const { bodies, limits } = this.#parts
-    const slicer = isJson ? new JsonSlicer(limits.resource) : new ProtobufSlicer(limits.resource)
+    const slicer = isJson ? new JsonSlicer(limits.jsonResource) : new ProtobufSlicer(limits.resource)
     let pending: Buffer[] = []
     const store = async (): Promise<Verdict> => {
       const slices = pending
@@ -207,14 +220,16 @@ export class RequestHandler {
         (slices) => {
           let bytes = 0
           for (const slice of slices) {
-            if (!mayHoldEvents(slice, isJson)) continue
+            const events = eventsIn(slice)
+            if (events === 0 && !isJson) continue
+            if (events > limits.events) throw new TooLarge(`one resource with ${events} audit events`)
             pending.push(slice)
-            bytes += slice.length
+            bytes += slice.length + events * BYTES_OF_EVENT
           }
           return bytes
         },
         async () => {
-          const verdict = await store()
+          const verdict = await patience.during(store)
           if (verdict.is !== 'stored') throw new Unavailable(verdict.why)
         },
       )
@@ -226,14 +241,14 @@ export class RequestHandler {
     return store()
   }
 
-  #store(
+  async #store(
     slices: readonly Buffer[],
     signal: Signal,
     isJson: boolean,
     sender: Sender,
     more: readonly SetAside[],
   ): Promise<Verdict> {
-    const { intake, metrics } = this.#parts
+    const { intake, metrics, clock } = this.#parts
     const read = isJson ? readJsonResource : readResource
     const incoming: Incoming[] = []
     const aside: SetAside[] = [...more]
@@ -255,6 +270,9 @@ export class RequestHandler {
         else aside.push(taken)
       }
     }
+    if (aside.some(({ reason }) => reason === 'clock') && !(await clock.isSound())) {
+      return { is: 'unavailable', why: 'the clocks of this gateway and of the database are an hour apart' }
+    }
     metrics.count('events', incoming.length + aside.length)
     metrics.count('skewed', incoming.filter(({ isSkewed }) => isSkewed).length)
     metrics.count('truncated', incoming.filter(({ isCut }) => isCut).length)
@@ -264,8 +282,30 @@ export class RequestHandler {
   }
 }
 
-function mayHoldEvents(slice: Buffer, isJson: boolean): boolean {
-  return isJson || slice.indexOf(SPAN_EVENT_NAME) !== -1
+/** What an event takes until it is stored, beside what came, in bytes. */
+const BYTES_OF_EVENT = 2048
+
+/** How often the name of an audit event stands in it. JSON may have it written otherwise. */
+function eventsIn(slice: Buffer): number {
+  let events = 0
+  for (let at = slice.indexOf(NAME); at !== -1; at = slice.indexOf(NAME, at + NAME.length)) events++
+  return events
+}
+
+const NAME = Buffer.from(SPAN_EVENT_NAME)
+
+/** An issuer may be silent for longer than a sender waits. */
+async function within(ms: number, identifying: Promise<Identified>): Promise<Identified> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<Identified>((resolve) => {
+    const why = 'the credential could not be checked in time'
+    timer = setTimeout(() => resolve({ is: 'unknown', why }), ms)
+  })
+  try {
+    return await Promise.race([identifying, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function mediaType(header: string | undefined): string {

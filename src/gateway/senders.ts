@@ -7,11 +7,11 @@ import { Problem } from '../server/problem.js'
 import type { ServicePolicy } from './service-policy.js'
 import { ANONYMOUS, LONGEST_SENDER, type Sender } from './sender.js'
 
-/** Who sent a request. `bad`: it has a credential, and that does not hold. */
+/** Who sent a request. `bad`: it has a credential, and that does not hold. `unknown`: that cannot be said now. */
 export type Identified =
   | { readonly is: 'sender'; readonly sender: Sender }
   | { readonly is: 'nobody' }
-  | { readonly is: 'bad'; readonly why: string }
+  | { readonly is: 'bad' | 'unknown'; readonly why: string }
 
 export interface SenderOptions {
   /** By `Authorization: Bearer`: tokens with names, OpenID Connect. */
@@ -29,6 +29,9 @@ export interface SenderOptions {
 export class Senders {
   readonly #options: SenderOptions
   readonly #ofSocket = new WeakMap<Socket, Identified>()
+  /** Of each connection, the authorities that its certificate was checked against. */
+  readonly #checkedBy = new WeakMap<Socket, object>()
+  #authorities: object = {}
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -37,6 +40,16 @@ export class Senders {
   /** Whether senders have to prove who they are. */
   get isClosed(): boolean {
     return this.#options.hasClientCa || this.#options.authenticator !== undefined
+  }
+
+  /** To be told of each connection with TLS. */
+  connected(socket: Socket): void {
+    this.#checkedBy.set(socket, this.#authorities)
+  }
+
+  /** Other authorities hold from now on: who has a connection has to prove itself again, on another one. */
+  authoritiesChanged(): void {
+    this.#authorities = {}
   }
 
   /** Never rejects. */
@@ -56,12 +69,16 @@ export class Senders {
       const { actorId } = await authenticator.authenticate(asked)
       return this.#named(actorId)
     } catch (error) {
-      const why = error instanceof Problem ? error.document.detail : 'the credential cannot be checked'
-      return { is: 'bad', why }
+      if (!(error instanceof Problem)) return { is: 'unknown', why: 'the credential cannot be checked' }
+      const { status, detail } = error.document
+      return { is: status === 503 ? 'unknown' : 'bad', why: detail }
     }
   }
 
   #byCertificate(socket: TLSSocket): Identified {
+    if (this.#checkedBy.get(socket) !== this.#authorities) {
+      return { is: 'unknown', why: 'the authorities of client certificates have changed since it connected' }
+    }
     const known = this.#ofSocket.get(socket)
     if (known !== undefined) return known
     const identified = this.#ofCertificate(socket)

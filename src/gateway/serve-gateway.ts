@@ -8,6 +8,9 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { type AddressInfo, isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import { AuditError } from '../errors.js'
 import type { DurableAuditExporter } from '../exporter/exporter.js'
 import { checkInteger, checkText } from '../host/check.js'
@@ -22,6 +25,7 @@ import { Bodies } from './body.js'
 import { Intake } from './intake.js'
 import { GatewayMetrics } from './metrics.js'
 import type { Signal } from './otlp/found-event.js'
+import { OwnClock } from './own-clock.js'
 import { HANDLER_LIMITS, type HandlerLimits, RequestHandler } from './request-handler.js'
 import type { SenderOptions } from './senders.js'
 import { Senders } from './senders.js'
@@ -39,6 +43,8 @@ export interface GatewayOptions extends Omit<SenderOptions, 'hasClientCa'> {
   readonly rejectBadCredentials?: boolean | undefined
   /** Most events held at once. Default: 15,360. */
   readonly rows?: number | undefined
+  /** ms since the Unix epoch, by the database's clock. Default: this machine's clock is trusted. */
+  readonly databaseTime?: (() => Promise<number>) | undefined
   /** What `/metrics` answers. Default: 404. */
   readonly exposition?: (() => Promise<string>) | undefined
   readonly limits?: Partial<HandlerLimits> | undefined
@@ -57,7 +63,6 @@ const GATEWAY_DEFAULTS = Object.freeze({ host: '127.0.0.1', port: 4319, rows: 15
 
 /** Bytes of the request line and all headers. */
 const LARGEST_HEAD = 32 * 1024
-const HEAD_TIMEOUT_MS = 10_000
 const IDLE_TIMEOUT_MS = 120_000
 /** How long a connection waits for its next request, in ms: longer than the pauses of a collector, so that it is not closed into one. */
 const KEEP_ALIVE_MS = 75_000
@@ -97,6 +102,7 @@ export async function serveGateway(given: GatewayOptions): Promise<GatewayServer
     metrics,
     senders,
     limits,
+    clock: new OwnClock(options.databaseTime),
     bodies: new Bodies({ inflated: limits.body, held: MOST_HELD_BYTES }),
     rejectsBadCredentials: options.rejectBadCredentials ?? false,
   })
@@ -114,24 +120,29 @@ export async function serveGateway(given: GatewayOptions): Promise<GatewayServer
   }
   const settings = {
     maxHeaderSize: LARGEST_HEAD,
-    headersTimeout: HEAD_TIMEOUT_MS,
+    headersTimeout: limits.headMs,
     // Node would answer 408, which is final. A body has a time of its own.
     requestTimeout: 0,
-    connectionsCheckingInterval: HEAD_TIMEOUT_MS / 2,
+    connectionsCheckingInterval: limits.headMs / 2,
   }
+  const context = tls === undefined ? undefined : await readTls(tls)
   const server =
     tls === undefined
       ? createServer(settings, listener)
       : createTlsServer(
           {
             ...settings,
-            ...(await readTls(tls)),
+            ...context,
             requestCert: tls.clientCa !== undefined,
             // Whoever has none, or a bad one, is answered, and not cut.
             rejectUnauthorized: false,
           },
           listener,
         )
+  server.on('secureConnection', (socket: TLSSocket) => senders.connected(socket))
+  // Node would answer 417, which is final, to an expectation that it does not know.
+  server.on('checkExpectation', listener)
+  server.on('clientError', refused)
   server.timeout = IDLE_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
   new Connections().watch(server)
@@ -146,7 +157,7 @@ export async function serveGateway(given: GatewayOptions): Promise<GatewayServer
       { field: code === 'EADDRINUSE' ? 'port' : 'host', cause },
     )
   }
-  const files = new WatchedFiles(server, tls, options)
+  const files = new WatchedFiles(server, tls, context?.ca, senders, options)
   let closing: Promise<void> | undefined
   const { port: bound } = server.address() as AddressInfo
   return {
@@ -165,13 +176,23 @@ export async function serveGateway(given: GatewayOptions): Promise<GatewayServer
 class WatchedFiles {
   readonly #server: Server | TlsServer
   readonly #tls: TlsFiles | undefined
+  readonly #senders: Senders
+  #authorities: SecureContextOptions['ca']
   readonly #policy: GatewayOptions['policy']
   readonly #timer: NodeJS.Timeout
   #version: string | undefined
 
-  constructor(server: Server | TlsServer, tls: TlsFiles | undefined, { policy }: GatewayOptions) {
+  constructor(
+    server: Server | TlsServer,
+    tls: TlsFiles | undefined,
+    authorities: SecureContextOptions['ca'],
+    senders: Senders,
+    { policy }: GatewayOptions,
+  ) {
     this.#server = server
     this.#tls = tls
+    this.#senders = senders
+    this.#authorities = authorities
     this.#policy = policy
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref()
   }
@@ -180,7 +201,11 @@ class WatchedFiles {
     await this.#policy?.reload()
     if (this.#tls === undefined || !('setSecureContext' in this.#server)) return
     try {
-      this.#server.setSecureContext(await readTls(this.#tls))
+      const context = await readTls(this.#tls)
+      this.#server.setSecureContext(context)
+      if (isDeepStrictEqual(context.ca, this.#authorities)) return
+      this.#authorities = context.ca
+      this.#senders.authoritiesChanged()
     } catch (error) {
       diag.error(`otel-audit: ${errorText(error)}; the certificate that was read before stays`)
     }
@@ -199,6 +224,17 @@ class WatchedFiles {
     this.#version = version
     if (before !== undefined && before !== version) await this.reload()
   }
+}
+
+/** What is not HTTP, as Node answers it; but 408, which is final, to nobody: who is cut off sends again. */
+function refused(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' || error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
 }
 
 interface Others {

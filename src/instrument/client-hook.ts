@@ -35,6 +35,8 @@ export interface ClientHook {
   readonly packages: readonly string[]
   /** Always `['*']`: the hook looks for the members it needs, and says when they are missing. */
   readonly supportedVersions: readonly string[]
+  /** Whether what it sees is recorded at all. Default: it is. */
+  isWanted?(settings: InstrumentSettings): boolean
   /**
    * Hooks one loaded copy. A copy that is hooked already is left as it is: {@link isHooked}.
    *

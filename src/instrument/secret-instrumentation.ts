@@ -1,5 +1,6 @@
 import { VERSION } from '../version.js'
 import { applyHook, type ClientHook } from './client-hook.js'
+import { tellLoadedBefore } from './loaded-before.js'
 import type { Watch } from './open-access.js'
 
 /** What is used of `@opentelemetry/instrumentation`. */
@@ -44,7 +45,7 @@ export function secretInstrumentation(
   return new SecretInstrumentation('otel-audit', VERSION, {})
 }
 
-/** What the hooks want to see, with what they do to it. */
+/** What the hooks want to see, with what they do to it. Clients that are loaded already are entered into the coverage. */
 export function moduleDefinitions<Definition extends ModuleDefinition>(
   Definition: new (
     name: string,
@@ -54,7 +55,9 @@ export function moduleDefinitions<Definition extends ModuleDefinition>(
   watch: Watch,
   hooks: readonly ClientHook[],
 ): Definition[] {
-  return enabled(watch, hooks).flatMap((hook) =>
+  const wanted = enabled(watch, hooks)
+  tellLoadedBefore(watch, wanted)
+  return wanted.flatMap((hook) =>
     hook.packages.map((name) => {
       const patch = (exports: unknown, version?: string): unknown =>
         applyHook(watch, hook, exports, { name, version })
@@ -66,7 +69,7 @@ export function moduleDefinitions<Definition extends ModuleDefinition>(
   )
 }
 
-/** The hooks that are not switched off by name. */
+/** The hooks that are not switched off: by name, or by an option. */
 function enabled({ settings }: Watch, hooks: readonly ClientHook[]): readonly ClientHook[] {
-  return hooks.filter(({ name }) => !settings.disable.has(name))
+  return hooks.filter((hook) => !settings.disable.has(hook.name) && hook.isWanted?.(settings) !== false)
 }

@@ -69,6 +69,15 @@ export const OPTIONS = Object.freeze({
     default: DEFAULT_DEADLINE_MS,
     doc: 'How long a strict caller waits for the commit. In code also a function of credential and operation.',
   },
+  outageDeadlineMs: {
+    kind: 'integer',
+    min: 10,
+    max: LONGEST_DEADLINE_MS,
+    unit: 'ms',
+    variables: ['NOETL_SECRET_AUDIT_OUTAGE_DEADLINE_MS'],
+    default: undefined,
+    doc: 'How long a strict caller waits at most while the last write has failed, so that an outage does not hold every request for `deadlineMs`. Default: as long as ever.',
+  },
   answerTimeoutMs: {
     kind: 'integer',
     min: 10,
@@ -294,6 +303,7 @@ export interface AuditOptions {
   readonly strict?: boolean | StrictPolicy | undefined
   readonly strictExcept?: string | undefined
   readonly deadlineMs?: DeadlinePolicy | undefined
+  readonly outageDeadlineMs?: number | undefined
   readonly answerTimeoutMs?: number | undefined
   readonly closeTimeoutMs?: number | undefined
   readonly lingerMs?: number | undefined
@@ -350,6 +360,7 @@ type Optional =
   | 'instrumentFiles'
   | 'instrumentEnv'
   | 'machineId'
+  | 'outageDeadlineMs'
   | 'serviceName'
   | 'serviceInstanceId'
 

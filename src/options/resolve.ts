@@ -8,6 +8,7 @@ import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
 import { GATEWAY_OPTIONS, type GatewayOptionsGiven, type GatewaySettings } from './gateway-options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
+import { RETENTION_OPTIONS, type RetentionOptionsGiven, type RetentionSettings } from './retention-options.js'
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { Environment } from '../host/environment.js'
@@ -57,7 +58,15 @@ export function resolveReadOptions(given: ReadOptions, env: Environment): ReadSe
 
 /** The same for the options of the gateway alone. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environment): GatewaySettings {
-  const table: Readonly<Record<string, OptionSpec>> = GATEWAY_OPTIONS
+  return resolvedAlone(GATEWAY_OPTIONS, given, env) as GatewaySettings
+}
+
+/** The same for those of archives and retirement. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveRetentionOptions(given: RetentionOptionsGiven, env: Environment): RetentionSettings {
+  return resolvedAlone(RETENTION_OPTIONS, given, env)
+}
+
+function resolvedAlone(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
     const spec = Object.hasOwn(table, name) ? table[name] : undefined
@@ -65,7 +74,7 @@ export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environme
     checkValue(name, spec, value)
   }
   checkVariables(env)
-  return Object.freeze(resolved(table, given, env)) as GatewaySettings
+  return Object.freeze(resolved(table, given, env))
 }
 
 interface Writer {
@@ -169,7 +178,9 @@ function checkSink(sink: unknown): void {
 }
 
 function checkVariables(env: Environment): void {
-  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS].flatMap((table) => Object.values<OptionSpec>(table))
+  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS].flatMap((table) =>
+    Object.values<OptionSpec>(table),
+  )
   const known = new Set(specs.flatMap(({ variables }) => variables))
   for (const variable of Object.keys(env)) {
     if (variable.startsWith(VARIABLE_PREFIX) && !known.has(variable)) {

@@ -27,6 +27,8 @@ export const COUNTERS = Object.freeze({
   'records.quarantined': 'Audit events that were set aside, because the database refuses them',
   'records.handed_back':
     'Audit events that a gateway did not store, and whose senders have them still: they send them again',
+  'denials.repeated':
+    'Denials and failures of a credential that had ten within the five minutes before, of the thousand denied last',
   'strict.denied': 'Strict callers that got an error, whatever became of the row',
   'spool.out': 'Audit events that left memory, because they are in the spool',
   'spool.in': 'Audit events that came back from the spool, those of dead processes included',

@@ -2,14 +2,18 @@ import { FIELDS } from '../event/fields.js'
 import { INT8_MAX } from '../event/int8.js'
 import { firstIdOf } from '../event/snowflake.js'
 import type { Position } from './cursor.js'
+import { ROUTINE_OPERATIONS } from '../event/vocabulary.js'
 import type { ResolvedFilter } from './filter.js'
+import { clock, type Hours } from './hours.js'
+import { NOT_OK } from './parameter.js'
+import { isWanted, type Match, NOT_DENIALS, type Term } from './term.js'
 
 const HOUR_MS = 3_600_000
 /** Ids have milliseconds: what is rounded must not fall out. */
 const WIDENING_MS = HOUR_MS + 1000
 
 /** Rows whose id is more than an hour off their time, in the words of the partial index `secret_audit_displaced`. */
-const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
+export const DISPLACED = `(occurred_at < to_timestamp((audit_id >> 22)::float8 / 1000 + 1704063600)
   or occurred_at > to_timestamp((audit_id >> 22)::float8 / 1000 + 1704070800))`
 
 /**
@@ -86,19 +90,53 @@ export function conditions(filter: ResolvedFilter, range: Range, values: Values)
   }
 }
 
-function ofFilter({ equals, credentialPrefix, notOk }: ResolvedFilter, values: Values): string[] {
-  const parts = Object.entries(equals).map(
-    ([column, value]) => `${column} = ${values.add(value, INT8.has(column) ? 'bigint' : 'text')}`,
-  )
+function ofFilter({ terms, hours, withoutOwn }: ResolvedFilter, values: Values): string[] {
+  const parts = Object.entries(terms).flatMap(([column, term]) => ofTerm(column, term, values))
   // Says in the words of the partial index what the other conditions imply.
-  if (notOk || (equals['outcome'] !== undefined && equals['outcome'] !== 'ok')) parts.push(`outcome <> 'ok'`)
-  if (notOk)
-    parts.push(`outcome not in ('started', 'stopped', 'mode_changed', 'hooked', 'wire', 'requested')`)
-  if (credentialPrefix !== undefined && credentialPrefix !== '') {
-    const pattern = `${credentialPrefix.replaceAll(/[\\%_]/g, '\\$&')}%`
-    parts.push(`credential like ${values.add(pattern, 'text')}`)
-  }
+  const { outcome } = terms
+  if (outcome !== undefined && !isWanted(outcome, 'ok')) parts.push(`outcome <> 'ok'`)
+  if (hours !== undefined) parts.push(ofHours(hours, values))
+  if (withoutOwn) parts.push(`operation <> all(${values.add(ROUTINE_OPERATIONS, 'text[]')})`)
   return parts
+}
+
+function ofTerm(column: string, { any, none }: Term, values: Values): string[] {
+  const wanted = alternatives(column, any, values)
+  const unwanted = alternatives(column, none, values)
+  return [
+    ...(wanted.length === 0 || wanted.includes('true')
+      ? []
+      : [wanted.length === 1 ? wanted.join('') : `(${wanted.join(' or ')})`]),
+    // What is not known is not what is left out.
+    ...unwanted.map((condition) => `(${condition}) is not true`),
+  ]
+}
+
+/** Any of these. */
+function alternatives(column: string, matches: readonly Match[], values: Values): string[] {
+  const exact = matches.filter(({ kind }) => kind === 'is').map(({ text }) => text)
+  const type = INT8.has(column) ? 'bigint' : 'text'
+  const parts = matches.flatMap(({ kind, text }) => {
+    if (kind === 'begins')
+      return [text === '' ? 'true' : `${column} like ${values.add(`${likeText(text)}%`, 'text')}`]
+    return kind === NOT_OK ? [`${column} not in (${NOT_DENIALS.map((name) => `'${name}'`).join(', ')})`] : []
+  })
+  const [only] = exact
+  if (only !== undefined && exact.length === 1) parts.unshift(`${column} = ${values.add(only, type)}`)
+  if (exact.length > 1) parts.unshift(`${column} = any(${values.add(exact, `${type}[]`)})`)
+  return parts
+}
+
+function likeText(text: string): string {
+  return text.replaceAll(/[\\%_]/g, '\\$&')
+}
+
+function ofHours({ days, from, to, zone, isExcluded }: Hours, values: Values): string {
+  const local = `(occurred_at at time zone ${values.add(zone, 'text')})`
+  const [begin, end] = [values.add(clock(from), 'time'), values.add(clock(to), 'time')]
+  const inside = `(${local}::time >= ${begin} ${from < to ? 'and' : 'or'} ${local}::time < ${end})`
+  const within = `extract(isodow from ${local}) = any(${values.add(days, 'int[]')}) and ${inside}`
+  return isExcluded ? `not (${within})` : `(${within})`
 }
 
 function ofRange({ below, above, mark, since, foreign = FOREIGN }: Range, values: Values): string[] {

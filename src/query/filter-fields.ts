@@ -15,12 +15,14 @@ type FilterKind =
   | { readonly kind: 'time' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly default: number }
   | { readonly kind: 'mark' }
-  /** Of a route of its own; no filter is one of these. */
+  | { readonly kind: 'hours' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
 
 export type FilterField = FilterKind & {
   readonly doc: string
   readonly example: string
+  /** Several values at once, and what is to be left out: `a,b`, `!a`. */
+  readonly isList?: true
   /** The column is in no index: without a window, or another filter that is, the whole trail would be read. */
   readonly needsWindow?: true
 }
@@ -29,39 +31,52 @@ export type FilterField = FilterKind & {
 export const FILTER_FIELDS = Object.freeze({
   credential: {
     kind: 'text',
+    isList: true,
     limit: CREDENTIAL_FILTER_LENGTH,
     doc: 'The credential: exact, or a prefix followed by `*`.',
     example: 'orders-db',
   },
-  operation: { kind: 'name', doc: 'What was attempted.', example: 'get_credential' },
+  operation: { kind: 'name', isList: true, doc: 'What was attempted.', example: 'get_credential' },
   outcome: {
     kind: 'name',
+    isList: true,
     doc: 'How it ended; `not-ok` for all but `ok`, `requested`, `started`, `stopped`, `mode_changed`, `hooked` and `wire`.',
     example: 'not-ok',
   },
   worker_id: {
     kind: 'text',
+    isList: true,
     limit: TEXT_LIMITS.workerId,
     needsWindow: true,
     doc: 'The worker that requested it.',
     example: 'worker-7',
   },
-  execution_id: { kind: 'int64', doc: 'The execution.', example: '7216413337829376' },
+  execution_id: { kind: 'int64', isList: true, doc: 'The execution.', example: '7216413337829376' },
   parent_execution_id: {
     kind: 'int64',
+    isList: true,
     needsWindow: true,
     doc: 'The execution that started it.',
     example: '7216413337829375',
   },
   actor_id: {
     kind: 'text',
+    isList: true,
     limit: TEXT_LIMITS.actorId,
     needsWindow: true,
     doc: 'The actor: a user or a workload.',
     example: 'jane',
   },
+  actor_type: {
+    kind: 'name',
+    isList: true,
+    needsWindow: true,
+    doc: 'What the actor is: `user`, `service` or `system`.',
+    example: 'user',
+  },
   source_address: {
     kind: 'text',
+    isList: true,
     limit: TEXT_LIMITS.sourceAddress,
     needsWindow: true,
     doc: 'The address that the request came from.',
@@ -69,30 +84,62 @@ export const FILTER_FIELDS = Object.freeze({
   },
   service_name: {
     kind: 'text',
+    isList: true,
     limit: TEXT_LIMITS.serviceName,
     needsWindow: true,
     doc: 'The service that recorded it.',
     example: 'orders',
   },
+  service_instance_id: {
+    kind: 'text',
+    isList: true,
+    limit: TEXT_LIMITS.serviceInstanceId,
+    needsWindow: true,
+    doc: 'The process of the service.',
+    example: 'orders-7d4b9',
+  },
   trace_id: {
     kind: 'trace',
+    isList: true,
     needsWindow: true,
     doc: 'The trace: 32 hex digits.',
     example: '4bf92f3577b34da6a3ce929d0e0e4736',
   },
   server_region: {
     kind: 'text',
+    isList: true,
     limit: TEXT_LIMITS.serverRegion,
     needsWindow: true,
     doc: 'The region that served.',
     example: 'eu-central-1',
   },
+  broker_region: {
+    kind: 'text',
+    isList: true,
+    limit: TEXT_LIMITS.brokerRegion,
+    needsWindow: true,
+    doc: 'The region that brokered.',
+    example: 'eu-west-1',
+  },
   kek_version: {
     kind: 'text',
+    isList: true,
     limit: TEXT_LIMITS.kekVersion,
     needsWindow: true,
     doc: 'The version of the key-encryption key.',
     example: 'v3',
+  },
+  hours: {
+    kind: 'hours',
+    needsWindow: true,
+    doc: 'Hours of the week, on the clocks of a time zone (default: UTC); with `!` what is outside of them.',
+    example: '!mo-fr 08:00-18:00 Europe/Berlin',
+  },
+  own: {
+    kind: 'choice',
+    choices: ['include', 'exclude'],
+    doc: 'What the trail writes of its own work: `exclude` leaves out reads, exports, lifecycle and coverage. Lost and quarantined events always stay.',
+    example: 'exclude',
   },
   from: {
     kind: 'time',

@@ -4,10 +4,15 @@ import { nearest } from '../event/nearest.js'
 import { formatTime } from '../event/time.js'
 import { isShared } from '../host/own.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
-import { NOT_OK, parseParameter } from './parameter.js'
+import { type Hours, parseHours, writtenHours } from './hours.js'
+import { parseParameter } from './parameter.js'
+import { isNarrow, type Term, termOf } from './term.js'
 import { parseTime } from './time.js'
 
-/** What is asked of the trail. Text is exact; times are RFC 3339 or relative. Ids also as strings of digits. */
+/**
+ * What is asked of the trail. Text is exact; times are RFC 3339 or relative. Ids also as strings of digits. Of a column
+ * also several values (`a,b`), and what is to be left out (`!a`); `\\,` and `\\!` are the characters themselves.
+ */
 export interface TrailFilter {
   /** Exactly, or how it begins followed by `*`. */
   readonly credential?: string | undefined
@@ -18,11 +23,18 @@ export interface TrailFilter {
   readonly execution_id?: bigint | number | string | undefined
   readonly parent_execution_id?: bigint | number | string | undefined
   readonly actor_id?: string | undefined
+  readonly actor_type?: string | undefined
   readonly source_address?: string | undefined
   readonly service_name?: string | undefined
+  readonly service_instance_id?: string | undefined
   readonly trace_id?: string | undefined
   readonly server_region?: string | undefined
+  readonly broker_region?: string | undefined
   readonly kek_version?: string | undefined
+  /** `mo-fr 08:00-18:00 Europe/Berlin`; with `!` in front what is outside of them. */
+  readonly hours?: string | undefined
+  /** Whether rows about reads, exports, lifecycle and coverage are there. Default: they are. */
+  readonly own?: 'include' | 'exclude' | undefined
   /** Inclusive. */
   readonly from?: Date | string | undefined
   /** Exclusive. */
@@ -39,11 +51,13 @@ type Checked = { readonly [Name in FilterName]?: Name extends 'limit' ? number :
 
 /** A filter that was checked, its times resolved. */
 export interface ResolvedFilter {
-  /** What a column must be, exactly. */
-  readonly equals: Readonly<Record<string, string>>
-  /** How the credential begins. */
-  readonly credentialPrefix: string | undefined
-  readonly notOk: boolean
+  /** What a column may be. */
+  readonly terms: Readonly<Record<string, Term>>
+  /** The same as it is written. */
+  readonly written: Readonly<Record<string, string>>
+  readonly hours: Hours | undefined
+  /** Whether what the trail writes of its own work is left out. */
+  readonly withoutOwn: boolean
   /** µs since the Unix epoch, inclusive. */
   readonly from: number | undefined
   /** µs since the Unix epoch, exclusive. */
@@ -79,7 +93,7 @@ export function parseFilter(
   { isBounded = false, windowMs }: FilterOptions = {},
 ): ResolvedFilter {
   const fields = checked(given)
-  const { from, to, settled, limit, cursor, outcome, credential, ...equals } = fields
+  const { from, to, settled, limit, cursor, hours, own, ...written } = fields
   const until = micros(to, nowMs)
   const window = { from: micros(from, nowMs) ?? windowStart(until, nowMs, windowMs), to: until }
   if (window.from !== undefined && window.to !== undefined && window.from >= window.to) {
@@ -89,16 +103,12 @@ export function parseFilter(
       { field: 'from' },
     )
   }
-  const prefix = prefixOf(credential)
   const filter: ResolvedFilter = {
     ...window,
-    equals: {
-      ...equals,
-      ...(credential !== undefined && prefix === undefined && { credential }),
-      ...(outcome !== undefined && outcome !== NOT_OK && { outcome }),
-    },
-    credentialPrefix: prefix,
-    notOk: outcome === NOT_OK,
+    terms: Object.fromEntries(Object.entries(written).map(([name, text]) => [name, termOf(name, text)])),
+    written,
+    hours: hours === undefined ? undefined : parseHours(hours),
+    withoutOwn: own === 'exclude',
     settled: settled !== undefined && settled !== 'false',
     mark: settled !== undefined && /^\d+$/.test(settled) ? BigInt(settled) : undefined,
     limit: limit ?? FILTER_FIELDS.limit.default,
@@ -142,25 +152,13 @@ function windowStart(
   return Math.max(0, endMs - lengthMs) * 1000
 }
 
-/** `orders-*` begins with `orders-`; `*` alone is every credential. */
-function prefixOf(credential: string | undefined): string | undefined {
-  return credential?.endsWith('*') === true ? credential.slice(0, -1) : undefined
-}
-
 /** A filter as JSON, its times resolved: what the row about a read says. */
-export function describeFilter({
-  equals,
-  credentialPrefix,
-  notOk,
-  from,
-  to,
-  settled,
-  mark,
-}: ResolvedFilter): string {
+export function describeFilter(filter: ResolvedFilter): string {
+  const { written, hours, withoutOwn, from, to, settled, mark } = filter
   return JSON.stringify({
-    ...(credentialPrefix !== undefined && { credential: `${credentialPrefix}*` }),
-    ...(notOk && { outcome: NOT_OK }),
-    ...equals,
+    ...written,
+    ...(hours !== undefined && { hours: writtenHours(hours) }),
+    ...(withoutOwn && { own: 'exclude' }),
     ...(from !== undefined && { from: formatTime(from) }),
     ...(to !== undefined && { to: formatTime(to) }),
     ...(settled && { settled: mark === undefined ? true : String(mark) }),
@@ -168,16 +166,10 @@ export function describeFilter({
 }
 
 /** A filter that no index serves reads what it filters: a window bounds that. */
-function requireWindow({ equals, credentialPrefix, from }: ResolvedFilter): void {
-  const isIndexed =
-    from !== undefined ||
-    'credential' in equals ||
-    'execution_id' in equals ||
-    (credentialPrefix !== undefined && credentialPrefix !== '')
-  if (isIndexed) return
-  const field = Object.keys(equals).find(
-    (name) => (FILTER_FIELDS[name as FilterName] as FilterField).needsWindow === true,
-  )
+function requireWindow({ terms, hours, from }: ResolvedFilter): void {
+  if (from !== undefined || isNarrow(terms['credential']) || isNarrow(terms['execution_id'])) return
+  const named = [...Object.keys(terms), ...(hours === undefined ? [] : ['hours'])]
+  const field = named.find((name) => (FILTER_FIELDS[name as FilterName] as FilterField).needsWindow === true)
   if (field === undefined) return
   throw new AuditError(
     'AUDIT_INVALID_QUERY',

@@ -2,14 +2,18 @@ import { wallClock } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { isStorable } from '../event/text.js'
 import type { FilterField } from './filter-fields.js'
+import { HOURS, parseHours } from './hours.js'
+import { type Item, joinList, LIST_VALUES, splitList } from './list.js'
 import { parseTime } from './time.js'
 
 /** Whatever went wrong. What says only that something began, stopped or changed is not meant. */
 export const NOT_OK = 'not-ok'
 
-const NAME = /^(not-ok|[a-z][a-z0-9_]{0,63})$/
+const NAME = /^(?:not-ok|[a-z][a-z0-9_]{0,63})$/
 const INT64 = /^-?\d{1,19}$/
 const TRACE_ID = /^[0-9a-fA-F]{32}$/
+/** Longest list, in characters of a query string. */
+const LIST_LENGTH = 16_384
 const MARK = /^(true|false|\d{1,18})$/
 const INTEGER = /^\d{1,9}$/
 /** Of a row, in a path or a flag. */
@@ -34,9 +38,26 @@ export function parseParameter<Field extends FilterField>(
   field: Field,
   given: unknown,
 ): ValueOf<Field> {
+  const problem = (what: string): AuditError =>
+    new AuditError('AUDIT_INVALID_QUERY', `${name} ${what}`, { field: name })
+  if (field.isList === true && isText(given)) return listOf(field, given, problem) as ValueOf<Field>
   const value = valueOf(field, given)
   if (value !== undefined) return value as ValueOf<Field>
-  throw new AuditError('AUDIT_INVALID_QUERY', `${name} ${wanted(field, given)}`, { field: name })
+  throw problem(wanted(field, given))
+}
+
+/** Each value is checked by itself. @returns the list in its one form */
+function listOf(field: FilterField, given: string, problem: (what: string) => AuditError): string {
+  const items = splitList(given)
+  if (items.length > LIST_VALUES) throw problem(`must have at most ${LIST_VALUES} values`)
+  const canBePrefix = field.kind === 'text'
+  const checked = items.map((item): Item => {
+    const text = item.isPrefix ? `${item.text}*` : item.text
+    const value = valueOf(field, text)
+    if (value === undefined) throw problem(wanted(field, text))
+    return { ...item, text: item.isPrefix ? item.text : String(value) }
+  })
+  return joinList(checked, canBePrefix)
 }
 
 /** @returns undefined for what is not a value of the parameter */
@@ -60,6 +81,8 @@ function valueOf(field: FilterField, given: unknown): string | number | undefine
     }
     case 'mark':
       return typeof given === 'boolean' ? String(given) : matching(MARK, given)
+    case 'hours':
+      return isText(given) && parseHours(given) !== undefined ? given : undefined
     case 'choice':
       return field.choices.find((choice) => choice === given)
   }
@@ -85,6 +108,8 @@ function wanted(field: FilterField, given: unknown): string {
       return `must be an integer from ${field.min} to ${field.max}`
     case 'mark':
       return 'must be true, false, or the mark of an earlier answer'
+    case 'hours':
+      return 'must be hours of the week such as mo-fr 08:00-18:00 Europe/Berlin, with ! in front for what is outside of them'
     case 'choice':
       return field.choices.length === 2
         ? `must be ${field.choices.join(' or ')}`
@@ -94,6 +119,15 @@ function wanted(field: FilterField, given: unknown): string {
 
 /** The JSON Schema of a parameter in a query string: the same patterns and limits. */
 export function parameterSchema(field: FilterField): Schema {
+  const schema = schemaOfOne(field)
+  if (field.isList !== true) return schema
+  const { pattern } = schema
+  if (typeof pattern !== 'string') return { ...schema, maxLength: LIST_LENGTH }
+  const one = `!?${pattern.slice(1, -1)}`
+  return { type: 'string', pattern: `^${one}(?:, *${one}){0,${LIST_VALUES - 1}}$` }
+}
+
+function schemaOfOne(field: FilterField): Schema {
   switch (field.kind) {
     case 'text':
       return { type: 'string', minLength: 1, maxLength: field.limit }
@@ -109,6 +143,8 @@ export function parameterSchema(field: FilterField): Schema {
       return { type: 'integer', minimum: field.min, maximum: field.max, default: field.default }
     case 'mark':
       return { ...ofPattern(MARK), default: 'false' }
+    case 'hours':
+      return ofPattern(HOURS)
     case 'choice':
       return { enum: field.choices, default: field.choices[0] }
   }

@@ -2,15 +2,14 @@
 select
   value,
   count(*) as accesses,
-  count(*) filter (where outcome not in ('ok', 'requested')) as denials,
+  count(*) filter (where :DENIED) as denials,
   count(distinct worker_id) as workers,
   count(distinct actor_id) as actors,
+  count(distinct source_address) as sources,
   (extract(epoch from min(occurred_at)) * 1000000)::bigint as first_access,
   (extract(epoch from max(occurred_at)) * 1000000)::bigint as last_access
 from (:MATCHING) matching
-where operation not in (
-  'audit_lifecycle', 'audit_gap', 'audit_coverage', 'audit_quarantine', 'query_trail', 'export_trail'
-)
+where :ACCESS
 group by value
-order by accesses desc, value
+order by :ORDER, value
 limit :LIMIT

@@ -24,9 +24,30 @@ export const BY = Object.freeze({
   example: 'credential',
 } satisfies FilterField)
 
+/** What comes first, as SQL has it. */
+const ORDERS = Object.freeze({
+  accesses: 'accesses desc',
+  denials: 'denials desc, accesses desc',
+  newest: 'first_access desc',
+  recent: 'last_access desc',
+  dormant: 'last_access',
+  name: 'value',
+})
+
+export type SummaryOrder = keyof typeof ORDERS
+
+export const ORDER = Object.freeze({
+  kind: 'choice',
+  choices: Object.freeze(Object.keys(ORDERS)) as readonly SummaryOrder[],
+  doc: 'What comes first: the most accesses, the most denials, the latest first access (`newest`), the latest access (`recent`), the one that was not accessed for the longest time (`dormant`), or the name.',
+  example: 'dormant',
+} satisfies FilterField)
+
 export interface SummaryOptions {
   /** What accesses are counted by. Default: `credential`. */
   readonly by?: SummaryBy | undefined
+  /** What comes first. Default: `accesses`. */
+  readonly order?: SummaryOrder | undefined
 }
 
 /** What became of one credential, of what one actor did, … in a window. */
@@ -40,13 +61,15 @@ export interface SummaryGroup {
   readonly workers: number
   /** Distinct actors that are known. */
   readonly actors: number
+  /** Distinct source addresses that are known. */
+  readonly sources: number
   readonly first_access: string
   readonly last_access: string
 }
 
 export interface Summary {
   readonly by: SummaryBy
-  /** The most accessed first. */
+  /** As `order` says. */
   readonly groups: readonly SummaryGroup[]
   /** Whether there are more groups than `limit`. */
   readonly truncated: boolean
@@ -57,8 +80,13 @@ export type SummaryRow = Readonly<Record<Exclude<keyof SummaryGroup, 'value'>, s
 }
 
 /** @throws AuditError `AUDIT_INVALID_QUERY` for a column that cannot be grouped by */
-export function checkBy(by: unknown = 'credential'): SummaryBy {
-  return parseParameter('by', BY, by)
+export function checkBy(by: unknown = 'credential', name = 'by'): SummaryBy {
+  return parseParameter(name, BY, by)
+}
+
+/** @returns SQL. @throws AuditError `AUDIT_INVALID_QUERY` */
+export function orderSql(order: unknown = 'accesses'): string {
+  return ORDERS[parseParameter('order', ORDER, order)]
 }
 
 /** @param rows one more than `limit`, when there are more */
@@ -71,6 +99,7 @@ export function summaryOf(by: SummaryBy, rows: readonly SummaryRow[], limit: num
       denials: Number(row.denials),
       workers: Number(row.workers),
       actors: Number(row.actors),
+      sources: Number(row.sources),
       first_access: formatTime(Number(row.first_access)),
       last_access: formatTime(Number(row.last_access)),
     })),

@@ -10,6 +10,7 @@ import { type Place, placeOfTable } from '../postgres/place.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { checkTrailId } from '../postgres/trail-identity.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
+import { branchesOf } from './branches.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, FOREIGN, type Range, Values } from './conditions.js'
 import {
@@ -21,15 +22,18 @@ import {
   STATED_WITHIN_MS,
 } from './coverage.js'
 import { Cursors } from './cursor.js'
+import { Counts } from './counts.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
-import { type Histogram, histogramOf, type HistogramOptions, type HistogramRow, plan } from './histogram.js'
+import type { Histogram, HistogramOptions } from './histogram.js'
+import type { Matrix, MatrixOptions } from './matrix.js'
 import { parseParameter } from './parameter.js'
 import { parseTime } from './time.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { Trust } from '../verify/trust.js'
 import { type StoredBlock, storedBlock } from './stored-block.js'
-import { checkBy, type Summary, summaryOf, type SummaryOptions, type SummaryRow } from './summary.js'
+import type { Summary, SummaryOptions } from './summary.js'
+import type { BurstOptions, Bursts, ReversalOptions, Reversals } from './suspicions.js'
 
 export interface TrailOptions {
   /** `postgres://…`, as a login with the reader role. */
@@ -58,8 +62,6 @@ export const TRAIL_DEFAULTS = Object.freeze({ schema: DEFAULT_SCHEMA, timeoutMs:
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
-const DAY_MS = 86_400_000
-const MONTH_MS = 30 * DAY_MS
 
 export interface Page {
   /** Newest first: descending `audit_id`. */
@@ -98,6 +100,9 @@ const STATEMENTS = [
   'matching',
   'histogram',
   'summary',
+  'matrix',
+  'bursts',
+  'reversals',
   'chains',
   'block',
   'covered',
@@ -131,6 +136,7 @@ export class Trail {
   readonly #reader: Reader
   readonly #cursors: Cursors
   readonly #schema: string
+  readonly #counts: Counts
   #statements: Promise<Statements> | undefined
   #shape: Promise<Store> | undefined
 
@@ -152,6 +158,13 @@ export class Trail {
       trails: (options.trails ?? []).map((trail) => checkTrailId(trail, 'trails')),
     })
     this.#cursors = new Cursors(cursorKey(options.cursorKey))
+    this.#counts = new Counts({
+      query: async (statement, placeholders, values) => {
+        const { [statement]: text } = await this.#sql()
+        return this.#reader.query(this.#render(text, placeholders), values.list)
+      },
+      matching: (filter, values, by) => this.#matching(filter, values, by),
+    })
   }
 
   /** One page. */
@@ -189,35 +202,32 @@ export class Trail {
    * Number of rows over time, by outcome. The window is `from` (default: 24 hours before `to`) to `to`
    * (default: now); `limit` does not count.
    */
-  async histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
-    const now = wallClock()
-    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: DAY_MS })
-    const layout = plan(resolved, options, now)
-    const values = new Values()
-    const matching = await this.#matching(resolved, values, 'null')
-    const { histogram } = await this.#sql()
-    const text = this.#render(histogram, {
-      FROM: values.add(layout.from, 'bigint'),
-      WIDTH: values.add(layout.width, 'bigint'),
-      MATCHING: matching,
-    })
-    return histogramOf(layout, await this.#reader.query<HistogramRow>(text, values.list))
+  histogram(filter: TrailFilter = {}, options: HistogramOptions = {}): Promise<Histogram> {
+    return this.#counts.histogram(filter, options)
   }
 
   /**
-   * Accesses, denials, distinct workers and actors, first and last access: per credential, or by something else, the most
-   * accessed first. The window is `from` (default: 30 days before `to`) to `to`; `limit` counts groups. Without the rows
-   * that the trail writes about itself.
+   * Accesses, denials, distinct workers, actors and addresses, first and last access: per credential, or by something else,
+   * the most accessed first unless `order` says otherwise. The window is `from` (default: 30 days before `to`) to `to`;
+   * `limit` counts groups. Without the rows that the trail writes about itself, unless they are asked for by name.
    */
-  async summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
-    const by = checkBy(options.by)
-    const now = wallClock()
-    const resolved = parseFilter(withoutCursor(filter), now, { windowMs: MONTH_MS })
-    const values = new Values()
-    const matching = await this.#matching(resolved, values, by)
-    const { summary } = await this.#sql()
-    const text = this.#render(summary, { MATCHING: matching, LIMIT: String(resolved.limit + 1) })
-    return summaryOf(by, await this.#reader.query<SummaryRow>(text, values.list), resolved.limit)
+  summary(filter: TrailFilter = {}, options: SummaryOptions = {}): Promise<Summary> {
+    return this.#counts.summary(filter, options)
+  }
+
+  /** The same for pairs: which actor accessed which credential. The window is 92 days by default; `limit` counts cells. */
+  matrix(filter: TrailFilter = {}, options: MatrixOptions = {}): Promise<Matrix> {
+    return this.#counts.matrix(filter, options)
+  }
+
+  /** Denials that followed each other closely, by whom. The window is 24 hours by default; `limit` counts bursts. */
+  bursts(filter: TrailFilter = {}, options: BurstOptions = {}): Promise<Bursts> {
+    return this.#counts.bursts(filter, options)
+  }
+
+  /** Accesses that were granted right after the same had been denied. As {@link bursts}. */
+  reversals(filter: TrailFilter = {}, options: ReversalOptions = {}): Promise<Reversals> {
+    return this.#counts.reversals(filter, options)
   }
 
   /**
@@ -407,18 +417,24 @@ export class Trail {
   ): Promise<{ rows: FoundRow[]; isLast: boolean }> {
     const { page, few } = await this.#sql()
     const values = new Values()
-    const { main, displaced } = conditions(filter, range, values)
     const settled = range.mark === undefined ? '' : `, ${range.foreign ?? FOREIGN} as is_foreign`
     const placeholders = {
       COLUMNS: `${SELECT_COLUMNS}${settled}`,
       DIRECTION: 'desc',
       LIMIT: String(limit + 1),
     }
-    const most = this.#render(page, { ...placeholders, WHERE: main })
+    const parts = branchesOf(filter).flatMap((branch) => {
+      const { main, displaced } = conditions(branch, range, values)
+      const most = this.#render(page, { ...placeholders, WHERE: main })
+      return displaced === undefined
+        ? [most]
+        : [most, this.#render(few, { ...placeholders, WHERE: displaced })]
+    })
+    const [only = ''] = parts
     const text =
-      displaced === undefined
-        ? most
-        : `select * from ((${most}) union all (${this.#render(few, { ...placeholders, WHERE: displaced })})) found
+      parts.length === 1
+        ? only
+        : `select * from (${parts.map((part) => `(${part})`).join(' union all ')}) found
            order by audit_id desc limit ${limit + 1}`
     const rows = await this.#reader.query<FoundRow>(text, values.list)
     return { rows: rows.slice(0, limit), isLast: rows.length <= limit }
@@ -469,11 +485,6 @@ function chainBlocks(row: readonly unknown[]): ChainBlocks {
 
 function window({ from, to }: ResolvedFilter): Range {
   return { from, to }
-}
-
-function withoutCursor(filter: TrailFilter): TrailFilter {
-  if (filter.cursor === undefined) return filter
-  throw new AuditError('AUDIT_INVALID_QUERY', 'cursor applies to pages of rows only', { field: 'cursor' })
 }
 
 /** Slow on purpose: a cursor must be no quick way to try out keys. */

@@ -1,6 +1,7 @@
 import { JSON } from '../host/globals.js'
 import { packageFile } from '../host/package-file.js'
 import { readFile } from 'node:fs/promises'
+import { gzipSync } from 'node:zlib'
 import type { Hono } from 'hono'
 import { VERSION } from '../version.js'
 import { SECURITY_HEADERS } from './headers.js'
@@ -15,18 +16,35 @@ const MEDIA_TYPES = {
 
 const FILES = [
   'index.html',
-  'console.css',
+  'base.css',
+  'views.css',
+  'vendor/uplot.css',
   'icon.svg',
-  'app.js',
   'api.js',
+  'app.js',
   'chains.js',
+  'chart.js',
+  'columns.js',
   'coverage.js',
   'detail.js',
   'dom.js',
-  'histogram.js',
+  'download.js',
+  'evidence.js',
+  'filters.js',
+  'format.js',
+  'legend.js',
+  'matrix.js',
+  'outcomes.js',
+  'paint.js',
+  'panel.js',
   'rows.js',
+  'saved.js',
+  'session.js',
   'state.js',
   'summary.js',
+  'suspicious.js',
+  'vendor/uplot.js',
+  'windows.js',
 ] as const
 
 /** The console runs its own files only, and speaks to its own server only. No text becomes a script or a style. */
@@ -46,11 +64,14 @@ const POLICY = [
 export async function addConsole(app: Hono, traceUrl: string | undefined): Promise<void> {
   const headers = { ...SECURITY_HEADERS, 'content-security-policy': POLICY, 'cache-control': 'no-cache' }
   for (const file of FILES) {
-    const body = await readFile(packageFile(`../console/${file}`, import.meta.url), 'utf8')
+    const body = await readFile(packageFile(`../console/${file}`, import.meta.url))
+    const compressed = gzipSync(body)
     const type = MEDIA_TYPES[file.slice(file.lastIndexOf('.') + 1) as keyof typeof MEDIA_TYPES]
-    app.get(
-      file === 'index.html' ? '/' : `/console/${file}`,
-      () => new Response(body, { headers: { ...headers, 'content-type': type } }),
+    const ofFile = { ...headers, 'content-type': type, vary: 'accept-encoding' }
+    app.get(file === 'index.html' ? '/' : `/console/${file}`, ({ req }) =>
+      /\bgzip\b/.test(req.header('accept-encoding') ?? '')
+        ? new Response(compressed, { headers: { ...ofFile, 'content-encoding': 'gzip' } })
+        : new Response(body, { headers: ofFile }),
     )
   }
   app.get('/console/settings.json', () => {

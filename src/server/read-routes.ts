@@ -1,20 +1,19 @@
 import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { AT } from '../query/coverage.js'
+import { settledFilter } from '../query/export/export-file.js'
+import { manifestOf } from '../query/export/manifest-of.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
-import { BUCKETS } from '../query/histogram.js'
 import { AUDIT_ID, parseParameter } from '../query/parameter.js'
-import { BY, checkBy } from '../query/summary.js'
 import { type IdFormat, rowJson } from '../query/row.js'
 import { preferred } from './accept.js'
+import { COUNT_ROUTES } from './count-routes.js'
 import { Problem } from './problem.js'
 import { recordRead } from './record-read.js'
 import { json, type Route } from './route.js'
 import { CSV, NDJSON, pageResponse, streamRows } from './stream.js'
-
-/** The original's path. */
-const TRAIL_PATH = '/api/internal/secret-audit'
+import { TRAIL_PATH } from './trail-path.js'
 
 const ALL = Object.keys(FILTER_FIELDS) as FilterName[]
 const without = (...names: readonly FilterName[]): FilterName[] => ALL.filter((name) => !names.includes(name))
@@ -25,6 +24,13 @@ const IDS = {
   doc: 'How 64-bit integers are written in JSON; `number` is for clients of the original.',
   example: 'string',
 } satisfies FilterField
+const FORMAT = {
+  kind: 'choice',
+  choices: ['ndjson', 'csv'] as const,
+  doc: 'The format of the stream.',
+  example: 'csv',
+} satisfies FilterField
+
 const rows: Route = {
   path: TRAIL_PATH,
   operationId: 'searchTrail',
@@ -90,47 +96,25 @@ const row: Route = {
   },
 }
 
-const histogram: Route = {
-  path: `${TRAIL_PATH}/histogram`,
-  operationId: 'getHistogram',
-  summary: 'Number of rows over time, by outcome',
-  description: 'Covers the last 24 hours unless `from` and `to` say otherwise.',
+const manifest: Route = {
+  path: `${TRAIL_PATH}/manifest`,
+  operationId: 'getManifest',
+  summary: 'The manifest of a stream of rows: counts, SHA-256 of the file, chains and blocks',
+  description:
+    'Reads the same settled set once more: `settled` is the mark of the stream, from its header `secret-audit-mark`.',
   access: 'readers',
   filter: without('cursor', 'limit'),
-  parameters: { buckets: BUCKETS },
-  answers: { 'application/json': 'Histogram' },
-  async handle({ trail, ...context }, call) {
-    const { buckets: given, ...filter } = call.query
-    const buckets = given === undefined ? undefined : parseParameter('buckets', BUCKETS, given)
-    const found = await trail.histogram(filter, { buckets })
-    await recordRead({ trail, ...context }, call, {
-      what: 'histogram',
-      filter: describeFilter(parseFilter(filter)),
-      rows: found.buckets.length,
-    })
-    return json(`${JSON.stringify(found)}\n`)
-  },
-}
-
-const summary: Route = {
-  path: `${TRAIL_PATH}/summary`,
-  operationId: 'getSummary',
-  summary:
-    'Per credential or another column: accesses, denials, distinct workers and actors, first and last access',
-  description:
-    'Covers the last 30 days unless `from` and `to` say otherwise, without the rows that the trail writes about itself. `limit` is the number of groups.',
-  access: 'readers',
-  filter: without('cursor'),
-  parameters: { by: BY },
-  answers: { 'application/json': 'Summary' },
+  parameters: { format: FORMAT },
+  answers: { 'application/json': 'Manifest' },
   async handle(context, call) {
-    const { by, ...filter } = call.query
-    const found = await context.trail.summary(filter, { by: checkBy(by) })
-    await recordRead(context, call, {
-      what: 'summary',
-      filter: describeFilter(parseFilter(filter)),
-      rows: found.groups.length,
-    })
+    const { format = 'ndjson', ...filter } = call.query
+    const found = await manifestOf(
+      context.trail,
+      settledFilter(filter),
+      parseParameter('format', FORMAT, format),
+    )
+    const { rows, sha256 } = found
+    await recordRead(context, call, { what: 'manifest', filter: JSON.stringify(found.filter), rows, sha256 })
     return json(`${JSON.stringify(found)}\n`)
   },
 }
@@ -176,7 +160,7 @@ const coverage: Route = {
 }
 
 /** The routes that read the trail. Those with a fixed path go before the one with an id in it. */
-export const READ_ROUTES: readonly Route[] = [rows, histogram, summary, chains, coverage, row]
+export const READ_ROUTES: readonly Route[] = [rows, ...COUNT_ROUTES, manifest, chains, coverage, row]
 
 function idFormat(given: string | undefined): IdFormat {
   return given === undefined ? 'string' : parseParameter('ids', IDS, given)

@@ -16,6 +16,8 @@ export async function recordRead(
 ): Promise<void> {
   try {
     await audit.recordStrict(readingFields(reader, { ...reading, via: 'http' }, outcome))
+    failures.worked('a read of the trail could not be recorded, and nothing was shown')
+    failures.worked('a request failed')
   } catch (error) {
     failures.failed('a read of the trail could not be recorded, and nothing was shown', error)
     throw new Problem(503, 'Nothing is returned, because the row about this read could not be written.', {

@@ -20,8 +20,9 @@ const readyz: Route = {
   access: 'anyone',
   answers: { 'application/json': 'Status' },
   problems: [503],
-  async handle({ trail }) {
+  async handle({ trail, failures }) {
     await trail.check()
+    failures.worked('a request failed')
     return json('{"status":"ok"}\n')
   },
 }

@@ -1,3 +1,4 @@
+import { createHash } from '../host/crypto.js'
 import { Outcome } from '../event/vocabulary.js'
 import { CSV_HEAD, rowCsv } from '../query/csv.js'
 import { settledFilter } from '../query/export/export-file.js'
@@ -42,14 +43,25 @@ export async function streamRows(
   format: RowFormat,
   ids: IdFormat,
 ): Promise<Response> {
-  const settled = settledFilter(given)
+  const asked = settledFilter(given)
+  const state = await context.trail.settledState()
+  const settled =
+    asked.settled === true || asked.settled === 'true' ? { ...asked, settled: String(state.mark) } : asked
   const filter = describeFilter(parseFilter(settled))
   await recordRead(context, call, { what: 'export', filter }, Outcome.Started)
-  const state = await context.trail.settledState()
   const pages = context.trail.pages(settled)
   let rows = 0
-  const end = (outcome: Outcome): void => recordEnd(context, call, { what: 'export', filter, rows }, outcome)
+  const hash = createHash('sha256')
+  const end = (outcome: Outcome): void => {
+    // Of a file that is whole; the hash of a part is nobody's.
+    const sha256 = outcome === Outcome.Ok ? hash.digest('hex') : undefined
+    recordEnd(context, call, { what: 'export', filter, rows, sha256 }, outcome)
+  }
   const encoder = new TextEncoder()
+  const encoded = (text: string): Uint8Array => {
+    hash.update(text)
+    return encoder.encode(text)
+  }
   // Before the headers are sent: a query that fails is a problem document.
   let next = await pages.next().catch((error: unknown): never => {
     end(Outcome.Other)
@@ -58,7 +70,7 @@ export async function streamRows(
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        if (format.head !== '') controller.enqueue(encoder.encode(format.head))
+        if (format.head !== '') controller.enqueue(encoded(format.head))
       },
       async pull(controller) {
         try {
@@ -69,7 +81,7 @@ export async function streamRows(
           const page = next.value.rows
           rows += page.length
           context.metrics.rowsRead(page.length)
-          controller.enqueue(encoder.encode(page.map((row) => format.row(row, ids)).join('')))
+          controller.enqueue(encoded(page.map((row) => format.row(row, ids)).join('')))
           next = await pages.next()
         } catch (error) {
           // The client sees that the body has no end.
@@ -85,7 +97,12 @@ export async function streamRows(
     },
     { highWaterMark: 0 },
   )
-  return new Response(body, { headers: { ...headersOf(format), ...unsettledHeaders(state) } })
+  const headers = {
+    ...headersOf(format),
+    'secret-audit-mark': String(settled.settled),
+    ...unsettledHeaders(state),
+  }
+  return new Response(body, { headers })
 }
 
 /** A body cannot say what it lacks: rows that are committed, and wait for an older transaction. */

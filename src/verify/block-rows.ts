@@ -1,6 +1,7 @@
 import { rowLeaf } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
+import type { IdRanges } from './id-ranges.js'
 import type { CheckedRow, RowBlock } from './source.js'
 
 /** What the rows that name a block come to. */
@@ -34,11 +35,44 @@ const MOST_CHOICES = 64
  * do, the explanation is taken that accuses the fewest rows.
  *
  * @param rows all that name the block and lie in its range of ids, in ascending order of ids
- * @param rowsFrom rows below this id were retired
+ * @param retired ids of rows that were retired
+ * @param leaves digests of retired rows of the block, by index
  */
-export function judgeRows(block: RowBlock, rows: readonly CheckedRow[], rowsFrom: bigint): Judgement {
+export function judgeRows(
+  block: RowBlock,
+  rows: readonly CheckedRow[],
+  retired: IdRanges,
+  leaves?: ReadonlyMap<number, Uint8Array>,
+): Judgement {
   const signed = signedRows(block, rows)
-  return signed === undefined ? explained(block, rows, rowsFrom) : judgedBy(signed, block, rows)
+  if (signed !== undefined) return judgedBy(signed, block, rows)
+  const guess = explained(block, rows, retired)
+  return leaves === undefined ? guess : completed(guess, block, rows, leaves)
+}
+
+/** A block of which a part was retired, with the digests of that part: together they have to give the signed root. */
+function completed(
+  guess: Judgement,
+  block: RowBlock,
+  rows: readonly CheckedRow[],
+  leaves: ReadonlyMap<number, Uint8Array>,
+): Judgement {
+  if (guess.missing > 0 || guess.misplaced.length > 0) return guess
+  const byIndex = new Map(rows.map((row) => [row.index ?? -1, row]))
+  const all = Array.from({ length: block.rowCount }, (_, index) => byIndex.get(index) ?? leaves.get(index))
+  // Without some of them the root cannot be known: what is there counts as before.
+  if (!all.every((one) => one !== undefined)) return guess
+  const leads = (digestOf: (row: CheckedRow) => Uint8Array): boolean => {
+    const tree = new MerkleFrontier()
+    for (const [index, one] of all.entries()) {
+      const digest = one instanceof Uint8Array ? one : digestOf(one)
+      tree.add(rowLeaf(block.chain, block.block, index, digest))
+    }
+    return sameBytes(tree.root, block.root)
+  }
+  const isWhole = leads((row) => row.stored ?? row.computed) || leads((row) => row.computed)
+  if (!isWhole) return { ...guess, partly: 0, differs: rows.every(isUnchanged) ? 'root' : guess.differs }
+  return { ...guess, partly: 0, proven: rows.filter(isUnchanged).length }
 }
 
 function judgedBy(signed: readonly CheckedRow[], block: RowBlock, rows: readonly CheckedRow[]): Judgement {
@@ -106,13 +140,13 @@ function leadsToRoot(block: RowBlock, rows: readonly CheckedRow[]): boolean {
 }
 
 /** Nothing leads to the root: what is missing was retired, or is a finding; and who is out of place is a guess. */
-function explained(block: RowBlock, rows: readonly CheckedRow[], rowsFrom: bigint): Judgement {
+function explained(block: RowBlock, rows: readonly CheckedRow[], retired: IdRanges): Judgement {
   const { placed, misplaced, spare } = placesOf(block, rows)
-  const gaps = gapsBetween(block, placed, rowsFrom)
+  const gaps = gapsBetween(block, placed, retired)
   // A row that is there, wherever it says, is not missing.
   const missing = Math.max(0, gaps.missing - spare)
-  const retired = Math.max(0, gaps.retired - Math.max(0, spare - gaps.missing))
-  const isComplete = missing === 0 && retired === 0
+  const gone = Math.max(0, gaps.retired - Math.max(0, spare - gaps.missing))
+  const isComplete = missing === 0 && gone === 0
   const isSpoilt = !rows.every(isUnchanged)
   const [first, last] = [placed[0], placed.at(-1)]
   const fits = hasIdsOf(
@@ -122,8 +156,8 @@ function explained(block: RowBlock, rows: readonly CheckedRow[], rowsFrom: bigin
   )
   return {
     proven: 0,
-    partly: missing === 0 && retired > 0 ? placed.length : 0,
-    retired,
+    partly: missing === 0 && gone > 0 ? placed.length : 0,
+    retired: gone,
     missing,
     firstMissing: gaps.first,
     misplaced,
@@ -222,16 +256,17 @@ function longestAscending(places: readonly PlacedRow[]): readonly PlacedRow[] {
 }
 
 /**
- * The indexes that no row has. Before the first row that was not retired they may have been, for ids ascend with indexes;
- * the last row has the block's largest id, so it is known whether that one was.
+ * The indexes that no row has. Ids ascend with indexes: those between two rows were retired where an id between theirs may
+ * have been. The first row has the block's smallest id and the last its largest, so of these two it is known.
  */
 function gapsBetween(
   { rowCount, minId, maxId }: RowBlock,
   placed: readonly PlacedRow[],
-  rowsFrom: bigint,
+  ids: IdRanges,
 ): { readonly missing: number; readonly retired: number; readonly first: number } {
   let [missing, retired, first, next] = [0, 0, 0, 0]
-  let mayLack = minId < rowsFrom
+  const hasFirst = !ids.has(minId)
+  let after = minId
   const miss = (index: number): void => {
     if (index > next && missing === 0) first = next
     missing += index - next
@@ -242,12 +277,15 @@ function gapsBetween(
     next = index
   }
   for (const { row, index } of placed) {
-    if (mayLack) lack(index)
+    if (index > 0 && next === 0 && hasFirst) miss(1)
+    if (ids.overlaps(after, row.auditId)) lack(index)
     else miss(index)
     next = index + 1
-    if (row.auditId >= rowsFrom) mayLack = false
+    after = row.auditId
   }
-  if (mayLack && next < rowCount) lack(maxId < rowsFrom ? rowCount : Math.max(next, rowCount - 1))
+  if (next === 0 && hasFirst) miss(1)
+  if (ids.overlaps(after, maxId) && next < rowCount)
+    lack(ids.has(maxId) ? rowCount : Math.max(next, rowCount - 1))
   miss(rowCount)
   return { missing, retired, first }
 }

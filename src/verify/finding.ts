@@ -31,6 +31,14 @@ export const FINDINGS = Object.freeze({
   'head-missing': 'The trust file names a block that is not there.',
   'anchor-mismatch': 'An anchor says something else of the block, or of a row of it.',
   'anchor-missing': 'An anchor names a block that is not there.',
+  'retention-refused':
+    'A row says that a part of the trail was retired, and no retention key of the trust file has signed it.',
+  'leaf-altered':
+    'The digests that are left of retired rows are not those that the retention key has signed.',
+  'archive-manifest':
+    'The manifest of an archive is not signed by a retention key of the trust file, is of another trail, or does not follow from the one before it.',
+  'archive-file': 'A file of an archive is not the one of its manifest, or is not there.',
+  'archive-missing': 'An archive that the trail, or a later archive, names is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
   'export-rows': 'The trail has other rows for the export than its file or its manifest.',
 })

@@ -4,6 +4,8 @@ import { sameBytes } from '../chain/hash.js'
 import { MerkleFrontier } from '../chain/merkle.js'
 import type { BlockDoubts } from './block-doubts.js'
 import { isUnchanged, judgeRows } from './block-rows.js'
+import { IdRanges } from './id-ranges.js'
+import type { LeafDigests } from './leaf-digests.js'
 import { type OpenBlock, OpenBlocks } from './open-blocks.js'
 import type { ChainSummary } from './chain-walk.js'
 import type { FindingCode, FindingLog } from './finding.js'
@@ -13,6 +15,18 @@ import { mustBeSigned, type Trust } from './trust.js'
 /** A chain, as its walk has left it. */
 export type WalkedChain = Pick<ChainSummary, 'enrolled' | 'doubts'>
 
+/** Rows that need not be there. */
+export interface GoneRows {
+  readonly ids: IdRanges
+  /** What is left of some of them. */
+  readonly leaves: LeafDigests | undefined
+}
+
+/** What the trust file says by itself. */
+export function goneBy({ rowsFrom }: Pick<Trust, 'rowsFrom'>): GoneRows {
+  return { ids: new IdRanges([{ first: INT8_MIN, last: rowsFrom - 1n }]), leaves: undefined }
+}
+
 /** How many rows there were of which kind. */
 export interface RowCoverage {
   /** In a complete block whose root they give. */
@@ -21,9 +35,9 @@ export interface RowCoverage {
   readonly unsigned: number
   /** In a block of which a part was retired: their digests hold, and the root of what is left cannot be known. */
   readonly partly: number
-  /** Not there any more, by the trust file. */
+  /** Not there any more, by the trust file, or by a retention key that it names. */
   readonly retired: number
-  /** There all the same, below the id from which on the trust file has rows. Each is one of the others too. */
+  /** There all the same, although they were retired. Each is one of the others too. */
   readonly kept: number
 }
 
@@ -45,6 +59,7 @@ export class RowWalk {
   readonly #ids: IdRange | undefined
   readonly #chains: ReadonlyMap<string, WalkedChain> | undefined
   readonly #onRow: (row: CheckedRow) => void
+  readonly #gone: GoneRows
   readonly #open: OpenBlocks
   /** By chain: blocks that were proven, and whose rows were too many to be kept. */
   readonly #givenUp = new Map<string, Set<number>>()
@@ -61,6 +76,7 @@ export class RowWalk {
    * @param chains all that were walked: a block of another one, or one that was not read, is not a block. Undefined: every
    *   block counts as proven
    * @param onRow told of each row that is in an open block
+   * @param gone rows that need not be there
    */
   constructor(
     trust: Trust,
@@ -68,6 +84,7 @@ export class RowWalk {
     ids: IdRange | undefined,
     chains?: ReadonlyMap<string, WalkedChain>,
     onRow: (row: CheckedRow) => void = () => {},
+    gone: GoneRows = goneBy(trust),
   ) {
     this.#trust = trust
     this.#findings = findings
@@ -75,6 +92,7 @@ export class RowWalk {
     this.#chains = chains
     this.#open = new OpenBlocks((chain) => chains?.get(chain)?.enrolled === true)
     this.#onRow = onRow
+    this.#gone = gone
   }
 
   get coverage(): RowCoverage {
@@ -108,7 +126,7 @@ export class RowWalk {
   add(row: CheckedRow): void {
     if (++this.#sinceSweep >= SWEEP_EVERY_ROWS) this.#sweep(row.auditId)
     const { auditId, chain, block, index } = row
-    if (auditId < this.#trust.rowsFrom && this.#isAskedFor(auditId)) this.#kept++
+    if (this.#gone.ids.has(auditId) && this.#isAskedFor(auditId)) this.#kept++
     if (row.isForeign === true && this.#isAskedFor(auditId)) this.#foreign++
     if (chain !== null && block !== null && index !== null && index >= 0) {
       const open = this.#open.get(chain, block)
@@ -200,7 +218,8 @@ export class RowWalk {
       this.#findBlock(block, 'block-root', `${count} rows name it, and it has ${block.rowCount}`)
       return
     }
-    const judgement = judgeRows(block, rows, this.#trust.rowsFrom)
+    const { ids, leaves } = this.#gone
+    const judgement = judgeRows(block, rows, ids, leaves?.of(block.chain, block.block))
     const { proven, partly, retired, missing, firstMissing, misplaced, differs } = judgement
     this.#proven += proven
     this.#partly += partly
@@ -241,7 +260,7 @@ export class RowWalk {
   /** Nobody has signed what it says: so much for the block, and nothing for its rows. */
   #settleDoubtful({ block, count, inOrder, leaves }: OpenBlock): void {
     const fits = inOrder && count === block.rowCount && sameBytes(leaves.root, block.root)
-    const mayLack = count < block.rowCount && block.minId < this.#trust.rowsFrom
+    const mayLack = count < block.rowCount && this.#gone.ids.overlaps(block.minId, block.maxId)
     if (!fits && !mayLack) this.#findBlock(block, 'block-root', 'nor are its rows what it says')
   }
 

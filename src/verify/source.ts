@@ -1,5 +1,6 @@
 import type { BlockColumns } from '../chain/block-columns.js'
 import { INT8_MAX, INT8_MIN } from '../event/int8.js'
+import type { LeafDigest } from './leaf-digests.js'
 
 /** Rows from and to these audit ids, both included. */
 export interface IdRange {
@@ -46,6 +47,18 @@ export interface CheckedRow {
   readonly isForeign?: boolean | undefined
 }
 
+/** A row of the trail that says that a part of it was retired. Anybody may have written it. */
+export interface RetentionRow {
+  readonly auditId: bigint
+  /** The signed note, as the attributes of the row have it. */
+  readonly note: string
+}
+
+/** A leaf digest that the trail keeps, and of which partition it says that the row was. */
+export interface StoredLeaf extends LeafDigest {
+  readonly partition: string
+}
+
 /** Something in the place of a table of the trail, or on it, that can change what it answers. */
 export interface StoreAlteration {
   /** What it is, with the name of the table. */
@@ -63,6 +76,10 @@ export interface TrailSource {
   alterations(): Promise<readonly StoreAlteration[]>
   /** Which trail it says that it is: 32 hex digits. A source that says none is of whichever its blocks name. */
   trail?(): Promise<string>
+  /** Rows about what was retired, in ascending order of ids. A source without them has everything that it ever had. */
+  retentionRows?(): AsyncIterable<readonly RetentionRow[]>
+  /** What is left of retired rows, in whatever order. */
+  leaves?(): AsyncIterable<readonly StoredLeaf[]>
   /** All blocks, chain by chain, in ascending order of their numbers. */
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */

@@ -3,6 +3,7 @@ import { INT8_MIN } from '../event/int8.js'
 import { isSystemId, isTrailId } from '../chain/block.js'
 import { isEnrolmentKeyName } from '../chain/chain-key.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
+import { isRetentionKeyName } from './retention-note.js'
 
 /** What rows without a block mean: each is a finding, those from an id on are, or none is. */
 export type UnsignedPolicy = 'none' | 'any' | { readonly before: bigint }
@@ -26,6 +27,8 @@ export interface Trust {
   readonly heads?: readonly PinnedBlock[] | undefined
   /** Chains with pinned blocks that end below this id need not be enrolled: there was no key yet. */
   readonly unenrolledBefore?: bigint | undefined
+  /** Keys whose notes say which rows were retired, and sign archives. None: nobody's do. */
+  readonly retention?: readonly VerifierKey[] | undefined
 }
 
 /** A block as it was when the trust file was written. */
@@ -54,6 +57,7 @@ export const NO_TRUST: Trust = Object.freeze({
  * trail 5f0c…                                              (32 hex digits; any number of these)
  * system 7412345678901234567                               (any number of these)
  * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
+ * retention otel-audit/wallet/retention+5a4b3c2d+AdEf…    (any number of these)
  * unsigned before 384299930694800793                      (or none, or any)
  * rows-from 310000000000000000
  * restored below 384299930694800793
@@ -66,6 +70,7 @@ export const NO_TRUST: Trust = Object.freeze({
 export function parseTrust(text: string): Trust {
   const found: { -readonly [K in Once]?: Trust[K] } = {}
   const enrolment: VerifierKey[] = []
+  const retention: VerifierKey[] = []
   const trails: string[] = []
   const systems: string[] = []
   const heads = new Map<string, PinnedBlock>()
@@ -99,6 +104,10 @@ export function parseTrust(text: string): Trust {
       case 'enrolment':
         if (second !== '') throw bad('enrolment takes one verifier key')
         enrolment.push(enrolmentKey(first, bad))
+        break
+      case 'retention':
+        if (second !== '') throw bad('retention takes one verifier key')
+        retention.push(retentionKey(first, bad))
         break
       case 'unsigned':
         once(found.unsigned)
@@ -140,13 +149,15 @@ export function parseTrust(text: string): Trust {
     systems: ifAny(systems),
     heads: ifAny([...heads.values()]),
     unenrolledBefore: found.unenrolledBefore,
+    retention: ifAny(retention),
   })
 }
 
 /** What may be said once. */
 type Once = 'origin' | 'unsigned' | 'rowsFrom' | 'restoredBelow' | 'unenrolledBefore'
 
-const STATEMENTS = 'origin, trail, system, enrolment, unsigned, rows-from, restored, head, unenrolled'
+const STATEMENTS =
+  'origin, trail, system, enrolment, retention, unsigned, rows-from, restored, head, unenrolled'
 
 /** Whether a row without a block is a finding. */
 export function mustBeSigned({ unsigned }: Trust, auditId: bigint): boolean {
@@ -182,6 +193,12 @@ function pinnedBlock(chain: string, block: string, hash: string, bad: Bad): Pinn
 function enrolmentKey(text: string, bad: Bad): VerifierKey {
   const key = verifierKey(text, bad)
   if (!isEnrolmentKeyName(key.name)) throw bad('enrolment takes a key that is called <log>/enrolment')
+  return key
+}
+
+function retentionKey(text: string, bad: Bad): VerifierKey {
+  const key = verifierKey(text, bad)
+  if (!isRetentionKeyName(key.name)) throw bad('retention takes a key that is called <log>/retention')
   return key
 }
 

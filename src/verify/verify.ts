@@ -4,9 +4,17 @@ import { type BlockSum, BlockSums } from './block-sum.js'
 import { endPinned, headsByChain } from './chain-standing.js'
 import { type ChainSummary, ChainWalk } from './chain-walk.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
-import { type RowCoverage, RowWalk } from './row-walk.js'
+import { goneRows, type KnownRetention, readRetention } from './retention.js'
+import { type GoneRows, type RowCoverage, RowWalk } from './row-walk.js'
 import { type SignatureCoverage, SignatureChecks } from './signature-checks.js'
-import { ALL_IDS, type IdRange, type RowBlock, type Selection, type TrailSource } from './source.js'
+import {
+  ALL_IDS,
+  type CheckedRow,
+  type IdRange,
+  type RowBlock,
+  type Selection,
+  type TrailSource,
+} from './source.js'
 import type { Trust } from './trust.js'
 
 export interface VerifyRequest {
@@ -15,6 +23,8 @@ export interface VerifyRequest {
   readonly anchors: Anchors
   /** Check every signature, also where the blocks after it prove the block. Default: false. */
   readonly everySignature?: boolean | undefined
+  /** Ids of rows that the source need not have: it is a part of a trail. Then continuations are not looked for either. */
+  readonly elsewhere?: readonly IdRange[] | undefined
   /** Told of each finding, as it is found. */
   readonly onFinding: (finding: Finding) => void
   /** Told now and then how far it is. */
@@ -35,6 +45,8 @@ export interface VerifyReport {
   readonly rows: RowCoverage
   /** Rows that another transaction put here than the one that they name, as after a restore. */
   readonly foreign: number
+  /** What the trail says was retired, or is being retired, where a retention key of the trust file has signed it. */
+  readonly retention: KnownRetention
   readonly anchors: AnchorCoverage
   /** Anchors that were given and could not be read: nothing was checked by them. */
   readonly unread: UnreadAnchors
@@ -47,7 +59,8 @@ export interface VerifyReport {
  *    the chain is one of this trail.
  * 2. That chains which others continue are there, and as far as those say; and the blocks that the trust file pins.
  * 3. That blocks which were said outside the database are there, as they were said.
- * 4. Every row: that it is what was signed in its block, in its place; and every block: that none of its rows is missing.
+ * 4. Every row: that it is what was signed in its block, in its place; and every block: that none of its rows is missing,
+ *    but for those that were retired.
  *
  * Before all that, whether tables answer. The blocks are read twice, for 1 and for 4, and the second time they are held
  * to be the same by a sum over both.
@@ -63,7 +76,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   for (const { what } of alterations) findings.add('store-altered', what, {})
   const { anchors, trust } = request
   const isHidden = alterations.some(({ hidesRows }) => hidesRows)
-  const { chains, blocks, signatures, rows, foreign } = isHidden
+  const { chains, blocks, signatures, rows, foreign, retention } = isHidden
     ? NOTHING_READ
     : await walk(source, { ...request, trust: await trustIn(source, trust) }, findings)
   return {
@@ -73,6 +86,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
     signatures,
     rows,
     foreign,
+    retention,
     anchors: anchors.coverage,
     unread: anchors.unread(trust.origin),
   }
@@ -102,6 +116,7 @@ const EVERYTHING: Selection = Object.freeze({ chain: undefined, ids: undefined }
 interface Walked extends Pick<WalkedChains, 'chains' | 'blocks' | 'signatures'> {
   readonly rows: RowCoverage
   readonly foreign: number
+  readonly retention: KnownRetention
 }
 
 /** What cannot be read is not said to be missing. */
@@ -110,6 +125,7 @@ const NOTHING_READ: Walked = {
   blocks: 0,
   signatures: { checked: 0, of: 0 },
   foreign: 0,
+  retention: [],
   rows: { proven: 0, unsigned: 0, retired: 0, partly: 0, kept: 0 },
 }
 
@@ -118,15 +134,18 @@ async function walk(source: TrailSource, request: VerifyRequest, findings: Findi
   const sums = new BlockSums()
   const walked = await walkChains(source, request, sums.start(), findings)
   const { chains, blocks, signatures } = walked
-  if (selection.chain === undefined) checkContinuations(chains, findings)
+  const { elsewhere } = request
+  if (selection.chain === undefined && elsewhere === undefined) checkContinuations(chains, findings)
   endPinned(trust, chains, selection.chain, findings)
   anchors.endBlocks(chains, trust.origin, selection.chain, findings)
+  const retention = await readRetention(source, trust, findings)
+  const gone = await goneRows(source, { trust, retention, elsewhere }, findings)
   const again = sums.start()
-  const { coverage: rows, foreign } = await walkRows(source, request, walked, again, findings)
-  if (walked.sum.equals(again)) return { chains, blocks, signatures, rows, foreign }
+  const { coverage: rows, foreign } = await walkRows(source, request, walked, gone, again, findings)
+  if (walked.sum.equals(again)) return { chains, blocks, signatures, rows, foreign, retention }
   const what = 'asked twice for the same blocks, it gave different ones: no row counts as proven'
   findings.add('store-altered', what, {})
-  return { chains, blocks, signatures, foreign, rows: { ...rows, proven: 0, partly: 0 } }
+  return { chains, blocks, signatures, foreign, retention, rows: { ...rows, proven: 0, partly: 0 } }
 }
 
 interface WalkedChains {
@@ -201,10 +220,12 @@ async function walkRows(
   source: TrailSource,
   { trust, selection, anchors, onProgress }: VerifyRequest,
   { chains, extent }: WalkedChains,
+  gone: GoneRows,
   sum: BlockSum,
   findings: FindingLog,
 ): Promise<RowWalk> {
-  const walk = new RowWalk(trust, findings, selection.ids, chains, (row) => anchors.checkRow(row, findings))
+  const onRow = (row: CheckedRow): void => anchors.checkRow(row, findings)
+  const walk = new RowWalk(trust, findings, selection.ids, chains, onRow, gone)
   const blocks = new Stream(source.rowBlocks(selection), sum)
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0

@@ -26,6 +26,7 @@ import { inspectTable, objections } from '../../src/postgres/adopt/adopt-table.j
 import { Snapshot } from '../../src/postgres/read/snapshot.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { conditions, Values } from '../../src/query/conditions.js'
+import { parseFilter } from '../../src/query/filter.js'
 import { FILTER_FIELDS } from '../../src/query/filter-fields.js'
 import { COLUMNS, type TrailRow } from '../../src/query/row.js'
 import { checkRowProof, makeRowProof } from '../../src/verify/row-proof.js'
@@ -164,7 +165,7 @@ describe('a reader of the trail', () => {
 
   test('may ask for a column by what is in it', () => {
     const byColumn = new Map(FIELDS.map((field) => [field.column, field]))
-    const expected = { text: 'text', name: 'name', int8: 'int64', hex: 'trace' } as const
+    const expected = { text: 'text', name: 'name', actorType: 'name', int8: 'int64', hex: 'trace' } as const
     const asked = Object.entries(FILTER_FIELDS).filter(([name]) => byColumn.has(name))
     expect(asked.length).toBeGreaterThan(10)
     for (const [name, filter] of asked) {
@@ -179,8 +180,8 @@ describe('a reader of the trail', () => {
   test.each(FIELDS.map(({ column, kind }) => [column, kind === 'int8' ? 'bigint' : 'text']))(
     'compares %s as %s',
     (column, type) => {
-      const filter = { equals: { [column]: '1' }, credentialPrefix: undefined, notOk: false }
-      const { main } = conditions(filter as Parameters<typeof conditions>[0], {}, new Values())
+      const terms = { [column]: { any: [{ kind: 'is', text: '1' } as const], none: [] } }
+      const { main } = conditions({ ...parseFilter({}), terms }, {}, new Values())
       expect(main).toContain(`${column} = $1::${type}`)
     },
   )

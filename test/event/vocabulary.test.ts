@@ -19,6 +19,8 @@ describe('the closed sets', () => {
       'write_credential',
       'assume_identity',
       'audit_coverage',
+      'audit_retention',
+      'audit_hold',
     ])
     expect(KNOWN_OUTCOMES).toEqual([
       'ok',

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type pg from 'pg'
@@ -8,9 +7,8 @@ import { auditSpan, protobufOf, tracesOf } from '../support/gateway/requests.js'
 import { verifiedTrail } from '../support/verified.js'
 import { waitUntil } from '../support/wait-until.js'
 import { otelAudit } from '../cli/otel-audit.js'
+import { startGatewayProcess } from './gateway-process.js'
 import { post } from './running.js'
-
-const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname
 
 let database: TestDatabase
 let owner: pg.Client
@@ -30,12 +28,6 @@ afterAll(async () => {
   await database.drop()
 })
 
-interface Process {
-  readonly url: string
-  readonly child: ChildProcess
-  stderr(): string
-}
-
 function writerUrl(of = database.url): string {
   const url = new URL(of)
   url.username = login
@@ -43,20 +35,7 @@ function writerUrl(of = database.url): string {
   return url.href
 }
 
-/** `otel-audit gateway` as an operator starts it. */
-async function start(databaseUrl = writerUrl(), args: readonly string[] = []): Promise<Process> {
-  const child = spawn(process.execPath, [MAIN, 'gateway', '--port', '0', ...args], {
-    env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
-  return { url: line.trim(), child, stderr: () => stderr }
-}
+const start = (databaseUrl = writerUrl()) => startGatewayProcess(databaseUrl)
 
 const rowsOf = async (traceId: string): Promise<number> =>
   (await owner.query('select from noetl.secret_audit where trace_id = $1', [traceId])).rowCount ?? 0

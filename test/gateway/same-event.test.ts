@@ -17,7 +17,7 @@ import { Ticket } from '../../src/contract/ticket.js'
 import { environment, startSdk } from '../otel/own-sdk.js'
 import { forgetTelemetry, listening } from '../service/telemetry.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
-import { auditSpan, text, tracesOf } from '../support/gateway/requests.js'
+import { ACCESS, auditSpan, protobufOf, text, tracesOf } from '../support/gateway/requests.js'
 import { readTrail } from '../support/trail.js'
 import { post, startGateway } from './running.js'
 
@@ -136,6 +136,47 @@ describe('the event of a row, sent to a gateway', () => {
 
   it.each(different)('is an event of its own, once, when another is its %s', async (_, change) => {
     expect(await both(change)).toBe(2)
+  })
+})
+
+describe('an event on a span of another resource than its service', () => {
+  const resources = [
+    ['of another service', [text('service.name', 'sidecar'), text('service.instance.id', 'sidecar-1')]],
+    ['without a name', []],
+  ] as const
+
+  it.each(resources)('%s: says itself whose it is, and is the row', async (_, resource) => {
+    const { url } = await startGateway(database.url)
+    const own = identity()
+    const event = buildEvent(FIELDS, own)
+    await stored(event)
+    const attributes = Object.entries(toSpanEvent(event, undefined)).map(([key, value]) =>
+      text(key, String(value)),
+    )
+    const span = auditSpan({
+      traceId: event.traceId ?? '',
+      spanId: event.spanId ?? '',
+      timeNanos: BigInt(event.occurredAt) * 1000n,
+      attributes,
+    })
+    expect((await post(url, tracesOf([span], resource))).status).toBe(200)
+    expect(await rowsOf(own)).toHaveLength(1)
+  })
+
+  it('has no name where it says that it has none, and is marked when its sender may not use the one that it says', () => {
+    const read = (attributes: readonly ReturnType<typeof text>[]) => {
+      const [slice] = new ProtobufSlicer(1 << 20).push(
+        protobufOf(tracesOf([auditSpan({ attributes: [...ACCESS, ...attributes] })])),
+      )
+      const sender = { name: 'x', mayNameService: (name: string | undefined) => name === 'billing' }
+      const [found] = slice === undefined ? [] : readResource(slice, 'traces')
+      const incoming = found && incomingOf(found, sender, Date.now())
+      if (incoming === undefined || !isIncoming(incoming)) throw new Error('it is not an event')
+      return [incoming.event.serviceName, incoming.isMismatch]
+    }
+    expect(read([])).toEqual(['billing', false])
+    expect(read([text('secret_audit.null', 'service_name')])).toEqual([null, false])
+    expect(read([text('secret_audit.service_name', 'treasury')])).toEqual(['treasury', true])
   })
 })
 

@@ -7,7 +7,13 @@ import type { OptionSpec } from '../../src/options/option-spec.js'
 import { type AuditOptions, OPTIONS } from '../../src/options/options.js'
 import { READ_OPTIONS } from '../../src/options/read-options.js'
 import { GATEWAY_OPTIONS } from '../../src/options/gateway-options.js'
-import { resolveGatewayOptions, resolveOptions, resolveReadOptions } from '../../src/options/resolve.js'
+import {
+  resolveGatewayOptions,
+  resolveOptions,
+  resolveReadOptions,
+  resolveRetentionOptions,
+} from '../../src/options/resolve.js'
+import { RETENTION_OPTIONS } from '../../src/options/retention-options.js'
 import { optionsPage } from '../support/reference-docs.js'
 
 const ROWS = Object.entries<OptionSpec>(OPTIONS)
@@ -137,6 +143,20 @@ describe.each(Object.entries<OptionSpec>(GATEWAY_OPTIONS))('the option of the ga
         expect(() => resolveGatewayOptions({}, { [variable]: text })).toThrow(invalid(variable, text))
       }
     }
+  })
+})
+
+describe.each(Object.entries<OptionSpec>(RETENTION_OPTIONS))('the option of retention %s', (name, spec) => {
+  const key = name as keyof typeof RETENTION_OPTIONS
+  const { good, bad } = examples(spec)
+
+  it('has its default, is taken from code and from its variable, and refused by name', () => {
+    expect(resolveRetentionOptions({}, {})[key]).toBe(spec.default)
+    for (const value of good) expect(resolveRetentionOptions({ [name]: value }, {})[key]).toBe(value)
+    for (const value of bad)
+      expect(() => resolveRetentionOptions({ [name]: value }, {})).toThrow(invalid(name))
+    for (const variable of spec.variables)
+      expect(resolveRetentionOptions({}, { [variable]: 'x' })[key]).toBe('x')
   })
 })
 
@@ -296,7 +316,7 @@ describe('createAudit, before it is used', () => {
 
 describe('docs/options.md', () => {
   it('is made from the table', async () => {
-    await expect(optionsPage(OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS)).toMatchFileSnapshot(
+    await expect(optionsPage(OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS)).toMatchFileSnapshot(
       '../../docs/options.md',
     )
   })

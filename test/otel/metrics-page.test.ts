@@ -6,7 +6,6 @@ import { AuditMetrics } from '../../src/otel/metrics.js'
 import { scraper } from './scrape.js'
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8')
-const ALERTS = readFileSync(join(import.meta.dirname, '../../deploy/prometheus/alerts.yml'), 'utf8')
 const ROW = /^\| `(noetl\.[\w.]+)` \| `(\w+)` \| (\w+) \| (\S+) \| (.+?) \| (.+) \|$/gm
 
 interface Documented {
@@ -51,47 +50,10 @@ async function measured(): Promise<Map<string, Documented>> {
   )
 }
 
-/** What is compared with which number, over which time: `increase metric{…}[5m] > 0`. */
-function conditionsOf(expressions: readonly string[]): string[] {
-  const CONDITION =
-    /(absent|increase)?\(?(noetl_secret_audit_\w+(?:\{[^}]*\})?(?:\[\w+\])?)\)*(?: (>|==) (\d+))?/g
-  const found = expressions.flatMap((text) =>
-    [...text.replaceAll('\\|', '|').matchAll(CONDITION)].flatMap(([, how = '', what = '', than, number]) =>
-      than === undefined && how !== 'absent' ? [] : [`${how} ${what} ${than ?? ''} ${number ?? ''}`.trim()],
-    ),
-  )
-  // What has a value already when its series appears is in the same rule as the increase.
-  return [...new Set(found)].sort()
-}
-
 describe('docs/metrics.md', () => {
   it('has every metric, as it is in both namings, and no other', async () => {
     expect(Object.fromEntries(documented())).toEqual(Object.fromEntries(await measured()))
     expect(documented().size).toBeGreaterThan(15)
-  })
-
-  it('alerts on metrics that there are', () => {
-    const known = new Set([...documented().values()].map(({ prometheus }) => prometheus))
-    const [, alerts = ''] = PAGE.split('## What to alert on')
-    const used = [...alerts.matchAll(/noetl_secret_audit_\w+/g)].map(([name]) => name)
-    expect(used.length).toBeGreaterThan(5)
-    // The server's are in docs/api.md.
-    expect(used.filter((name) => !known.has(name) && !name.includes('_server_'))).toEqual([])
-  })
-
-  it('and the alerts that are shipped alert on the same', () => {
-    const [, table = ''] = PAGE.split('## What to alert on')
-    const documentedAlerts = [...table.matchAll(/^\| `(.+?)`(?: for [^|]*)? \|/gm)].map(
-      ([, text = '']) => text,
-    )
-    const shipped = [...ALERTS.matchAll(/expr: (?:>-\n)?((?:.*\n)+?) *(?:for|labels):/g)].map(
-      ([, text = '']) => text,
-    )
-    const server = /noetl_secret_audit_server_\w+/.exec(
-      readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8'),
-    )
-    expect([documentedAlerts.length, shipped.length, server]).toEqual([17, 19, expect.anything()])
-    expect(conditionsOf(documentedAlerts)).toEqual(conditionsOf(shipped))
   })
 
   it('names every status', () => {

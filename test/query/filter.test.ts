@@ -69,16 +69,23 @@ describe('a filter', () => {
       NOW,
     )
     expect(typed).toEqual(texts)
-    expect(texts).toMatchObject({ equals: { execution_id: '42' }, limit: 7, from: micros('2026-07-01') })
+    expect(texts).toMatchObject({ written: { execution_id: '42' }, limit: 7, from: micros('2026-07-01') })
   })
 
   test('says of a credential that ends with * how it begins', () => {
-    expect(parseFilter({ credential: 'orders-*' })).toMatchObject({ credentialPrefix: 'orders-', equals: {} })
-    expect(parseFilter({ credential: 'a*b' })).toMatchObject({ equals: { credential: 'a*b' } })
+    expect(parseFilter({ credential: 'orders-*' }).terms).toEqual({
+      credential: { any: [{ kind: 'begins', text: 'orders-' }], none: [] },
+    })
+    expect(parseFilter({ credential: 'a*b' }).terms).toEqual({
+      credential: { any: [{ kind: 'is', text: 'a*b' }], none: [] },
+    })
+    expect(parseFilter({ worker_id: 'a*', from: '-1h' }).terms).toEqual({
+      worker_id: { any: [{ kind: 'is', text: 'a*' }], none: [] },
+    })
   })
 
   test('has 100 rows on a page unless it says otherwise, and knows no value but what was given', () => {
-    expect(parseFilter({})).toMatchObject({ limit: 100, equals: {}, settled: false, from: undefined })
+    expect(parseFilter({})).toMatchObject({ limit: 100, terms: {}, settled: false, from: undefined })
     expect(parseFilter({ credential: undefined })).toEqual(parseFilter({}))
   })
 
@@ -126,6 +133,19 @@ describe('a filter', () => {
     ['service_name', ''],
     ['server_region', long(129)],
     ['kek_version', '\u007f'],
+    ['outcome', 'ok,'],
+    ['outcome', 'ok,Denied'],
+    ['outcome', '!'],
+    ['credential', 'a,,b'],
+    ['credential', Array.from({ length: 51 }, (_, i) => `c${i}`).join(',')],
+    ['execution_id', '1,x'],
+    ['trace_id', `!${long(31)}g`],
+    ['hours', '8-18'],
+    ['hours', '08:00-24:01'],
+    ['hours', 'mo-xx 08:00-18:00'],
+    ['hours', '08:00-18:00 Nowhere/Land'],
+    ['hours', 8],
+    ['own', 'hide'],
     ['trace_id', '4bf92f'],
     ['trace_id', `${long(31)}g`],
     ['trace_id', injection],
@@ -208,9 +228,9 @@ describe('a filter', () => {
       { credential: 'a*' },
       { execution_id: '1' },
     ]) {
-      expect(parseFilter({ ...alone, ...bounded }).equals).toMatchObject(alone)
+      expect(JSON.parse(describeFilter(parseFilter({ ...alone, ...bounded })))).toMatchObject(alone)
     }
-    expect(parseFilter(alone, NOW, { isBounded: true }).equals).toEqual(alone)
+    expect(JSON.parse(describeFilter(parseFilter(alone, NOW, { isBounded: true })))).toEqual(alone)
   })
 
   test('is said with its times resolved, and without what is of the page', () => {

@@ -85,3 +85,28 @@ test('new connections are not affected', async () => {
   await waitUntil('its answer', () => got === 'answer to third')
   other.destroy()
 })
+
+test('what is slowed arrives later, whole and in its order, in both directions', async () => {
+  proxy.slow(100)
+  const began = performance.now()
+  for (const message of ['a', 'b', 'c']) writer.write(message)
+  // Not before those that are on their way.
+  setTimeout(() => proxy.slow(0), 20)
+  setTimeout(() => writer.write('d'), 40)
+  await waitUntil('all of it', () => answers.endsWith('d'))
+  expect(performance.now() - began).toBeGreaterThan(95)
+  expect(heard.slice(1).join('')).toBe('abcd')
+  expect(answers.replaceAll('answer to ', '')).toBe('firstabcd')
+})
+
+test('that leads elsewhere ends its connections, and new ones reach the other server', async () => {
+  const other = createServer((socket) => socket.end('the other')).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  proxy.lead((other.address() as AddressInfo).port)
+  await once(writer, 'close')
+  const next = connect(proxy.port, '127.0.0.1')
+  const [said] = (await once(next, 'data')) as [Buffer]
+  expect(String(said)).toBe('the other')
+  next.destroy()
+  other.close()
+})

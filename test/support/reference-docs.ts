@@ -69,10 +69,22 @@ For \`otel-audit gateway\`; its flags go before the variables. Where and how it 
 (\`databaseUrl\`, \`schema\`, \`trail\`, \`enrolmentKey\`, \`batchRows\` …); it has no spool. [gateway.md](gateway.md) says what they mean.
 `
 
+const RETENTION_INTRODUCTION = `
+## Of retention
+
+For \`otel-audit archive\` and \`retire\`; their flags go before the variables. Where the trail is is said by the options above.
+[retention.md](retention.md) says what they mean.
+`
+
 type Options = Readonly<Record<string, OptionRow>>
 
-export function optionsPage(options: Options, readOptions: Options, gatewayOptions: Options): string {
-  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}`
+export function optionsPage(
+  options: Options,
+  readOptions: Options,
+  gatewayOptions: Options,
+  retentionOptions: Options,
+): string {
+  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}`
   return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${further}\n## Elsewhere`)}`
 }
 

@@ -110,7 +110,7 @@ describe('what else is shared', () => {
   it('a filter is not asked for', () => {
     share('deepClone', () => undefined)
     share('actor_id', 'mallory')
-    expect(parseFilter({ credential: 'a' }).equals).toEqual({ credential: 'a' })
+    expect(parseFilter({ credential: 'a' }).written).toEqual({ credential: 'a' })
   })
 
   it('a field is not in the spool', () => {

@@ -15,6 +15,7 @@ export class AuditServer {
 
   static async start(
     { writerUrl, readerUrl }: DemoDatabase,
+    traceUrl: string | undefined,
     log: (line: string) => void,
   ): Promise<AuditServer> {
     const token = randomBytes(24).toString('base64url')
@@ -22,6 +23,7 @@ export class AuditServer {
       DATABASE_URL: writerUrl,
       NOETL_SECRET_AUDIT_READER_URL: readerUrl,
       NOETL_INTERNAL_API_TOKEN: token,
+      ...(traceUrl !== undefined && { NOETL_SECRET_AUDIT_TRACE_URL: traceUrl }),
     }
     return new AuditServer(await Command.start('serve', env, log), token)
   }

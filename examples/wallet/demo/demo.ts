@@ -103,7 +103,7 @@ export class Demo {
   /** The console is of use only when the demo goes on. */
   async #startServer(database: DemoDatabase): Promise<AuditServer | undefined> {
     if (this.#options.once) return undefined
-    const server = await AuditServer.start(database, log)
+    const server = await AuditServer.start(database, this.#options.traceUrl, log)
     this.#closers.push(() => server.stop())
     return server
   }

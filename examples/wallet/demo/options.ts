@@ -7,6 +7,8 @@ export interface DemoOptions {
   readonly help: boolean
   readonly databaseUrl: string | undefined
   readonly forwardTo: string | undefined
+  /** Where the console leads for a trace, with `{trace_id}` in it. */
+  readonly traceUrl: string | undefined
 }
 
 export const HELP = `Runs the example wallet in two regions, sends traffic, and shows the audit trail it leaves.
@@ -21,6 +23,7 @@ export const HELP = `Runs the example wallet in two regions, sends traffic, and 
   DATABASE_URL       use this Postgres, as a user who may create roles, instead of an embedded one. The demo creates
                      the schema noetl, and its rows stay there: rows of the trail cannot be removed.
   DEMO_OTLP_FORWARD  the base URL of an OTLP/HTTP receiver which is to get all spans as well
+  DEMO_TRACE_URL     where the console leads for a trace, such as http://localhost:16686/trace/{trace_id}
   NO_COLOR           no colours`
 
 /** Throws `TypeError` with a text for the user. */
@@ -42,5 +45,6 @@ export function demoOptions(args: readonly string[], env: NodeJS.ProcessEnv): De
     once: values.once || values.json,
     databaseUrl: env.DATABASE_URL || undefined,
     forwardTo,
+    traceUrl: env.DEMO_TRACE_URL || undefined,
   }
 }

@@ -34,7 +34,9 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const authenticator = await authenticatorOf(gateway)
   const policy = gateway.policyFile === undefined ? undefined : await ServicePolicy.read(gateway.policyFile)
   const prometheus = exposedMetrics()
-  const exporter = exporterOf(settings)
+  const sink = sinkOf(settings)
+  void sayFindings(sink)
+  const exporter = exporterOf(settings, sink)
   try {
     const { host, rejectBadCredentials } = gateway
     const server = await serveGateway({
@@ -45,6 +47,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       authenticator,
       policy,
       rejectBadCredentials,
+      databaseTime: () => sink.databaseTime(),
       exposition: prometheus?.exposition,
     })
     process.stdout.write(`${server.url}\n`)
@@ -103,10 +106,10 @@ function tlsOf({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: GatewaySet
   )
 }
 
-function exporterOf(settings: AuditSettings): DurableAuditExporter {
-  const { databaseUrl = '', batchRows, batchBytes, machineId } = settings
+function sinkOf(settings: AuditSettings): PostgresAuditSink {
+  const { databaseUrl = '' } = settings
   const { schema, trail, answerTimeoutMs, origin, enrolmentKey, enrolmentKeyFile } = settings
-  const sink = new PostgresAuditSink({
+  return new PostgresAuditSink({
     databaseUrl,
     schema,
     trail,
@@ -118,8 +121,11 @@ function exporterOf(settings: AuditSettings): DurableAuditExporter {
     allowInStore: settings.allowInStore,
     applicationName: 'otel-audit gateway',
   })
+}
+
+function exporterOf(settings: AuditSettings, sink: PostgresAuditSink): DurableAuditExporter {
+  const { batchRows, batchBytes, machineId } = settings
   const given = { ...settings, serviceName: settings.serviceName ?? 'otel-audit-gateway' }
-  void sayFindings(sink)
   return new DurableAuditExporter({
     sink,
     identity: serviceIdentity(given, process.env),

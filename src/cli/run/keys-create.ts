@@ -6,15 +6,20 @@ import type { Command } from 'commander'
 import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
+import { retentionKeyName } from '../../verify/retention-note.js'
 import { word } from './next-steps.js'
 
 interface CreateFlags {
   readonly origin?: string
   readonly databaseUrl?: string
   readonly out?: string
+  readonly retention?: boolean
 }
 
-export async function run({ origin, databaseUrl, out }: CreateFlags, command: Command): Promise<void> {
+export async function run(
+  { origin, databaseUrl, out, retention = false }: CreateFlags,
+  command: Command,
+): Promise<void> {
   if (out === undefined) command.error('--out FILE is required: the file for the private key')
   const log = await logName(origin, databaseUrl)
   if (log === undefined)
@@ -27,15 +32,18 @@ export async function run({ origin, databaseUrl, out }: CreateFlags, command: Co
     )
   }
   const { privateKey } = generateKeyPairSync('ed25519')
-  const { verifierKey } = new NoteSigner(enrolmentKeyName(log), privateKey)
+  const name = retention ? retentionKeyName(log) : enrolmentKeyName(log)
+  const { verifierKey } = new NoteSigner(name, privateKey)
+  const line = `${retention ? 'retention' : 'enrolment'} ${verifierKey}\n`
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   if (out === '-') {
     process.stdout.write(pem)
-    process.stderr.write(`enrolment ${verifierKey}\n`)
+    process.stderr.write(line)
     return
   }
   await writePrivate(out, pem)
-  process.stdout.write(`enrolment ${verifierKey}\n`)
+  process.stdout.write(line)
+  if (retention) return
   process.stderr.write(
     visibleLines([
       'Next, start the services with the private key, and begin the trust file of the auditors with the public one:',

@@ -40,6 +40,8 @@ interface ReportSummary {
   }
   /** Chains of which the last blocks, with their rows, could be cut off without a trace in the database. */
   readonly openTails: readonly OpenTail[]
+  /** What a retention key has signed about partitions: how many are in which state, and the archives of them. */
+  readonly retention: { readonly retired: number; readonly retiring: number; readonly archives: number }
 }
 
 interface OpenTail {
@@ -72,7 +74,7 @@ export class VerifyOutput {
     this.#shown++
     if (this.#format === 'json') this.#findings.push(asJson(finding))
     else if (this.#format === 'ndjson') write({ type: 'finding', ...asJson(finding) })
-    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${visible(line(finding))}\n`)
+    else if (this.#shown <= MOST_SHOWN) process.stdout.write(`${visible(findingLine(finding))}\n`)
   }
 
   progress({ step, done }: VerifyProgress): void {
@@ -105,7 +107,7 @@ export class VerifyOutput {
   }
 
   #summary(
-    { findings, chains, blocks, signatures, rows, foreign, anchors, unread }: VerifyReport,
+    { findings, chains, blocks, signatures, rows, foreign, anchors, unread, retention }: VerifyReport,
     lines: AnchorLines | undefined,
   ): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
@@ -133,6 +135,11 @@ export class VerifyOutput {
       foreign,
       lost: lostOf(chains.filter(({ foreign: isForeign }) => !isForeign)),
       anchors: { ...anchors, unreadable: unread.count, lines: lines ?? null },
+      retention: {
+        retired: retention.filter(({ state }) => state === 'retired').length,
+        retiring: retention.filter(({ state }) => state === 'retiring').length,
+        archives: new Set(retention.flatMap(({ manifests }) => manifests)).size,
+      },
       openTails: chains.flatMap((chain, i) => {
         const state = states[i]
         if (state === undefined || state === 'closed') return []
@@ -144,7 +151,7 @@ export class VerifyOutput {
 }
 
 function readable(summary: ReportSummary): string {
-  const { chains, rows, anchors, findings, openTails } = summary
+  const { chains, rows, anchors, findings, openTails, retention } = summary
   const found = Object.entries(findings).map(([code, count]) => `${grouped(count)} ${code}`)
   const shown = openTails.slice(0, MOST_TAILS)
   return visibleLines([
@@ -153,6 +160,11 @@ function readable(summary: ReportSummary): string {
     `blocks     ${grouped(summary.blocks)}`,
     `signatures ${grouped(summary.signatures.checked)} of ${grouped(summary.signatures.of)}`,
     `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}${summary.foreign > 0 ? `; ${grouped(summary.foreign)} of them are foreign: put here by another transaction than they name, as after a restore` : ''}`,
+    ...(retention.retired + retention.retiring > 0
+      ? [
+          `retention  ${retention.retired} partitions retired, ${retention.retiring} being retired; ${retention.archives} archives named`,
+        ]
+      : []),
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,
     `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
     ...(openTails.length === 0
@@ -186,7 +198,8 @@ function sayUnread({ count, first }: UnreadAnchors): void {
 /** Open tails that a table shows. */
 const MOST_TAILS = 20
 
-function line({ code, message, chain, block, auditId }: Finding): string {
+/** A finding as a line of a table. */
+export function findingLine({ code, message, chain, block, auditId }: Finding): string {
   const place = [
     auditId === undefined ? '' : `row ${auditId}`,
     block === undefined ? '' : `block ${block}`,

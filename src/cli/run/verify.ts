@@ -12,6 +12,7 @@ import type { Trust } from '../../verify/trust.js'
 import { verify } from '../../verify/verify.js'
 import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
+import { archiveOf, verifyArchiveAlone } from './verify-archive.js'
 import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
 import { anchorsFrom, trailsOf, trustFrom } from './verify-input.js'
 import { type VerifyFormat, VerifyOutput } from './verify-output.js'
@@ -26,6 +27,8 @@ interface VerifyFlags extends DatabaseFlags {
   readonly row?: string
   readonly proof?: string
   readonly manifest?: string
+  readonly archive?: string
+  readonly withArchive?: string
   readonly format?: string
 }
 
@@ -48,6 +51,17 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   if (flags.proof !== undefined && flags.row === undefined) {
     const format = flags.format === undefined ? 'table' : formatOf(flags, command)
     return (await checkProofFile(flags.proof, given, format)) ? 0 : EXIT_FINDINGS
+  }
+  if (flags.archive !== undefined) {
+    const { archive } = flags
+    refuseOthers(flags, command)
+    const asked = {
+      format: formatOf(flags, command),
+      chain: chainOf(flags, command),
+      ids: rangeOf(flags, command),
+    }
+    const { everySignature } = flags
+    return verifyArchiveAlone(archive, given, { ...asked, everySignature, anchors: flags.anchors })
   }
   if (flags.row !== undefined && flags.proof === undefined) command.error('--row needs --proof FILE')
   if (flags.row !== undefined && !AUDIT_ID.test(flags.row)) command.error('--row takes an audit id')
@@ -81,13 +95,26 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
     const inRows = exported?.findings() ?? []
     for (const finding of inRows) output.finding(finding)
     const found = [...inFile, ...inRows]
-    const findings = new Map([...found.map(({ code }) => [code, 1] as const), ...report.findings])
+    const inArchive =
+      flags.withArchive === undefined ? undefined : await archiveOf(flags.withArchive, trust, report, output)
+    const findings = new Map([
+      ...found.map(({ code }) => [code, 1] as const),
+      ...(inArchive ?? []),
+      ...report.findings,
+    ])
     output.report({ ...report, findings }, lines)
     if (findings.size > 0) return EXIT_FINDINGS
     return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
     await reader.close()
   }
+}
+
+function refuseOthers({ row, proof, manifest, withArchive }: VerifyFlags, command: Command): void {
+  if ([row, proof, manifest, withArchive].every((flag) => flag === undefined)) return
+  command.error(
+    '--archive verifies files alone: combine it with --trust, --anchors, --from, --to and --chain only',
+  )
 }
 
 /** Told, and not a finding: it changes with every major upgrade. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { JSON } from '../../host/globals.js'
 import { SPAN_EVENT_NAME } from '../../otel/span-event.js'
 import {
@@ -22,14 +23,15 @@ export function readJsonResource(bytes: Buffer, signal: Signal): readonly FoundE
   const text = bytes.toString('utf8')
   // A serialiser may write any character as an escape.
   if (!text.includes(SPAN_EVENT_NAME) && !text.includes('\\u')) return []
+  const source: Source = { bytes, isText: isUtf8(bytes) }
   const resourceOf = objectOf(parsed(text))
-  const resource = attributesOf(objectOf(resourceOf['resource'])['attributes'])
+  const resource = attributesOf(objectOf(resourceOf['resource'])['attributes'], source)
   const [scopes, records] = signal === 'traces' ? (['scopeSpans', 'spans'] as const) : LOG_NAMES
   const found: FoundEvent[] = []
   for (const scope of listOf(resourceOf[scopes])) {
     for (const record of listOf(objectOf(scope)[records])) {
-      if (signal === 'traces') found.push(...spanEvents(objectOf(record), resource))
-      else found.push(...logEvent(objectOf(record), resource))
+      if (signal === 'traces') found.push(...spanEvents(objectOf(record), resource, source))
+      else found.push(...logEvent(objectOf(record), resource, source))
     }
   }
   return found
@@ -37,16 +39,25 @@ export function readJsonResource(bytes: Buffer, signal: Signal): readonly FoundE
 
 /** One event alone, as {@link FoundEvent.raw} gave it. @throws Malformed */
 export function readJsonSingle(raw: Buffer, signal: Signal): FoundEvent | undefined {
+  const source: Source = { bytes: raw, isText: isUtf8(raw) }
   const record = objectOf(parsed(raw.toString('utf8')))
-  const [event] = signal === 'traces' ? spanEvents({ events: [record] }, NONE) : logEvent(record, NONE)
+  const [event] =
+    signal === 'traces' ? spanEvents({ events: [record] }, NONE, source) : logEvent(record, NONE, source)
   return event
+}
+
+/** What an event was read from. */
+interface Source {
+  readonly bytes: Buffer
+  /** It is UTF-8, so that nothing stands in the place of bytes that are none. */
+  readonly isText: boolean
 }
 
 const LOG_NAMES = ['scopeLogs', 'logRecords'] as const
 const NONE: OtlpAttributes = Object.freeze(Object.create(null) as Record<string, OtlpValue>)
 const EVENT_NAME_ATTRIBUTE = 'event.name'
 
-function spanEvents(span: Json, resource: OtlpAttributes): FoundEvent[] {
+function spanEvents(span: Json, resource: OtlpAttributes, source: Source): FoundEvent[] {
   const ours = listOf(span['events'])
     .map(objectOf)
     .filter(({ name }) => name === SPAN_EVENT_NAME)
@@ -55,7 +66,7 @@ function spanEvents(span: Json, resource: OtlpAttributes): FoundEvent[] {
     spanId: idOf(span['spanId'], 16),
     timeNanos: nanosOf(event['timeUnixNano']),
     ordinal,
-    attributes: attributesOf(event['attributes']),
+    attributes: attributesOf(event['attributes'], source),
     resource,
     isIncomplete: [
       event['droppedAttributesCount'],
@@ -63,12 +74,12 @@ function spanEvents(span: Json, resource: OtlpAttributes): FoundEvent[] {
       span['droppedEventsCount'],
     ].some(isPositive),
     format: 'span-event/json' as const,
-    raw: () => Buffer.from(JSON.stringify(event)),
+    raw: () => rawOf(event, source),
   }))
 }
 
-function logEvent(record: Json, resource: OtlpAttributes): FoundEvent[] {
-  const attributes = attributesOf(record['attributes'])
+function logEvent(record: Json, resource: OtlpAttributes, source: Source): FoundEvent[] {
+  const attributes = attributesOf(record['attributes'], source)
   const name = record['eventName'] || attributes[EVENT_NAME_ATTRIBUTE]
   if (name !== SPAN_EVENT_NAME) return []
   const time = nanosOf(record['timeUnixNano'])
@@ -82,26 +93,40 @@ function logEvent(record: Json, resource: OtlpAttributes): FoundEvent[] {
       resource,
       isIncomplete: isPositive(record['droppedAttributesCount']),
       format: 'log-record/json',
-      raw: () => Buffer.from(JSON.stringify(record)),
+      raw: () => rawOf(record, source),
     },
   ]
 }
 
-function attributesOf(given: unknown): OtlpAttributes {
+/** For one that is nested deeper than the engine can write, the beginning of what it came in. */
+function rawOf(record: Json, { bytes }: Source): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(record))
+  } catch {
+    return bytes.subarray(0, MOST_OF_SOURCE)
+  }
+}
+
+const MOST_OF_SOURCE = 64 * 1024
+
+function attributesOf(given: unknown, source: Source): OtlpAttributes {
   const attributes = Object.create(null) as Record<string, OtlpValue>
   for (const pair of listOf(given)) {
     const { key, value } = objectOf(pair)
     if (typeof key !== 'string') continue
-    const read = valueOf(objectOf(value))
+    const read = valueOf(objectOf(value), source)
     if (read === undefined) delete attributes[key]
     else attributes[key] = read
   }
   return attributes
 }
 
-function valueOf(value: Json): OtlpValue | undefined {
+function valueOf(value: Json, { isText }: Source): OtlpValue | undefined {
   const { stringValue, boolValue, intValue, doubleValue } = value
-  if (typeof stringValue === 'string') return stringValue.isWellFormed() ? stringValue : UNUSABLE
+  if (typeof stringValue === 'string') {
+    const isKnown = stringValue.isWellFormed() && (isText || !stringValue.includes('\u{fffd}'))
+    return isKnown ? stringValue : UNUSABLE
+  }
   if (typeof boolValue === 'boolean') return boolValue
   if (intValue !== undefined && intValue !== null) return int64Of(intValue)
   if (typeof doubleValue === 'number') return doubleValue
@@ -120,7 +145,10 @@ function int64Of(value: unknown): OtlpValue {
 
 /** 0 for what is not a time: the event says its own, or is kept aside. */
 function nanosOf(value: unknown): bigint {
-  if (typeof value === 'string' && /^\d{1,20}$/.test(value)) return BigInt.asUintN(64, BigInt(value))
+  if (typeof value === 'string' && /^\d{1,20}$/.test(value)) {
+    const read = BigInt(value)
+    return BigInt.asUintN(64, read) === read ? read : 0n
+  }
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > 2 ** 63) return 0n
   return BigInt(Math.floor(value))
 }
@@ -130,7 +158,9 @@ function idOf(value: unknown, digits: 16 | 32): string {
   return /^0+$/.test(value) ? '' : value.toLowerCase()
 }
 
-const isPositive = (value: unknown): boolean => Number(value) > 0
+/** An object may say of itself how it becomes a number. */
+const isPositive = (value: unknown): boolean =>
+  (typeof value === 'number' || typeof value === 'string') && Number(value) > 0
 
 const EMPTY: Json = Object.freeze({})
 

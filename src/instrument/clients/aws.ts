@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { errorText } from '../../host/error-text.js'
 import { type ClientHook, type HookContext, isHooked, markHooked, replaceMethod } from '../client-hook.js'
+import type { InstrumentSettings } from '../settings.js'
 import { AWS_APIS, type AwsApi, awsAccess, awsReading, isWanted } from './aws-apis.js'
 import { isHookedAnywhere, methodsOf, prototypeAt } from './methods.js'
 import { at, textAt } from './named.js'
@@ -143,12 +144,17 @@ const SERVICES: readonly AwsService[] = [
   },
 ]
 
+const isIdentityWanted = ({ isIdentity }: AwsService, { identity }: InstrumentSettings): boolean =>
+  identity || isIdentity !== true
+
 const hookOf = (service: AwsService): ClientHook => ({
   name: service.name,
   packages: [service.package],
   supportedVersions: ['*'],
+  isWanted: (settings) => isIdentityWanted(service, settings),
   hook(exports, context) {
-    if (service.isIdentity && !context.settings.identity) return undefined
+    // A pipeline that comes later may have other settings.
+    if (!isIdentityWanted(service, context.settings)) return undefined
     const members = `${service.className}.prototype.send`
     const prototype = prototypeAt(exports, service.className)
     if (prototype === undefined || methodsOf(prototype, ['send']).length === 0) {

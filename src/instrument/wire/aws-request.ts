@@ -9,6 +9,8 @@ import type { Target, WireRequest } from './target.js'
 export interface AwsRequest {
   readonly api: string
   readonly operation: Operation
+  /** Whether its body may be looked at. */
+  readonly isNamedInBody: boolean
   /** Its access, once its body is known; undefined when the answer cannot have a secret. */
   access(body: string | Uint8Array | undefined): Access | undefined
 }
@@ -19,6 +21,14 @@ const SERVICES: Readonly<Record<string, Readonly<Record<string, AwsApi>>>> = {
   AmazonSSM: AWS_APIS.SSMClient,
   TrentService: AWS_APIS.KMSClient,
 }
+
+/** Their bodies have the value of a secret: they are not looked at. */
+const WITH_VALUE: ReadonlySet<string> = new Set([
+  'CreateSecret',
+  'PutSecretValue',
+  'UpdateSecret',
+  'PutParameter',
+])
 
 /** Keys of bodies that say what is asked for. No other value of a body is kept. */
 const IDENTIFIERS: ReadonlySet<string> = new Set([
@@ -42,16 +52,14 @@ export function awsRequest(
   settings: InstrumentSettings,
 ): AwsRequest | undefined {
   const header = request.header('x-amz-target')
-  if (header === undefined && !target.path.startsWith('/service/')) return undefined
-  const [, service = '', api = ''] =
-    (header === undefined ? CBOR_PATH.exec(target.path) : JSON_TARGET.exec(header)) ?? []
-  const known = Object.hasOwn(SERVICES, service) ? SERVICES[service] : undefined
-  const entry = known !== undefined && Object.hasOwn(known, api) ? known[api] : undefined
-  if (entry === undefined || !isWanted(entry, settings)) return undefined
+  const known = knownApi(header, target.path)
+  if (known === undefined || !isWanted(known.entry, settings)) return undefined
+  const { service, api, entry } = known
   const isCbor = header === undefined
   return {
     api,
     operation: entry.operation,
+    isNamedInBody: !WITH_VALUE.has(api),
     access(body) {
       // Without its body the names are not known; that it was asked for is.
       const found = body === undefined ? undefined : keysOf(body, isCbor)
@@ -73,6 +81,27 @@ export function awsRequest(
       }
     },
   }
+}
+
+/** Whether the body of a request says what it asks for, and has no value of a secret. No other body is kept for a moment. */
+export function isNamedInBody(header: string | undefined, path: string): boolean {
+  const known = knownApi(header, path)
+  return known !== undefined && !WITH_VALUE.has(known.api)
+}
+
+interface KnownApi {
+  readonly service: string
+  readonly api: string
+  readonly entry: AwsApi
+}
+
+function knownApi(header: string | undefined, path: string): KnownApi | undefined {
+  if (header === undefined && !path.startsWith('/service/')) return undefined
+  const [, service = '', api = ''] =
+    (header === undefined ? CBOR_PATH.exec(path) : JSON_TARGET.exec(header)) ?? []
+  const apis = Object.hasOwn(SERVICES, service) ? SERVICES[service] : undefined
+  const entry = apis !== undefined && Object.hasOwn(apis, api) ? apis[api] : undefined
+  return entry && { service, api, entry }
 }
 
 function keysOf(body: string | Uint8Array, isCbor: boolean): Found {

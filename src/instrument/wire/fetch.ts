@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { isNamedInBody } from './aws-request.js'
 
 type Fetch = typeof globalThis.fetch
 
@@ -19,11 +20,11 @@ export function watchFetch(): () => void {
   const real: unknown = globalThis.fetch
   if (typeof real !== 'function') return () => undefined
   const watched = new Proxy(real as Fetch, {
-    apply: (target, self: unknown, args: Parameters<Fetch>) =>
-      withBody(args, () => Reflect.apply(target, self, args)).catch((error: unknown) => {
-        const { cause } = (error ?? {}) as { readonly cause?: unknown }
-        throw isWithheld(cause) ? cause : error
-      }),
+    apply(target, self: unknown, args: Parameters<Fetch>) {
+      const answer: unknown = withBody(args, () => Reflect.apply(target, self, args))
+      // In tests of applications it may be anything.
+      return isCatchable(answer) ? answer.catch(unwrapped) : answer
+    },
   })
   globalThis.fetch = watched
   return () => {
@@ -31,49 +32,71 @@ export function watchFetch(): () => void {
   }
 }
 
+function isCatchable(answer: unknown): answer is Promise<Response> {
+  return typeof (answer as Partial<Promise<Response>> | null | undefined)?.catch === 'function'
+}
+
+function unwrapped(error: unknown): never {
+  const { cause } = (error ?? {}) as { readonly cause?: unknown }
+  throw isWithheld(cause) ? cause : error
+}
+
 /** By name: a process may have two copies of this package. */
 function isWithheld(cause: unknown): boolean {
   return cause instanceof Error && cause.name === 'AuditError'
 }
 
-function withBody<T>([input, init]: Parameters<Fetch>, call: () => Promise<T>): Promise<T> {
-  const body: unknown = init?.body
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    return isForAws(input, init?.headers) ? bodies.run(body, call) : call()
-  }
-  // Of a request that was put together before: a copy of its body, which no other request has read of.
-  if (
-    body === undefined &&
-    input instanceof Request &&
-    input.body !== null &&
-    isForAws(input, input.headers)
-  ) {
-    return bodyOf(input).then((copied) => bodies.run(copied, call))
-  }
-  return call()
+function withBody(args: Parameters<Fetch>, call: () => Promise<Response>): Promise<Response> {
+  const body = namingBody(args)
+  if (body === undefined) return call()
+  return body instanceof Promise ? body.then((copied) => bodies.run(copied, call)) : bodies.run(body, call)
 }
 
-async function bodyOf(request: Request): Promise<Uint8Array | undefined> {
+/** What names the access; nothing for what is none, or may have the value of a secret. What throws is left to `fetch` itself. */
+function namingBody([input, init]: Parameters<Fetch>):
+  | string
+  | Uint8Array
+  | Promise<Uint8Array | undefined>
+  | undefined {
   try {
-    return new Uint8Array(await request.clone().arrayBuffer())
+    const body: unknown = init?.body
+    if (typeof body === 'string' || body instanceof Uint8Array) {
+      return isNamed(input, init?.headers) ? body : undefined
+    }
+    if (body !== undefined || !(input instanceof Request) || input.body === null) return undefined
+    // Of a request that was put together before: a copy of its body, which no other request has read of.
+    return isNamed(input, init?.headers) ? copyOf(input.clone()) : undefined
   } catch {
     return undefined
   }
 }
 
-function isForAws(input: unknown, headers: unknown): boolean {
-  if (hasTarget(headers)) return true
-  const url = typeof input === 'string' ? input : input instanceof Request ? input.url : String(input)
-  return url.includes('/service/')
+async function copyOf(request: Request): Promise<Uint8Array | undefined> {
+  try {
+    return new Uint8Array(await request.arrayBuffer())
+  } catch {
+    return undefined
+  }
+}
+
+/** A request that AWS answers with a secret, or uses a key for, has a short body that is there at once: no stream. */
+function isNamed(input: unknown, headers: unknown): boolean {
+  const target = targetIn(headers) ?? (input instanceof Request ? targetIn(input.headers) : undefined)
+  const url = input instanceof Request ? input.url : String(input)
+  // No URL is made of what is none of AWS: most of what is fetched.
+  if (target !== undefined) return isNamedInBody(target, '')
+  return url.includes('/service/') && URL.canParse(url) && isNamedInBody(undefined, new URL(url).pathname)
 }
 
 const TARGET = 'x-amz-target'
 
-function hasTarget(headers: unknown): boolean {
-  if (headers === undefined || headers === null) return false
-  if (headers instanceof Headers) return headers.has(TARGET)
-  const names: readonly unknown[] = Array.isArray(headers)
-    ? headers.map((pair: unknown) => (Array.isArray(pair) ? (pair as unknown[])[0] : undefined))
-    : Object.keys(headers)
-  return names.some((name) => typeof name === 'string' && name.toLowerCase() === TARGET)
+function targetIn(headers: unknown): string | undefined {
+  if (headers === undefined || headers === null) return undefined
+  if (headers instanceof Headers) return headers.get(TARGET) ?? undefined
+  const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers)
+  for (const pair of pairs) {
+    const [name, value]: unknown[] = Array.isArray(pair) ? pair : []
+    if (typeof name === 'string' && name.toLowerCase() === TARGET) return String(value)
+  }
+  return undefined
 }

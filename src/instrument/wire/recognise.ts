@@ -42,7 +42,8 @@ export function recognise(request: WireRequest, settings: InstrumentSettings): R
   if (method === 'POST') {
     const found = awsRequest(request, target, settings)
     if (found !== undefined) {
-      return { provider: 'aws', shown: found.api, needsBody: true, access: (body) => found.access(body) }
+      const { api, isNamedInBody } = found
+      return { provider: 'aws', shown: api, needsBody: isNamedInBody, access: (body) => found.access(body) }
     }
   }
   const vault = vaultRequest(request, target, settings)

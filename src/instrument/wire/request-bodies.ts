@@ -1,4 +1,5 @@
 import type { ClientRequest } from 'node:http'
+import { isNamedInBody } from './aws-request.js'
 
 /** Requests that are read are short; of a longer one nothing is known. */
 const MOST_BYTES = 64 * 1024
@@ -6,8 +7,8 @@ const MOST_BYTES = 64 * 1024
 type Send = (this: ClientRequest, chunk?: unknown, ...rest: unknown[]) => unknown
 
 /**
- * The bodies of requests to AWS, which name in them what they ask for. Taken when they are written, since no channel tells of
- * them on Node 20, and forgotten when they were looked at. Of other requests nothing is taken.
+ * The bodies of requests to AWS that name in them what they ask for. Taken when they are written, since no channel tells of
+ * them on Node 20, and forgotten when they were looked at. Of other requests nothing is taken, nor of those that put a secret.
  */
 export class RequestBodies {
   readonly #bodies = new WeakMap<ClientRequest, Buffer[]>()
@@ -51,7 +52,7 @@ export class RequestBodies {
 
   #note(request: ClientRequest, chunk: unknown, encoding: unknown): void {
     try {
-      if (request.method !== 'POST' || !isForAws(request)) return
+      if (request.method !== 'POST' || !isNamed(request)) return
       const bytes =
         typeof chunk === 'string'
           ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
@@ -68,6 +69,7 @@ export class RequestBodies {
   }
 }
 
-function isForAws(request: ClientRequest): boolean {
-  return request.getHeader('x-amz-target') !== undefined || request.path.includes('/service/')
+function isNamed(request: ClientRequest): boolean {
+  const header = request.getHeader('x-amz-target')
+  return isNamedInBody(header === undefined ? undefined : String(header), request.path)
 }

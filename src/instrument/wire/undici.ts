@@ -134,8 +134,8 @@ function answeredHeader(headers: unknown): (name: string) => string | undefined 
   }
 }
 
-/** Most of an answer that is kept while it is held, in bytes. More makes the parser pause. */
-const MOST_KEPT = 1024 * 1024
+/** Most of an answer that is kept while it is held, in bytes: all secrets of a cluster are less. More makes the parser pause. */
+const MOST_KEPT = 16 * 1024 * 1024
 
 /**
  * Holds the answer back until its row is committed. What comes is kept, and handed on in its order afterwards, as fast as its
@@ -192,8 +192,7 @@ class AnswerHold {
       () => process.nextTick(() => this.#release(shown)),
       (error: unknown) => process.nextTick(() => this.#refuse(error)),
     )
-    // HTTP/2 has no text of its status.
-    return rest[0] !== ''
+    return !isOfStream(resume)
   }
 
   #data(args: unknown[]): unknown {
@@ -263,6 +262,15 @@ class AnswerHold {
   #call(name: keyof Names, args: unknown[]): unknown {
     return this.#real[name].apply(this.#request, args)
   }
+}
+
+/**
+ * Whether an answer is that of a stream of HTTP/2: its `resume` answers with the stream. That of a parser, which is not paused yet,
+ * does nothing. (HTTP/2 has no text of its status; nor have the answers of some servers over HTTP/1.)
+ */
+function isOfStream(resume: () => unknown): boolean {
+  const stream = resume()
+  return typeof stream === 'object' && stream !== null
 }
 
 function isAbort(error: unknown): boolean {

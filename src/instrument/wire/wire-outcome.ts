@@ -16,6 +16,8 @@ export function refusedOutcome(
   if (provider === 'aws' && errorType !== undefined) {
     return awsOutcomeOf({ name: errorType, $metadata: { httpStatusCode: status } })
   }
+  // AWS says with 400 that something is refused, and by a name what it is.
+  if (provider === 'aws' && status === 400) return Outcome.Other
   if (provider === 'vault') return vaultOutcome(status, credential)
   switch (status) {
     case 400:

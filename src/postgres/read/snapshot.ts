@@ -5,16 +5,19 @@ import type { BlockColumns } from '../../chain/block-columns.js'
 import {
   ALL_IDS,
   type IdRange,
+  type RetentionRow,
   type RowBlock,
   type CheckedRow,
   type Selection,
   type StoreAlteration,
+  type StoredLeaf,
   type TrailSource,
 } from '../../verify/source.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
 import { boundedBlockSelect } from '../block-row.js'
 import { readBlock, readRowBlock } from './copied-block.js'
+import { readLeaf, readRetentionRow } from './copied-retention.js'
 import { copyOut, type ReadTuple } from './copy-out.js'
 import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
@@ -44,6 +47,8 @@ export interface SnapshotOptions {
 /** Rows from which on a thread of their own is worth its start, in the time that verifying takes. */
 const WORTH_A_THREAD = 100_000
 
+const WHOLE_TRAIL: Selection = Object.freeze({ chain: undefined, ids: undefined })
+
 type Texts = Readonly<Record<(typeof FILES)[number], string>>
 
 const FILES = [
@@ -53,6 +58,8 @@ const FILES = [
   'trail-row-blocks',
   'trail-rows',
   'trail-event',
+  'trail-retention',
+  'trail-leaves',
 ] as const
 
 /**
@@ -122,6 +129,17 @@ export class Snapshot implements TrailSource {
 
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]> {
     return readably(this.#copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL_IDS), readBlock))
+  }
+
+  async *retentionRows(): AsyncGenerator<readonly RetentionRow[], void> {
+    const sql = this.#render('trail-retention', WHOLE_TRAIL, ALL_IDS)
+    for await (const batch of readably(this.#copyOut(this.#blocks, sql, readRetentionRow))) {
+      yield batch.filter((row) => row !== undefined)
+    }
+  }
+
+  leaves(): AsyncIterable<readonly StoredLeaf[]> {
+    return readably(this.#copyOut(this.#blocks, this.#render('trail-leaves', WHOLE_TRAIL, ALL_IDS), readLeaf))
   }
 
   /** A block of a chain, and those up to it that brought in a key: what tells who signed it. */

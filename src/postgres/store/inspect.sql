@@ -16,7 +16,8 @@ with recursive relation as (
   select to_regclass(':SCHEMA.secret_audit_quarantine_end')::oid, 'quarantine end'
   union all
   select inherits.inhrelid, case when relation.part like 'quarantine%' then 'quarantine partition' else 'partition' end
-  from relation join pg_inherits inherits on inherits.inhparent = relation.oid
+  -- One that is being detached takes no rows.
+  from relation join pg_inherits inherits on inherits.inhparent = relation.oid and not inherits.inhdetachpending
   where relation.part in ('rows', 'partition', 'quarantine', 'quarantine partition')
 ), called as (
   -- Of every expression: its functions.

@@ -15,7 +15,7 @@ import { connectionFault, fault, isLasting } from '../faults.js'
 import { openChain } from './open-chain.js'
 import { ownerFinding } from '../owner.js'
 import { packageFile } from '../../host/package-file.js'
-import { PartitionKeeper } from './partition-keeper.js'
+import { PartitionKeeper, serverTime } from './partition-keeper.js'
 import { remedyOf } from '../remedy.js'
 import { entranceFindings } from '../server-proof.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../schema-name.js'
@@ -221,6 +221,18 @@ export class PostgresAuditSink implements SecondSink {
       throw new AuditError(code, `${message}; ${remedyOf(error)}`, { cause })
     } finally {
       await connection?.close()
+    }
+  }
+
+  /** ms since the Unix epoch, by the database's clock, on a connection of its own. @throws AuditError `AUDIT_UNAVAILABLE` */
+  async databaseTime(): Promise<number> {
+    const connection = await this.#open()
+    try {
+      const time = await serverTime(connection)
+      if (time !== undefined) return time
+      throw new AuditError('AUDIT_UNAVAILABLE', 'the database does not say what time it is')
+    } finally {
+      await connection.close()
     }
   }
 

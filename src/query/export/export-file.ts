@@ -56,7 +56,7 @@ interface Checkpoint {
   readonly tally: Tally
 }
 
-const MEDIA_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv' } as const
+export const MEDIA_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv' } as const
 /** Pages between two checkpoints. */
 const CHECKPOINT_PAGES = 20
 
@@ -160,7 +160,8 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
   }
 }
 
-async function withHashes(trail: Trail, chains: readonly CountedChain[]): Promise<ExportedChain[]> {
+/** Counted chains with the hash of the last block that the rows name. */
+export async function withHashes(trail: Trail, chains: readonly CountedChain[]): Promise<ExportedChain[]> {
   const all: ExportedChain[] = []
   for (const chain of chains) {
     const last = await trail.block(chain.chain_id, BigInt(chain.last_block))

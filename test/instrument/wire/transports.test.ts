@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { AuditError } from '../../../src/errors.js'
 import { watchWire } from '../../../src/instrument/wire/watch-wire.js'
 import { said, type Watched, watched } from '../watched.js'
-import { certificate } from './certificate.js'
+import { certificate } from '../../support/certificate.js'
 import { SECRET, secretServer, VAULT_HEADERS, VAULT_PATH } from './secret-server.js'
 
 const TLS = certificate()

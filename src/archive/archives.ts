@@ -1,0 +1,73 @@
+import { AuditError } from '../errors.js'
+import { INT8_MIN } from '../event/int8.js'
+import type { IdRange } from '../verify/source.js'
+import type { ArchiveStore } from './archive-store.js'
+import { chainOfLine } from './block-line.js'
+import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest } from './manifest.js'
+import { readLines } from './ndjson-file.js'
+
+/** The name of a folder: its place in the sequence, and the partition. */
+export function folderName(sequence: number, partition: string): string {
+  return `${String(sequence).padStart(6, '0')}-${partition.replace(/^secret_audit_/, '')}`
+}
+
+const FOLDER = /^(\d{6})-[a-z0-9_]+$/
+
+/** What of one place can be read, and what cannot. */
+export interface FoundArchives {
+  /** In the order of the sequence. */
+  readonly archives: readonly ReadManifest[]
+  /** Folders whose manifest cannot be read, or is not the one of its note. */
+  readonly unreadable: readonly { readonly folder: string; readonly problem: string }[]
+  /** Folders without a note: of archives that were interrupted, or whose note was removed. */
+  readonly unfinished: readonly string[]
+}
+
+/** Reads the manifests of a place. Nothing of them is believed yet. */
+export async function findArchives(store: ArchiveStore): Promise<FoundArchives> {
+  const archives: ReadManifest[] = []
+  const unreadable: { folder: string; problem: string }[] = []
+  const unfinished: string[] = []
+  for (const folder of await store.folders()) {
+    const number = FOLDER.exec(folder)?.[1]
+    if (number === undefined) continue
+    if (!(await store.has(`${folder}/${MANIFEST_NOTE}`))) {
+      unfinished.push(folder)
+      continue
+    }
+    try {
+      const note = await store.read(`${folder}/${MANIFEST_NOTE}`)
+      const read = readManifest(folder, await store.read(`${folder}/${MANIFEST}`), note)
+      const { sequence, partition } = read.manifest
+      if (folder === folderName(sequence, partition)) archives.push(read)
+      else unreadable.push({ folder, problem: `it has the archive of ${folderName(sequence, partition)}` })
+    } catch (error) {
+      if (!(error instanceof AuditError)) throw error
+      unreadable.push({ folder, problem: error.reason })
+    }
+  }
+  return { archives, unreadable, unfinished }
+}
+
+/** The ids that an archive has the rows of. */
+export function idsOf({ manifest: { from_id, to_id } }: ReadManifest): IdRange {
+  return { first: from_id === null ? INT8_MIN : BigInt(from_id), last: BigInt(to_id) - 1n }
+}
+
+/** The last block of each chain that is archived, of all archives together. */
+export async function archivedChains(
+  store: ArchiveStore,
+  archives: readonly ReadManifest[],
+): Promise<Map<string, bigint>> {
+  const last = new Map<string, bigint>()
+  for (const { folder, manifest } of archives) {
+    for await (const lines of readLines(store, folder, manifest.chains)) {
+      for (const line of lines) {
+        const { chain, lastBlock } = chainOfLine(line)
+        const known = last.get(chain)
+        if (known === undefined || known < lastBlock) last.set(chain, lastBlock)
+      }
+    }
+  }
+  return last
+}

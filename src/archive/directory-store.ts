@@ -1,0 +1,130 @@
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ArchiveFile, archiveError, type ArchiveStore } from './archive-store.js'
+
+/** Who else may read the trail is the database's to say, not the file system's. */
+const FILE_MODE = 0o600
+const DIRECTORY_MODE = 0o700
+/** Of a file whose length nothing has proven yet. */
+const LONGEST_READ = 256 * 1024 * 1024
+
+/** Archives in a directory. A file is on disk, with its name, when it is closed. */
+export class DirectoryStore implements ArchiveStore {
+  readonly place: string
+
+  /** @param place a directory; the first file makes it */
+  constructor(place: string) {
+    this.place = place
+  }
+
+  async folders(): Promise<readonly string[]> {
+    try {
+      const entries = await readdir(this.place, { withFileTypes: true })
+      return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).toSorted()
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return []
+      throw this.#failed(this.place, 'cannot be listed', error)
+    }
+  }
+
+  async has(file: string): Promise<boolean> {
+    try {
+      await stat(join(this.place, file))
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
+      throw this.#failed(file, 'cannot be looked at', error)
+    }
+  }
+
+  async size(file: string): Promise<number> {
+    try {
+      return (await stat(join(this.place, file))).size
+    } catch (error) {
+      throw this.#failed(file, 'cannot be read', error)
+    }
+  }
+
+  async read(file: string): Promise<Buffer> {
+    if ((await this.size(file)) > LONGEST_READ) throw archiveError(`${join(this.place, file)} is too long`)
+    try {
+      return await readFile(join(this.place, file))
+    } catch (error) {
+      throw this.#failed(file, 'cannot be read', error)
+    }
+  }
+
+  async readAt(file: string, offset: number, length: number): Promise<Buffer> {
+    let handle: FileHandle | undefined
+    try {
+      handle = await open(join(this.place, file), 'r')
+      const bytes = Buffer.alloc(length)
+      const { bytesRead } = await handle.read(bytes, 0, length, offset)
+      if (bytesRead < length)
+        throw archiveError(`${join(this.place, file)} is shorter than its manifest says`)
+      return bytes
+    } catch (error) {
+      throw this.#failed(file, 'cannot be read', error)
+    } finally {
+      await handle?.close()
+    }
+  }
+
+  async create(file: string): Promise<ArchiveFile> {
+    const path = join(this.place, file)
+    const directory = join(path, '..')
+    try {
+      await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+      const handle = await open(path, 'wx', FILE_MODE)
+      return {
+        write: async (bytes) => {
+          for (let done = 0; done < bytes.length; ) {
+            const { bytesWritten } = await handle.write(bytes, done).catch((error: unknown) => {
+              throw this.#failed(file, 'cannot be written', error)
+            })
+            done += bytesWritten
+          }
+        },
+        close: async () => {
+          try {
+            await handle.sync()
+            await handle.close()
+            for (const name of [directory, this.place]) await syncDirectory(name)
+          } catch (error) {
+            throw this.#failed(file, 'cannot be written', error)
+          }
+        },
+      }
+    } catch (error) {
+      throw this.#failed(file, 'cannot be written', error)
+    }
+  }
+
+  async discard(folder: string): Promise<void> {
+    try {
+      await rm(join(this.place, folder), { recursive: true })
+      await syncDirectory(this.place)
+    } catch (error) {
+      throw this.#failed(folder, 'cannot be removed', error)
+    }
+  }
+
+  #failed(file: string, problem: string, error: unknown): Error {
+    if ((error as Error).name === 'AuditError') return error as Error
+    return archiveError(`${join(this.place, file)} ${problem} (${codeOf(error)})`, error)
+  }
+}
+
+/** The name of a file is the directory's to keep. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code)
+}

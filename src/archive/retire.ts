@@ -1,0 +1,415 @@
+import type { ClientBase } from 'pg'
+import { AuditError } from '../errors.js'
+import { wallClock } from '../host/globals.js'
+import type { Connection } from '../postgres/connection.js'
+import { checkSchema } from '../postgres/schema-version.js'
+import { openSession } from '../postgres/session.js'
+import { readIdentity } from '../postgres/trail-identity.js'
+import { type Retention, type RetentionState, signRetention } from '../verify/retention-note.js'
+import { type ArchiveContext, markArchived, openPlace, type Place, prove } from './archive.js'
+import { archiveError, type ArchiveStore } from './archive-store.js'
+import { holdsOn, lockHolds } from './holds.js'
+import { inTheWay } from './in-the-way.js'
+import { lateRows } from './late-rows.js'
+import type { ReadManifest } from './manifest.js'
+import { PartitionReader } from './partition-reader.js'
+import { attachAgain, countRows, detach, dropTable, lockPartition, standingOf } from './partition-table.js'
+import {
+  keepLeaves,
+  leafSetOf,
+  lockRetirement,
+  partitionsBelow,
+  readRetirements,
+  type Retirement,
+  type RetirementState,
+  writeRetirement,
+} from './retirement-state.js'
+
+export interface RetireContext extends Omit<ArchiveContext, 'store'> {
+  /** Where an archive was put. */
+  readonly storeAt: (place: string) => ArchiveStore
+  /** Writes the row of the trail about a partition, with its signed note, and waits for the commit. */
+  readonly record: (retention: Retention, note: string) => Promise<void>
+  /** How long to wait for transactions that are in the way, in ms. */
+  readonly patienceMs: number
+  /** What is not archived is retired, too: its rows are lost, and the trail says so. */
+  readonly withoutArchive: boolean
+}
+
+/** What became of one partition. */
+export interface RetireOutcome {
+  readonly partition: string
+  readonly outcome: 'retired' | 'held' | 'in the way' | 'not archived' | 'would be retired'
+  /** In words. */
+  readonly detail: string
+}
+
+/**
+ * Retires every partition that lies wholly below an id, the oldest first, each by the steps of {@link RetirementState}. It may be
+ * killed at whatever moment, here or on the server: it is run again, and goes on where it stopped.
+ *
+ * Nothing is dropped that is not in an archive: each row of the detached table is compared, byte by byte, with what is read from
+ * where the archive was put; what came later is archived first, and proven.
+ *
+ * @throws AuditError `AUDIT_ARCHIVE`, `AUDIT_RETENTION`; those of the sessions and of `record`
+ */
+export async function retire(context: RetireContext, bound: bigint): Promise<readonly RetireOutcome[]> {
+  const { databaseUrl, schema } = context
+  const open = (): Promise<Connection> =>
+    openSession('migrate', { databaseUrl, applicationName: 'otel-audit retire', readOnly: false })
+  const lock = await open()
+  try {
+    await lock.run((client) => checkSchema(client, schema))
+    await lockRetirement(lock, schema)
+    const session = await open()
+    try {
+      return await new Retirer(context, session).below(bound)
+    } finally {
+      await session.close()
+    }
+  } finally {
+    await lock.close()
+  }
+}
+
+/** What {@link retire} would do, as things are now. Changes nothing. */
+export async function retirePlan(
+  { databaseUrl, schema, withoutArchive }: Pick<RetireContext, 'databaseUrl' | 'schema' | 'withoutArchive'>,
+  bound: bigint,
+): Promise<readonly RetireOutcome[]> {
+  const session = await openSession('migrate', {
+    databaseUrl,
+    applicationName: 'otel-audit retire',
+    readOnly: true,
+  })
+  try {
+    return await session.run(async (client) => {
+      await checkSchema(client, schema)
+      const { begun, fresh } = await candidates(client, schema, bound)
+      const outcomes: RetireOutcome[] = []
+      const add = (partition: string, outcome: RetireOutcome['outcome'], detail: string): void => {
+        outcomes.push({ partition, outcome, detail })
+      }
+      for (const { name, state } of begun) add(name, 'would be retired', `it is ${state}`)
+      for (const one of fresh) {
+        const held = await holdsOn(client, schema, one)
+        if (held.length > 0) add(one.name, 'held', heldText(held))
+        else if (one.place === null && !withoutArchive) add(one.name, 'not archived', RUN_ARCHIVE)
+        else add(one.name, 'would be retired', one.place ?? 'without an archive')
+      }
+      return outcomes
+    })
+  } finally {
+    await session.close()
+  }
+}
+
+interface Candidates {
+  /** By a run that was interrupted. */
+  readonly begun: readonly Retirement[]
+  /** Attached, archived or not. */
+  readonly fresh: readonly Retirement[]
+}
+
+async function candidates(client: ClientBase, schema: string, bound: bigint): Promise<Candidates> {
+  const known = await readRetirements(client, schema)
+  const byEnd = new Map(known.map((one) => [one.to, one]))
+  const begun = known.filter(
+    ({ state }) => state === 'retiring' || state === 'detached' || state === 'dropped',
+  )
+  const attached = await partitionsBelow(client, schema, bound)
+  const fresh = attached
+    .filter(({ to }) => begun.every((one) => one.to !== to))
+    .map((partition) => {
+      const one = byEnd.get(partition.to)
+      return one?.state === 'archived' ? one : { ...partition, ...NOT_ARCHIVED }
+    })
+  return { begun, fresh }
+}
+
+function heldText(holds: Awaited<ReturnType<typeof holdsOn>>): string {
+  return holds.map(({ id, credential, reason }) => `hold ${id} on ${credential} (${reason})`).join('; ')
+}
+
+type Refusal = Omit<RetireOutcome, 'partition'>
+
+class Retirer {
+  readonly #context: RetireContext
+  readonly #session: Connection
+  /** By where they are: looked at once. */
+  readonly #places = new Map<string, Promise<Place>>()
+
+  constructor(context: RetireContext, session: Connection) {
+    this.#context = context
+    this.#session = session
+  }
+
+  async below(bound: bigint): Promise<readonly RetireOutcome[]> {
+    const { schema } = this.#context
+    const { begun, fresh } = await this.#session.run((client) => candidates(client, schema, bound))
+    const outcomes: RetireOutcome[] = []
+    for (const retirement of begun) outcomes.push(await this.#retire(retirement))
+    for (const one of fresh) {
+      if (one.place !== null || this.#context.withoutArchive) outcomes.push(await this.#retire(one))
+      else outcomes.push({ partition: one.name, outcome: 'not archived', detail: RUN_ARCHIVE })
+    }
+    return outcomes
+  }
+
+  async #retire(begun: Retirement): Promise<RetireOutcome> {
+    let at = begun
+    for (;;) {
+      const next = await this.#step(at)
+      if ('outcome' in next) return { partition: at.name, ...next }
+      at = next
+      if (at.state !== 'retired') continue
+      const where = at.place === null ? 'without an archive' : `its ${at.rows} rows are in ${at.place}`
+      return { partition: at.name, outcome: 'retired', detail: where }
+    }
+  }
+
+  /** One move of the state, or why there is none. */
+  #step(at: Retirement): Promise<Retirement | Refusal> {
+    switch (at.state) {
+      case 'archived':
+        return this.#begin(at)
+      case 'retiring':
+        return this.#detach(at)
+      case 'detached':
+        return this.#drop(at)
+      case 'dropped':
+      case 'retired':
+        return this.#finish(at)
+    }
+  }
+
+  /** The row that says that rows may be gone is committed before any of them is. */
+  async #begin(at: Retirement): Promise<Retirement | Refusal> {
+    if (at.place !== null) await this.#archivesOf(at)
+    const { schema } = this.#context
+    const held = await this.#inTransaction(async () => {
+      await this.#session.run((client) => lockHolds(client, schema))
+      return this.#heldBy(at)
+    })
+    if (held !== undefined) return { outcome: 'held', detail: held }
+    const inWay = await this.#inTheWay(at, false)
+    if (inWay !== undefined) return inWay
+    const rows = await this.#session.run((client) => countRows(client, schema, at.name))
+    return this.#say('retiring', { ...at, rows: Math.max(rows, at.rows) }, 'retiring')
+  }
+
+  async #detach(at: Retirement): Promise<Retirement | Refusal> {
+    const { schema, onLine } = this.#context
+    for (let tries = 0; ; tries++) {
+      const standing = await this.#session.run((client) => standingOf(client, schema, at.name))
+      if (standing === 'gone') throw notThere(at)
+      if (standing === 'apart') return this.#note({ ...at, state: 'detached' })
+      const inWay = await this.#inTheWay(at, standing === 'pending')
+      if (inWay !== undefined) return inWay
+      onLine(`${at.name}: ${standing === 'pending' ? 'its detachment is finished' : 'detaching'}`)
+      try {
+        await this.#session.run((client) => detach(client, schema, at.name, standing))
+      } catch (error) {
+        // Another session may have been at it, of a run that was killed: then it has come further.
+        if (this.#session.isBroken || tries >= MOST_TRIES) throw error
+        const now = await this.#session.run((client) => standingOf(client, schema, at.name))
+        if (now === standing) throw error
+      }
+    }
+  }
+
+  async #drop(at: Retirement): Promise<Retirement | Refusal> {
+    let archived = at
+    for (;;) {
+      const next = await this.#inTransaction(() => this.#dropOrNot(archived))
+      if (next === 'late rows') archived = await this.#archiveLate(archived)
+      else if ('outcome' in next) return this.#putBack(archived, next)
+      else return next
+    }
+  }
+
+  /** Under locks that keep everybody from writing to the table, from attaching it, and from adding a hold. */
+  async #dropOrNot(at: Retirement): Promise<Retirement | Refusal | 'late rows'> {
+    const { schema } = this.#context
+    const ask = <T>(work: (client: ClientBase) => Promise<T>): Promise<T> => this.#session.run(work)
+    if ((await ask((client) => standingOf(client, schema, at.name))) === 'gone') throw notThere(at)
+    await ask((client) => lockPartition(client, schema, at.name))
+    const standing = await ask((client) => standingOf(client, schema, at.name))
+    if (standing !== 'apart') return this.#note({ ...at, state: 'retiring' })
+    if (at.place !== null && (await this.#hasLate(at))) return 'late rows'
+    await ask((client) => lockHolds(client, schema))
+    const held = await this.#heldBy(at)
+    if (held !== undefined) return { outcome: 'held', detail: held }
+    if (at.place === null) await this.#keepLeaves(at)
+    const rows = await ask((client) => countRows(client, schema, at.name))
+    const dropped: Retirement = { ...at, rows, state: 'dropped' }
+    await ask((client) => dropTable(client, schema, at.name))
+    return this.#note(dropped)
+  }
+
+  #finish(at: Retirement): Promise<Retirement> {
+    return this.#say('retired', at, 'retired')
+  }
+
+  /** A hold has come: the rows are in the trail again. */
+  async #putBack(at: Retirement, refusal: Refusal): Promise<Refusal> {
+    const { schema } = this.#context
+    await this.#session.run((client) => attachAgain(client, schema, at))
+    await this.#say('kept', at, 'archived')
+    return { ...refusal, detail: `${refusal.detail}; it was attached again` }
+  }
+
+  async #hasLate(at: Retirement): Promise<boolean> {
+    const { databaseUrl, schema } = this.#context
+    const archives = await this.#archivesOf(at)
+    const store = this.#storeOf(at)
+    const reader = await PartitionReader.open(databaseUrl, schema)
+    try {
+      let rows = 0
+      for await (const batch of lateRows(reader.rows(at), store, archives)) rows += batch.length
+      return rows > 0
+    } finally {
+      await reader.close()
+    }
+  }
+
+  /** Of what is not archived: what an archive would have kept in the trail. */
+  async #keepLeaves(at: Retirement): Promise<void> {
+    const { databaseUrl, schema } = this.#context
+    const reader = await PartitionReader.open(databaseUrl, schema)
+    try {
+      const straddling = new Set((await reader.straddling(at)).map(({ chain, block }) => `${chain} ${block}`))
+      for await (const batch of reader.rows(at)) {
+        const leaves = batch.flatMap(({ chain, block, index, digest }) =>
+          chain !== null && index !== null && digest?.length === 32 && straddling.has(`${chain} ${block}`)
+            ? [{ chain, block: Number(block), index, digest, partition: at.name }]
+            : [],
+        )
+        if (leaves.length > 0) await this.#session.run((client) => keepLeaves(client, schema, leaves))
+      }
+    } finally {
+      await reader.close()
+    }
+  }
+
+  async #archiveLate(at: Retirement): Promise<Retirement> {
+    const { onLine } = this.#context
+    const place = await this.#placeOf(at)
+    const store = this.#storeOf(at)
+    const before = await this.#archivesOf(at)
+    const added = await place.add(at, (reader) => lateRows(reader.rows(at), store, before))
+    onLine(
+      `${at.name}: ${added.manifest.rows} rows had come since it was archived; they are in ${added.folder}`,
+    )
+    const context = { ...this.#context, store }
+    const findings = await prove(context, place.archives, [added])
+    if (findings > 0 && !context.acceptFindings) {
+      throw archiveError(
+        `${store.place}/${added.folder}: its rows do not verify, ${findings} findings; nothing was dropped`,
+      )
+    }
+    const manifests = [...at.manifests, added.hash]
+    const rows = [...before, added].reduce((sum, { manifest }) => sum + manifest.rows, 0)
+    const archived: Retirement = { ...at, manifests, rows }
+    await markArchived(context, this.#session, archived, place.archives)
+    return archived
+  }
+
+  /** The row of the trail first: what it says may be less than what is so, and never more. */
+  async #say(state: RetentionState, at: Retirement, to: RetirementState): Promise<Retirement> {
+    const { schema, log, signer, record } = this.#context
+    const { name, from, manifests, rows } = at
+    const { leaves, trail } = await this.#session.run(async (client) => ({
+      leaves: await leafSetOf(client, schema, name),
+      trail: (await readIdentity(client, schema)).trail,
+    }))
+    const time = Math.floor(wallClock() * 1000)
+    const said = { log, trail, state, partition: name, from, to: at.to, rows, leaves, manifests, time }
+    const note = signRetention(said, signer)
+    // What is cut off is not signed, and the rows would be missing.
+    if (Buffer.byteLength(note) > LONGEST_NOTE) throw tooManyParts(at)
+    await record(said, note)
+    return this.#note({ ...at, state: to }, note)
+  }
+
+  async #note(at: Retirement, note?: string): Promise<Retirement> {
+    await this.#session.run((client) => writeRetirement(client, this.#context.schema, at, note))
+    return at
+  }
+
+  async #heldBy(at: Retirement): Promise<string | undefined> {
+    const holds = await this.#session.run((client) => holdsOn(client, this.#context.schema, at))
+    return holds.length === 0 ? undefined : heldText(holds)
+  }
+
+  async #inTheWay({ name }: Retirement, everywhere: boolean): Promise<Refusal | undefined> {
+    const { schema, patienceMs } = this.#context
+    const who = await inTheWay((work) => this.#session.run(work), schema, name, patienceMs, everywhere)
+    return who === undefined ? undefined : { outcome: 'in the way', detail: who }
+  }
+
+  /** @throws AuditError `AUDIT_ARCHIVE` when one of them is not there */
+  async #archivesOf(at: Retirement): Promise<readonly ReadManifest[]> {
+    const { archives } = await this.#placeOf(at)
+    return at.manifests.map((hash) => {
+      const found = archives.find((one) => one.hash === hash)
+      if (found === undefined) {
+        throw archiveError(`${at.place}: the archive of ${at.name} with the manifest ${hash} is not there`)
+      }
+      return found
+    })
+  }
+
+  #placeOf(at: Retirement): Promise<Place> {
+    const store = this.#storeOf(at)
+    const known = this.#places.get(store.place) ?? openPlace({ ...this.#context, store }, this.#session)
+    this.#places.set(store.place, known)
+    return known
+  }
+
+  #storeOf({ name, place }: Retirement): ArchiveStore {
+    if (place === null) throw archiveError(`${name} has no archive`)
+    return this.#context.storeAt(place)
+  }
+
+  async #inTransaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.#session.run((client) => client.query('begin'))
+    try {
+      const done = await work()
+      await this.#session.run((client) => client.query('commit'))
+      return done
+    } catch (error) {
+      if (!this.#session.isBroken) await this.#session.run((client) => client.query('rollback'))
+      throw error
+    }
+  }
+}
+
+/** Of the attributes of a row, in bytes, as base64 and with what is beside it. */
+const LONGEST_NOTE = 2900
+
+function tooManyParts({ name, manifests }: Retirement): AuditError {
+  return new AuditError(
+    'AUDIT_RETENTION',
+    `${name} has ${manifests.length} archives: more than a signed row can name`,
+    {
+      remedy: 'Archive it to another place, as one: otel-audit archive --to …',
+    },
+  )
+}
+
+/** How often a detachment is looked at again that another session may be at. */
+const MOST_TRIES = 3
+const NOT_ARCHIVED = { state: 'archived', place: null, manifests: [], rows: 0 } as const
+const RUN_ARCHIVE = 'run `otel-audit archive` first, or say --without-archive'
+
+function notThere({ name }: Retirement): AuditError {
+  return new AuditError(
+    'AUDIT_RETENTION',
+    `${name} was being retired, and its table is gone: somebody dropped it`,
+    {
+      remedy:
+        'Verify the archive. If it is whole, say so in the trust file (a line rows-from), and remove the line of the partition from secret_audit_retirement.',
+    },
+  )
+}

@@ -1,0 +1,168 @@
+import { AuditError } from '../errors.js'
+import { eventDigest } from '../event/digest.js'
+import { type AuditEvent, FIELDS } from '../event/fields.js'
+import { JSON } from '../host/globals.js'
+import { jsonString } from '../host/json-text.js'
+import type { ReadRow } from '../postgres/read/copied-event.js'
+import { archiveError } from './archive-store.js'
+
+/** 2000-01-01T00:00:00Z, the zero of Postgres, in µs since the Unix epoch. */
+const POSTGRES_EPOCH_US = 946_684_800_000_000n
+
+/** Behind the columns of an event, in the order of `archive-rows.sql`. */
+const OTHERS = [
+  ['event_digest', 'bytes'],
+  ['chain_id', 'bytes'],
+  ['block_no', 'int8'],
+  ['block_index', 'int4'],
+  ['recorded_xid', 'int8'],
+  ['recorded_at', 'time'],
+] as const
+
+type Kind = 'int8' | 'int4' | 'time' | 'bytes' | 'text'
+
+const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
+  ...FIELDS.map(({ column, kind }) => [column, kind === 'int8' || kind === 'time' ? kind : 'text'] as const),
+  ...OTHERS,
+]
+const KEYS = COLUMNS.map(([name]) => `"${name}":`)
+
+/** A row as an archive has it: one line of JSON, and what decides where it goes. */
+export interface RowLine {
+  readonly auditId: bigint
+  readonly credential: string
+  /** 32 hex digits. */
+  readonly chain: string | null
+  readonly block: bigint | null
+  readonly index: number | null
+  /** As it is stored. */
+  readonly digest: Buffer | null
+  /** Without a line end. */
+  readonly line: string
+}
+
+const CREDENTIAL = COLUMNS.findIndex(([name]) => name === 'credential')
+const [DIGEST, CHAIN, BLOCK, INDEX] = [0, 1, 2, 3].map((at) => FIELDS.length + at) as [
+  number,
+  number,
+  number,
+  number,
+]
+
+/**
+ * A tuple of COPY's binary format as a line: every column that is not NULL, by its name. What is hashed is there exactly as it
+ * is hashed, whatever reads it: integers of 64 bits and times (in µs since the Unix epoch) are strings of digits, the attributes
+ * a string that is their JSON text, bytes hex.
+ */
+export function lineOfTuple(bytes: Buffer, from: number): RowLine {
+  let at = from
+  let line = '{'
+  const starts: number[] = []
+  const ends: number[] = []
+  for (const [column, [, kind]] of COLUMNS.entries()) {
+    const length = bytes.readInt32BE(at)
+    const start = at + 4
+    at = start + Math.max(0, length)
+    starts.push(length < 0 ? -1 : start)
+    ends.push(at)
+    if (length >= 0) line += `${line === '{' ? '' : ','}${KEYS[column]}${valueOf(kind, bytes, start, at)}`
+  }
+  const slice = (column: number): Buffer | null => {
+    const start = starts[column] ?? -1
+    return start < 0 ? null : Buffer.from(bytes.subarray(start, ends[column]))
+  }
+  return {
+    auditId: bytes.readBigInt64BE(from + 4),
+    credential: slice(CREDENTIAL)?.toString() ?? '',
+    chain: slice(CHAIN)?.toString('hex') ?? null,
+    block: slice(BLOCK)?.readBigInt64BE() ?? null,
+    index: slice(INDEX)?.readInt32BE() ?? null,
+    digest: slice(DIGEST),
+    line: `${line}}`,
+  }
+}
+
+function valueOf(kind: Kind, bytes: Buffer, start: number, end: number): string {
+  switch (kind) {
+    case 'int8':
+      return `"${bytes.readBigInt64BE(start)}"`
+    case 'time':
+      return `"${bytes.readBigInt64BE(start) + POSTGRES_EPOCH_US}"`
+    case 'int4':
+      return String(bytes.readInt32BE(start))
+    case 'bytes':
+      return `"${bytes.toString('hex', start, end)}"`
+    case 'text':
+      return jsonString(bytes.toString('utf8', start, end))
+  }
+}
+
+/** Every field absent. */
+const NOTHING = Object.freeze(Object.fromEntries(FIELDS.map(({ name }) => [name, null])))
+
+/**
+ * The row of a line. Its event has the digest that is computed of it, and nothing else is believed of the line.
+ *
+ * @throws AuditError `AUDIT_ARCHIVE` for what is not the line of a row
+ */
+export function rowOfLine(line: string): ReadRow {
+  const values = parsed(line)
+  const event: Record<string, unknown> = { ...NOTHING }
+  for (const { name, column, kind, required } of FIELDS) {
+    const value = values[column]
+    if (value === undefined) {
+      if (required === true) throw malformed(`${column} is missing`)
+      continue
+    }
+    if (typeof value !== 'string') throw malformed(`${column} is not text`)
+    event[name] =
+      kind === 'int8' ? integer(column, value) : kind === 'time' ? Number(integer(column, value)) : value
+  }
+  const { auditId, originalAuditId } = event as unknown as AuditEvent
+  const [digest, chain, block] = [values['event_digest'], values['chain_id'], values['block_no']]
+  const index = values['block_index']
+  if (index !== undefined && !Number.isSafeInteger(index)) throw malformed('block_index is not an integer')
+  return {
+    event: event as unknown as AuditEvent,
+    auditId,
+    originalAuditId,
+    computed: eventDigest(event as unknown as AuditEvent),
+    stored: digest === undefined ? null : hex('event_digest', digest),
+    chain: chain === undefined ? null : hex('chain_id', chain).toString('hex'),
+    block: block === undefined ? null : Number(integer('block_no', block)),
+    index: index === undefined ? null : (index as number),
+    recordedXid: integer('recorded_xid', values['recorded_xid']),
+    recordedAt: Number(integer('recorded_at', values['recorded_at'])),
+  }
+}
+
+const KNOWN: ReadonlySet<string> = new Set(COLUMNS.map(([name]) => name))
+
+function parsed(line: string): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    // The parser's message quotes the text.
+    throw malformed('it is not JSON')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed('it is not an object')
+  const unknown = Object.keys(value).find((key) => !KNOWN.has(key))
+  if (unknown !== undefined) throw malformed('it has a column that rows do not have')
+  return value as Readonly<Record<string, unknown>>
+}
+
+function integer(column: string, value: unknown): bigint {
+  if (typeof value === 'string' && /^(0|-?[1-9]\d{0,19})$/.test(value)) return BigInt(value)
+  throw malformed(`${column} is not an integer as text`)
+}
+
+function hex(column: string, value: unknown): Buffer {
+  if (typeof value === 'string' && /^([0-9a-f]{2})*$/.test(value)) return Buffer.from(value, 'hex')
+  throw malformed(`${column} is not hex`)
+}
+
+function malformed(problem: string): AuditError {
+  return archiveError(`not the line of a row: ${problem}`)
+}

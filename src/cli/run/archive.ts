@@ -1,0 +1,78 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { archive, archivePlan } from '../../archive/archive.js'
+import { DirectoryStore } from '../../archive/directory-store.js'
+import { archivedRow } from '../../event/self-rows.js'
+import { visible, visibleLines } from '../../host/visible.js'
+import { Progress } from './progress.js'
+import { type RetentionFlags, retentionCommand, retentionSigner } from './retention-session.js'
+import { openTrailWriter, operator } from './trail-writer.js'
+import { trustFrom } from './verify-input.js'
+import { findingLine } from './verify-output.js'
+
+interface ArchiveFlags extends RetentionFlags {
+  readonly to?: string
+  readonly trust?: string
+  readonly acceptFindings?: boolean
+  readonly dryRun?: boolean
+}
+
+const EXIT_FINDINGS = 1
+
+export async function run(flags: ArchiveFlags, command: Command): Promise<void> {
+  const { to, trust, acceptFindings = false, dryRun = false } = flags
+  if (flags.before === undefined || to === undefined)
+    command.error('--before DATE and --to DIRECTORY are required')
+  const given = retentionCommand(flags)
+  const { settings, databaseUrl, bound } = given
+  const { schema } = settings
+  // The trail names the place: it has to mean the same from wherever it is read.
+  const store = new DirectoryStore(resolve(to))
+  if (dryRun) {
+    const { partitions, already } = await archivePlan({ databaseUrl, schema, store }, bound)
+    process.stdout.write(
+      visibleLines([
+        ...partitions.map(({ name }) => `${name} would be archived`),
+        `${already} are archived already`,
+        '',
+      ]),
+    )
+    return
+  }
+  const signing = await retentionSigner(given)
+  const progress = new Progress('rows')
+  const context = {
+    databaseUrl,
+    schema,
+    store,
+    ...signing,
+    trust: await trustFrom(trust),
+    acceptFindings,
+    onLine: (line: string) => process.stderr.write(`${visible(line)}\n`),
+    onRows: (count: number) => progress.add(count),
+    onFinding: (finding: Parameters<typeof findingLine>[0]) =>
+      process.stdout.write(`${visible(findingLine(finding))}\n`),
+  }
+  const { archived, already, findings } = await archive(context, bound)
+  progress.end()
+  const writer = openTrailWriter(settings, databaseUrl)
+  try {
+    for (const { name, rows, place, manifests } of archived) {
+      const manifest = manifests.at(-1) ?? ''
+      await writer.record(archivedRow({ partition: name, rows, place: place ?? '', manifest }, operator()))
+    }
+  } finally {
+    await writer.close()
+  }
+  if (findings > 0 && !acceptFindings) {
+    process.stderr.write(
+      'otel-audit: the archived rows do not all verify: nothing counts as archived. Look at the findings; --accept-findings archives them as they are\n',
+    )
+    process.exitCode = EXIT_FINDINGS
+    return
+  }
+  const rows = archived.reduce((sum, one) => sum + one.rows, 0)
+  process.stdout.write(
+    `${archived.length} months archived and proven, ${rows} rows, in ${visible(store.place)}; ${already} were before\n`,
+  )
+}

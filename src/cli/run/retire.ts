@@ -1,0 +1,65 @@
+import type { Command } from 'commander'
+import { DirectoryStore } from '../../archive/directory-store.js'
+import { retire, retirePlan, type RetireOutcome } from '../../archive/retire.js'
+import { retentionRow } from '../../event/self-rows.js'
+import { visible, visibleLines } from '../../host/visible.js'
+import { NO_TRUST } from '../../verify/trust.js'
+import { type RetentionFlags, refuseYoung, retentionCommand, retentionSigner } from './retention-session.js'
+import { openTrailWriter, operator } from './trail-writer.js'
+import { findingLine } from './verify-output.js'
+
+interface RetireFlags extends RetentionFlags {
+  readonly patience?: string
+  readonly withoutArchive?: boolean
+  readonly dryRun?: boolean
+}
+
+const EXIT_NOT_ALL = 1
+
+export async function run(flags: RetireFlags, command: Command): Promise<void> {
+  if (flags.before === undefined) command.error('--before DATE is required')
+  const patience = /^\d{1,6}$/.test(flags.patience ?? '') ? Number(flags.patience) : undefined
+  if (patience === undefined) command.error('--patience takes seconds')
+  const given = retentionCommand(flags)
+  const { settings, databaseUrl, bound } = given
+  refuseYoung(bound, settings)
+  const { schema } = settings
+  const withoutArchive = flags.withoutArchive ?? false
+  if (flags.dryRun === true) return tell(await retirePlan({ databaseUrl, schema, withoutArchive }, bound))
+  const signing = await retentionSigner(given)
+  const writer = openTrailWriter(settings, databaseUrl)
+  try {
+    const outcomes = await retire(
+      {
+        databaseUrl,
+        schema,
+        ...signing,
+        trust: NO_TRUST,
+        acceptFindings: false,
+        withoutArchive,
+        patienceMs: patience * 1000,
+        storeAt: (place) => new DirectoryStore(place),
+        record: (retention, note) => writer.record(retentionRow(retention, note, operator())),
+        onLine: (line) => process.stderr.write(`${visible(line)}\n`),
+        onRows: () => {},
+        onFinding: (finding) => process.stdout.write(`${visible(findingLine(finding))}\n`),
+      },
+      bound,
+    )
+    tell(outcomes)
+  } finally {
+    await writer.close()
+  }
+}
+
+function tell(outcomes: readonly RetireOutcome[]): void {
+  process.stdout.write(
+    visibleLines([
+      ...outcomes.map(({ partition, outcome, detail }) => `${partition}: ${outcome}: ${detail}`),
+      ...(outcomes.length === 0 ? ['there is nothing to retire'] : []),
+      '',
+    ]),
+  )
+  if (outcomes.some(({ outcome }) => outcome !== 'retired' && outcome !== 'would be retired'))
+    process.exitCode = EXIT_NOT_ALL
+}

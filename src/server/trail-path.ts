@@ -1,0 +1,2 @@
+/** The original's path. */
+export const TRAIL_PATH = '/api/internal/secret-audit'

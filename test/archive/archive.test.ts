@@ -1,0 +1,170 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { archivePlan } from '../../src/archive/archive.js'
+import { DirectoryStore } from '../../src/archive/directory-store.js'
+import type { ArchiveManifest } from '../../src/archive/manifest.js'
+import { rowOfLine } from '../../src/archive/row-line.js'
+import { eventDigest } from '../../src/event/digest.js'
+import { connect } from '../support/database.js'
+import { readTrail } from '../support/trail.js'
+import { unguard } from '../cli/honest-trail.js'
+import { OldTrail } from './old-trail.js'
+
+let trail: OldTrail
+
+beforeEach(async () => {
+  trail = await OldTrail.create(4)
+  await trail.fill()
+})
+
+afterEach(() => trail.drop())
+
+const folders = (): string[] => readdirSync(trail.directory).toSorted()
+const manifestOf = (folder: string): ArchiveManifest =>
+  JSON.parse(readFileSync(join(trail.directory, folder, 'manifest.json'), 'utf8')) as ArchiveManifest
+const linesOf = (folder: string, file: string): string[] =>
+  gunzipSync(readFileSync(join(trail.directory, folder, file)))
+    .toString()
+    .split('\n')
+    .slice(0, -1)
+
+/** A store that fails at the n-th call of one of its methods, as a process does that is killed there. */
+class FailingStore extends DirectoryStore {
+  left: number
+  readonly #method: 'create' | 'readAt'
+
+  constructor(place: string, method: 'create' | 'readAt', left: number) {
+    super(place)
+    this.#method = method
+    this.left = left
+  }
+
+  override create(file: string): ReturnType<DirectoryStore['create']> {
+    if (this.#method === 'create' && this.left-- <= 0) throw new Error('killed')
+    return super.create(file)
+  }
+
+  override readAt(...args: [string, number, number]): Promise<Buffer> {
+    if (this.#method === 'readAt' && this.left-- <= 0) throw new Error('killed')
+    return super.readAt(...args)
+  }
+}
+
+describe('archiving', () => {
+  test('puts every row below the bound into files, exactly as it is hashed, and proves it from the files alone', async () => {
+    const { archived, findings } = await trail.archive(3)
+    expect([archived.map(({ rows }) => rows), findings]).toEqual([[7, 7, 7], 0])
+    const { found, report } = await trail.verifyFiles()
+    expect(found).toEqual([])
+    expect(report?.rows).toMatchObject({ proven: 20, unsigned: 1, partly: 0 })
+    const rows = folders().flatMap((folder) => linesOf(folder, 'rows-000001.ndjson.gz').map(rowOfLine))
+    const live = (await readTrail(trail.owner)).filter(({ event }) => event.auditId < trail.bound(3))
+    expect(rows.map(({ event }) => event)).toEqual(live.map(({ event }) => event))
+    expect(rows.map(({ stored }) => stored && Buffer.from(stored))).toEqual(live.map(({ digest }) => digest))
+    for (const { event, computed } of rows) expect(computed).toEqual(eventDigest(event))
+  })
+
+  test('keeps what is left of rows in blocks that reach over a bound, and whole blocks are proven by it', async () => {
+    await trail.archive(2)
+    const { rows } = await trail.owner.query<{ partition: string; leaves: string }>(
+      'select partition, count(*) as leaves from noetl.secret_audit_leaf group by 1 order by 1',
+    )
+    // Two rows before the end of each month; in the second month also the one that began in the first.
+    expect(rows.map(({ leaves }) => leaves)).toEqual(['2', '3'])
+    const last = folders().at(-1) ?? ''
+    expect(linesOf(last, 'leaves.ndjson.gz')).toHaveLength(6)
+    const { report } = await trail.verifyFiles()
+    expect(report?.rows).toMatchObject({ proven: 13, partly: 0 })
+  })
+
+  test('goes on where it stopped: what is archived is left alone, and blocks are archived once', async () => {
+    await trail.archive(1)
+    const { archived, already } = await trail.archive(3)
+    expect([archived.length, already]).toEqual([2, 1])
+    expect((await trail.archive(3)).archived).toEqual([])
+    const manifests = folders().map(manifestOf)
+    expect(manifests.map(({ sequence }) => sequence)).toEqual([1, 2, 3])
+    expect(manifests[0]?.previous).toBeNull()
+    const blocks = folders().flatMap((folder) => linesOf(folder, 'blocks.ndjson.gz'))
+    expect(new Set(blocks).size).toBe(blocks.length)
+    expect((await trail.verifyFiles()).found).toEqual([])
+  })
+
+  test.each([
+    ['create', [0, 3, 5, 6, 7, 9]],
+    ['readAt', [0, 2, 8, 12]],
+  ] as const)('is killed at a %s of a file, and run again', async (method, moments) => {
+    for (const moment of moments) {
+      const store = new FailingStore(trail.directory, method, moment)
+      await expect(trail.archive(3, { store })).rejects.toThrow('killed')
+      const { rowCount } = await trail.owner.query('select from noetl.secret_audit_retirement')
+      expect(rowCount).toBe(0)
+    }
+    expect((await trail.archive(3)).archived.map(({ rows }) => rows)).toEqual([7, 7, 7])
+    expect(folders()).toHaveLength(3)
+    expect((await trail.verifyFiles()).found).toEqual([])
+  })
+
+  test('says what it would do, and changes nothing', async () => {
+    const plan = await archivePlan(trail.context(), trail.bound(3))
+    expect([plan.partitions.length, plan.already, folders()]).toEqual([3, 0, []])
+    await trail.archive(1)
+    const next = await archivePlan(trail.context(), trail.bound(3))
+    expect([next.partitions.length, next.already]).toEqual([2, 1])
+  })
+
+  test('takes no rows that do not verify for proven, unless somebody accepts that', async () => {
+    await unguard(trail.owner)
+    await trail.owner.query(`update noetl.secret_audit set notes = 'other' where audit_id = (
+      select min(audit_id) from noetl.secret_audit where chain_id is not null)`)
+    const refused = await trail.archive(1)
+    expect([refused.archived, refused.findings]).toEqual([[], trail.findings.length])
+    expect(trail.findings.map(({ code }) => code)).toContain('row-changed')
+    expect((await trail.archive(1, { acceptFindings: true })).archived).toHaveLength(1)
+  })
+})
+
+describe('a place that is not in order is refused', () => {
+  test('one that has archives of another trail', async () => {
+    await trail.archive(1)
+    await trail.owner.query('select noetl.secret_audit_begin_trail(true)')
+    await expect(trail.archive(2)).rejects.toMatchObject({ code: 'AUDIT_ARCHIVE' })
+  })
+
+  test('one that lacks an archive', async () => {
+    await trail.archive(2)
+    rmSync(join(trail.directory, folders()[0] ?? ''), { recursive: true })
+    await expect(trail.archive(3)).rejects.toThrow(/does not follow from the archive before it/)
+  })
+
+  test('one whose manifest was altered', async () => {
+    await trail.archive(1)
+    const file = join(trail.directory, folders()[0] ?? '', 'manifest.json')
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"rows": 7', '"rows": 7 '))
+    await expect(trail.archive(2)).rejects.toThrow(/its note is about another manifest/)
+  })
+})
+
+describe('who may', () => {
+  test('one at a time', async () => {
+    const other = await connect(trail.database.url)
+    await other.query('begin; lock table noetl.secret_audit_retirement in share update exclusive mode')
+    await expect(trail.archive(1)).rejects.toMatchObject({ code: 'AUDIT_RETENTION' })
+    await other.end()
+  })
+
+  test('nobody but the owner', async () => {
+    const name = `archivist_${Date.now()}`
+    await trail.owner.query(`create role ${name} login password 'x'; grant noetl_audit_reader to ${name}`)
+    const url = new URL(trail.database.url)
+    url.username = name
+    url.password = 'x'
+    try {
+      await expect(trail.archive(1, { databaseUrl: url.href })).rejects.toThrow(/only the owner/)
+    } finally {
+      await trail.owner.query(`drop owned by ${name}; drop role ${name}`)
+    }
+  })
+})
