@@ -1,7 +1,7 @@
 // Takes the pictures of the console in docs/console, from a trail of 200,000 rows: npm run console:screenshots.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import pg from 'pg'
+import { Client } from 'pg'
 import { createAudit } from '../dist/index.js'
 import { migrate } from '../dist/postgres/migrate/migrate.js'
 import { ComputedEvidence, parseTrust, Trail } from '../dist/query/index.js'
@@ -46,7 +46,7 @@ const postgres = await startPostgres()
 try {
   const databaseUrl = postgres.url()
   await migrate({ databaseUrl, roles: true })
-  const client = new pg.Client({ connectionString: databaseUrl })
+  const client = new Client({ connectionString: databaseUrl })
   await client.connect()
   const trust = parseTrust(await fillLargeTrail(client, databaseUrl))
   await client.end()
