@@ -18,8 +18,9 @@ const COUNTED = [
 const ORDERS = [
   ['', 'Most accesses'],
   ['denials', 'Most denials'],
-  ['recent', 'Latest access'],
-  ['newest', 'Latest first access'],
+  ['recent', 'Last access'],
+  ['oldest', 'First access'],
+  ['newest', 'New first'],
   ['dormant', 'Dormant first'],
   ['name', 'Name'],
 ]
@@ -100,7 +101,11 @@ function section({ by, groups, truncated }, state) {
   })
   const time = (name, title, order) => ({
     title: `${title} (${zoneName()})`,
-    sort: { href: changed(state, { order }), isOn: state.order === order },
+    sort: {
+      href: changed(state, { order }),
+      isOn: state.order === order,
+      isAscending: order === 'oldest',
+    },
     cell: (group) => minuteTime(group[name]),
     className: () => 'time',
   })
@@ -109,7 +114,7 @@ function section({ by, groups, truncated }, state) {
     number('accesses', 'Accesses', ''),
     number('denials', 'Denied', 'denials'),
     ...COUNTED.filter(([name]) => name !== by).map(([, key, title]) => number(key, title)),
-    time('first_access', 'First', 'newest'),
+    time('first_access', 'First', 'oldest'),
     time('last_access', 'Last', 'recent'),
     {
       title: 'Idle for',
