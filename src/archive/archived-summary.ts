@@ -26,6 +26,7 @@ const ORDERS: Readonly<Record<SummaryOrder, (a: Group, b: Group) => number>> = {
   accesses: (a, b) => b.accesses - a.accesses,
   denials: (a, b) => b.denials - a.denials || b.accesses - a.accesses,
   newest: (a, b) => b.first - a.first,
+  oldest: (a, b) => a.first - b.first,
   recent: (a, b) => b.last - a.last,
   dormant: (a, b) => a.last - b.last,
   name: () => 0,

@@ -180,9 +180,9 @@ function mayHave(part: PartInfo, { from, to, terms }: ResolvedFilter, last: bigi
   if (BigInt(part.first_id) > last) return false
   if (from !== undefined && BigInt(part.last_time) < BigInt(Math.floor(from))) return false
   if (to !== undefined && BigInt(part.first_time) >= BigInt(Math.ceil(to))) return false
-  const { any = [] } = terms['credential'] ?? {}
+  const { oneOf = [] } = terms['credential'] ?? {}
   // Of how a name begins the filter says nothing.
-  if (any.length === 0 || any.some(({ kind }) => kind !== 'is')) return true
+  if (oneOf.length === 0 || oneOf.some(({ kind }) => kind !== 'is')) return true
   const known = CredentialFilter.read(part.credentials)
-  return any.some(({ text }) => known.mayHave(text))
+  return oneOf.some(({ text }) => known.mayHave(text))
 }
