@@ -85,9 +85,14 @@ export function checkBy(by: unknown = 'credential', name = 'by'): SummaryBy {
   return parseParameter(name, BY, by)
 }
 
+/** @throws AuditError `AUDIT_INVALID_QUERY` for what is not an order */
+export function checkOrder(order: unknown = 'accesses'): SummaryOrder {
+  return parseParameter('order', ORDER, order)
+}
+
 /** @returns SQL. @throws AuditError `AUDIT_INVALID_QUERY` */
-export function orderSql(order: unknown = 'accesses'): string {
-  return ORDERS[parseParameter('order', ORDER, order)]
+export function orderSql(order: unknown): string {
+  return ORDERS[checkOrder(order)]
 }
 
 /** @param rows one more than `limit`, when there are more */
