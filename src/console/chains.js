@@ -11,7 +11,8 @@ const STATES = {
   idle: { text: 'idle', className: '' },
   closed: { text: 'closed', className: 'quiet' },
 }
-const rankOf = ({ state, lost }) => (lost > 0 ? 0 : 1 + Object.keys(STATES).indexOf(state))
+const rankOf = ({ state, lost, enrolled }) =>
+  lost > 0 || enrolled === false ? 0 : 1 + Object.keys(STATES).indexOf(state)
 
 /** The chains of signed blocks by service: who writes, how much, and how each ended; what is wrong comes first. */
 export async function chainsView(state, read, signal) {

@@ -53,7 +53,7 @@ function said(rows, columns, { truncated }) {
     columns.length > MOST_COLUMNS && `the ${MOST_COLUMNS} columns with the most accesses`,
     truncated && `the ${count(CELLS)} pairs with the most accesses`,
   ].filter(Boolean)
-  const shown = `${count(rows.length)} × ${count(columns.length)}. The darker, the more accesses; denials are in brackets.`
+  const shown = `${count(rows.length)} × ${count(columns.length)}. The stronger the colour, the more accesses; denials are in brackets.`
   return cut.length === 0 ? shown : `${shown} Shown are ${cut.join(', and ')}.`
 }
 

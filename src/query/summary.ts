@@ -85,7 +85,7 @@ export function checkBy(by: unknown = 'credential', name = 'by'): SummaryBy {
   return parseParameter(name, BY, by)
 }
 
-/** @throws AuditError `AUDIT_INVALID_QUERY` */
+/** @throws AuditError `AUDIT_INVALID_QUERY` for what is not an order */
 export function checkOrder(order: unknown = 'accesses'): SummaryOrder {
   return parseParameter('order', ORDER, order)
 }

@@ -219,6 +219,7 @@ describe('otel-audit query', () => {
     [['summary', '--cursor', 'x'], '--cursor'],
     [['summary', '--format', 'xml'], '--format must be'],
     [['summary', '--by', 'notes'], 'by must be one of'],
+    [['summary', '--order', 'random'], 'order must be one of'],
     [['tail', '--lines', 'many'], '--lines must be'],
     [['tail', '--format', 'csv'], '--format must be'],
     [['export', '--format', 'table'], '--format must be'],
@@ -288,6 +289,10 @@ test('otel-audit summary counts per credential, in every format', async () => {
     { value: 'billing-db', accesses: 4, denials: 1, workers: 2 },
     { accesses: 1, denials: 0, workers: 0 },
   ])
+  const named = await otelAudit(['summary', '--order', 'name'], env)
+  const names = lines(named.stdout).map((one) => String((one as { readonly value?: unknown }).value))
+  expect(names).toHaveLength(3)
+  expect(names).toEqual(names.toSorted())
   const table = await otelAudit(['summary', '--format', 'table', '--limit', '1'], env)
   expect(table.stdout).toMatch(/^CREDENTIAL +ACCESSES +DENIALS .*\norders-db +8 +2 /)
   expect(table.stderr).toContain('--limit')

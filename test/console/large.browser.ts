@@ -116,7 +116,13 @@ test.each([
 ] as const)(
   'every view at 200,000 rows: %s, %i wide; the policy refuses nothing',
   async (colorScheme, width) => {
-    const view: View = { path: '/?from=-1h', colorScheme, width, evidence: evidence() }
+    const view: View = {
+      path: '/?from=-1h',
+      colorScheme,
+      width,
+      evidence: evidence(),
+      trust: parseTrust(trust),
+    }
     const { page, server } = await browsed.open(view)
     await page.context().addInitScript(() => {
       const violations: string[] = []

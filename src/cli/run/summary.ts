@@ -3,7 +3,7 @@ import { visibleJson } from '../../host/visible.js'
 import type { Command } from 'commander'
 import { csvCell } from '../../query/csv.js'
 import { describeFilter, parseFilter } from '../../query/filter.js'
-import { checkBy, type Summary, type SummaryBy, type SummaryGroup } from '../../query/summary.js'
+import { checkBy, checkOrder, type Summary, type SummaryBy, type SummaryGroup } from '../../query/summary.js'
 import { filterOf, type Flags, formatOf } from '../read-flags.js'
 import { withAsked } from './archive-session.js'
 import { whileWaiting } from './progress.js'
@@ -14,10 +14,11 @@ const FORMATS = ['table', 'ndjson', 'json', 'csv'] as const
 export async function run(flags: Flags, command: Command): Promise<void> {
   const format = formatOf(command, flags, FORMATS)
   const by = checkBy(flags['by'])
+  const order = checkOrder(flags['order'])
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter))
   await withAsked(flags, async ({ trail, record }) => {
-    const summary = await whileWaiting('reading', () => trail.summary(filter, { by }))
+    const summary = await whileWaiting('reading', () => trail.summary(filter, { by, order }))
     await record({ what: 'summary', filter: described, rows: summary.groups.length })
     process.stdout.write(rendered(summary, format))
     if (summary.truncated) process.stderr.write('There are more groups: use a larger --limit\n')
@@ -35,6 +36,7 @@ const columnsOf = (by: SummaryBy): readonly TableColumn<SummaryGroup>[] => [
   },
   { title: 'WORKERS', value: ({ workers }) => workers, isNumber: true },
   { title: 'ACTORS', value: ({ actors }) => actors, isNumber: true },
+  { title: 'ADDRESSES', value: ({ sources }) => sources, isNumber: true },
   { title: 'FIRST', value: ({ first_access }) => first_access.slice(0, 19) },
   { title: 'LAST', value: ({ last_access }) => last_access.slice(0, 19) },
 ]
@@ -46,6 +48,7 @@ const KEYS = [
   'actors',
   'first_access',
   'last_access',
+  'sources',
 ] as const satisfies readonly (keyof SummaryGroup)[]
 
 function rendered(summary: Summary, format: (typeof FORMATS)[number]): string {
