@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { DirectoryStore } from '../../archive/directory-store.js'
-import { retire, retirePlan, type RetireOutcome } from '../../archive/retire.js'
+import { retire } from '../../archive/retire.js'
+import { retirePlan, type RetireOutcome } from '../../archive/retire-plan.js'
 import { retentionRow } from '../../event/self-rows.js'
 import { visible, visibleLines } from '../../host/visible.js'
 import { NO_TRUST } from '../../verify/trust.js'
