@@ -87,6 +87,17 @@ describe('retiring', () => {
     expect((await verified()).found).toEqual([])
   })
 
+  test('with another key than archived takes a trust file that names both', async () => {
+    await trail.archive(1)
+    const next = generateNoteKey(trail.key.signer.name)
+    const { signer } = next
+    await expect(trail.retire(1, { signer })).rejects.toThrow(/no known key has signed it/)
+    expect(await trail.retire(1, { signer, trust: trail.trust })).toMatchObject([{ outcome: 'retired' }])
+    const keys = [trail.key.signer.key, signer.key]
+    expect((await verified({ retention: keys })).found).toEqual([])
+    expect(codes((await verified()).found)).toContain('retention-refused')
+  })
+
   test('needs an archive that is proven, and where it was put', async () => {
     expect(await trail.retire(3)).toMatchObject([
       { outcome: 'not archived' },
