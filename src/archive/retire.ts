@@ -6,7 +6,6 @@ import { checkSchema } from '../postgres/schema-version.js'
 import { openSession } from '../postgres/session.js'
 import { readIdentity } from '../postgres/trail-identity.js'
 import { type Retention, type RetentionState, signRetention } from '../verify/retention-note.js'
-import { type ArchiveContext, markArchived, openPlace, type Place, prove } from './archive.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { holdsOn, lockHolds } from './holds.js'
 import { inTheWay } from './in-the-way.js'
@@ -14,12 +13,13 @@ import { lateRows } from './late-rows.js'
 import type { ReadManifest } from './manifest.js'
 import { PartitionReader } from './partition-reader.js'
 import { attachAgain, countRows, detach, dropTable, lockPartition, standingOf } from './partition-table.js'
+import { type ArchiveContext, openPlace, type Place } from './place.js'
+import { markArchived, prove } from './prove.js'
+import { candidates, heldText, type RetireOutcome, RUN_ARCHIVE } from './retire-plan.js'
 import {
   keepLeaves,
   leafSetOf,
   lockRetirement,
-  partitionsBelow,
-  readRetirements,
   type Retirement,
   type RetirementState,
   writeRetirement,
@@ -34,14 +34,6 @@ export interface RetireContext extends Omit<ArchiveContext, 'store'> {
   readonly patienceMs: number
   /** What is not archived is retired, too: its rows are lost, and the trail says so. */
   readonly withoutArchive: boolean
-}
-
-/** What became of one partition. */
-export interface RetireOutcome {
-  readonly partition: string
-  readonly outcome: 'retired' | 'held' | 'in the way' | 'not archived' | 'would be retired'
-  /** In words. */
-  readonly detail: string
 }
 
 /**
@@ -70,65 +62,6 @@ export async function retire(context: RetireContext, bound: bigint): Promise<rea
   } finally {
     await lock.close()
   }
-}
-
-/** What {@link retire} would do, as things are now. Changes nothing. */
-export async function retirePlan(
-  { databaseUrl, schema, withoutArchive }: Pick<RetireContext, 'databaseUrl' | 'schema' | 'withoutArchive'>,
-  bound: bigint,
-): Promise<readonly RetireOutcome[]> {
-  const session = await openSession('migrate', {
-    databaseUrl,
-    applicationName: 'otel-audit retire',
-    readOnly: true,
-  })
-  try {
-    return await session.run(async (client) => {
-      await checkSchema(client, schema)
-      const { begun, fresh } = await candidates(client, schema, bound)
-      const outcomes: RetireOutcome[] = []
-      const add = (partition: string, outcome: RetireOutcome['outcome'], detail: string): void => {
-        outcomes.push({ partition, outcome, detail })
-      }
-      for (const { name, state } of begun) add(name, 'would be retired', `it is ${state}`)
-      for (const one of fresh) {
-        const held = await holdsOn(client, schema, one)
-        if (held.length > 0) add(one.name, 'held', heldText(held))
-        else if (one.place === null && !withoutArchive) add(one.name, 'not archived', RUN_ARCHIVE)
-        else add(one.name, 'would be retired', one.place ?? 'without an archive')
-      }
-      return outcomes
-    })
-  } finally {
-    await session.close()
-  }
-}
-
-interface Candidates {
-  /** By a run that was interrupted. */
-  readonly begun: readonly Retirement[]
-  /** Attached, archived or not. */
-  readonly fresh: readonly Retirement[]
-}
-
-async function candidates(client: ClientBase, schema: string, bound: bigint): Promise<Candidates> {
-  const known = await readRetirements(client, schema)
-  const byEnd = new Map(known.map((one) => [one.to, one]))
-  const begun = known.filter(
-    ({ state }) => state === 'retiring' || state === 'detached' || state === 'dropped',
-  )
-  const attached = await partitionsBelow(client, schema, bound)
-  const fresh = attached
-    .filter(({ to }) => begun.every((one) => one.to !== to))
-    .map((partition) => {
-      const one = byEnd.get(partition.to)
-      return one?.state === 'archived' ? one : { ...partition, ...NOT_ARCHIVED }
-    })
-  return { begun, fresh }
-}
-
-function heldText(holds: Awaited<ReturnType<typeof holdsOn>>): string {
-  return holds.map(({ id, credential, reason }) => `hold ${id} on ${credential} (${reason})`).join('; ')
 }
 
 type Refusal = Omit<RetireOutcome, 'partition'>
@@ -400,9 +333,6 @@ function tooManyParts({ name, manifests }: Retirement): AuditError {
 
 /** How often a detachment is looked at again that another session may be at. */
 const MOST_TRIES = 3
-const NOT_ARCHIVED = { state: 'archived', place: null, manifests: [], rows: 0 } as const
-const RUN_ARCHIVE = 'run `otel-audit archive` first, or say --without-archive'
-
 function notThere({ name }: Retirement): AuditError {
   return new AuditError(
     'AUDIT_RETENTION',

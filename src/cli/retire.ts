@@ -14,6 +14,7 @@ export function addRetireCommand(program: Command): void {
     .option('--patience <seconds>', 'how long to wait for transactions that are in the way', '60')
     .option('--without-archive', 'also what is not archived: its rows are lost, and the trail says so')
   addOwnerFlags(command)
+    .option('--trust <file>', 'a trust file: archives that a retention key of it has signed count, too')
     .option('--dry-run', 'say what would be retired, and what is in the way; change nothing')
     .addHelpText(
       'after',

@@ -7,7 +7,8 @@ import {
   type NewHold,
   readHolds,
 } from '../../src/archive/holds.js'
-import { retirePlan, type RetireContext } from '../../src/archive/retire.js'
+import type { RetireContext } from '../../src/archive/retire.js'
+import { retirePlan } from '../../src/archive/retire-plan.js'
 import { connect } from '../support/database.js'
 import { batchOf } from '../support/events.js'
 import { readTrail } from '../support/trail.js'

@@ -6,6 +6,9 @@ import type { Finding } from '../../src/verify/finding.js'
 import type { Trust } from '../../src/verify/trust.js'
 import { unguard } from '../cli/honest-trail.js'
 import { connect } from '../support/database.js'
+import { Snapshot } from '../../src/postgres/read/snapshot.js'
+import { proofOfRow } from '../../src/postgres/read/row-proof.js'
+import { checkRowProof } from '../../src/verify/row-proof.js'
 import { readTrail } from '../support/trail.js'
 import { verifiedTrail, type VerifiedTrail } from '../support/verified.js'
 import { OldTrail } from './old-trail.js'
@@ -51,6 +54,48 @@ describe('retiring', () => {
       ['retired', 1],
     ])
     expect((await trail.verifyFiles()).found).toEqual([])
+  })
+
+  test('leaves the rows of a block that reaches over the bound provable, one by one', async () => {
+    await trail.archive(2)
+    await trail.retire(2)
+    const [first] = await readTrail(trail.owner)
+    const reader = await Snapshot.open({ databaseUrl: trail.database.url, schema: 'noetl' })
+    try {
+      const proof = await proofOfRow(reader, first?.event.auditId ?? 0n)
+      const { event, block } = checkRowProof(JSON.stringify(proof), trail.trust)
+      expect(event).toEqual(first?.event)
+      expect((block.ids?.first ?? 0n) < trail.bound(2)).toBe(true)
+    } finally {
+      await reader.close()
+    }
+  })
+
+  test('takes a table that was adopted, without a lower bound, and times that are no times', async () => {
+    const first = trail.bound(0)
+    await trail.owner.query(`
+      create table noetl.secret_audit_adopted (like noetl.secret_audit including defaults including constraints);
+      insert into noetl.secret_audit_adopted (audit_id, credential, operation, outcome, occurred_at)
+      values (-7, 'c', 'o', 'ok', 'infinity'), (5, 'c', 'o', 'ok', '-infinity'), (6, E'\t"x"', 'o', 'ok', '0044-03-15 BC');
+      alter table noetl.secret_audit attach partition noetl.secret_audit_adopted for values from (minvalue) to (${first})`)
+    expect((await trail.archive(1)).archived.map(({ name, rows }) => [name, rows])).toEqual([
+      ['secret_audit_adopted', 3],
+      [expect.stringMatching(/^secret_audit_y/), 7],
+    ])
+    expect((await trail.retire(1)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired'])
+    expect((await trail.verifyFiles()).found).toEqual([])
+    expect((await verified()).found).toEqual([])
+  })
+
+  test('with another key than archived takes a trust file that names both', async () => {
+    await trail.archive(1)
+    const next = generateNoteKey(trail.key.signer.name)
+    const { signer } = next
+    await expect(trail.retire(1, { signer })).rejects.toThrow(/no known key has signed it/)
+    expect(await trail.retire(1, { signer, trust: trail.trust })).toMatchObject([{ outcome: 'retired' }])
+    const keys = [trail.key.signer.key, signer.key]
+    expect((await verified({ retention: keys })).found).toEqual([])
+    expect(codes((await verified()).found)).toContain('retention-refused')
   })
 
   test('needs an archive that is proven, and where it was put', async () => {

@@ -81,7 +81,7 @@ describe('from the command line', () => {
       0,
       expect.stringMatching(/^(secret_audit_\w+: would be retired: .*\n){2}$/),
     ])
-    const retired = await run('retire', '--before', date(2))
+    const retired = await run('retire', '--before', date(2), '--trust', trust)
     expect(retired).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^(secret_audit_\w+: retired: .*\n){2}$/),

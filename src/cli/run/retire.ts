@@ -1,16 +1,18 @@
 import type { Command } from 'commander'
 import { DirectoryStore } from '../../archive/directory-store.js'
-import { retire, retirePlan, type RetireOutcome } from '../../archive/retire.js'
+import { retire } from '../../archive/retire.js'
+import { retirePlan, type RetireOutcome } from '../../archive/retire-plan.js'
 import { retentionRow } from '../../event/self-rows.js'
 import { visible, visibleLines } from '../../host/visible.js'
-import { NO_TRUST } from '../../verify/trust.js'
 import { type RetentionFlags, refuseYoung, retentionCommand, retentionSigner } from './retention-session.js'
 import { openTrailWriter, operator } from './trail-writer.js'
+import { trustFrom } from './verify-input.js'
 import { findingLine } from './verify-output.js'
 
 interface RetireFlags extends RetentionFlags {
   readonly patience?: string
   readonly withoutArchive?: boolean
+  readonly trust?: string
   readonly dryRun?: boolean
 }
 
@@ -34,7 +36,7 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
         databaseUrl,
         schema,
         ...signing,
-        trust: NO_TRUST,
+        trust: await trustFrom(flags.trust),
         acceptFindings: false,
         withoutArchive,
         patienceMs: patience * 1000,

@@ -97,11 +97,25 @@ async function digestsOf(
       digests.set(row.index, row.stored)
     }
   }
+  if (digests.size < rowCount) await addLeaves(reader, chain, Number(blockNo), digests)
   const inOrder = Array.from({ length: digests.size }, (_, index) => digests.get(index))
   if (digests.size !== rowCount || !inOrder.every((digest) => digest !== undefined)) {
     throw refuted(`rows of block ${blockNo} are missing: nothing in it can be proven`)
   }
   return { digests: inOrder, changed }
+}
+
+/** What is left of mates that were retired. Where it is not what was signed the proof does not hold. */
+async function addLeaves(
+  reader: Snapshot,
+  chain: string,
+  block: number,
+  digests: Map<number, Uint8Array>,
+): Promise<void> {
+  for await (const batch of reader.leaves())
+    for (const leaf of batch)
+      if (leaf.chain === chain && leaf.block === block && !digests.has(leaf.index))
+        digests.set(leaf.index, leaf.digest)
 }
 
 function refuted(message: string): AuditError {

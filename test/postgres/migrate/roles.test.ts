@@ -122,6 +122,12 @@ describe('the writer', () => {
     `delete from noetl.secret_audit_quarantine`,
     `insert into noetl.secret_audit_quarantine_end default values`,
     `select noetl.secret_audit_quarantine_partition('2090-01-01')`,
+    `select * from noetl.secret_audit_retirement`,
+    `update noetl.secret_audit_retirement set state = 'retired'`,
+    `insert into noetl.secret_audit_leaf default values`,
+    `select * from noetl.secret_audit_hold`,
+    `update noetl.secret_audit_hold set released_at = now()`,
+    `select noetl.secret_audit_is_retired(1, 2)`,
   ])('may not: %s', async (sql) => {
     expect(await outcome(WRITER, sql.replaceAll('PARTITION', partition))).toMatchObject(DENIED)
   })
@@ -159,6 +165,9 @@ describe('the reader', () => {
     expect(await outcome(READER, `select * from noetl.secret_audit_block limit 1`)).toHaveLength(1)
     expect(await outcome(READER, `select breaking from noetl.secret_audit_migration limit 1`)).toHaveLength(1)
     expect(await outcome(READER, `select trail from noetl.secret_audit_trail`)).toHaveLength(1)
+    for (const table of ['retirement', 'leaf', 'hold']) {
+      expect(await outcome(READER, `select * from noetl.secret_audit_${table}`)).toEqual([])
+    }
     expect(await outcome(READER, `select notes from ${partition}`)).toMatchObject(DENIED)
   })
 
@@ -173,6 +182,9 @@ describe('the reader', () => {
     `truncate noetl.secret_audit_block`,
     `truncate PARTITION`,
     `select noetl.secret_audit_ensure_partitions(1)`,
+    `insert into noetl.secret_audit_leaf default values`,
+    `delete from noetl.secret_audit_hold`,
+    `update noetl.secret_audit_retirement set state = 'retired'`,
     `select noetl.secret_audit_ensure_partition_for(1)`,
     `create table noetl.secret_audit_mine ()`,
   ])('may not: %s', async (sql) => {

@@ -1,0 +1,80 @@
+import type { Connection } from '../postgres/connection.js'
+import { Anchors } from '../verify/anchors.js'
+import type { StoredLeaf } from '../verify/source.js'
+import { archiveError } from './archive-store.js'
+import { idsOf } from './archives.js'
+import { leafOfLine } from './block-line.js'
+import type { ReadManifest } from './manifest.js'
+import { fileProblem, readLines } from './ndjson-file.js'
+import type { ArchiveContext } from './place.js'
+import { keepLeaves, type Retirement, writeRetirement } from './retirement-state.js'
+import { verifyRows } from './verify-archive.js'
+
+/**
+ * Reads archives back, and verifies them from their files alone.
+ *
+ * @returns how much was found
+ * @throws AuditError `AUDIT_ARCHIVE` when a file is not what was written
+ */
+export async function prove(
+  context: ArchiveContext,
+  all: readonly ReadManifest[],
+  unproven: readonly ReadManifest[],
+): Promise<number> {
+  const { store, signer, trust, onFinding, onProgress, onLine } = context
+  if (unproven.length === 0) return 0
+  for (const { folder, manifest } of unproven) {
+    const { parts, blocks, row_blocks, leaves, chains } = manifest
+    for (const file of [...parts, blocks, row_blocks, leaves, chains]) {
+      const problem = await fileProblem(store, folder, file)
+      if (problem !== undefined)
+        throw archiveError(`${problem}. It was read back, and is not what was written`)
+    }
+  }
+  const ranges = unproven.map(idsOf)
+  const first = ranges.reduce(
+    (least, range) => (range.first < least ? range.first : least),
+    ranges[0]?.first ?? 0n,
+  )
+  const last = ranges.reduce((most, range) => (range.last > most ? range.last : most), ranges[0]?.last ?? 0n)
+  const keys = [signer.key, ...(trust.retention ?? [])]
+  let findings = 0
+  const report = await verifyRows(store, all, {
+    trust: { ...trust, retention: keys },
+    anchors: new Anchors(),
+    selection: { chain: undefined, ids: { first, last } },
+    onFinding: (finding) => {
+      findings++
+      onFinding(finding)
+    },
+    onProgress,
+  })
+  const { proven, unsigned, partly } = report.rows
+  onLine(
+    `read back and verified from the files alone: ${proven + partly} rows in signed blocks, ${unsigned} without`,
+  )
+  return findings
+}
+
+/** From here on it may be retired: what is left of its rows in blocks that reach over the bound is in the trail. */
+export async function markArchived(
+  { schema, store }: Pick<ArchiveContext, 'schema' | 'store'>,
+  session: Connection,
+  retirement: Retirement,
+  archives: readonly ReadManifest[],
+): Promise<void> {
+  await session.run((client) => client.query('begin'))
+  try {
+    for (const { folder, manifest } of archives.filter((one) => retirement.manifests.includes(one.hash))) {
+      for await (const lines of readLines(store, folder, manifest.leaves)) {
+        const inside = lines.map(leafOfLine).filter((leaf: StoredLeaf) => leaf.partition === retirement.name)
+        if (inside.length > 0) await session.run((client) => keepLeaves(client, schema, inside))
+      }
+    }
+    await session.run((client) => writeRetirement(client, schema, retirement))
+    await session.run((client) => client.query('commit'))
+  } catch (error) {
+    if (!session.isBroken) await session.run((client) => client.query('rollback'))
+    throw error
+  }
+}
