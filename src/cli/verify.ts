@@ -38,6 +38,10 @@ export function addVerifyCommand(program: Command): void {
       '--with-archive <directory>',
       'verify the trail, and with it the archives of what was retired from it',
     )
+    .option(
+      '--metrics <file>',
+      'also write what came of it for Prometheus, as the textfile collector of the node exporter reads it',
+    )
     .option('--format <format>', 'table, json or ndjson (default: table on a terminal, else ndjson)')
   addDatabaseFlags(command)
     .addHelpText(
@@ -45,6 +49,7 @@ export function addVerifyCommand(program: Command): void {
       `
 Examples:
   $ otel-audit verify --trust audit.trust --anchors traces.jsonl
+  $ otel-audit verify --trust audit.trust --metrics /var/lib/node_exporter/textfile/otel_audit.prom
   $ otel-audit verify --from 2026-11-01 --to 2026-12-01 --format json
   $ otel-audit verify --row 384299930694800793 --proof row.json
   $ otel-audit verify --trust audit.trust --proof row.json       # offline

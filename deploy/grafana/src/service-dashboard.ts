@@ -69,7 +69,7 @@ export function serviceDashboard(): Dashboard {
     .withPanel(
       stat(
         'Since the last verification',
-        'Since `otel-audit verify --watch` last found nothing wrong.',
+        'Since `otel-audit verify --metrics` last found nothing wrong.',
         'time() - max(noetl_secret_audit_verify_last_success)',
         { unit: 's', orange: 7200, red: 10_800 },
       ),

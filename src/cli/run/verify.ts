@@ -1,4 +1,4 @@
-import { wallClock } from '../../host/globals.js'
+import { performance, wallClock } from '../../host/globals.js'
 import { visible } from '../../host/visible.js'
 import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf } from '../../event/snowflake.js'
@@ -14,6 +14,7 @@ import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
 import { archiveOf, verifyArchiveAlone } from './verify-archive.js'
 import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
+import { writeMetrics } from './verify-metrics.js'
 import { anchorsFrom, trailsOf, trustFrom } from './verify-input.js'
 import { type VerifyFormat, VerifyOutput } from './verify-output.js'
 
@@ -29,6 +30,7 @@ interface VerifyFlags extends DatabaseFlags {
   readonly manifest?: string
   readonly archive?: string
   readonly withArchive?: string
+  readonly metrics?: string
   readonly format?: string
 }
 
@@ -74,6 +76,7 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   const exported = await exportOf(flags, command)
   exported?.addAnchors(anchors)
   const ids = exported?.ids ?? range
+  const began = performance.now()
   const reader = await snapshotOf(settings, trust.trails)
   try {
     if (flags.row !== undefined && flags.proof !== undefined) {
@@ -103,6 +106,15 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
       ...report.findings,
     ])
     output.report({ ...report, findings }, lines)
+    if (flags.metrics !== undefined) {
+      const verified = {
+        findings: [...findings.values()].reduce((sum, count) => sum + count, 0),
+        rows: report.rows.proven,
+        seconds: (performance.now() - began) / 1000,
+        isSuccess: findings.size === 0 && report.unread.count === 0,
+      }
+      await writeMetrics(flags.metrics, verified, wallClock())
+    }
     if (findings.size > 0) return EXIT_FINDINGS
     return report.unread.count > 0 ? EXIT_NOT_CHECKED : 0
   } finally {
