@@ -247,7 +247,7 @@ export class RequestHandler {
             if (events === 0 && !isJson) continue
             if (events > limits.events) throw new TooLarge(`one resource with ${events} audit events`)
             pending.push(slice)
-            bytes += slice.length + events * BYTES_OF_EVENT
+            bytes += Math.max(slice.length, events * BYTES_OF_EVENT)
           }
           return bytes
         },
@@ -305,7 +305,7 @@ export class RequestHandler {
   }
 }
 
-/** What an event takes until it is stored, beside what came, in bytes. */
+/** What even the smallest event takes until it is stored, in bytes. */
 const BYTES_OF_EVENT = 2048
 
 /** How often the name of an audit event stands in it. JSON may have it written otherwise. */

@@ -1,4 +1,4 @@
-import { createHash } from '../host/crypto.js'
+import { sha256 } from '../event/sha256.js'
 import { firstIdOf, withLowerBits } from '../event/snowflake.js'
 
 /** What an event that came without an id is known by. */
@@ -28,13 +28,13 @@ export function derivedId(event: WithoutId, occurredAt: number): bigint {
 /** SHA-256 of what an event is known by, the same in each encoding. */
 export function knownBy(event: WithoutId): Buffer {
   const { traceId, spanId, timeNanos, ordinal, attributes } = event
-  const hash = createHash('sha256').update(`${traceId}/${spanId}/${timeNanos}/${ordinal}`)
+  let known = `${traceId}/${spanId}/${timeNanos}/${ordinal}`
   for (const key of Object.keys(attributes).sort()) {
     const text = `${typeLetter(attributes[key])}${String(attributes[key])}`
     // Lengths, so that nothing can stand for something else.
-    hash.update(`\n${Buffer.byteLength(key)}:${key}=${Buffer.byteLength(text)}:${text}`)
+    known += `\n${Buffer.byteLength(key)}:${key}=${Buffer.byteLength(text)}:${text}`
   }
-  return hash.digest()
+  return sha256(known)
 }
 
 /** An SDK tells a whole number from a fraction in its own way; as text they are the same. */

@@ -217,45 +217,46 @@ export interface ReadBack {
  *   it out would store an event that says less than its author did
  */
 export function fromSpanEvent(attributes: Readonly<Record<string, unknown>>): ReadBack | undefined {
-  const text = (name: string): string | undefined => {
-    const key = `${PREFIX}${name}`
+  // By whole keys: one that is put together is found by the engine anew each time.
+  const text = (key: string): string | undefined => {
     const value = Object.hasOwn(attributes, key) ? attributes[key] : undefined
-    return value === undefined || value === null ? undefined : textOf(name, value)
+    return value === undefined || value === null ? undefined : textOf(key, value)
   }
-  const credential = text('credential')
-  const operation = text('operation')
-  const outcome = text('outcome')
+  const credential = text('secret_audit.credential')
+  const operation = text('secret_audit.operation')
+  const outcome = text('secret_audit.outcome')
   if (!credential || !operation || !outcome) return undefined
-  const { attributes: own, markers } = parsedAttributes(text('attributes'))
-  const nulls = text('null')?.split(' ') ?? []
-  const name = (column: string): string | null | undefined => (nulls.includes(column) ? null : text(column))
+  const { attributes: own, markers } = parsedAttributes(text('secret_audit.attributes'))
+  const nulls = text('secret_audit.null')?.split(' ') ?? []
+  const name = (column: string, key: string): string | null | undefined =>
+    nulls.includes(column) ? null : text(key)
   return {
-    auditId: natural('audit_id', text('audit_id')),
-    occurredAt: microseconds('occurred_at', text('occurred_at')),
-    serviceName: name('service_name'),
-    serviceInstanceId: name('service_instance_id'),
+    auditId: natural('audit_id', text('secret_audit.audit_id')),
+    occurredAt: microseconds('occurred_at', text('secret_audit.occurred_at')),
+    serviceName: name('service_name', 'secret_audit.service_name'),
+    serviceInstanceId: name('service_instance_id', 'secret_audit.service_instance_id'),
     markers,
-    isCut: isCut(attributes, text('chars')),
+    isCut: isCut(attributes, text('secret_audit.chars')),
     fields: {
       credential,
       operation: operation as Operation,
       outcome: outcome as Outcome,
-      workerId: text('worker_id'),
-      executionId: integer('execution_id', text('execution_id')),
-      parentExecutionId: integer('parent_execution_id', text('parent_execution_id')),
-      serverRegion: text('server_region'),
-      brokerRegion: text('broker_region'),
-      kekVersion: text('kek_version'),
-      notes: text('notes'),
-      actorId: text('actor_id'),
-      actorType: actorType(text('actor_type')),
-      sourceAddress: text('source_address'),
+      workerId: text('secret_audit.worker_id'),
+      executionId: integer('execution_id', text('secret_audit.execution_id')),
+      parentExecutionId: integer('parent_execution_id', text('secret_audit.parent_execution_id')),
+      serverRegion: text('secret_audit.server_region'),
+      brokerRegion: text('secret_audit.broker_region'),
+      kekVersion: text('secret_audit.kek_version'),
+      notes: text('secret_audit.notes'),
+      actorId: text('secret_audit.actor_id'),
+      actorType: actorType(text('secret_audit.actor_type')),
+      sourceAddress: text('secret_audit.source_address'),
       attributes: own,
     },
   }
 }
 
-function textOf(name: string, value: unknown): string {
+function textOf(key: string, value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'boolean' || typeof value === 'bigint') return `${value}`
   if (typeof value === 'number' && Number.isFinite(value)) return `${value}`
@@ -264,7 +265,7 @@ function textOf(name: string, value: unknown): string {
     : typeof value === 'number'
       ? 'not a finite number'
       : typeof value
-  throw wrong(name, `must be text, a number or a boolean; it is ${got}`)
+  throw wrong(key.slice(PREFIX.length), `must be text, a number or a boolean; it is ${got}`)
 }
 
 function isCut(attributes: Readonly<Record<string, unknown>>, said: string | undefined): boolean {
@@ -273,7 +274,7 @@ function isCut(attributes: Readonly<Record<string, unknown>>, said: string | und
   for (const key of Object.keys(attributes)) {
     if (!key.startsWith(PREFIX) || key === CHARS) continue
     const value = attributes[key]
-    if (value !== undefined && value !== null) texts[key] = textOf(key.slice(PREFIX.length), value)
+    if (value !== undefined && value !== null) texts[key] = textOf(key, value)
   }
   return said !== `${charactersOf(texts)}`
 }

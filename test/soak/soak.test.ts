@@ -102,7 +102,7 @@ describe('a soak', () => {
 
   test('through gateways that is killed leaves no process, not even a stopped one', async () => {
     // Its third kill stops a gateway.
-    const soak = new RunningSoak('--through', 'gateway', '--minutes', '5', '--seed', '242')
+    const soak = new RunningSoak('--through', 'gateway', '--minutes', '5', '--seed', '203')
     const processes = await soak.underWay()
     soak.process.kill('SIGKILL')
     await waitUntil('all processes are gone', () => survivors(processes).length === 0)

@@ -10,8 +10,8 @@ import { Daemon, type Leash } from '../daemon.js'
 
 const run = promisify(execFile)
 /** As docs/kafka.md has them. */
-export const TOPIC = 'otlp_audit'
-export const GROUP = 'otel-audit-gateway'
+const TOPIC = 'otlp_audit'
+const GROUP = 'otel-audit-gateway'
 const PARTITIONS = 4
 /** Quick to start, and small: three of them are on one machine with everything else. */
 const JVM = ['-Xms64m', '-Xmx320m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto']
