@@ -85,13 +85,13 @@ export function checkBy(by: unknown = 'credential', name = 'by'): SummaryBy {
   return parseParameter(name, BY, by)
 }
 
-/** @throws AuditError `AUDIT_INVALID_QUERY` for what is not an order */
+/** @throws AuditError `AUDIT_INVALID_QUERY` */
 export function checkOrder(order: unknown = 'accesses'): SummaryOrder {
   return parseParameter('order', ORDER, order)
 }
 
 /** @returns SQL. @throws AuditError `AUDIT_INVALID_QUERY` */
-export function orderSql(order: unknown): string {
+export function orderSql(order?: unknown): string {
   return ORDERS[checkOrder(order)]
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { commandLine } from '../../src/cli/command-line.js'
 
 /** A command line in a page, as a shell takes it apart. */
-export function wordsOf(line: string): string[] {
+function wordsOf(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
     ([, single, double, plain]) => single ?? double ?? plain ?? '',
   )

@@ -5,13 +5,13 @@ import { Operation, TRAIL_OPERATIONS } from '../../event/vocabulary.js'
 import type { ReviewWindow } from './window.js'
 
 /** What of an event names who asked: the actor, else the worker, else the service that recorded it. */
-export type ActorKind = 'actor' | 'worker' | 'service' | 'unknown'
+type ActorKind = 'actor' | 'worker' | 'service' | 'unknown'
 
 /**
  * `first seen` pairs had no access before the window; `dormant` ones had some, and none in it; `known` ones had both. Only as
  * far back as the trail has rows.
  */
-export type Standing = 'first seen' | 'known' | 'dormant'
+type Standing = 'first seen' | 'known' | 'dormant'
 
 /** One credential and one who accessed it, in the window or before. */
 export interface ReviewedPair {
@@ -137,7 +137,7 @@ export class ReviewTally {
 }
 
 /** Who asked, as far as the event says. */
-export function whoOf({ actorId, workerId, serviceName }: AuditEvent): {
+function whoOf({ actorId, workerId, serviceName }: AuditEvent): {
   readonly actor: string | null
   readonly kind: ActorKind
 } {

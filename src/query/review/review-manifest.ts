@@ -16,7 +16,7 @@ export interface ReviewVerification {
   readonly trust_sha256: string | null
 }
 
-export interface ReviewFile {
+interface ReviewFile {
   readonly name: string
   readonly bytes: number
   /** Lower-case hex. */

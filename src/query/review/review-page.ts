@@ -13,7 +13,7 @@ body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; break-after: avoid }
 p, li { max-width: 48rem } .quiet { color: #545b66 }
 table { border-collapse: collapse; width: 100%; margin: .4rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid #d5d9e0; overflow-wrap: anywhere }
+th, td { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #d5d9e0; overflow-wrap: anywhere }
 thead { display: table-header-group } tr { break-inside: avoid } th { font-weight: 600 }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } .t { white-space: nowrap }
 .warn { border-left: .3rem solid #b3261e; padding: .2rem .8rem; background: #fdf1f0 }
@@ -36,27 +36,27 @@ export function reviewPage(manifest: ReviewManifest, pairs: readonly ReviewedPai
 </head>
 <body>
 <h1>Access review ${text(label)}</h1>
-<p class="quiet">Accesses from ${text(manifest.from)} up to ${text(manifest.to)} (exclusive)${credential === '*' ? '' : `, credentials ${text(credential)}`}. Made ${text(manifest.made_at)} by ${text(manifest.made_by)}.</p>
+<p class="quiet">Accesses from ${moment(manifest.from)} up to ${moment(manifest.to)} (exclusive)${credential === '*' ? '' : `, credentials ${text(credential)}`}. Made ${moment(manifest.made_at)} by ${text(manifest.made_by)}.</p>
 ${warnings(manifest)}
 <h2>In figures</h2>
 ${facts([
-  ['Accesses', String(totals.accesses)],
-  ['of these denied or failed', String(totals.denied)],
-  ['Credentials accessed', String(totals.credentials.accessed)],
-  ['of these first seen in this window', String(totals.credentials.first_seen)],
-  ['Dormant credentials (accessed before, not in this window)', String(totals.credentials.dormant)],
-  ['Pairs of credential and actor', String(totals.pairs)],
-  ['Accesses known to have no row', String(totals.lost)],
-  ['The trail knows of accesses since', totals.known_from ?? '–'],
+  ['Accesses', count(totals.accesses)],
+  ['of these denied or failed', count(totals.denied)],
+  ['Credentials accessed', count(totals.credentials.accessed)],
+  ['of these first seen in this window', count(totals.credentials.first_seen)],
+  ['Dormant credentials (accessed before, not in this window)', count(totals.credentials.dormant)],
+  ['Pairs of credential and actor', count(totals.pairs)],
+  ['Accesses known to have no row', count(totals.lost)],
+  ['The trail knows of accesses since', totals.known_from === null ? '–' : moment(totals.known_from)],
 ])}
 ${section('Denied or failed', byDenials(pairs), 'No access was denied.')}
 ${section('First seen in this window', ofStanding(pairs, 'first seen'), 'No actor accessed a credential for the first time.')}
 ${section('Dormant: accessed before, not in this window', ofStanding(pairs, 'dormant'), 'Every pair that was known was seen again.')}
-${section('Every credential and actor', pairs, 'There was no access.')}
 ${coverageOf(manifest)}
 ${basisOf(manifest)}
 <h2>Reviewed</h2>
 <table class="sign"><thead><tr><th>Name</th><th>Date</th><th>Signature</th></tr></thead><tbody><tr><td></td><td></td><td></td></tr></tbody></table>
+${section('Appendix: every credential and actor', pairs, 'There was no access.')}
 </body>
 </html>
 `
@@ -73,11 +73,15 @@ function warnings({ verification, totals, coverage, unsettled }: ReviewManifest)
             .join(', ')}. Find out why before these figures are relied on (otel-audit verify).`,
         ]
       : []),
-    ...(totals.lost > 0 ? [`${totals.lost} accesses of this window are known to have no row.`] : []),
-    ...(uncovered.length > 0
-      ? [`${uncovered.length} secret clients were not fully covered: accesses by them may have no row.`]
+    ...(totals.lost > 0
+      ? [`${some(totals.lost, 'access of this window', 'accesses of this window')} known to have no row.`]
       : []),
-    ...(unsettled > 0 ? [`${unsettled} rows were not settled yet, and are not counted.`] : []),
+    ...(uncovered.length > 0
+      ? [
+          `${some(uncovered.length, 'secret client', 'secret clients')} not fully covered: accesses by such a client may have no row.`,
+        ]
+      : []),
+    ...(unsettled > 0 ? [`${some(unsettled, 'row', 'rows')} not settled yet, and not counted.`] : []),
   ]
     .map((warning) => `<p class="warn">${text(warning)}</p>`)
     .join('\n')
@@ -92,19 +96,19 @@ function ofStanding(pairs: readonly ReviewedPair[], wanted: string): readonly Re
 }
 
 function section(title: string, pairs: readonly ReviewedPair[], none: string): string {
-  const head = `<h2>${text(title)} (${pairs.length})</h2>`
+  const head = `<h2>${text(title)} (${count(pairs.length)})</h2>`
   if (pairs.length === 0) return `${head}\n<p class="quiet">${text(none)}</p>`
   const more = pairs.length - MOST_SHOWN
   return `${head}
 <table><thead><tr><th>Credential</th><th>Who</th><th class="n">Accesses</th><th class="n">Denied</th><th>First</th><th>Last</th><th>Standing</th></tr></thead><tbody>
 ${pairs.slice(0, MOST_SHOWN).map(pairRow).join('\n')}
-</tbody></table>${more > 0 ? `\n<p>… and ${more} more, in the CSV.</p>` : ''}`
+</tbody></table>${more > 0 ? `\n<p>… and ${count(more)} more, in the CSV.</p>` : ''}`
 }
 
 function pairRow(pair: ReviewedPair): string {
   const { actor, actor_kind, first_access, last_access, last_before } = pair
   const who = actor === null ? 'not known' : actor_kind === 'actor' ? actor : `${actor} (${actor_kind})`
-  return `<tr><td>${text(pair.credential)}</td><td>${text(who)}</td><td class="n">${pair.accesses}</td><td class="n">${pair.denied}</td><td class="t">${day(first_access)}</td><td class="t">${day(last_access ?? last_before)}</td><td>${text(pair.standing)}</td></tr>`
+  return `<tr><td>${text(pair.credential)}</td><td>${text(who)}</td><td class="n">${count(pair.accesses)}</td><td class="n">${count(pair.denied)}</td><td class="t">${day(first_access)}</td><td class="t">${day(last_access ?? last_before)}</td><td>${text(pair.standing)}</td></tr>`
 }
 
 function coverageOf({ coverage }: ReviewManifest): string {
@@ -123,7 +127,7 @@ ${coverage
       `<tr><td>${text(one.service_name ?? 'not known')}</td><td>${text(one.client)}</td><td>${text(one.state)}</td><td class="n">${one.processes}</td><td class="t">${day(one.last_stated)}</td><td>${text(one.reason ?? '')}</td></tr>`,
   )
   .join('\n')}
-</tbody></table>${more > 0 ? `\n<p>… and ${more} more, in the manifest.</p>` : ''}`
+</tbody></table>${more > 0 ? `\n<p>… and ${count(more)} more, in the manifest.</p>` : ''}`
 }
 
 function basisOf({ verification, files, ...manifest }: ReviewManifest): string {
@@ -135,10 +139,10 @@ ${facts([
     'Settled below transaction',
     `${manifest.mark} of server ${manifest.system ?? 'not known'}, table ${manifest.table}`,
   ],
-  ['Rows read', String(manifest.rows_read)],
+  ['Rows read', count(manifest.rows_read)],
   [
     'Verification of what was read',
-    `${verification.result}: ${rows.proven} rows proven, ${rows.unsigned} unsigned, ${rows.retired} retired; ${verification.blocks} blocks of ${verification.chains} chains, ${verification.unenrolled} of them not enrolled`,
+    `${verification.result}: ${count(rows.proven)} rows proven, ${count(rows.unsigned)} unsigned, ${count(rows.retired)} retired; ${count(verification.blocks)} blocks of ${count(verification.chains)} chains, ${count(verification.unenrolled)} of them not enrolled`,
   ],
   [
     'Trust file',
@@ -155,6 +159,20 @@ ${facts([
 function facts(entries: readonly (readonly [string, string])[]): string {
   const rows = entries.map(([name, value]) => `<tr><th>${text(name)}</th><td>${text(value)}</td></tr>`)
   return `<table><tbody>\n${rows.join('\n')}\n</tbody></table>`
+}
+
+/** `2026-07-01 00:00:00Z` */
+function moment(time: string): string {
+  return text(`${time.slice(0, 19).replace('T', ' ')}Z`)
+}
+
+function count(number: number): string {
+  return number.toLocaleString('en-US')
+}
+
+/** `1 row is`, `2 rows are` */
+function some(number: number, one: string, more: string): string {
+  return number === 1 ? `1 ${one} is` : `${count(number)} ${more} are`
 }
 
 function day(time: string | null): string {

@@ -176,7 +176,7 @@ export const notSignedIn: Authenticator = {
 }
 
 /** Only the console of this server: anything else would lead people who trust this address somewhere else. */
-export function ownPath(given: string | null): string {
+function ownPath(given: string | null): string {
   const base = 'http://console.invalid'
   if (given === null || !given.startsWith('/') || /[\\\p{C}]/u.test(given)) return '/'
   const url = URL.canParse(given, base) ? new URL(given, base) : undefined

@@ -231,8 +231,8 @@ describe('a review as a file', () => {
     expect(warnings).toEqual([
       expect.stringContaining('does not verify: 2 row-changed'),
       expect.stringContaining('4 accesses of this window are known to have no row'),
-      expect.stringContaining('1 secret clients were not fully covered'),
-      expect.stringContaining('3 rows were not settled'),
+      expect.stringContaining('1 secret client is not fully covered'),
+      expect.stringContaining('3 rows are not settled'),
     ])
     expect(page).toContain('cd'.repeat(32))
     expect(page).toContain('none was given')

@@ -1,4 +1,4 @@
-import { oidcSignIn } from 'otel-audit/server'
+import { oidcSignIn, type SignIn, type SignInOptions } from 'otel-audit/server'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { authenticatorOf, signInOf } from '../../../src/server/authenticator-of.js'
 import { KeyedValues } from '../../../src/server/sign-in/keyed-values.js'
@@ -17,13 +17,14 @@ afterAll(() => database.drop())
 
 test('behind TLS the cookies are of this very host', async () => {
   const issuer = await fakeIssuer()
-  const signIn = await oidcSignIn({
+  const options: SignInOptions = {
     issuer: issuer.url,
     clientId: 'console',
     redirectUrl: 'https://audit.example/auth/callback',
     role: 'r',
     roleClaim: 'roles',
-  })
+  }
+  const signIn: SignIn = await oidcSignIn(options)
   const { cookie, location } = await signIn.begin('/?a=b')
   expect(cookie).toMatch(
     /^__Host-otel-audit-sign-in=[\w-]{43}; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,

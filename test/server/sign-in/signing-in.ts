@@ -19,7 +19,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-export function secretFile(): string {
+function secretFile(): string {
   const file = join(temporaryDirectory(), 'secret')
   writeFileSync(file, `${SECRET}\n`)
   return file
