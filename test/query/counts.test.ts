@@ -1,5 +1,18 @@
 import { PostgresAuditSink } from 'otel-audit'
-import type { TrailFilter } from 'otel-audit/query'
+import type {
+  Burst,
+  BurstOptions,
+  Bursts,
+  Matrix,
+  MatrixCell,
+  MatrixOptions,
+  Reversal,
+  ReversalOptions,
+  Reversals,
+  SummaryOrder,
+  TrailFilter,
+  Who,
+} from 'otel-audit/query'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AuditFields } from '../../src/event/event.js'
 import { readingFields } from '../../src/event/self-rows.js'
@@ -54,10 +67,8 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 describe('a summary', () => {
-  const values = async (
-    filter: TrailFilter,
-    order?: 'dormant' | 'newest' | 'oldest' | 'recent' | 'denials' | 'name',
-  ) => (await trailAt(database).summary(filter, { order })).groups.map(({ value }) => value)
+  const values = async (filter: TrailFilter, order?: SummaryOrder) =>
+    (await trailAt(database).summary(filter, { order })).groups.map(({ value }) => value)
 
   test.each([
     ['dormant', ['old', 'locked-1', 'busy', 'locked-0']],
@@ -104,14 +115,12 @@ describe('a matrix', () => {
   })
 
   test('may be of other columns, and says when there is more', async () => {
-    const { cells, truncated } = await trailAt(database).matrix(
-      { limit: 2 },
-      { by: 'worker_id', across: 'operation' },
-    )
-    expect(cells).toHaveLength(2)
-    expect(truncated).toBe(false)
+    const options: MatrixOptions = { by: 'worker_id', across: 'operation' }
+    const { cells, truncated }: Matrix = await trailAt(database).matrix({ limit: 2 }, options)
+    expect([cells.length, truncated]).toEqual([2, false])
     const more = await trailAt(database).matrix({ limit: 1 }, { by: 'worker_id', across: 'credential' })
-    expect([more.cells.length, more.truncated]).toEqual([1, true])
+    const [only]: readonly MatrixCell[] = more.cells
+    expect([more.cells.length, more.truncated, only?.value]).toEqual([1, true, null])
     await expect(trailAt(database).matrix({}, { across: 'notes' as 'actor_id' })).rejects.toMatchObject({
       field: 'across',
     })
@@ -120,9 +129,10 @@ describe('a matrix', () => {
 
 describe('bursts', () => {
   test('are denials of one that follow each other', async () => {
-    const { by, bursts, truncated } = await trailAt(database).bursts()
-    expect({ by, truncated }).toEqual({ by: 'who', truncated: false })
-    expect(bursts).toEqual([
+    const { by, bursts, truncated }: Bursts = await trailAt(database).bursts()
+    const who: Who = 'who'
+    expect({ by, truncated }).toEqual({ by: who, truncated: false })
+    expect(bursts).toEqual<readonly Burst[]>([
       {
         value: 'jane',
         denials: 6,
@@ -138,7 +148,7 @@ describe('bursts', () => {
 
   test('are as close, as many and of whom as is asked for', async () => {
     const trail = trailAt(database)
-    const sizes = async (options: object) =>
+    const sizes = async (options: BurstOptions) =>
       (await trail.bursts({}, options)).bursts.map(({ value, denials }) => [value, denials])
     expect(await sizes({ least: 3 })).toEqual([
       ['jane', 6],
@@ -161,18 +171,19 @@ describe('bursts', () => {
 
 describe('what was granted right after a denial', () => {
   test('is found, with both rows', async () => {
-    const { reversals } = await trailAt(database).reversals()
+    const { reversals }: Reversals = await trailAt(database).reversals()
     expect(
       reversals.map(({ credential, value, denied_outcome }) => [credential, value, denied_outcome]),
     ).toEqual([['locked-0', 'w1', 'access_denied']])
-    const [one] = reversals
+    const [one]: readonly Reversal[] = reversals
     expect(Date.parse(one?.allowed ?? '') - Date.parse(one?.denied ?? '')).toBe(2 * MINUTE)
     const ids = new Set(EVENTS.map(({ auditId }) => String(auditId)))
     expect([ids.has(one?.denied_id ?? ''), ids.has(one?.allowed_id ?? '')]).toEqual([true, true])
   })
 
   test('is as near as is asked for', async () => {
-    const found = await trailAt(database).reversals({}, { within: 60 })
+    const within: ReversalOptions = { within: 60 }
+    const found = await trailAt(database).reversals({}, within)
     expect(found.reversals).toEqual([])
     const later = await trailAt(database).reversals({}, { within: 3600 })
     expect(later.reversals.map(({ value }) => value)).toEqual(['jane', 'w1'])

@@ -123,9 +123,9 @@ describe('the recipe for', () => {
     const [summary = '', rows = ''] = blocks(PAGE, 'The access review of a quarter, per credential', 'sh')
     const { directory } = await shell(summary)
     expect((await readFile(join(directory, 'review.csv'), 'utf8')).split('\r\n')).toEqual([
-      'credential,accesses,denials,workers,actors,first_access,last_access',
-      'orders-db,2,1,2,0,2026-07-01T00:00:00.000000Z,2026-07-02T00:00:00.000000Z',
-      'billing-db,1,0,1,0,2026-09-30T00:00:00.000000Z,2026-09-30T00:00:00.000000Z',
+      'credential,accesses,denials,workers,actors,first_access,last_access,sources',
+      'orders-db,2,1,2,0,2026-07-01T00:00:00.000000Z,2026-07-02T00:00:00.000000Z,0',
+      'billing-db,1,0,1,0,2026-09-30T00:00:00.000000Z,2026-09-30T00:00:00.000000Z,0',
       '',
     ])
     const of = await shell(rows)
