@@ -45,7 +45,7 @@ test.each(COMMANDS)('%s: %j is a command, with flags that it has', (_, args) => 
   const help = execFileSync(process.execPath, [join(ROOT, 'dist/cli/main.js'), command, '--help'], {
     encoding: 'utf8',
   })
-  for (const flag of args.filter((word) => word.startsWith('--'))) expect(help).toContain(`${flag}`)
+  for (const flag of args.filter((word) => word.startsWith('--'))) expect(help).toContain(flag)
   expect(COMMANDS).toHaveLength(7)
 })
 
