@@ -8,7 +8,7 @@ import { wider } from './windows.js'
 
 const HEIGHT = 190
 /** What happened once in a million must still be seen. In CSS pixels. */
-const LEAST_HEIGHT = 3
+const LEAST_HEIGHT = 2
 
 /**
  * The histogram, stacked by outcome. Drag over it, or choose with the arrow keys and Enter, to zoom.
@@ -38,8 +38,9 @@ export function chart(data, zoom) {
     options(plot, data, {
       draw: [(self) => paint(self, data)],
       setCursor: [
-        ({ cursor: { left } }) => {
-          said.textContent = left < 0 ? hint(data) : tell(bucketAt(u, left), bucketAt(u, left))
+        ({ cursor: { left }, select }) => {
+          const [from, to] = select.width < 3 ? [left, left] : [select.left, select.left + select.width - 1]
+          said.textContent = left < 0 ? hint(data) : tell(bucketAt(u, from), bucketAt(u, to))
         },
       ],
       setSelect: [

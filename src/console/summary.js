@@ -121,7 +121,7 @@ function section({ by, groups, truncated }, state) {
   if (groups.length === 0) return el('p', { class: 'empty' }, `${title}: no accesses in this window of time.`)
   return el(
     'section',
-    {},
+    { class: 'aligned summary-of' },
     el(
       'h3',
       {},

@@ -58,6 +58,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       description:
         'With `verified`: an enrolment key of the trust file has signed the first block of the chain.',
     },
+    anchored: {
+      type: 'boolean',
+      description: 'With `verified`: the trust file names the block, or a later one that it leads to.',
+    },
   }),
   Histogram: object({
     from: time,

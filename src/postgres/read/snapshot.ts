@@ -55,6 +55,7 @@ const FILES = [
   'store-shape',
   'trail-blocks',
   'trail-key-blocks',
+  'trail-block-run',
   'trail-row-blocks',
   'trail-rows',
   'trail-event',
@@ -146,6 +147,13 @@ export class Snapshot implements TrailSource {
   keyBlocks(chain: string, block: number): AsyncIterable<readonly BlockColumns[]> {
     const upTo = { first: 0n, last: BigInt(block) }
     const sql = this.#render('trail-key-blocks', { chain, ids: undefined }, upTo)
+    return readably(this.#copyOut(this.#blocks, sql, readBlock))
+  }
+
+  /** The blocks of a chain from one to another, both of them included. */
+  blocksBetween(chain: string, first: number, last: number): AsyncIterable<readonly BlockColumns[]> {
+    const range = { first: BigInt(first), last: BigInt(last) }
+    const sql = this.#render('trail-block-run', { chain, ids: undefined }, range)
     return readably(this.#copyOut(this.#blocks, sql, readBlock))
   }
 

@@ -27,7 +27,8 @@ export function fakeAzure(value: string): Promise<FakeServer> {
   })
 
   function answer({ path, headers, body }: FakeRequest): FakeAnswer {
-    const base = `http://${String(headers.host)}`
+    // Behind TLS it says so in its ids.
+    const base = `${String(headers['x-forwarded-proto'] ?? 'http')}://${String(headers.host)}`
     const [, kind = '', name = '', ...rest] = path.split('?')[0]?.split('/') ?? []
     const failure = FAILING[name]
     if (failure !== undefined) {

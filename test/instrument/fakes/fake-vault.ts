@@ -20,10 +20,26 @@ export function fakeVault(value: string): Promise<FakeServer> {
   })
 }
 
-const HEAD = { request_id: 'f0a1-request', lease_id: '', renewable: false, lease_duration: 0 }
+const HEAD = {
+  request_id: 'f0a1-request',
+  lease_id: '',
+  renewable: false,
+  lease_duration: 0,
+  wrap_info: null,
+  warnings: null,
+  auth: null,
+  mount_type: 'kv',
+}
+const METADATA = {
+  version: 4,
+  created_time: '2026-11-29T10:00:00.000000000Z',
+  custom_metadata: null,
+  deletion_time: '',
+  destroyed: false,
+}
 
 function bodyOf(path: string, value: string): object {
-  if (/\/data\//.test(path)) return { data: { data: { password: value }, metadata: { version: 4 } } }
+  if (/\/data\//.test(path)) return { data: { data: { password: value }, metadata: METADATA } }
   if (/\/creds\//.test(path)) return { lease_id: 'database/creds/orders/lease-1', data: { password: value } }
   if (/\/login|token\/create/.test(path)) return { auth: { client_token: value } }
   if (/\/decrypt\//.test(path)) return { data: { plaintext: Buffer.from(value).toString('base64') } }
