@@ -128,7 +128,6 @@ try {
   await postgres.close()
   rmSync(directory, { recursive: true })
 }
-setTimeout(() => console.log(process.getActiveResourcesInfo()), 3000).unref()
 
 async function inContainers(image: BuiltImage): Promise<void> {
   const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
