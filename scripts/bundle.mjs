@@ -91,8 +91,6 @@ async function bundle(entries) {
     sourcemap: 'linked',
     sourcesContent: false,
     legalComments: 'none',
-    minifySyntax: true,
-    minifyWhitespace: true,
     // What package.json says of side effects is for the bundlers of applications.
     ignoreAnnotations: true,
     chunkNames: '[name]-[hash]',

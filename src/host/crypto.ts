@@ -1,4 +1,5 @@
 import crypto from 'node:crypto'
+import { unsupportedNode } from './requirements.js'
 
 // Of the room's invariant: an import by name of a part of Node follows what somebody puts in its place later, as tools that
 // instrument or mock do (`syncBuiltinESMExports`). Hashes, signatures and random bytes are by the functions that were there
@@ -11,7 +12,6 @@ export const {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  hash,
   pbkdf2Sync,
   randomBytes,
   randomInt,
@@ -21,6 +21,13 @@ export const {
   timingSafeEqual,
   verify,
 } = crypto
+
+/** Older Nodes have none, and the first use would say no more than that: it is where the library alone is imported. */
+export const hash: typeof crypto.hash =
+  crypto.hash ??
+  (() => {
+    throw new Error(`AUDIT_MISSING_PACKAGE: ${unsupportedNode()}`)
+  })
 
 // SHA-256 of "abc" is of FIPS 180-4; key, text and signature are the second test of RFC 8032, 7.1.
 const SHA256_OF_ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'

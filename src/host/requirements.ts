@@ -15,11 +15,14 @@ function isOld(version: string): boolean {
   return !LEAST.some(([of, least]) => major === of && minor >= least)
 }
 
+/** What is said of a Node that is too old. */
+export function unsupportedNode(): string {
+  const least = LEAST.map((version) => version.join('.')).join(' or ')
+  return `Node ${process.versions.node} is not supported: it takes ${least}, or what is newer`
+}
+
 function unmet(): string | undefined {
-  const { node } = process.versions
-  if (isOld(node)) {
-    return `Node ${node} is not supported: it takes ${LEAST.map((least) => least.join('.')).join(' or ')}, or what is newer`
-  }
+  if (isOld(process.versions.node)) return unsupportedNode()
   try {
     createRequire(import.meta.url).resolve('@opentelemetry/api')
     return undefined

@@ -51,7 +51,9 @@ const follow = ({ env, args }: Command) => otelAudit(placed(args), { ...owner, .
 
 test('each command prints the next one, and the last one verifies what the service wrote', async () => {
   const migrated = await otelAudit(['migrate', '--roles'], owner)
-  expect(migrated.stderr).toContain('otel-audit migrate --login NAME --url-file NAME.url')
+  expect(migrated.stderr).toContain('\n  otel-audit migrate --login NAME --url-file NAME.url\n')
+  const byNpx = await otelAudit(['migrate', '--roles'], { ...owner, npm_command: 'exec' })
+  expect(byNpx.stderr).toContain('\n  npx otel-audit migrate --login NAME --url-file NAME.url\n')
 
   const login = await otelAudit(['migrate', '--login', 'orders', '--url-file', at('orders.url')], owner)
   expect(login.code).toBe(0)

@@ -127,6 +127,17 @@ describe('without @opentelemetry/api, or with a Node that is too old', () => {
     }
   })
 
+  it('so is one that lacks what the library alone needs', async () => {
+    const lacking = "data:text/javascript,import crypto from 'node:crypto'; crypto.hash = undefined"
+    const library = ['--input-type=module', '--eval', 'import "otel-audit"']
+    const args = ['--import', old('18.20.4'), '--import', lacking, ...library]
+    await expect(run(process.execPath, args, { cwd: packageRoot() })).rejects.toMatchObject({
+      stderr: expect.stringContaining(
+        'Error: AUDIT_MISSING_PACKAGE: Node 18.20.4 is not supported: it takes 20.19 or 22.12, or what is newer\n',
+      ),
+    })
+  })
+
   it.each(['20.19.0', '22.12.0', '23.0.0', '26.1.0'])('Node %s is not', async (version) => {
     const args = ['--import', old(version), 'dist/cli/main.js', 'doctor', '--format', 'xml']
     const ended = run(process.execPath, args, { cwd: packageRoot() })

@@ -7,7 +7,7 @@ import { enrolmentKeyName, evidenceKeyName, logNameFor } from '../../chain/chain
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { retentionKeyName } from '../../verify/retention-note.js'
-import { word } from './next-steps.js'
+import { program, word } from './next-steps.js'
 
 interface CreateFlags {
   readonly origin?: string
@@ -54,7 +54,7 @@ export async function run(
     visibleLines([
       'Next, start the services with the private key, and begin the trust file of the auditors with the public one:',
       `  NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE=${word(out)} node --import otel-audit/register app.js`,
-      `  otel-audit trust init --out audit.trust --enrolment ${word(verifierKey)}`,
+      `  ${program()} trust init --out audit.trust --enrolment ${word(verifierKey)}`,
       '',
     ]),
   )

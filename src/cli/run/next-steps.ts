@@ -4,6 +4,9 @@ export interface MadeByMigrate {
   readonly urlFile: string | undefined
 }
 
+/** As it was called: by `npx`, or by its name. */
+export const program = (): string => (process.env['npm_command'] === 'exec' ? 'npx otel-audit' : 'otel-audit')
+
 /** As one word of a shell. */
 export function word(text: string): string {
   return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
@@ -14,7 +17,7 @@ export function nextSteps({ login, reads, urlFile }: MadeByMigrate): readonly st
   if (login === undefined) {
     return [
       'Next, a login for each service, which can write and no more:',
-      '  otel-audit migrate --login NAME --url-file NAME.url',
+      `  ${program()} migrate --login NAME --url-file NAME.url`,
       '',
     ]
   }
@@ -26,12 +29,12 @@ export function nextSteps({ login, reads, urlFile }: MadeByMigrate): readonly st
   }
   const from = `NOETL_SECRET_AUDIT_DATABASE_URL_FILE=${word(urlFile)}`
   if (reads) {
-    return [`Next, read the trail:`, `  ${from} otel-audit query --from -24h`, '']
+    return [`Next, read the trail:`, `  ${from} ${program()} query --from -24h`, '']
   }
   return [
     'Next, start the service with it, and make a key that vouches for what it writes:',
     `  ${from} node --import otel-audit/register app.js`,
-    `  ${from} otel-audit keys create --out enrolment.pem`,
+    `  ${from} ${program()} keys create --out enrolment.pem`,
     '',
   ]
 }

@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import { AuditError } from '../../errors.js'
 import { visible } from '../../host/visible.js'
 import { type Beginning, beginTrust } from '../../verify/begin-trust.js'
+import type { Finding } from '../../verify/finding.js'
 import { NO_TRUST, parseTrust } from '../../verify/trust.js'
 import { verifyChains } from '../../verify/verify.js'
-import { word } from './next-steps.js'
+import { program, word } from './next-steps.js'
 import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
 import { trailsOf } from './verify-input.js'
 
@@ -35,7 +36,7 @@ export async function run(flags: InitFlags, command: Command): Promise<void> {
   process.stderr.write(`otel-audit: ${pinned} chains are pinned, as they are now\n`)
   if (out !== '-')
     process.stderr.write(
-      `Next, check the trail against it:\n  otel-audit verify --trust ${visible(word(out))}\n`,
+      `Next, check the trail against it:\n  ${program()} verify --trust ${visible(word(out))}\n`,
     )
 }
 
@@ -48,8 +49,10 @@ async function beginningOf(flags: InitFlags): Promise<Beginning> {
     const hidden = (await reader.alterations()).find(({ hidesRows }) => hidesRows)
     if (hidden !== undefined) throw new AuditError('AUDIT_READ_FAILED', hidden.what)
     let findings = 0
+    // Chains from before there was a key are pinned: that is what this is for.
+    const count = ({ code }: Finding): void => void (findings += code === 'chain-unenrolled' ? 0 : 1)
     const trust = { ...NO_TRUST, trails, enrolment }
-    const chains = await verifyChains(reader, { trust, onFinding: () => findings++ })
+    const chains = await verifyChains(reader, { trust, onFinding: count })
     if (findings > 0) {
       process.stderr.write(
         `otel-audit: there are ${findings} findings in the blocks as they are: see what \`otel-audit verify\` says of them\n`,
