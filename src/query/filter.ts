@@ -158,8 +158,8 @@ function windowStart(
 /** Whoever names what only the trail has means its own rows. */
 export function namesOwn({ credential, operation }: ResolvedFilter['terms']): boolean {
   return (
-    credential?.any.some(({ kind, text }) => kind === 'is' && text === TRAIL_CREDENTIAL) === true ||
-    operation?.any.some(({ text }) => isOwnOperation(text) || isRoutine(text)) === true
+    credential?.wanted.some(({ kind, text }) => kind === 'is' && text === TRAIL_CREDENTIAL) === true ||
+    operation?.wanted.some(({ text }) => isOwnOperation(text) || isRoutine(text)) === true
   )
 }
 
