@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { lazily } from './lazily.js'
-import { addFilterFlags, addReadFlags } from './read-flags.js'
+import { addArchiveFlag, addFilterFlags, addReadFlags } from './read-flags.js'
 
 /** Adds `otel-audit export`. */
 export function addExportCommand(program: Command): void {
@@ -9,7 +9,7 @@ export function addExportCommand(program: Command): void {
     .description(
       'Write all rows that match a filter to a file, newest first, with a manifest; or to standard output.',
     )
-  addReadFlags(addFilterFlags(command, ['limit', 'cursor']))
+  addArchiveFlag(addReadFlags(addFilterFlags(command, ['limit', 'cursor'])))
     .option(
       '--output <file>',
       'the file; its manifest is <file>.manifest.json (default: standard output, no manifest)',

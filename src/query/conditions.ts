@@ -100,9 +100,9 @@ function ofFilter({ terms, hours, withoutOwn }: ResolvedFilter, values: Values):
   return parts
 }
 
-function ofTerm(column: string, term: Term, values: Values): string[] {
-  const wanted = alternatives(column, term.wanted, values)
-  const unwanted = alternatives(column, term.unwanted, values)
+function ofTerm(column: string, { oneOf, noneOf }: Term, values: Values): string[] {
+  const wanted = alternatives(column, oneOf, values)
+  const unwanted = alternatives(column, noneOf, values)
   return [
     ...(wanted.length === 0 || wanted.includes('true')
       ? []

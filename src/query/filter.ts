@@ -3,7 +3,7 @@ import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
 import { TRAIL_CREDENTIAL } from '../event/self-rows.js'
 import { formatTime } from '../event/time.js'
-import { isOwnOperation, isRoutine } from '../event/vocabulary.js'
+import { TRAIL_OPERATIONS } from '../event/vocabulary.js'
 import { isShared } from '../host/own.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
 import { type Hours, parseHours, writtenHours } from './hours.js'
@@ -158,8 +158,8 @@ function windowStart(
 /** Whoever names what only the trail has means its own rows. */
 export function namesOwn({ credential, operation }: ResolvedFilter['terms']): boolean {
   return (
-    credential?.wanted.some(({ kind, text }) => kind === 'is' && text === TRAIL_CREDENTIAL) === true ||
-    operation?.wanted.some(({ text }) => isOwnOperation(text) || isRoutine(text)) === true
+    credential?.oneOf.some(({ kind, text }) => kind === 'is' && text === TRAIL_CREDENTIAL) === true ||
+    operation?.oneOf.some(({ text }) => TRAIL_OPERATIONS.includes(text)) === true
   )
 }
 

@@ -1,6 +1,5 @@
 import { wallClock } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
-import { scryptSync, randomBytes } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
@@ -22,7 +21,7 @@ import {
   type FleetCoverage,
   STATED_WITHIN_MS,
 } from './coverage.js'
-import { Cursors } from './cursor.js'
+import { cursorKey, Cursors } from './cursor.js'
 import { Counts, withoutCursor } from './counts.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import {
@@ -539,9 +538,4 @@ function chainBlocks(row: readonly unknown[]): ChainBlocks {
 
 function window({ from, to }: ResolvedFilter): Range {
   return { from, to }
-}
-
-/** Slow on purpose: a cursor must be no quick way to try out keys. */
-function cursorKey(secret: string | undefined): Buffer {
-  return secret === undefined ? randomBytes(32) : scryptSync(secret, 'otel-audit/cursor/v1', 32)
 }

@@ -240,3 +240,34 @@ test('works from the keyboard alone', async () => {
   await page.waitForFunction(() => !location.search.includes('row='))
   await page.waitForFunction((id) => document.activeElement?.getAttribute('data-row') === id, row)
 })
+
+test('people sign in where that is configured, and their name is shown', async () => {
+  const { page, server } = await open({ isSignedIn: false })
+  const config = { sign_in: true, token: false, reader: null as { name: string } | null }
+  const ended: string[] = []
+  await page.route('**/auth/config', (route) => route.fulfill({ json: config }))
+  await page.route('**/auth/logout', (route) => {
+    ended.push(route.request().url())
+    return route.fulfill({ body: '' })
+  })
+  // What the cookie of the one who is signed in does.
+  await page.route('**/api/internal/**', async (route) => {
+    expect(route.request().headers()['authorization']).toBeUndefined()
+    const headers = { ...route.request().headers(), authorization: `Bearer ${TOKEN}` }
+    await route.continue({ headers })
+  })
+  await page.goto(`${server.url}/?credential=billing-db`)
+  const link = page.getByRole('link', { name: 'Sign in with single sign-on' })
+  expect(await link.getAttribute('href')).toBe('/auth/login?return=%2F%3Fcredential%3Dbilling-db')
+  expect(await page.getByLabel('Token', { exact: true }).isHidden(), 'no token would be taken').toBe(true)
+  config.reader = { name: 'jane@example.com' }
+  await page.reload()
+  await settled(page)
+  expect(new Set(await credentials(page))).toEqual(new Set(['billing-db']))
+  expect(await page.locator('#reader').textContent()).toBe('jane@example.com')
+  config.reader = null
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await link.waitFor()
+  expect(ended).toEqual([`${server.url}/auth/logout`])
+  expect(await credentials(page)).toEqual([])
+})

@@ -74,13 +74,13 @@ describe('a filter', () => {
 
   test('says of a credential that ends with * how it begins', () => {
     expect(parseFilter({ credential: 'orders-*' }).terms).toEqual({
-      credential: { wanted: [{ kind: 'begins', text: 'orders-' }], unwanted: [] },
+      credential: { oneOf: [{ kind: 'begins', text: 'orders-' }], noneOf: [] },
     })
     expect(parseFilter({ credential: 'a*b' }).terms).toEqual({
-      credential: { wanted: [{ kind: 'is', text: 'a*b' }], unwanted: [] },
+      credential: { oneOf: [{ kind: 'is', text: 'a*b' }], noneOf: [] },
     })
     expect(parseFilter({ worker_id: 'a*', from: '-1h' }).terms).toEqual({
-      worker_id: { wanted: [{ kind: 'is', text: 'a*' }], unwanted: [] },
+      worker_id: { oneOf: [{ kind: 'is', text: 'a*' }], noneOf: [] },
     })
   })
 

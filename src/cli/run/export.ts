@@ -6,6 +6,7 @@ import { checkExport, exportToFile, settledFilter } from '../../query/export/exp
 import { describeFilter, parseFilter, type TrailFilter } from '../../query/filter.js'
 import { ENCODINGS, EXPORT_FORMATS, type ExportFormat } from '../../query/export/export-format.js'
 import { filterOf, type Flags } from '../read-flags.js'
+import { type AskSession, withAsked } from './archive-session.js'
 import { Progress } from './progress.js'
 import { type ReadSession, withTrail } from './read-session.js'
 import { saySettled } from './settled.js'
@@ -19,15 +20,19 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   if (flags['resume'] === true && flags['output'] === undefined) command.error('--resume needs --output')
   const filter = settledFilter(filterOf(flags))
   const described = describeFilter(parseFilter(filter))
-  await withTrail(flags, async (session) => {
-    const { output } = flags
-    const job = { session, filter, described, format }
-    await (typeof output === 'string' ? toFile(job, output, flags['resume'] === true) : toStandardOutput(job))
-  })
+  const { output } = flags
+  if (typeof output !== 'string') {
+    return withAsked(flags, (session) => toStandardOutput({ session, filter, described, format }))
+  }
+  if (flags['archive'] !== undefined)
+    command.error('--archive is read to standard output: an archive has a manifest of its own')
+  await withTrail(flags, (session) =>
+    toFile({ session, filter, described, format }, output, flags['resume'] === true),
+  )
 }
 
-interface ExportJob {
-  readonly session: ReadSession
+interface ExportJob<Session> {
+  readonly session: Session
   readonly filter: TrailFilter
   readonly described: string
   readonly format: ExportFormat
@@ -36,7 +41,7 @@ interface ExportJob {
 const EXIT_INTERRUPTED = 3
 
 async function toFile(
-  { session, filter, described, format }: ExportJob,
+  { session, filter, described, format }: ExportJob<ReadSession>,
   file: string,
   resume: boolean,
 ): Promise<void> {
@@ -93,7 +98,12 @@ async function failed(
   throw error
 }
 
-async function toStandardOutput({ session, filter, described, format }: ExportJob): Promise<void> {
+async function toStandardOutput({
+  session,
+  filter,
+  described,
+  format,
+}: ExportJob<AskSession>): Promise<void> {
   const { trail, record } = session
   await record({ what: 'export', filter: described }, Outcome.Started)
   let isGone = false
