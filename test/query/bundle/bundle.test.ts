@@ -8,60 +8,32 @@ import { evidenceKeyName } from '../../../src/chain/chain-key.js'
 import { NoteSigner } from '../../../src/chain/note-key.js'
 import { makeBundle } from '../../../src/cli/run/evidence-bundle.js'
 import { sha256 } from '../../../src/event/sha256.js'
-import type { BundleManifest } from '../../../src/query/bundle/bundle-manifest.js'
-import { type BundleReport, checkBundle } from '../../../src/query/bundle/check-bundle.js'
+import { BUNDLE_FILES, type BundleManifest } from '../../../src/query/bundle/bundle-manifest.js'
+import { checkBundle } from '../../../src/query/bundle/check-bundle.js'
 import { Snapshot } from '../../../src/postgres/read/snapshot.js'
 import { settledFilter } from '../../../src/query/export/export-file.js'
-import { coverageRow } from '../../../src/event/self-rows.js'
 import { Anchors } from '../../../src/verify/anchors.js'
 import { parseTrust } from '../../../src/verify/trust.js'
-import { PostgresAuditSink } from 'otel-audit'
 import { Trail } from '../../../src/query/trail.js'
 import { temporaryDirectory } from '../../spool/directories.js'
 import { connect } from '../../support/database.js'
-import { anEvent, batchOf } from '../../support/events.js'
 import { allSettled } from '../../support/settled.js'
 import { TrailServer } from '../../support/trail-server.js'
-
-const ORIGIN = 'otel-audit/wallet'
+import { edit, enroller, found, ORIGIN, reseal, signer, writeIncident } from './an-incident.js'
 
 let server: TrailServer
 let url: string
 let trail: Trail
 let owner: Client
-/** A bundle that is whole, and signed. */
 let bundle: string
 let trustText: string
-const key = generateKeyPairSync('ed25519').privateKey
-const enrolment = generateKeyPairSync('ed25519').privateKey
-const signer = new NoteSigner(evidenceKeyName(ORIGIN), key)
-const enroller = new NoteSigner(`${ORIGIN}/enrolment`, enrolment)
 
 beforeAll(async () => {
-  // Of its own: elsewhere transactions of other tests keep rows from being settled.
+  // Elsewhere transactions of other tests keep rows from being settled.
   server = await TrailServer.start()
   url = await server.trail()
   owner = await connect(url)
-  const enrolmentKey = enrolment.export({ format: 'pem', type: 'pkcs8' }).toString()
-  const sink = new PostgresAuditSink({ databaseUrl: url, origin: ORIGIN, enrolmentKey })
-  sink.attach({
-    serviceName: 'wallet',
-    serviceInstanceId: 'i-1',
-    lost: 0,
-    onBlock: () => {},
-    onLostBlocks: () => {},
-  })
-  const of = { serviceName: 'wallet', serviceInstanceId: 'i-1' }
-  const state = { client: 'node-vault@0.10.2', hook: undefined, node: 'v24', since: '' } as const
-  await sink.write(batchOf(anEvent(coverageRow({ ...state, state: 'not_hooked', reason: 'gone' }), of)))
-  for (let i = 0; i < 6; i++) {
-    const credential = i % 2 === 0 ? 'orders-db' : 'billing-db'
-    const notes = 'line\u2028separator'
-    await sink.write(
-      batchOf(anEvent({ credential, notes }, of), anEvent({ credential, attributes: { i } }, of)),
-    )
-  }
-  await sink.close()
+  await writeIncident(url)
   await allSettled(owner)
   trail = new Trail({ databaseUrl: url })
   trustText = `origin ${ORIGIN}\nenrolment ${enroller.verifierKey}\nevidence ${signer.verifierKey}\nunsigned none\n`
@@ -100,27 +72,6 @@ async function after(
   cpSync(from, copy, { recursive: true })
   change(copy)
   return found(await checkBundle(copy, parseTrust(trust)))
-}
-
-const found = ({ findings }: BundleReport): string[] =>
-  findings.map(({ code, message }) => `${code}: ${message}`)
-
-const edit = (directory: string, name: string, how: (text: string) => string): void => {
-  const path = join(directory, name)
-  writeFileSync(path, how(readFileSync(path, 'utf8')))
-}
-
-/** As somebody would who knows what the manifest is for. */
-function reseal(directory: string, how: (manifest: BundleManifest) => object = () => ({})): void {
-  edit(directory, 'manifest.json', (text) => {
-    const manifest = JSON.parse(text) as BundleManifest
-    const files = manifest.files.map(({ name }) => {
-      const bytes = readFileSync(join(directory, name))
-      return { name, bytes: bytes.length, sha256: sha256(bytes).toString('hex') }
-    })
-    return JSON.stringify({ ...manifest, files, ...how(manifest) })
-  })
-  rmSync(join(directory, 'manifest.note'), { force: true })
 }
 
 const unsignedTrust = (): string => trustText.replace(/^evidence .*\n/m, '')
@@ -198,16 +149,7 @@ describe('a bundle of evidence', () => {
 })
 
 describe('by name is found', () => {
-  const FILES = [
-    'README.txt',
-    'rows.ndjson',
-    'context.ndjson',
-    'proofs.ndjson',
-    'notes.txt',
-    'coverage.json',
-    'verify.json',
-    'rows.ndjson.manifest.json',
-  ]
+  const FILES = Object.keys(BUNDLE_FILES)
 
   test.each(FILES)('%s that was altered, cut, or taken away', async (name) => {
     expect(await after((copy) => edit(copy, name, (text) => text.replace(/[a-z]/, 'Z')))).toContain(
@@ -423,24 +365,6 @@ describe('by name is found', () => {
       trust: unsignedTrust(),
     })
     expect(missing).toEqual(['bundle-manifest: manifest.json does not name README.txt'])
-  })
-
-  test.each(['nonsense', '{}', '[]', 'null', '{"format":"otel-audit/evidence/v1"}'])(
-    'what is no manifest at all: %s',
-    async (text) => {
-      await expect(after((copy) => writeFileSync(join(copy, 'manifest.json'), text))).rejects.toMatchObject({
-        code: 'AUDIT_EVIDENCE_MALFORMED',
-      })
-    },
-  )
-
-  test('a manifest that names files elsewhere is not one', async () => {
-    const elsewhere = after((copy) =>
-      reseal(copy, ({ files }) => ({
-        files: [...files, { name: '../../etc/passwd', bytes: 1, sha256: 'ab'.repeat(32) }],
-      })),
-    )
-    await expect(elsewhere).rejects.toMatchObject({ code: 'AUDIT_EVIDENCE_MALFORMED' })
   })
 })
 
