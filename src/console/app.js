@@ -173,8 +173,11 @@ function fillHead(state, view) {
       at: '',
       ended: '',
     })
-    if (isSame) link.setAttribute('aria-current', 'page')
-    else link.removeAttribute('aria-current')
+    if (isSame) {
+      link.setAttribute('aria-current', 'page')
+      link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 20
+    }
+    if (!isSame) link.removeAttribute('aria-current')
   }
   byId('zone').textContent = zone() === 'utc' ? 'UTC' : 'Local time'
   byId('zone').href = hrefOf({ ...state, tz: zone() === 'utc' ? 'local' : 'utc' })

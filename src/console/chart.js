@@ -135,6 +135,7 @@ function timeLabels(_, splits, __, ___, step) {
     const time = shortTime(new Date(seconds * 1000).toISOString())
     const isNew = time.slice(0, 10) !== day
     day = time.slice(0, 10)
+    if (step >= 28 * 86_400) return time.slice(0, 7)
     if (step >= 86_400) return time.slice(5, 10)
     const hour = step < 60 ? time.slice(11, 19) : time.slice(11, 16)
     return isNew ? `${hour}\n${time.slice(5, 10)}` : hour

@@ -175,6 +175,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     truncated: { type: 'boolean', description: 'Whether there are more clients than `limit`.' },
   }),
   Status: object({ status: { const: 'ok' } }),
+  SignIn: object({
+    sign_in: { type: 'boolean', description: 'Whether people sign in here, at `/auth/login`.' },
+    token: { type: 'boolean', description: 'Whether somebody may read with a bearer token.' },
+    reader: {
+      anyOf: [object({ name: string, until: time }), { type: 'null' }],
+      description: 'Who is signed in.',
+    },
+  }),
   Csv: {
     type: 'string',
     description:

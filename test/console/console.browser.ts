@@ -49,7 +49,9 @@ test('filters by credential, and the address restores the view', async () => {
   await again.goto(page.url())
   await settled(again)
   expect(await credentials(again)).toEqual(shown)
-  expect(await again.locator('#filters').getByLabel('Credential', { exact: true }).inputValue()).toBe('billing-*')
+  expect(await again.locator('#filters').getByLabel('Credential', { exact: true }).inputValue()).toBe(
+    'billing-*',
+  )
   await again.getByRole('link', { name: 'Clear', exact: true }).click()
   await again.waitForURL(`${server.url}/`)
   await settled(again)
@@ -237,4 +239,35 @@ test('works from the keyboard alone', async () => {
   await page.keyboard.press('Escape')
   await page.waitForFunction(() => !location.search.includes('row='))
   await page.waitForFunction((id) => document.activeElement?.getAttribute('data-row') === id, row)
+})
+
+test('people sign in where that is configured, and their name is shown', async () => {
+  const { page, server } = await open({ isSignedIn: false })
+  const config = { sign_in: true, token: false, reader: null as { name: string } | null }
+  const ended: string[] = []
+  await page.route('**/auth/config', (route) => route.fulfill({ json: config }))
+  await page.route('**/auth/logout', (route) => {
+    ended.push(route.request().url())
+    return route.fulfill({ body: '' })
+  })
+  // What the cookie of the one who is signed in does.
+  await page.route('**/api/internal/**', async (route) => {
+    expect(route.request().headers()['authorization']).toBeUndefined()
+    const headers = { ...route.request().headers(), authorization: `Bearer ${TOKEN}` }
+    await route.continue({ headers })
+  })
+  await page.goto(`${server.url}/?credential=billing-db`)
+  const link = page.getByRole('link', { name: 'Sign in with single sign-on' })
+  expect(await link.getAttribute('href')).toBe('/auth/login?return=%2F%3Fcredential%3Dbilling-db')
+  expect(await page.getByLabel('Token', { exact: true }).isHidden(), 'no token would be taken').toBe(true)
+  config.reader = { name: 'jane@example.com' }
+  await page.reload()
+  await settled(page)
+  expect(new Set(await credentials(page))).toEqual(new Set(['billing-db']))
+  expect(await page.locator('#reader').textContent()).toBe('jane@example.com')
+  config.reader = null
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await link.waitFor()
+  expect(ended).toEqual([`${server.url}/auth/logout`])
+  expect(await credentials(page)).toEqual([])
 })

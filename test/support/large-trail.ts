@@ -1,9 +1,14 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { createAudit, Operation, Outcome } from 'otel-audit'
+import { Trail } from 'otel-audit/query'
 import type { Client } from 'pg'
+import { enrolmentKeyName } from '../../src/chain/chain-key.js'
+import { NoteSigner } from '../../src/chain/note-key.js'
 
 /** Rows of a company of some size, over four months: office hours, denials, a burst of them, dormant credentials. */
 export const LARGE_TRAIL = 200_000
 const DAYS = 120
+const ORIGIN = 'otel-audit/company'
 
 const CREDENTIALS = (
   'orders-db orders-api payments-db payments-stripe billing-db billing-sepa wallet-hot-key wallet-cold-key crm-token mail-smtp sms-gateway ldap-bind backup-s3 ' +
@@ -24,8 +29,9 @@ const DENIALS = [
  * Fills a migrated trail with {@link LARGE_TRAIL} rows by SQL, and some hundred that are signed.
  *
  * @param url of a login that may write
+ * @returns the trust file: the key that has enrolled the chains, and where they ended
  */
-export async function fillLargeTrail(client: Client, url: string): Promise<void> {
+export async function fillLargeTrail(client: Client, url: string): Promise<string> {
   await client.query(
     `select noetl.secret_audit_create_partition(month)
      from noetl.secret_audit_missing_months(date_trunc('month', now() - $1 * interval '1 day')::timestamp, now()::timestamp) month`,
@@ -54,13 +60,30 @@ export async function fillLargeTrail(client: Client, url: string): Promise<void>
     [LARGE_TRAIL, CREDENTIALS, SERVICES, DENIALS, PEOPLE, DAYS - 1],
   )
   await client.query('analyze noetl.secret_audit')
-  await record(url)
+  const { privateKey } = generateKeyPairSync('ed25519')
+  await record(url, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
+  const { verifierKey } = new NoteSigner(enrolmentKeyName(ORIGIN), privateKey)
+  return [`origin ${ORIGIN}`, `enrolment ${verifierKey}`, ...(await heads(client, url)), ''].join('\n')
+}
+
+async function heads(client: Client, url: string): Promise<string[]> {
+  const { rows } = await client.query<{ chain: string; last: string }>(
+    `select replace(chain_id::text, '-', '') as chain, max(block_no)::text as last from noetl.secret_audit_block group by 1`,
+  )
+  const trail = new Trail({ databaseUrl: url })
+  const found = rows.map(async ({ chain, last }) => {
+    const block = await trail.block(chain, BigInt(last))
+    return `head ${chain} ${last} ${block?.hash}`
+  })
+  const all = await Promise.all(found)
+  await trail.close()
+  return all
 }
 
 /** Rows of now, signed: a burst of denials, then one that was granted. */
-async function record(url: string): Promise<void> {
+async function record(url: string, enrolmentKey: string): Promise<void> {
   for (const serviceName of SERVICES) {
-    const audit = createAudit({ databaseUrl: url, serviceName })
+    const audit = createAudit({ databaseUrl: url, serviceName, origin: ORIGIN, enrolmentKey })
     const tries = serviceName === 'wallet' ? 12 : 0
     const fields = {
       operation: Operation.GetCredential,

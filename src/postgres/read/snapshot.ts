@@ -187,6 +187,13 @@ export class Snapshot implements TrailSource {
     return trail
   }
 
+  /** Transactions below it had ended when it was taken: their rows are a set that no longer changes. */
+  async mark(): Promise<bigint> {
+    const text = 'select pg_snapshot_xmin(pg_current_snapshot())::text as mark'
+    const { rows } = await this.#ask((client) => client.query<{ mark: string }>({ text, types: AS_TEXT }))
+    return BigInt(rows[0]?.mark ?? 0)
+  }
+
   /** What marks of this trail are of. */
   place(): Promise<Place> {
     return this.#ask((client) => readPlace(client, this.#schema))
