@@ -28,7 +28,12 @@ function running(): Program {
 
 test('shows three rows and their proof, and leaves nothing behind', async () => {
   const before = await left()
-  const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: 'postgres://owner@127.0.0.1:9/production' }
+  const { PATH = '', TMPDIR = '' } = process.env
+  const env = {
+    PATH,
+    ...(TMPDIR !== '' && { TMPDIR }),
+    DATABASE_URL: 'postgres://owner@127.0.0.1:9/production',
+  }
   const { code, stdout, stderr } = await otelAudit(['demo', '--once'], env)
   expect([code, stderr]).toEqual([0, ''])
   const outcomes = [...stdout.matchAll(/get_credential +(\w+) +([\w-]+) +demo/g)].map(([, outcome, who]) => [
