@@ -17,7 +17,11 @@ const MEDIA_TYPES = {
 const FILES = [
   'index.html',
   'base.css',
-  'views.css',
+  'frame.css',
+  'filters.css',
+  'chart.css',
+  'tables.css',
+  'panel.css',
   'vendor/uplot.css',
   'icon.svg',
   'api.js',
