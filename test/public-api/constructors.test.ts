@@ -17,7 +17,7 @@ import {
 import { generateNoteKey, NoteSigner, VerifierKey } from 'otel-audit/chain'
 import { SecretInstrumentation } from 'otel-audit/instrumentation'
 import { ComputedEvidence, Trail } from 'otel-audit/query'
-import { bearerToken, createTrailApp, oidc, Problem, serveTrail } from 'otel-audit/server'
+import { bearerToken, createTrailApp, oidc, oidcSignIn, Problem, serveTrail } from 'otel-audit/server'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Ticket } from '../../src/contract/ticket.js'
 import { useLogger } from '../../src/host/diagnostics.js'
@@ -217,15 +217,39 @@ const TABLE: Readonly<Record<string, Made>> = {
       roleClaim: [...texts, undefined],
     },
   },
+  oidcSignIn: {
+    make: (given) =>
+      oidcSignIn({
+        issuer: 'https://issuer.example',
+        clientId: 'c',
+        redirectUrl: 'https://audit.example/auth/callback',
+        role: 'r',
+        roleClaim: 'roles',
+        ...given,
+      }),
+    optional: ['clientSecretFile', 'scope', 'readerClaim', 'sessionMinutes'],
+    refuses: {
+      issuer: [...texts, undefined, 'http://issuer.example'],
+      clientId: [...texts, undefined],
+      clientSecretFile: [...texts, 'missing'],
+      redirectUrl: [...texts, undefined, 'x', 'http://audit.example/auth/callback'],
+      scope: texts,
+      role: [...texts, undefined],
+      roleClaim: [...texts, undefined],
+      readerClaim: texts,
+      sessionMinutes: [...numbers, -1, 0, 1.5, 1e20],
+    },
+  },
 }
 
-/** They take no options: texts of their own, or what is thrown. */
+/** They take no options: texts of their own, what is thrown, or what only a function in the table makes. */
 const WITHOUT_OPTIONS: Readonly<Record<string, unknown>> = {
   AuditError,
   Problem,
   SpoolRefusal,
   NoteSigner,
   VerifierKey,
+  SignIn: oidcSignIn,
 }
 
 it('the table has every public class', () => {

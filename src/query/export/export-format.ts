@@ -4,6 +4,8 @@ import { ECS_MAPPING, ecsJson } from './ecs.js'
 import { OCSF_MAPPING, ocsfJson } from './ocsf.js'
 import { CsvRecords, Lines } from './records.js'
 
+export type ExportFormat = 'ndjson' | 'csv' | 'ocsf' | 'ecs'
+
 /** How the rows of an export are written. */
 interface Encoding {
   readonly mediaType: 'application/x-ndjson' | 'text/csv'
@@ -23,14 +25,12 @@ const named = (
 ): string => `${name}/${schema}/${mapping}`
 
 /** Every format of an export. */
-export const ENCODINGS = Object.freeze({
+export const ENCODINGS: Readonly<Record<ExportFormat, Encoding>> = Object.freeze({
   ndjson: { ...ndjson, schema: null, line: (row) => `${rowJson(row)}\n` },
   csv: { mediaType: 'text/csv', schema: null, head: CSV_HEAD, line: rowCsv, pieces: () => new CsvRecords() },
   ocsf: { ...ndjson, schema: named('ocsf', OCSF_MAPPING), line: (row) => `${ocsfJson(row)}\n` },
   ecs: { ...ndjson, schema: named('ecs', ECS_MAPPING), line: (row) => `${ecsJson(row)}\n` },
-} satisfies Record<string, Encoding>)
-
-export type ExportFormat = keyof typeof ENCODINGS
+})
 
 export const EXPORT_FORMATS = Object.freeze(Object.keys(ENCODINGS)) as readonly ExportFormat[]
 

@@ -143,14 +143,15 @@ export class SignIn {
  */
 export async function oidcSignIn(given: SignInOptions): Promise<SignIn> {
   const options = givenOptions(given)
-  const { readerClaim = 'sub' } = options
+  const { readerClaim = 'sub', scope = 'openid email profile', sessionMinutes = SESSION_MINUTES } = options
   checkIssuer(options.issuer)
   for (const name of ['clientId', 'redirectUrl', 'role', 'roleClaim'] as const) checkText(name, options[name])
   checkText('readerClaim', readerClaim)
+  checkText('scope', scope)
   checkRedirectUrl(options.redirectUrl)
-  checkInteger('sessionMinutes', options.sessionMinutes ?? SESSION_MINUTES, 1, MOST_MINUTES)
+  checkInteger('sessionMinutes', sessionMinutes, 1, MOST_MINUTES)
   const clientSecret = await secretFrom(options.clientSecretFile)
-  const { issuer, clientId, redirectUrl, scope = 'openid email profile' } = options
+  const { issuer, clientId, redirectUrl } = options
   return new SignIn(
     { ...options, readerClaim },
     await CodeFlow.of({ issuer, clientId, clientSecret, redirectUrl, scope }),
