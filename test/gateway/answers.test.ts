@@ -265,7 +265,7 @@ describe('1,000 hostile requests', () => {
       const attacks = Array.from({ length: 40 }, (_, i) =>
         (kinds[(at + i) % kinds.length] ?? stalledAt)().catch(() => undefined),
       )
-      expect((await fetch(`${url}/livez`)).status).toBe(200)
+      for (const path of ['/livez', '/healthz']) expect((await fetch(url + path)).status).toBe(200)
       await Promise.all(attacks)
     }
     expect((highest - before) / 1024 / 1024).toBeLessThan(400)
