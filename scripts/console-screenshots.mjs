@@ -1,71 +1,90 @@
-// Takes the pictures of the console in docs/console, from a demo of its own: npm run console:screenshots.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+// Takes the pictures of the console in docs/console, from a trail of 200,000 rows: npm run console:screenshots.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { Client } from 'pg'
+import { createAudit } from '../dist/index.js'
+import { migrate } from '../dist/postgres/migrate/migrate.js'
+import { ComputedEvidence, parseTrust, Trail } from '../dist/query/index.js'
+import { bearerToken, serveTrail } from '../dist/server/index.js'
 import { launchChromium } from '../build/test/support/chromium.js'
+import { fillLargeTrail } from '../build/test/support/large-trail.js'
+import { startPostgres } from '../build/test/support/postgres/server.js'
 
-const ROOT = join(import.meta.dirname, '..')
-const FOLDER = join(ROOT, 'docs', 'console')
-/** Requests of the demo's light traffic that are waited for: the histogram is to show more than one moment. */
-const REQUESTS = 25
+const FOLDER = join(import.meta.dirname, '..', 'docs', 'console')
+const TOKEN = 'of-this-run-only'
 
-const WINDOW = 'from=-2m'
-const ROWS = `/?${WINDOW}&outcome=not-ok`
 const PICTURES = [
-  { name: 'rows-light', width: 1280, colorScheme: 'light', path: `/?${WINDOW}` },
-  { name: 'row-dark', width: 1280, colorScheme: 'dark', path: ROWS, isRow: true },
-  { name: 'credentials-dark', width: 1280, colorScheme: 'dark', path: `/?${WINDOW}&view=summary` },
-  { name: 'chains-light', width: 1280, colorScheme: 'light', path: '/?view=chains' },
-  { name: 'narrow-light', width: 400, colorScheme: 'light', path: ROWS },
-  { name: 'narrow-dark', width: 400, colorScheme: 'dark', path: ROWS, isRow: true },
+  { name: 'rows-light', width: 1280, colorScheme: 'light', path: '/?from=-7d' },
+  {
+    name: 'row-dark',
+    width: 1280,
+    height: 620,
+    colorScheme: 'dark',
+    path: '/?from=-7d&service_name=wallet',
+    isRow: true,
+  },
+  {
+    name: 'credentials-dark',
+    width: 1280,
+    colorScheme: 'dark',
+    path: '/?view=summary&order=dormant&from=-120d',
+  },
+  { name: 'matrix-light', width: 1280, colorScheme: 'light', path: '/?view=matrix' },
+  { name: 'suspicious-dark', width: 1280, colorScheme: 'dark', path: '/?view=suspicious' },
+  { name: 'chains-light', width: 1280, colorScheme: 'light', path: '/?view=chains&ended=all' },
+  { name: 'narrow-light', width: 400, colorScheme: 'light', path: '/?from=-30d&outcome=not-ok' },
+  {
+    name: 'narrow-dark',
+    width: 400,
+    colorScheme: 'dark',
+    path: '/?from=-7d&service_name=wallet',
+    isRow: true,
+  },
 ]
 
-const demo = spawn(process.execPath, [join(ROOT, 'build/examples/wallet/demo/main.js')], {
-  cwd: ROOT,
-  stdio: ['ignore', 'pipe', 'inherit'],
-})
-const ended = once(demo, 'exit')
+const postgres = await startPostgres()
 try {
-  const { url, token } = await running(demo)
+  const databaseUrl = postgres.url()
+  await migrate({ databaseUrl, roles: true })
+  const client = new Client({ connectionString: databaseUrl })
+  await client.connect()
+  const trust = parseTrust(await fillLargeTrail(client, databaseUrl))
+  await client.end()
+  const audit = createAudit({ databaseUrl, serviceName: 'otel-audit' })
+  const trail = new Trail({ databaseUrl })
+  const server = await serveTrail({
+    trail,
+    audit: audit.service,
+    authenticator: bearerToken(TOKEN),
+    evidence: new ComputedEvidence({ databaseUrl, trust }),
+    trust,
+    traceUrl: 'https://jaeger.example/trace/{trace_id}',
+    port: 0,
+  })
   const browser = await launchChromium()
   await mkdir(FOLDER, { recursive: true })
-  for (const picture of PICTURES) await take(browser, url, token, picture)
+  for (const picture of PICTURES) await take(browser, server.url, picture)
   await browser.close()
+  await server.close()
+  await Promise.all([trail.close(), audit.close()])
 } finally {
-  demo.kill('SIGTERM')
-  await ended
+  await postgres.close()
 }
 
-/** Where the console is, once there is something to see in it. */
-async function running({ stdout }) {
-  let found
-  let requests = 0
-  for await (const line of createInterface({ input: stdout })) {
-    const [, url, token] = /the console: (http:\S+) {2}token: (\S+)/.exec(line) ?? []
-    if (url !== undefined) found = { url, token }
-    if (found !== undefined && /^\d{3} {2}/.test(line) && ++requests === REQUESTS) {
-      // The rest is nobody's to read; the demo would wait for it.
-      stdout.resume()
-      return found
-    }
-  }
-  throw new Error('the demo has ended')
-}
-
-async function take(browser, url, token, { name, width, colorScheme, path, isRow = false }) {
+async function take(browser, url, picture) {
+  const { name, width, height = width > 1000 ? 760 : 900, colorScheme, path, isRow = false } = picture
   const context = await browser.newContext({
-    viewport: { width, height: width > 1000 ? 560 : 1000 },
+    viewport: { width, height },
     colorScheme,
   })
-  await context.addInitScript((value) => sessionStorage.setItem('token', value), token)
+  await context.addInitScript((value) => sessionStorage.setItem('token', value), TOKEN)
   const page = await context.newPage()
   await page.goto(url + path)
   await page.locator('tbody tr').first().waitFor()
+  await page.locator('main:not(.loading)').waitFor()
   if (isRow) {
     await page.locator('tbody td.time a').first().click()
-    await page.getByText('✓ verified').waitFor()
+    await page.locator('#detail .step').first().waitFor()
   }
   await page.screenshot({ path: join(FOLDER, `${name}.png`) })
   await context.close()

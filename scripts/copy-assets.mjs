@@ -23,5 +23,8 @@ function vendorChart() {
     'src/console/vendor/uplot.js',
     `${licence}${from('dist/uPlot.iife.min.js').trim()}\nexport { uPlot }\n`,
   )
-  writeFileSync('src/console/vendor/uplot.css', `${licence}${from('dist/uPlot.min.css').trim()}\n`)
+  writeFileSync(
+    'src/console/vendor/uplot.css',
+    `/* uPlot; its licence is in uplot.js. */\n${from('dist/uPlot.min.css').trim()}\n`,
+  )
 }

@@ -46,6 +46,8 @@ const LAYERS = [
 const layerOf = (file: string): number => LAYERS.indexOf(file.split('/')[0] ?? '')
 const isIn = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`)
 const isPackage = (to: string): boolean => !/\.c?ts$/.test(to)
+/** Of a part of a package. */
+const packageOf = (to: string): string => /^(@[^/]+\/)?[^/]+/.exec(to)?.[0] ?? to
 
 describe('imports', () => {
   it('are found at all', () => {
@@ -67,7 +69,8 @@ describe('imports', () => {
     const declared = ['dependencies', 'peerDependencies', 'optionalDependencies'].flatMap((kind) =>
       Object.keys(MANIFEST[kind] ?? {}),
     )
-    const used = new Set(IMPORTS.map(({ to }) => to).filter((to) => isPackage(to) && !to.startsWith('node:')))
+    const packages = IMPORTS.map(({ to }) => to).filter((to) => isPackage(to) && !to.startsWith('node:'))
+    const used = new Set(packages.map(packageOf))
     expect([...used].filter((name) => !declared.includes(name))).toEqual([])
   })
 })

@@ -19,6 +19,9 @@ export const MANIFEST_NOTE = 'manifest.note'
 export interface PartInfo extends FileInfo {
   readonly first_id: string
   readonly last_id: string
+  /** Of `occurred_at`, µs since the Unix epoch: earliest and latest. */
+  readonly first_time: string
+  readonly last_time: string
   /** Smallest ids of its members: which of them a search has to read. */
   readonly member_ids: readonly string[]
   readonly credentials: CredentialFilterJson

@@ -21,7 +21,9 @@ export async function* merged<T>(
   lists: readonly SortedList<T>[],
   compare: (a: T, b: T) => number,
 ): AsyncGenerator<readonly T[], void> {
-  const waiting = [...lists]
+  const waiting = lists.toSorted(({ from: a }, { from: b }) =>
+    a === undefined || b === undefined ? Number(b === undefined) - Number(a === undefined) : compare(a, b),
+  )
   const open: Opened<T>[] = []
   let out: T[] = []
   for (;;) {
@@ -31,6 +33,11 @@ export async function* merged<T>(
       ({ from }) => from === undefined || item === undefined || compare(from, item) <= 0,
     )
     if (due >= 0) {
+      // Who has enough by now spares the next list.
+      if (out.length > 0) {
+        yield out
+        out = []
+      }
       const [list] = waiting.splice(due, 1)
       const opened = list === undefined ? undefined : await begun(list)
       if (opened !== undefined) open.push(opened)

@@ -124,7 +124,7 @@ export class NdjsonWriter {
 }
 
 /** The lines of one member. @throws AuditError `AUDIT_ARCHIVE`, naming the file, when it is not the one of the manifest */
-async function readMember(
+export async function readMember(
   store: ArchiveStore,
   folder: string,
   { name, members }: FileInfo,

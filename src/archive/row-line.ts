@@ -31,6 +31,8 @@ const KEYS = COLUMNS.map(([name]) => `"${name}":`)
 export interface RowLine {
   readonly auditId: bigint
   readonly credential: string
+  /** µs since the Unix epoch. */
+  readonly occurredAt: bigint
   /** 32 hex digits. */
   readonly chain: string | null
   readonly block: bigint | null
@@ -41,6 +43,7 @@ export interface RowLine {
   readonly line: string
 }
 
+const OCCURRED_AT = COLUMNS.findIndex(([name]) => name === 'occurred_at')
 const CREDENTIAL = COLUMNS.findIndex(([name]) => name === 'credential')
 const [DIGEST, CHAIN, BLOCK, INDEX] = [0, 1, 2, 3].map((at) => FIELDS.length + at) as [
   number,
@@ -73,6 +76,7 @@ export function lineOfTuple(bytes: Buffer, from: number): RowLine {
   }
   return {
     auditId: bytes.readBigInt64BE(from + 4),
+    occurredAt: (slice(OCCURRED_AT)?.readBigInt64BE() ?? 0n) + POSTGRES_EPOCH_US,
     credential: slice(CREDENTIAL)?.toString() ?? '',
     chain: slice(CHAIN)?.toString('hex') ?? null,
     block: slice(BLOCK)?.readBigInt64BE() ?? null,

@@ -127,6 +127,8 @@ class OpenPart {
   readonly #credentials = new Set<string>()
   readonly #memberIds: string[] = []
   #last = ''
+  #firstTime = 0n
+  #lastTime = 0n
   #rows = 0
 
   private constructor(writer: NdjsonWriter) {
@@ -142,7 +144,9 @@ class OpenPart {
     return this.#rows
   }
 
-  async add({ auditId, credential, line }: RowLine): Promise<void> {
+  async add({ auditId, occurredAt, credential, line }: RowLine): Promise<void> {
+    if (this.#rows === 0 || occurredAt < this.#firstTime) this.#firstTime = occurredAt
+    if (this.#rows === 0 || occurredAt > this.#lastTime) this.#lastTime = occurredAt
     this.#rows++
     this.#last = String(auditId)
     this.#credentials.add(credential)
@@ -154,7 +158,15 @@ class OpenPart {
     const file = await this.#writer.end()
     const credentials = CredentialFilter.of(this.#credentials).json
     const first = this.#memberIds[0] ?? this.#last
-    return { ...file, first_id: first, last_id: this.#last, member_ids: this.#memberIds, credentials }
+    return {
+      ...file,
+      first_id: first,
+      last_id: this.#last,
+      first_time: String(this.#firstTime),
+      last_time: String(this.#lastTime),
+      member_ids: this.#memberIds,
+      credentials,
+    }
   }
 }
 

@@ -32,6 +32,7 @@ export function logNameFor(database: string): string {
 }
 
 const ENROLMENT = '/enrolment'
+const EVIDENCE = '/evidence'
 
 /** The name of a log's enrolment key, which says that chains are the operator's. */
 export function enrolmentKeyName(log: string): string {
@@ -41,4 +42,14 @@ export function enrolmentKeyName(log: string): string {
 /** Whether it is the name of some log's enrolment key. */
 export function isEnrolmentKeyName(name: string): boolean {
   return name.endsWith(ENROLMENT) && isKeyName(name.slice(0, -ENROLMENT.length))
+}
+
+/** The name of a log's evidence key, which says that a bundle of evidence is the operator's. No service has it. */
+export function evidenceKeyName(log: string): string {
+  return `${log}${EVIDENCE}`
+}
+
+/** Whether it is the name of some log's evidence key. */
+export function isEvidenceKeyName(name: string): boolean {
+  return name.endsWith(EVIDENCE) && isKeyName(name.slice(0, -EVIDENCE.length))
 }

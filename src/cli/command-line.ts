@@ -1,17 +1,21 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.js'
+import { addChainsCommand } from './chains.js'
 import { addArchiveCommand } from './archive.js'
 import { addCoverageCommand } from './coverage.js'
 import { addDemoCommand } from './demo.js'
 import { addDoctorCommand } from './doctor.js'
 import { addKeysCommand } from './keys.js'
+import { addEvidenceCommand } from './evidence.js'
 import { addExportCommand } from './export.js'
+import { addFindCommand } from './find.js'
 import { addGatewayCommand } from './gateway.js'
 import { addHoldCommand } from './hold.js'
 import { addMigrateCommand } from './migrate.js'
 import { addQuarantineCommand } from './quarantine.js'
 import { addQueryCommand } from './query.js'
 import { addReconcileCommand } from './reconcile.js'
+import { addReviewCommand } from './review.js'
 import { addRetireCommand } from './retire.js'
 import { addServeCommand } from './serve.js'
 import { addSpoolCommand } from './spool.js'
@@ -43,7 +47,11 @@ export function commandLine(): Command {
   addTailCommand(program)
   addExportCommand(program)
   addSummaryCommand(program)
+  addFindCommand(program)
+  addReviewCommand(program)
+  addEvidenceCommand(program)
   addCoverageCommand(program)
+  addChainsCommand(program)
   addReconcileCommand(program)
   addServeCommand(program)
   addGatewayCommand(program)

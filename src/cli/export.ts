@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { lazily } from './lazily.js'
-import { addFilterFlags, addReadFlags } from './read-flags.js'
+import { addArchiveFlag, addFilterFlags, addReadFlags } from './read-flags.js'
 
 /** Adds `otel-audit export`. */
 export function addExportCommand(program: Command): void {
@@ -9,13 +9,13 @@ export function addExportCommand(program: Command): void {
     .description(
       'Write all rows that match a filter to a file, newest first, with a manifest; or to standard output.',
     )
-  addReadFlags(addFilterFlags(command, ['limit', 'cursor']))
+  addArchiveFlag(addReadFlags(addFilterFlags(command, ['limit', 'cursor'])))
     .option(
       '--output <file>',
       'the file; its manifest is <file>.manifest.json (default: standard output, no manifest)',
     )
     .option('--resume', 'continue an interrupted export to this file')
-    .option('--format <format>', 'ndjson or csv', 'ndjson')
+    .option('--format <format>', 'ndjson, csv, ocsf or ecs', 'ndjson')
     .addHelpText(
       'after',
       `
@@ -25,7 +25,7 @@ Examples:
   $ otel-audit export --execution-id 7216413337829376 --format csv > incident.csv
 
 The set of rows is fixed at the start: those of transactions older than every one that is running then. NDJSON is
-exact; in CSV, text that a spreadsheet could execute is prefixed with an apostrophe. The start and the end of an export
+exact; ocsf (API Activity) and ecs are NDJSON for a SIEM; in CSV, text that a spreadsheet could execute is prefixed with an apostrophe. The start and the end of an export
 are recorded in the trail, the end with the SHA-256 of the file.
 Exit code: 0 done, 1 failed, 2 usage, 3 interrupted, and can be resumed.`,
     )

@@ -6,11 +6,11 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command('keys')
     .helpCommand(false)
-    .description('Keys that enrol chains of blocks as the operator’s, or sign what was retired.')
+    .description('Keys that enrol chains of blocks as the operator’s, or sign evidence, or what was retired.')
   keys
     .command('create')
     .description(
-      'Create an enrolment key, or a retention key. The private key goes to a file that only you can read, the verifier key to standard output.',
+      'Create an enrolment key, or one for evidence or retention. The private key goes to a file that only you can read, the verifier key to standard output.',
     )
     .option(
       '--retention',
@@ -20,6 +20,7 @@ export function addKeysCommand(program: Command): void {
       '--out <file>',
       'file for the private key, PKCS#8 in PEM; "-" writes it, and nothing else, to standard output',
     )
+    .option('--evidence', 'a key that signs bundles of evidence, in place of one that enrols chains')
     .option(
       '--origin <name>',
       'the log that the key is for (default: $NOETL_SECRET_AUDIT_ORIGIN, else otel-audit/<database> of the database URL)',
@@ -37,7 +38,8 @@ Examples:
 
 Give the private key to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
 the auditors: it belongs in their trust file. With "--out -" that line goes to standard error.
-A retention key (--retention) is for whoever runs otel-audit archive and retire, and for no service.
+A retention key (--retention) is for whoever runs otel-audit archive and retire, a key for evidence (--evidence) for whoever
+runs otel-audit evidence, and neither for a service.
 No other copy of the private key is kept. Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/keys-create.js')))

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { lazily } from './lazily.js'
-import { addFilterFlags, addReadFlags } from './read-flags.js'
+import { addArchiveFlag, addFilterFlags, addReadFlags } from './read-flags.js'
 
 /** Adds `otel-audit query`. */
 export function addQueryCommand(program: Command): void {
   const command = program
     .command('query')
     .description('Show who accessed what, when, on which execution, and how it ended. Newest first.')
-  addReadFlags(addFilterFlags(command))
+  addArchiveFlag(addReadFlags(addFilterFlags(command)))
     .option(
       '--format <format>',
       'table, json, ndjson or csv (default: table on a terminal, ndjson in a pipe)',

@@ -47,6 +47,14 @@ export function addReadFlags(command: Command, { canBeUnrecorded = true } = {}):
     .option('--unrecorded', 'read without a record of it, for a login that cannot write to the trail')
 }
 
+/** Adds the flag of a command that can ask archives as well. */
+export function addArchiveFlag(command: Command): Command {
+  return command.option(
+    '--archive <directory>',
+    'ask the archives there (otel-audit archive) in place of the trail; without a database the read is not recorded',
+  )
+}
+
 /** Adds the flags of a command that only reads, and leaves no row about it. */
 export function addDatabaseFlags(command: Command): Command {
   return command

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { SUMMARY_BY } from '../query/summary.js'
 import { lazily } from './lazily.js'
-import { addFilterFlags, addReadFlags } from './read-flags.js'
+import { addArchiveFlag, addFilterFlags, addReadFlags } from './read-flags.js'
 
 /** Adds `otel-audit summary`. */
 export function addSummaryCommand(program: Command): void {
@@ -10,7 +10,7 @@ export function addSummaryCommand(program: Command): void {
     .description(
       'Per credential or another column: accesses, denials, distinct workers and actors, first and last access.',
     )
-  addReadFlags(addFilterFlags(command, ['cursor']))
+  addArchiveFlag(addReadFlags(addFilterFlags(command, ['cursor'])))
     .option(
       '--by <column>',
       `the column to group by: ${SUMMARY_BY.slice(0, -1).join(', ')} or ${SUMMARY_BY.at(-1)}`,

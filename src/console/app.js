@@ -1,29 +1,25 @@
 import { Problem, read, settings } from './api.js'
-import { chainsView } from './chains.js'
 import { chart } from './chart.js'
 import { unknownColumns } from './columns.js'
-import { coverageView } from './coverage.js'
 import { byId, present } from './dom.js'
 import { fillIn, makeFilters, markInvalid } from './filters.js'
 import { legend } from './legend.js'
-import { matrixView } from './matrix.js'
 import { closePanel, makePanel, showPanel } from './panel.js'
 import { rowsView } from './rows.js'
 import { fillSaved } from './saved.js'
 import { askToSignIn, beginSession, forget, isSignedIn, showSession } from './session.js'
 import { changed, filtersOf, hrefOf, keptOf, readState, unknownIn, zone } from './state.js'
-import { summaryView } from './summary.js'
-import { suspiciousView } from './suspicious.js'
 
 const PAGE_ROWS = 50
 const BUCKETS = 60
+/** What each view is made by; those that are not asked for are not loaded. */
 const VIEWS = {
-  '': showRows,
-  summary: summaryView,
-  matrix: matrixView,
-  suspicious: suspiciousView,
-  chains: chainsView,
-  coverage: coverageView,
+  '': async () => showRows,
+  summary: async () => (await import('./summary.js')).summaryView,
+  matrix: async () => (await import('./matrix.js')).matrixView,
+  suspicious: async () => (await import('./suspicious.js')).suspiciousView,
+  chains: async () => (await import('./chains.js')).chainsView,
+  coverage: async () => (await import('./coverage.js')).coverageView,
 }
 /** These are not about a window of time, and have no filters. */
 const WITHOUT_FILTERS = ['chains', 'coverage']
@@ -87,7 +83,8 @@ async function showHistogram(state, view, signal) {
 }
 
 async function showResults(state, view, signal) {
-  const elements = await VIEWS[view](state, (...given) => read(...given), signal)
+  const make = await VIEWS[view]()
+  const elements = await make(state, read, signal)
   if (signal.aborted) return
   byId('results').replaceChildren(...present(elements))
 }
@@ -176,8 +173,11 @@ function fillHead(state, view) {
       at: '',
       ended: '',
     })
-    if (isSame) link.setAttribute('aria-current', 'page')
-    else link.removeAttribute('aria-current')
+    if (isSame) {
+      link.setAttribute('aria-current', 'page')
+      link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 20
+    }
+    if (!isSame) link.removeAttribute('aria-current')
   }
   byId('zone').textContent = zone() === 'utc' ? 'UTC' : 'Local time'
   byId('zone').href = hrefOf({ ...state, tz: zone() === 'utc' ? 'local' : 'utc' })

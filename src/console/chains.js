@@ -120,7 +120,7 @@ function section({ name, list }) {
   show(1)
   return el(
     'section',
-    {},
+    { class: 'aligned chains-of' },
     el('h3', {}, title, ' ', el('span', { class: 'quiet' }, counted(list.length, 'chain'))),
     box,
   )

@@ -8,7 +8,7 @@ import { wider } from './windows.js'
 
 const HEIGHT = 190
 /** What happened once in a million must still be seen. In CSS pixels. */
-const LEAST_HEIGHT = 3
+const LEAST_HEIGHT = 2
 
 /**
  * The histogram, stacked by outcome. Drag over it, or choose with the arrow keys and Enter, to zoom.
@@ -38,8 +38,9 @@ export function chart(data, zoom) {
     options(plot, data, {
       draw: [(self) => paint(self, data)],
       setCursor: [
-        ({ cursor: { left } }) => {
-          said.textContent = left < 0 ? hint(data) : tell(bucketAt(u, left), bucketAt(u, left))
+        ({ cursor: { left }, select }) => {
+          const [from, to] = select.width < 3 ? [left, left] : [select.left, select.left + select.width - 1]
+          said.textContent = left < 0 ? hint(data) : tell(bucketAt(u, from), bucketAt(u, to))
         },
       ],
       setSelect: [
@@ -134,6 +135,7 @@ function timeLabels(_, splits, __, ___, step) {
     const time = shortTime(new Date(seconds * 1000).toISOString())
     const isNew = time.slice(0, 10) !== day
     day = time.slice(0, 10)
+    if (step >= 28 * 86_400) return time.slice(0, 7)
     if (step >= 86_400) return time.slice(5, 10)
     const hour = step < 60 ? time.slice(11, 19) : time.slice(11, 16)
     return isNew ? `${hour}\n${time.slice(5, 10)}` : hour

@@ -85,7 +85,7 @@ function section(name, list) {
   ]
   return el(
     'section',
-    {},
+    { class: 'aligned coverage-of' },
     el('h3', {}, title, ' ', el('span', { class: 'quiet' }, counted(list.length, 'client'))),
     scrolled(`Coverage of ${title}`, table(`Coverage of ${title}`, columns, list)),
   )

@@ -12,7 +12,7 @@ export function legend({ buckets }, state) {
   const chosen = (state.outcome ?? '').split(',').filter(Boolean)
   return el(
     'ul',
-    { class: 'legend', 'aria-label': 'Outcomes' },
+    { class: 'legend', 'aria-label': 'Legend' },
     ...inOrder(counts.keys()).map((outcome) => {
       const isOn = chosen.includes(outcome)
       const next = isOn

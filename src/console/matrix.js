@@ -67,7 +67,10 @@ function totals(cells, side) {
 function grid({ by, across, cells }, rows, columns, state) {
   const key = (value, other) => JSON.stringify([value, other])
   const byPair = new Map(cells.map((cell) => [key(cell.value, cell.other), cell]))
-  const most = Math.max(...cells.map(({ accesses }) => accesses))
+  const logs = cells.map(({ accesses }) => Math.log(accesses))
+  const [fewest, most] = [Math.min(...logs), Math.max(...logs)]
+  const shadeOf = ({ accesses }) =>
+    1 + Math.round(((Math.log(accesses) - fewest) / (most - fewest || 1)) * (SHADES - 1))
   const link = (changes) =>
     hrefOf({ ...state, cursor: '', row: '', across: '', by: '', view: '', ...changes })
   const name = (value) => value ?? 'unknown'
@@ -107,14 +110,13 @@ function grid({ by, across, cells }, rows, columns, state) {
           ...columns.map((column) => {
             const cell = byPair.get(key(row.value, column.value))
             if (cell === undefined) return el('td', { class: 'heat-0' })
-            const shade = Math.ceil((Math.log(cell.accesses + 1) / Math.log(most + 1)) * SHADES)
             const title = `${name(row.value)}, ${name(column.value)}: ${count(cell.accesses)} accesses, ${count(cell.denials)} denied, ${minuteTime(cell.first_access)} to ${minuteTime(cell.last_access)}`
-            const text = `${count(cell.accesses)}${cell.denials > 0 ? ` (${count(cell.denials)})` : ''}`
             const href = link({ ...filter(by, row.value), ...filter(across, column.value) })
+            const denied = cell.denials > 0 ? el('span', { class: 'bad' }, ` (${count(cell.denials)})`) : ''
             return el(
               'td',
-              { class: `heat-${shade}${cell.denials > 0 ? ' denied' : ''}` },
-              el('a', { href, title, 'aria-label': title }, text),
+              { class: `heat-${shadeOf(cell)}` },
+              el('a', { href, title, 'aria-label': title }, count(cell.accesses), denied),
             )
           }),
           el('td', { class: 'number' }, count(row.accesses)),

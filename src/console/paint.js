@@ -14,7 +14,7 @@ export function painter(plot, outcomes, leastHeight) {
     const fills = new Map(outcomes.map((outcome) => [outcome, fillOf(plot, outcome, ctx, ratio)]))
     const bottom = bbox.top + bbox.height
     const xOf = (time) => u.valToPos(time, 'x', true)
-    const heightOf = (n) => Math.max(leastHeight * ratio, bottom - u.valToPos(n, 'y', true))
+    const scale = bottom - u.valToPos(1, 'y', true) || 1
     ctx.save()
     ctx.beginPath()
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
@@ -24,10 +24,7 @@ export function painter(plot, outcomes, leastHeight) {
       const [left, right] = [xOf(start), xOf(start + seconds)]
       const gap = Math.min(2 * ratio, (right - left) * 0.12)
       let y = bottom
-      for (const outcome of outcomes) {
-        const n = bucket.outcomes[outcome] ?? 0
-        if (n === 0) continue
-        const height = heightOf(n)
+      for (const [outcome, height] of heights(bucket.outcomes, outcomes, scale, leastHeight * ratio)) {
         y -= height
         ctx.fillStyle = fills.get(outcome)
         ctx.fillRect(
@@ -40,6 +37,17 @@ export function painter(plot, outcomes, leastHeight) {
     }
     ctx.restore()
   }
+}
+
+/** What is there is seen, and the bar is as high as it is many: what the small parts gain, the largest one loses. */
+function heights(counts, outcomes, scale, least) {
+  const parts = outcomes.flatMap((outcome) => (counts[outcome] ? [[outcome, counts[outcome] * scale]] : []))
+  const gained = parts.reduce((sum, [, height]) => sum + Math.max(0, least - height), 0)
+  const largest = Math.max(0, ...parts.map(([, height]) => height))
+  return parts.map(([outcome, height]) => [
+    outcome,
+    Math.max(least, height === largest ? height - gained : height),
+  ])
 }
 
 const TILE = 6

@@ -73,7 +73,7 @@ export function filtersOf(state) {
   const names = [...FILTER_NAMES, ...WINDOW].filter((name) => state[name])
   return {
     from: defaultFrom(state),
-    own: state.own === 'include' ? undefined : 'exclude',
+    own: state.own,
     ...Object.fromEntries(names.map((name) => [name, state[name]])),
   }
 }

@@ -8,11 +8,19 @@ const GROUPS = 200
 /** Not accessed for so long, a credential is dormant. */
 const DORMANT_MS = 90 * 86_400_000
 
+/** What is counted of others than the one that it is by. */
+const COUNTED = [
+  ['actor_id', 'actors', 'Actors'],
+  ['worker_id', 'workers', 'Workers'],
+  ['source_address', 'sources', 'Addresses'],
+]
+
 const ORDERS = [
   ['', 'Most accesses'],
   ['denials', 'Most denials'],
-  ['recent', 'Latest access'],
-  ['newest', 'Latest first access'],
+  ['recent', 'Last access'],
+  ['oldest', 'First access'],
+  ['newest', 'New first'],
   ['dormant', 'Dormant first'],
   ['name', 'Name'],
 ]
@@ -93,7 +101,11 @@ function section({ by, groups, truncated }, state) {
   })
   const time = (name, title, order) => ({
     title: `${title} (${zoneName()})`,
-    sort: { href: changed(state, { order }), isOn: state.order === order },
+    sort: {
+      href: changed(state, { order }),
+      isOn: state.order === order,
+      isAscending: order === 'oldest',
+    },
     cell: (group) => minuteTime(group[name]),
     className: () => 'time',
   })
@@ -101,10 +113,8 @@ function section({ by, groups, truncated }, state) {
     { title: FILTERS[by] ?? by, cell: ({ value }) => valueCell(by, value, state) },
     number('accesses', 'Accesses', ''),
     number('denials', 'Denied', 'denials'),
-    number('actors', 'Actors'),
-    number('workers', 'Workers'),
-    number('sources', 'Addresses'),
-    time('first_access', 'First', 'newest'),
+    ...COUNTED.filter(([name]) => name !== by).map(([, key, title]) => number(key, title)),
+    time('first_access', 'First', 'oldest'),
     time('last_access', 'Last', 'recent'),
     {
       title: 'Idle for',
@@ -121,7 +131,7 @@ function section({ by, groups, truncated }, state) {
   if (groups.length === 0) return el('p', { class: 'empty' }, `${title}: no accesses in this window of time.`)
   return el(
     'section',
-    {},
+    { class: 'aligned summary-of' },
     el(
       'h3',
       {},

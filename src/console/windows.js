@@ -12,7 +12,7 @@ function presets(now) {
     ['24 h', '-24h', ''],
     ['7 d', '-7d', ''],
     ['30 d', '-30d', ''],
-    ['This quarter', quarterStart(now), ''],
+    ['Quarter', quarterStart(now), ''],
     ['Last quarter', quarterStart(now, 1), quarterStart(now)],
   ]
 }

@@ -254,12 +254,15 @@ export interface Reading {
     | 'tail'
     | 'reconcile'
     | 'coverage'
+    | 'review'
+    | 'evidence'
+    | 'sign_in'
   readonly via: 'http' | 'cli'
   /** The filter, as JSON. */
   readonly filter: string
   /** How many rows the reader gets; not known yet when an export begins. */
   readonly rows?: number | undefined
-  /** Of the file that an export wrote, lower-case hex. */
+  /** Of the file that an export wrote, or of the manifest of a review or of evidence; lower-case hex. */
   readonly sha256?: string | undefined
 }
 
@@ -271,7 +274,7 @@ export function readingFields(
 ): AuditFields {
   return {
     credential: TRAIL_CREDENTIAL,
-    operation: what === 'export' ? Operation.ExportTrail : Operation.QueryTrail,
+    operation: what === 'export' || what === 'evidence' ? Operation.ExportTrail : Operation.QueryTrail,
     outcome,
     actorId,
     actorType,

@@ -32,7 +32,7 @@ export interface Helper {
   taken(): void
 }
 
-/** So many strict events have to wait. */
+/** So many strict events have to wait, or a whole batch of async ones: those of a spool that comes back. */
 const MANY = 16
 /** At so many batches of the first writer, one after the other. */
 const SEVERAL = 3
@@ -40,23 +40,29 @@ const SEVERAL = 3
 /** Knows whether a second writer is worth its while. */
 export class Load {
   readonly #queue: AuditQueue
+  readonly #bounds: BatchBounds
   readonly #mode: SecondChainMode
   #inARow = 0
 
-  constructor(queue: AuditQueue, mode: SecondChainMode) {
+  constructor(queue: AuditQueue, bounds: BatchBounds, mode: SecondChainMode) {
     this.#queue = queue
+    this.#bounds = bounds
     this.#mode = mode
   }
 
   /** The first writer is about to take a batch. */
   noteBatch(): void {
-    this.#inARow = this.#queue.waitingStrict >= MANY ? this.#inARow + 1 : 0
+    this.#inARow = this.#isMuch ? this.#inARow + 1 : 0
   }
 
   /** Whether there is enough for two, now. */
   get isEnough(): boolean {
-    if (this.#mode === 'under-load') return this.#queue.waitingStrict >= MANY
+    if (this.#mode === 'under-load') return this.#isMuch
     return this.#mode === 'always' && this.#queue.waiting >= 2
+  }
+
+  get #isMuch(): boolean {
+    return this.#queue.waitingStrict >= MANY || this.#queue.fillsBatch(this.#bounds)
   }
 
   /** Whether that has lasted. */
@@ -66,7 +72,8 @@ export class Load {
 
   /** Half of what two writers share. */
   get half(): number {
-    return Math.ceil((this.#mode === 'always' ? this.#queue.waiting : this.#queue.waitingStrict) / 2)
+    const { waiting, waitingStrict } = this.#queue
+    return Math.ceil((this.#mode === 'under-load' && waitingStrict >= MANY ? waitingStrict : waiting) / 2)
   }
 }
 

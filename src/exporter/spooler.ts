@@ -19,6 +19,9 @@ const APPEND_ROWS = 512
 /** Most events that are read in one turn of the event loop. */
 const FETCH_ROWS = 128
 
+/** Batches that wait in memory at most while spooled events come back: one for each of two writers. */
+const BATCHES_AHEAD = 2
+
 /** Events that always stay in memory: while the database is away, it is they that find out when it is back. */
 const SCOUTS = 1
 
@@ -30,7 +33,7 @@ const TEND_EVERY_MS = 5000
  *
  * Out: in `always` mode every async event before it may be sent; in both modes the oldest async events when more than
  * half of the queue's bounds is held, all but the newest while the database is away, and everything at the end. Back: the
- * oldest first, when the database answers and fewer events wait than a batch has. An event that came from the spool, or
+ * oldest first, when the database answers and fewer events wait than two batches have. An event that came from the spool, or
  * went there, carries its key, and its entry leaves the disk only when its fate is known.
  */
 export class Spooler implements Overflow {
@@ -101,7 +104,12 @@ export class Spooler implements Overflow {
     const batchRows = this.#batchRows
     const isAway = this.#isAway
     if (this.#isEnding || this.#fetching !== undefined || this.#spool.status.entries === 0) return
-    if (isAway ? this.#queue.held > 0 : this.#queue.waiting >= batchRows || this.#queue.isCrowded) return
+    if (
+      isAway
+        ? this.#queue.held > 0
+        : this.#queue.waiting >= batchRows * BATCHES_AHEAD || this.#queue.isCrowded
+    )
+      return
     this.#fetching = this.#fetch(isAway ? SCOUTS : batchRows).finally(() => {
       this.#fetching = undefined
     })

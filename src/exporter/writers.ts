@@ -38,8 +38,8 @@ export interface WritersParts {
 /**
  * Those who send: one, and under load a second one beside it, on a chain and a connection of its own.
  *
- * The second is asked for when a batch is on its way and many strict events have waited at several batches; from then on the
- * one who is free takes half of what waits. It is used only while its connection is there. That it cannot be had changes
+ * The second is asked for when a batch is on its way and many strict events, or a whole batch of async ones, have waited at
+ * several batches; from then on the one who is free takes half of what waits. It is used only while its connection is there. That it cannot be had changes
  * nothing: its events go back to where the first one finds them.
  *
  * Two batches may hold events of one id, as when an event came both ways: whoever comes second finds it stored.
@@ -61,7 +61,7 @@ export class Writers implements Writer {
   constructor(parts: WritersParts) {
     this.#parts = parts
     const { queue, bounds, sink, secondChain } = parts
-    this.#load = new Load(queue, secondChain)
+    this.#load = new Load(queue, bounds, secondChain)
     this.#first = this.#commitsOf(sink, new WholeShare(queue, bounds, this.#load, this.#helper()))
   }
 

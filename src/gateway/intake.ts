@@ -22,13 +22,24 @@ export interface IntakeBounds {
   readonly bytes: number
 }
 
+/** An event, and what the same again has too. */
+interface Keyed {
+  readonly one: Incoming
+  readonly key: string
+}
+
+function keyOf(event: AuditEvent, [bare = event]: readonly AuditEvent[]): string {
+  return `${bare.auditId}/${eventDigest(bare).toString('latin1')}`
+}
+
 type Pipeline = Pick<DurableAuditExporter, 'takeIn'>
 
 /**
  * Takes the events of requests to the exporter, and says when all of a request are committed.
  *
  * * **Room** is looked for before the first event of a request is taken. One that finds none is refused whole, and nothing of
- *   it is held.
+ *   it is held. What of it is held already needs none: else whoever sends again what this holds would be refused until the
+ *   database has taken all of it, and never hear that it has.
  * * **The same again** (equal ids and digests, without what a gateway adds) joins the one that is on its way: a request that
  *   is sent again because its first copy was not answered waits for that, and does not make a conflict. Never by id alone:
  *   two different events may have one.
@@ -59,32 +70,35 @@ export class Intake {
   async store(incoming: readonly Incoming[], aside: readonly SetAside[], bytes: number): Promise<Verdict> {
     const { rows } = this.#bounds
     const isAlone = this.#rows === 0
-    const fits = this.#rows + incoming.length <= rows && this.#bytes + bytes <= this.#bounds.bytes
+    const all = incoming.map((one) => ({ one, key: keyOf(one.event, one.alike) }))
+    const joining = all.reduce((count, { key }) => (this.#inFlight.has(key) ? count + 1 : count), 0)
+    const more = joining === 0 ? bytes : Math.ceil((bytes * (all.length - joining)) / all.length)
+    const fits = this.#rows + all.length - joining <= rows && this.#bytes + more <= this.#bounds.bytes
     if (!fits && !isAlone) return { is: 'unavailable', why: `${this.#rows} events are held already` }
-    this.#bytes += bytes
+    this.#bytes += more
     try {
       const refused: SetAside[] = [...aside]
-      for (let at = 0; at < incoming.length; at += rows) {
-        const lost = await this.#take(incoming.slice(at, at + rows), refused)
+      for (let at = 0; at < all.length; at += rows) {
+        const lost = await this.#take(all.slice(at, at + rows), refused)
         if (lost !== undefined) return { is: 'unavailable', why: lost }
       }
       if (refused.length === 0) return STORED
       return await this.#keepAside(refused)
     } finally {
-      this.#bytes -= bytes
+      this.#bytes -= more
     }
   }
 
   /** @param refused gets what the database can never store. @returns why one of them is not stored */
-  #take(incoming: readonly Incoming[], refused: SetAside[]): Promise<string | undefined> {
+  #take(all: readonly Keyed[], refused: SetAside[]): Promise<string | undefined> {
     return new Promise((resolve) => {
-      let open = incoming.length + 1
+      let open = all.length + 1
       let lost: string | undefined
       const ended = (): void => {
         if (--open === 0) resolve(lost)
       }
-      for (const one of incoming) {
-        this.#submit(one.event, one.alike, undefined, (end, reason) => {
+      for (const { one, key } of all) {
+        this.#submit(one.event, one.alike, key, undefined, (end, reason) => {
           if (end === 'refused') refused.push(one.aside('refused'))
           else if (end === 'lost') lost ??= reason ?? 'an event could not be stored'
           ended()
@@ -98,7 +112,7 @@ export class Intake {
   #keepAside(items: readonly SetAside[]): Promise<Verdict> {
     const event = asideEvent(items)
     return new Promise((resolve) => {
-      this.#submit(event, [event], worthKeeping(items), (end, reason) => {
+      this.#submit(event, [event], keyOf(event, []), worthKeeping(items), (end, reason) => {
         resolve(
           end === 'stored'
             ? STORED
@@ -111,11 +125,10 @@ export class Intake {
   #submit(
     event: AuditEvent,
     alike: readonly AuditEvent[],
+    key: string,
     setAside: BatchEntry['setAside'],
     listener: Listener,
   ): void {
-    const [bare = event] = alike
-    const key = `${bare.auditId}/${eventDigest(bare).toString('latin1')}`
     const waiting = this.#inFlight.get(key)
     if (waiting !== undefined) {
       waiting.push(listener)

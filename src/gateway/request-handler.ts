@@ -34,6 +34,8 @@ export interface HandlerLimits {
   readonly deadlineMs: number
   /** How long its body may take, in ms; not counted is what is stored while it comes. */
   readonly bodyMs: number
+  /** How long a body may let this wait while other requests are turned away, in ms. */
+  readonly crowdedMs: number
   /** How long its head may take, in ms. */
   readonly headMs: number
 }
@@ -48,6 +50,7 @@ export const HANDLER_LIMITS: HandlerLimits = Object.freeze({
   // Of a collector's exporter the time-out is 5 s: it must hear the answer.
   deadlineMs: 4000,
   bodyMs: 30_000,
+  crowdedMs: 2000,
   headMs: 10_000,
 })
 
@@ -81,6 +84,8 @@ export class RequestHandler {
   readonly #parts: HandlerParts
   /** Whoever tries credentials must not fill the log. */
   readonly #failures = new FailureLog()
+  /** Of the requests whose bodies are not there yet. */
+  readonly #reading = new Set<Patience>()
   #open = 0
   #isClosing = false
 
@@ -131,7 +136,7 @@ export class RequestHandler {
     if (identified.is !== 'sender') return this.#turnAway(response, isJson, identified)
     const { sender } = identified
     if (this.#isClosing) return say(503, 'the gateway is shutting down')
-    if (this.#open > limits.requests)
+    if (this.#open > limits.requests && !this.#endsSlowest())
       return say(503, `${limits.requests} requests are being answered already`)
     const type = mediaType(request.headers['content-type'])
     if (type !== 'application/x-protobuf' && type !== 'application/json') {
@@ -143,12 +148,14 @@ export class RequestHandler {
     const chunks = decoded(request, request.headers['content-encoding'])
     if (chunks === undefined) return say(415, `the content encoding must be ${KNOWN_CODINGS.join(', ')}`)
     const patience = new Patience(limits.bodyMs, () => request.destroy())
+    this.#reading.add(patience)
     const work = this.#take(chunks, signal, isJson, sender, patience)
     // The body is bounded by a time of its own; a large one is stored while it comes.
     const body = new Promise<void>((resolve) => request.once('close', resolve).once('end', resolve))
     const late = (async (): Promise<Verdict> => {
       await body
       patience.over()
+      this.#reading.delete(patience)
       const left = limits.deadlineMs - (performance.now() - began)
       return new Promise((resolve) => {
         const timer = setTimeout(
@@ -174,8 +181,24 @@ export class RequestHandler {
       else throw error
     } finally {
       patience.over()
+      this.#reading.delete(patience)
       work.catch(() => undefined)
     }
+  }
+
+  /**
+   * Ends the request that has had this wait for its body the longest, if it is long enough: whoever sends nothing must not keep
+   * everybody else out.
+   */
+  #endsSlowest(): boolean {
+    let slowest: Patience | undefined
+    for (const one of this.#reading) {
+      if (slowest === undefined || one.waitedMs > slowest.waitedMs) slowest = one
+    }
+    if (slowest === undefined || slowest.waitedMs < this.#parts.limits.crowdedMs) return false
+    this.#reading.delete(slowest)
+    slowest.lose()
+    return true
   }
 
   #turnAway(

@@ -153,7 +153,7 @@ export const OPTIONS = Object.freeze({
     choices: ['under-load', 'always', 'never'],
     variables: ['NOETL_SECRET_AUDIT_SECOND_CHAIN'],
     default: 'under-load',
-    doc: '`under-load`: when many strict callers wait, a second connection writes beside the first, on a chain of its own; after a minute without work it is closed. `always`: whenever two events wait, to try it. `never`: one connection.',
+    doc: '`under-load`: when many strict callers wait, or whole batches of async events as when a spool is brought back, a second connection writes beside the first, on a chain of its own; after a minute without work it is closed. `always`: whenever two events wait, to try it. `never`: one connection.',
   },
   origin: {
     kind: 'text',

@@ -105,6 +105,45 @@ export const READ_OPTIONS = Object.freeze({
     default: 'roles',
     doc: 'Claim that has the roles: a string or a list; with dots for nested claims (`realm_access.roles`).',
   },
+  oidcReaderClaim: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_READER_CLAIM'],
+    default: 'sub',
+    doc: 'Claim that names the reader in the rows: a subject is never given to somebody else; an `email` is only taken when the issuer does not say that it was not verified.',
+  },
+  oidcClientId: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_CLIENT_ID'],
+    default: undefined,
+    doc: 'Client that people sign in to the console with, by the authorization code flow. It needs `openid-client`, `oidcIssuer` and `oidcRedirectUrl`.',
+  },
+  oidcClientSecretFile: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_CLIENT_SECRET_FILE'],
+    default: undefined,
+    doc: 'File with the secret of that client. Default: a public client, which has PKCE only.',
+  },
+  oidcRedirectUrl: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_REDIRECT_URL'],
+    default: undefined,
+    doc: 'Where the issuer sends the browser back to, as registered there: `https://audit.example/auth/callback`.',
+  },
+  oidcScope: {
+    kind: 'text',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_SCOPE'],
+    default: 'openid email profile',
+    doc: 'What is asked of the issuer. The ID token has to have the role.',
+  },
+  oidcSessionMinutes: {
+    kind: 'integer',
+    min: 1,
+    max: 1440,
+    unit: 'minutes',
+    variables: ['NOETL_SECRET_AUDIT_OIDC_SESSION_MINUTES'],
+    default: 480,
+    doc: 'How long a sign-in lasts. It is not prolonged, and ends with the process.',
+  },
   corsOrigin: {
     kind: 'text',
     variables: ['NOETL_SECRET_AUDIT_CORS_ORIGIN'],
@@ -141,6 +180,12 @@ export interface ReadOptions {
   readonly oidcAudience?: string | undefined
   readonly oidcRole?: string | undefined
   readonly oidcRoleClaim?: string | undefined
+  readonly oidcReaderClaim?: string | undefined
+  readonly oidcClientId?: string | undefined
+  readonly oidcClientSecretFile?: string | undefined
+  readonly oidcRedirectUrl?: string | undefined
+  readonly oidcScope?: string | undefined
+  readonly oidcSessionMinutes?: number | undefined
   readonly corsOrigin?: string | undefined
   readonly traceUrl?: string | undefined
 }
@@ -154,6 +199,9 @@ type Defaulted =
   | 'port'
   | 'oidcRole'
   | 'oidcRoleClaim'
+  | 'oidcReaderClaim'
+  | 'oidcScope'
+  | 'oidcSessionMinutes'
 
 /** All options of reading, parsed and checked. */
 export type ReadSettings = Readonly<Required<{ [Name in Defaulted]: NonNullable<ReadOptions[Name]> }>> &

@@ -2,6 +2,8 @@ import type { SpanIdentity } from './span-event.js'
 
 /** The last resource that was seen: a process has one, as a rule. */
 let known: { readonly resource: object; readonly identity: SpanIdentity } | undefined
+/** Resources that are being settled. */
+const settling = new WeakSet<object>()
 
 /**
  * What the resource of a span says of the service, as an SDK exports it.
@@ -16,9 +18,15 @@ export function identityOfSpan(span: object): SpanIdentity | undefined {
   const given = resource as {
     readonly attributes?: Readonly<Record<string, unknown>>
     readonly asyncAttributesPending?: boolean
+    waitForAsyncAttributes?(): Promise<void>
   }
   // Before it is settled, to look at `attributes` is a warning of the SDK.
-  if (given.asyncAttributesPending === true) return undefined
+  if (given.asyncAttributesPending === true) {
+    // An exporter of spans settles it. Where there is none it would stay as it is, and every scrape of the metrics would log an error.
+    if (!settling.has(resource)) void given.waitForAsyncAttributes?.().catch(() => {})
+    settling.add(resource)
+    return undefined
+  }
   const { attributes } = given
   const text = (name: string): string | null => {
     const value = attributes?.[name]

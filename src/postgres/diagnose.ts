@@ -7,7 +7,7 @@ import { checkStore } from './check.js'
 import type { Connection } from './connection.js'
 import { fault } from './faults.js'
 import { ownerFinding } from './owner.js'
-import { listPartitions } from './partitions.js'
+import { listPartitions, pendingPartitions } from './partitions.js'
 import { remedyOf } from './remedy.js'
 import { entranceFindings } from './server-proof.js'
 import { quotedSchema, roleNames } from './schema-name.js'
@@ -163,7 +163,18 @@ async function partitionsAhead(client: ClientBase, schema: string): Promise<Diag
     until === undefined ? 'none' : `${partitions.length}, up to ${new Date(until).toISOString().slice(0, 10)}`
   const message = `only ${Math.max(0, months)} months of partitions are ahead; run \`otel-audit migrate\`, from cron if no service of this version writes here`
   const isShort = months < LEAST_MONTHS_AHEAD
-  return { check: 'partitions', state, findings: isShort ? [error('partitions', message)] : [] }
+  const pending = (await pendingPartitions(client, schema)).map(
+    (name): HealthFinding => ({
+      level: 'warning',
+      check: 'partitions',
+      message: `the detachment of ${name} was begun and not finished, and readers do not see its rows: \`otel-audit retire\` finishes what it began; else, as the owner: alter table ${quotedSchema(schema)}.secret_audit detach partition ${quotedSchema(schema)}.${name} finalize`,
+    }),
+  )
+  return {
+    check: 'partitions',
+    state,
+    findings: [...(isShort ? [error('partitions', message)] : []), ...pending],
+  }
 }
 
 /** So many of the oldest rows, and of the newest, are looked at. */

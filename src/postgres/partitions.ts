@@ -50,7 +50,15 @@ export interface Partition {
   readonly toId: bigint | undefined
 }
 
-/** The partitions, oldest first. Every role that may read or write the trail may ask. */
+/** Names of the partitions whose detachment was begun and not finished: no new snapshot sees their rows. */
+export async function pendingPartitions(client: ClientBase, schema: string): Promise<readonly string[]> {
+  const { rows } = await client.query<{ partition: string }>(
+    `select partition from ${quotedSchema(schema)}.secret_audit_pending()`,
+  )
+  return rows.map(({ partition }) => partition)
+}
+
+/** The partitions that take rows, oldest first. Every role that may read or write the trail may ask. */
 export async function listPartitions(client: ClientBase, schema: string): Promise<Partition[]> {
   const { rows } = await client.query<{ partition: string; from_id: string | null; to_id: string | null }>(
     `select partition, from_id::text, to_id::text from ${quotedSchema(schema)}.secret_audit_partitions()`,

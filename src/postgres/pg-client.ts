@@ -44,10 +44,15 @@ export function newClient(
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
     }) as unknown as PgClient
-  } catch {
+  } catch (error) {
     // The error would quote the URL, and with it the password.
     const field = 'databaseUrl'
-    throw new AuditError('AUDIT_INVALID_OPTION', `${field} is not a Postgres URL`, { field })
+    const { code, syscall } = error as NodeJS.ErrnoException
+    const problem =
+      syscall === undefined
+        ? `${field} is not a Postgres URL`
+        : `a file that ${field} names (sslrootcert, sslcert or sslkey) cannot be read (${code})`
+    throw new AuditError('AUDIT_INVALID_OPTION', problem, { field })
   } finally {
     for (const [name, isOwn, value] of applications) {
       if (isOwn) values[name] = value

@@ -12,12 +12,12 @@ const INDEXED = ['credential', 'execution_id'] as const
 export function branchesOf(filter: ResolvedFilter): readonly ResolvedFilter[] {
   for (const column of INDEXED) {
     const term = filter.terms[column]
-    if (term === undefined || term.any.length < 2) continue
-    const matches = distinct(term.any)
+    if (term === undefined || term.oneOf.length < 2) continue
+    const matches = distinct(term.oneOf)
     if (matches.length > BRANCHES) continue
     return matches.map((match) => ({
       ...filter,
-      terms: { ...filter.terms, [column]: { any: [match], none: term.none } },
+      terms: { ...filter.terms, [column]: { oneOf: [match], noneOf: term.noneOf } },
     }))
   }
   return [filter]

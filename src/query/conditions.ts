@@ -100,9 +100,9 @@ function ofFilter({ terms, hours, withoutOwn }: ResolvedFilter, values: Values):
   return parts
 }
 
-function ofTerm(column: string, { any, none }: Term, values: Values): string[] {
-  const wanted = alternatives(column, any, values)
-  const unwanted = alternatives(column, none, values)
+function ofTerm(column: string, { oneOf, noneOf }: Term, values: Values): string[] {
+  const wanted = alternatives(column, oneOf, values)
+  const unwanted = alternatives(column, noneOf, values)
   return [
     ...(wanted.length === 0 || wanted.includes('true')
       ? []

@@ -125,7 +125,8 @@ export class Counts {
   }
 }
 
-function withoutCursor(filter: TrailFilter): TrailFilter {
+/** @throws AuditError `AUDIT_INVALID_QUERY` for a filter with a cursor */
+export function withoutCursor(filter: TrailFilter): TrailFilter {
   if (filter.cursor === undefined) return filter
   throw new AuditError('AUDIT_INVALID_QUERY', 'cursor applies to pages of rows only', { field: 'cursor' })
 }

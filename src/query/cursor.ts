@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from '../host/crypto.js'
+import { createHmac, randomBytes, scryptSync, timingSafeEqual } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { sha256 } from '../event/sha256.js'
 import { INT8_MIN } from '../event/int8.js'
@@ -82,4 +82,9 @@ function scanHash({ text }: ResolvedFilter): Buffer {
 
 function invalid(problem: string): AuditError {
   return new AuditError('AUDIT_INVALID_QUERY', `cursor ${problem}`, { field: 'cursor' })
+}
+
+/** Slow on purpose: a cursor must be no quick way to try out keys. @param secret undefined: a random key */
+export function cursorKey(secret: string | undefined): Buffer {
+  return secret === undefined ? randomBytes(32) : scryptSync(secret, 'otel-audit/cursor/v1', 32)
 }

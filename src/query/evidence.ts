@@ -9,6 +9,7 @@ import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { eventDigest } from '../event/digest.js'
 import { proofOfRow } from '../postgres/read/row-proof.js'
 import { rowOf, type TrailRow } from './row.js'
+import { isAnchored } from './anchored.js'
 import { Snapshot } from '../postgres/read/snapshot.js'
 
 /** What was found out about one row by checking it, its block and its chain. */
@@ -23,6 +24,8 @@ export interface RowVerdict {
   readonly proof: readonly string[]
   /** Of a `verified` row: an enrolment key of the trust file has signed its chain's first block. */
   readonly vouched?: boolean | undefined
+  /** Of a `verified` row: the trust file names its block, or a later one of its chain that it leads to. */
+  readonly anchored?: boolean | undefined
   /** Of a `verified` row: what was proven of it. Whoever shows the row shows this, and not what another read said. */
   readonly proven?: ProvenColumns | undefined
 }
@@ -85,7 +88,16 @@ export class ComputedEvidence implements EvidenceSource {
         ...place,
       })
       const { block: note, path } = proof
-      return { status: 'verified', findings: [], block: note, proof: path, vouched: enrolled, proven }
+      const anchored = await isAnchored(reader, block, trust)
+      return {
+        status: 'verified',
+        findings: [],
+        block: note,
+        proof: path,
+        vouched: enrolled,
+        anchored,
+        proven,
+      }
     } catch (error) {
       if (!isAboutEvidence(error)) throw error
       const { block = null, path = [] } = proof ?? {}

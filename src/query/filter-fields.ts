@@ -137,9 +137,9 @@ export const FILTER_FIELDS = Object.freeze({
   },
   own: {
     kind: 'choice',
-    choices: ['include', 'exclude'],
-    doc: 'What the trail writes of its own work: `exclude` leaves out reads, exports, lifecycle and coverage. Lost and quarantined events always stay.',
-    example: 'exclude',
+    choices: ['exclude', 'include'],
+    doc: 'What the trail writes of its own work: reads, exports, lifecycle and coverage. Left out unless it is `include`, or `credential` or `operation` names them. Lost and quarantined events always stay.',
+    example: 'include',
   },
   from: {
     kind: 'time',

@@ -1,7 +1,9 @@
 import { JSON, wallClock } from '../host/globals.js'
 import { AuditError } from '../errors.js'
 import { nearest } from '../event/nearest.js'
+import { TRAIL_CREDENTIAL } from '../event/self-rows.js'
 import { formatTime } from '../event/time.js'
+import { TRAIL_OPERATIONS } from '../event/vocabulary.js'
 import { isShared } from '../host/own.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from './filter-fields.js'
 import { type Hours, parseHours, writtenHours } from './hours.js'
@@ -33,7 +35,7 @@ export interface TrailFilter {
   readonly kek_version?: string | undefined
   /** `mo-fr 08:00-18:00 Europe/Berlin`; with `!` in front what is outside of them. */
   readonly hours?: string | undefined
-  /** Whether rows about reads, exports, lifecycle and coverage are there. Default: they are. */
+  /** Whether rows about reads, exports, lifecycle and coverage are there. Default: when `credential` or `operation` names them. */
   readonly own?: 'include' | 'exclude' | undefined
   /** Inclusive. */
   readonly from?: Date | string | undefined
@@ -103,12 +105,13 @@ export function parseFilter(
       { field: 'from' },
     )
   }
+  const terms = Object.fromEntries(Object.entries(written).map(([name, text]) => [name, termOf(name, text)]))
   const filter: ResolvedFilter = {
     ...window,
-    terms: Object.fromEntries(Object.entries(written).map(([name, text]) => [name, termOf(name, text)])),
+    terms,
     written,
     hours: hours === undefined ? undefined : parseHours(hours),
-    withoutOwn: own === 'exclude',
+    withoutOwn: own === undefined ? !namesOwn(terms) : own === 'exclude',
     settled: settled !== undefined && settled !== 'false',
     mark: settled !== undefined && /^\d+$/.test(settled) ? BigInt(settled) : undefined,
     limit: limit ?? FILTER_FIELDS.limit.default,
@@ -152,13 +155,22 @@ function windowStart(
   return Math.max(0, endMs - lengthMs) * 1000
 }
 
+/** Whoever names what only the trail has means its own rows. */
+export function namesOwn({ credential, operation }: ResolvedFilter['terms']): boolean {
+  return (
+    credential?.oneOf.some(({ kind, text }) => kind === 'is' && text === TRAIL_CREDENTIAL) === true ||
+    operation?.oneOf.some(({ text }) => TRAIL_OPERATIONS.includes(text)) === true
+  )
+}
+
 /** A filter as JSON, its times resolved: what the row about a read says. */
 export function describeFilter(filter: ResolvedFilter): string {
-  const { written, hours, withoutOwn, from, to, settled, mark } = filter
+  const { terms, written, hours, withoutOwn, from, to, settled, mark } = filter
   return JSON.stringify({
     ...written,
     ...(hours !== undefined && { hours: writtenHours(hours) }),
-    ...(withoutOwn && { own: 'exclude' }),
+    // What goes without saying is not said.
+    ...(withoutOwn === namesOwn(terms) && { own: withoutOwn ? 'exclude' : 'include' }),
     ...(from !== undefined && { from: formatTime(from) }),
     ...(to !== undefined && { to: formatTime(to) }),
     ...(settled && { settled: mark === undefined ? true : String(mark) }),

@@ -8,8 +8,8 @@ export {
   type ProvenColumns,
   type RowVerdict,
 } from './evidence.js'
+export type { ExportFormat } from './export/export-format.js'
 export {
-  type ExportFormat,
   type ExportOptions,
   type ExportResult,
   exportToFile,
@@ -17,7 +17,9 @@ export {
 export type { CountedChain, ExportedChain, ExportManifest } from './export/manifest.js'
 export type { CoverageOptions, CoveredClient, FleetCoverage } from './coverage.js'
 export type { TrailFilter } from './filter.js'
+export type { FindOptions, FindPattern, FoundAccesses } from './find.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
+export type { Matrix, MatrixCell, MatrixOptions } from './matrix.js'
 export { type Reading, readingFields, type Principal } from '../event/self-rows.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'
 export type { StoredBlock } from './stored-block.js'
@@ -27,7 +29,17 @@ export {
   type SummaryBy,
   type SummaryGroup,
   type SummaryOptions,
+  type SummaryOrder,
 } from './summary.js'
+export type {
+  Burst,
+  BurstOptions,
+  Bursts,
+  Reversal,
+  ReversalOptions,
+  Reversals,
+  Who,
+} from './suspicions.js'
 export {
   type Page,
   type SettledState,

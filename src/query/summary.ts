@@ -29,6 +29,7 @@ const ORDERS = Object.freeze({
   accesses: 'accesses desc',
   denials: 'denials desc, accesses desc',
   newest: 'first_access desc',
+  oldest: 'first_access',
   recent: 'last_access desc',
   dormant: 'last_access',
   name: 'value',
@@ -39,7 +40,7 @@ export type SummaryOrder = keyof typeof ORDERS
 export const ORDER = Object.freeze({
   kind: 'choice',
   choices: Object.freeze(Object.keys(ORDERS)) as readonly SummaryOrder[],
-  doc: 'What comes first: the most accesses, the most denials, the latest first access (`newest`), the latest access (`recent`), the one that was not accessed for the longest time (`dormant`), or the name.',
+  doc: 'What comes first: the most accesses, the most denials, the latest first access (`newest`), the earliest one (`oldest`), the latest access (`recent`), the one that was not accessed for the longest time (`dormant`), or the name.',
   example: 'dormant',
 } satisfies FilterField)
 
@@ -84,9 +85,14 @@ export function checkBy(by: unknown = 'credential', name = 'by'): SummaryBy {
   return parseParameter(name, BY, by)
 }
 
+/** @throws AuditError `AUDIT_INVALID_QUERY` */
+export function checkOrder(order: unknown = 'accesses'): SummaryOrder {
+  return parseParameter('order', ORDER, order)
+}
+
 /** @returns SQL. @throws AuditError `AUDIT_INVALID_QUERY` */
-export function orderSql(order: unknown = 'accesses'): string {
-  return ORDERS[parseParameter('order', ORDER, order)]
+export function orderSql(order?: unknown): string {
+  return ORDERS[checkOrder(order)]
 }
 
 /** @param rows one more than `limit`, when there are more */

@@ -4,7 +4,7 @@ import { parseParameter } from './parameter.js'
 import { SUMMARY_BY, type SummaryBy } from './summary.js'
 
 /** Who or what it is that is denied: an actor, else the worker, else the address; or one column. */
-export const WHO = 'who'
+const WHO = 'who'
 const WHO_CHOICES = Object.freeze([WHO, ...SUMMARY_BY] as const)
 
 export type Who = (typeof WHO_CHOICES)[number]

@@ -10,8 +10,8 @@ export interface Match {
 
 /** What a filter says of one column: any of these, unless there are none, and none of those. */
 export interface Term {
-  readonly any: readonly Match[]
-  readonly none: readonly Match[]
+  readonly oneOf: readonly Match[]
+  readonly noneOf: readonly Match[]
 }
 
 /** Outcomes of rows that say that something was released, began, stopped, changed or was asked for. */
@@ -38,7 +38,7 @@ export function termOf(column: string, text: string): Term {
     matches
       .filter(({ isExcluded }) => isExcluded === wanted)
       .map(({ kind, text: value }) => ({ kind, text: value }))
-  return { any: of(false), none: of(true) }
+  return { oneOf: of(false), noneOf: of(true) }
 }
 
 function asIs({ text, isPrefix }: { readonly text: string; readonly isPrefix: boolean }): string {
@@ -46,9 +46,9 @@ function asIs({ text, isPrefix }: { readonly text: string; readonly isPrefix: bo
 }
 
 /** Whether a value, or `null` where it is not known, is what a term says. */
-export function isWanted({ any, none }: Term, value: string | null): boolean {
+export function isWanted({ oneOf, noneOf }: Term, value: string | null): boolean {
   const fits = (match: Match): boolean => value !== null && isMatch(match, value)
-  return (any.length === 0 || any.some(fits)) && !none.some(fits)
+  return (oneOf.length === 0 || oneOf.some(fits)) && !noneOf.some(fits)
 }
 
 function isMatch({ kind, text }: Match, value: string): boolean {
@@ -64,5 +64,5 @@ function isMatch({ kind, text }: Match, value: string): boolean {
 
 /** Whether a term names some rows by a column that an index has: their number is bounded by more than the trail's. */
 export function isNarrow(term: Term | undefined): boolean {
-  return term !== undefined && term.any.length > 0 && term.any.every(({ text }) => text !== '')
+  return term !== undefined && term.oneOf.length > 0 && term.oneOf.every(({ text }) => text !== '')
 }

@@ -25,6 +25,13 @@ export function parseTime(text: string, nowMs: number): number | undefined {
   return micros !== undefined && micros >= FIRST_MICROS && micros < LAST_MICROS ? micros : undefined
 }
 
+/** How long, as people write it (`5m`, `90d`), in ms. @returns undefined for what is not that */
+export function parseDuration(text: string): number | undefined {
+  const [, amount, unit = ''] = /^(\d{1,6})([smhdw])$/.exec(text) ?? []
+  const ms = UNIT_MS[unit]
+  return amount === undefined || ms === undefined ? undefined : Number(amount) * ms
+}
+
 function relative(text: string, nowMs: number): number | undefined {
   const [, amount, unit = ''] = RELATIVE.exec(text) ?? []
   const ms = UNIT_MS[unit]

@@ -1,6 +1,5 @@
 import { wallClock } from '../host/globals.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
-import { scryptSync, randomBytes } from '../host/crypto.js'
 import { AuditError } from '../errors.js'
 import { checkInteger, checkText, checkTextOrSource } from '../host/check.js'
 import { givenOptions } from '../host/own.js'
@@ -10,6 +9,7 @@ import { type Place, placeOfTable } from '../postgres/place.js'
 import { checkSchemaName, DEFAULT_SCHEMA } from '../postgres/schema-name.js'
 import { checkTrailId } from '../postgres/trail-identity.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
+import { accessCondition } from './access.js'
 import { branchesOf } from './branches.js'
 import { type ChainBlocks, type Chains, chainsOf, type ChainsOptions } from './chains.js'
 import { conditions, FOREIGN, type Range, Values } from './conditions.js'
@@ -21,9 +21,17 @@ import {
   type FleetCoverage,
   STATED_WITHIN_MS,
 } from './coverage.js'
-import { Cursors } from './cursor.js'
-import { Counts } from './counts.js'
+import { cursorKey, Cursors } from './cursor.js'
+import { Counts, withoutCursor } from './counts.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
+import {
+  checkTrust,
+  durationMs,
+  type FindOptions,
+  type FindPattern,
+  type FoundAccesses,
+  vouchedFor,
+} from './find.js'
 import type { Histogram, HistogramOptions } from './histogram.js'
 import type { Matrix, MatrixOptions } from './matrix.js'
 import { parseParameter } from './parameter.js'
@@ -62,6 +70,7 @@ export const TRAIL_DEFAULTS = Object.freeze({ schema: DEFAULT_SCHEMA, timeoutMs:
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
+const MONTH_MS = 30 * 86_400_000
 
 export interface Page {
   /** Newest first: descending `audit_id`. */
@@ -107,6 +116,9 @@ const STATEMENTS = [
   'block',
   'covered',
   'coverage',
+  'find-first',
+  'find-dormant',
+  'find-not-enrolled',
 ] as const
 
 interface UnsettledRow {
@@ -257,7 +269,7 @@ export class Trail {
     const now = wallClock()
     const given = options.at === undefined ? undefined : parseTime(parseParameter('at', AT, options.at), now)
     const at = given ?? now * 1000
-    const resolved = parseFilter(filter, now, { isBounded: true })
+    const resolved = parseFilter({ ...filter, own: 'include' }, now, { isBounded: true })
     const values = new Values()
     const range: Range = { from: Math.max(0, at - STATED_WITHIN_MS * 1000), to: at + 1 }
     const { main, displaced } = conditions(resolved, range, values)
@@ -268,6 +280,47 @@ export class Trail {
       LIMIT: String(resolved.limit + 1),
     })
     return coverageOf(at, await this.#reader.query<CoverageRow>(text, values.list), resolved.limit)
+  }
+
+  /**
+   * Accesses by what is about more than one row. `first` and `dormant` look at the whole trail unless the filter has a
+   * window, `not-enrolled` at the last 30 days. `limit` counts accesses; rows of the trail about itself are none.
+   */
+  async find(
+    pattern: FindPattern,
+    filter: TrailFilter = {},
+    { unusedFor = '90d', trust }: FindOptions = {},
+  ): Promise<FoundAccesses> {
+    const now = wallClock()
+    const bound = pattern === 'not-enrolled' ? { windowMs: MONTH_MS } : { isBounded: true }
+    const resolved = parseFilter(withoutCursor(filter), now, bound)
+    const before = (now - durationMs(unusedFor)) * 1000
+    const vouched = pattern === 'not-enrolled' ? await this.#vouchedFor(checkTrust(trust)) : []
+    const values = new Values()
+    const { main, displaced } = conditions(resolved, await this.#rangeOf(resolved), values)
+    const where = displaced === undefined ? main : `((${main}) or (${displaced}))`
+    const { [`find-${pattern}` as const]: statement } = await this.#sql()
+    const text = this.#render(statement, {
+      COLUMNS: SELECT_COLUMNS,
+      WHERE: `${where} and ${accessCondition(resolved)}`,
+      ...(pattern === 'dormant' && { BEFORE: values.add(before, 'float8') }),
+      ...(pattern === 'not-enrolled' && { VOUCHED: values.add(vouched, 'uuid[]') }),
+      LIMIT: String(resolved.limit + 1),
+    })
+    const rows = await this.#reader.query<TrailRow>(text, values.list)
+    return { pattern, rows: rows.slice(0, resolved.limit), truncated: rows.length > resolved.limit }
+  }
+
+  async #vouchedFor(given: Trust): Promise<readonly string[]> {
+    const { chains } = await this.#sql()
+    const text = this.#render(chains, {
+      LAST: boundedBlockSelect('last'),
+      FIRST: boundedBlockSelect('first'),
+      LIMIT: 'all',
+    })
+    const trust = (await this.#trustIn({ trust: given })) ?? given
+    const rows = await this.#reader.query<unknown[]>(text, [], 'array')
+    return vouchedFor(chainsOf(rows.map(chainBlocks), rows.length, { trust }, wallClock()).chains, trust)
   }
 
   /** What nobody has said of the trail from elsewhere, the store says itself. */
@@ -485,9 +538,4 @@ function chainBlocks(row: readonly unknown[]): ChainBlocks {
 
 function window({ from, to }: ResolvedFilter): Range {
   return { from, to }
-}
-
-/** Slow on purpose: a cursor must be no quick way to try out keys. */
-function cursorKey(secret: string | undefined): Buffer {
-  return secret === undefined ? randomBytes(32) : scryptSync(secret, 'otel-audit/cursor/v1', 32)
 }

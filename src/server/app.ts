@@ -16,6 +16,7 @@ import { RATE_LIMIT, RateLimiter } from './rate-limit.js'
 import { Refusals } from './refusals.js'
 import type { Call, Route, RouteContext } from './route.js'
 import { ROUTES } from './service-routes.js'
+import { notSignedIn, type SignIn, signedInOr } from './sign-in/sign-in.js'
 
 export interface TrailAppOptions {
   readonly trail: Trail
@@ -23,6 +24,8 @@ export interface TrailAppOptions {
   readonly audit: Pick<SecretAuditService, 'recordStrict' | 'recordAsync'>
   /** Who may read. Default: nobody. */
   readonly authenticator?: Authenticator | undefined
+  /** How people sign in, beside whom the authenticator admits. Default: they do not. */
+  readonly signIn?: SignIn | undefined
   /** Checks single rows. Without it a row says `evidence: null`. */
   readonly evidence?: EvidenceSource | undefined
   /** What is known of the chains from elsewhere. Default: nothing, and of none is it known whether it is enrolled. */
@@ -49,7 +52,8 @@ interface NodeBindings {
  * another Hono application mounts it.
  */
 export function createTrailApp(options: TrailAppOptions): Hono {
-  const { trail, audit, authenticator = nobody, corsOrigin } = givenOptions(options)
+  const { trail, audit, corsOrigin, signIn } = givenOptions(options)
+  const authenticator = authenticatorFor(options)
   const metrics = new ServerMetrics()
   const failures = new FailureLog()
   const refusals = new Refusals(audit, metrics)
@@ -59,6 +63,9 @@ export function createTrailApp(options: TrailAppOptions): Hono {
     audit,
     metrics,
     failures,
+    refusals,
+    signIn,
+    takesTokens: options.authenticator !== undefined,
     evidence: options.evidence,
     trust: options.trust,
     exposition: options.exposition,
@@ -129,6 +136,11 @@ export function createTrailApp(options: TrailAppOptions): Hono {
   return app
 }
 
+function authenticatorFor({ authenticator, signIn }: TrailAppOptions): Authenticator {
+  if (signIn === undefined) return authenticator ?? nobody
+  return signedInOr(signIn, authenticator ?? notSignedIn)
+}
+
 function isRefusal(error: unknown): error is Problem {
   return error instanceof Problem && (error.document.status === 401 || error.document.status === 403)
 }
@@ -142,7 +154,12 @@ function answerTo(error: unknown, failures: FailureLog): Response {
 }
 
 function callOf(c: Context, query: Readonly<Record<string, string>>): Call {
-  return { request: c.req.raw, query, path: c.req.param() as Record<string, string> }
+  return {
+    request: c.req.raw,
+    query,
+    path: c.req.param() as Record<string, string>,
+    address: clientOf(c),
+  }
 }
 
 /**

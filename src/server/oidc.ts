@@ -1,4 +1,4 @@
-import type { JWTPayload, JWTVerifyGetKey } from 'jose'
+import type { JWTVerifyGetKey } from 'jose'
 import { AuditError } from '../errors.js'
 import { checkText } from '../host/check.js'
 import { TEXT_LIMITS } from '../event/fields.js'
@@ -12,6 +12,8 @@ export interface OidcOptions {
   readonly role: string
   /** The claim that has the roles; with dots for a claim inside claims. */
   readonly roleClaim: string
+  /** The claim that names the reader in the rows. Default: `sub`. */
+  readonly readerClaim?: string | undefined
 }
 
 /** Signatures by a private key only: what the verifier knows must not suffice to sign. */
@@ -45,7 +47,7 @@ export async function oidc(options: OidcOptions): Promise<Authenticator> {
         keys = undefined
         throw issuerAway()
       })
-      const { issuer, audience, role, roleClaim } = options
+      const { issuer, audience, role, roleClaim, readerClaim = 'sub' } = options
       const { payload } = await jose
         .jwtVerify(token, found, {
           issuer,
@@ -62,7 +64,7 @@ export async function oidc(options: OidcOptions): Promise<Authenticator> {
       if (!rolesOf(payload, roleClaim).includes(role)) {
         throw new Problem(403, `The token does not have the role ${role}.`)
       }
-      return { actorId: subjectOf(payload), actorType: 'user' }
+      return { actorId: readerOf(payload, readerClaim), actorType: 'user' }
     },
   }
 }
@@ -71,20 +73,30 @@ const INVALID_TOKEN = {
   headers: { 'www-authenticate': 'Bearer realm="secret audit", error="invalid_token"' },
 }
 
-/** The row about the read names the subject: without one, or with something else in its place, nobody would be named. */
-function subjectOf({ sub }: { readonly sub?: unknown }): string {
+/**
+ * The row about the read names the reader: without a name, or with something else in its place, nobody would be named.
+ *
+ * @throws Problem 401
+ */
+export function readerOf(claims: Readonly<Record<string, unknown>>, claim: string): string {
+  const name = Object.hasOwn(claims, claim) ? claims[claim] : undefined
+  // Whoever writes any address into his own account must not be taken for its owner.
+  const isOwned = claim !== 'email' || claims['email_verified'] !== false
   if (
-    typeof sub === 'string' &&
-    sub.trim() !== '' &&
-    !/\p{C}/u.test(sub) &&
-    sub.length <= TEXT_LIMITS.actorId
+    isOwned &&
+    typeof name === 'string' &&
+    name.trim() !== '' &&
+    !/\p{C}/u.test(name) &&
+    name.length <= TEXT_LIMITS.actorId
   ) {
-    return sub
+    return name
   }
-  throw new Problem(401, 'The token names no subject that a row could name.', INVALID_TOKEN)
+  const what = claim === 'sub' ? 'subject' : `${claim} (verified)`
+  throw new Problem(401, `The token names no ${what} that a row could name.`, INVALID_TOKEN)
 }
 
-function checkIssuer(issuer: string): void {
+/** @throws AuditError `AUDIT_INVALID_OPTION` */
+export function checkIssuer(issuer: string): void {
   const { protocol, hostname } = URL.canParse(issuer) ? new URL(issuer) : { protocol: '', hostname: '' }
   const isHere = protocol === 'http:' && isLoopback(hostname.replaceAll(/[[\]]/g, ''))
   if (protocol === 'https:' || isHere) return
@@ -101,7 +113,7 @@ async function discover(issuer: string): Promise<URL> {
   return new URL(String(document.jwks_uri))
 }
 
-function rolesOf(payload: JWTPayload, claim: string): readonly unknown[] {
+export function rolesOf(payload: Readonly<Record<string, unknown>>, claim: string): readonly unknown[] {
   let value: unknown = Object.hasOwn(payload, claim) ? payload[claim] : undefined
   if (value === undefined) {
     value = payload

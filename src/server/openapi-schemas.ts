@@ -58,6 +58,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       description:
         'With `verified`: an enrolment key of the trust file has signed the first block of the chain.',
     },
+    anchored: {
+      type: 'boolean',
+      description: 'With `verified`: the trust file names the block, or a later one that it leads to.',
+    },
   }),
   Histogram: object({
     from: time,
@@ -171,6 +175,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     truncated: { type: 'boolean', description: 'Whether there are more clients than `limit`.' },
   }),
   Status: object({ status: { const: 'ok' } }),
+  SignIn: object({
+    sign_in: { type: 'boolean', description: 'Whether people sign in here, at `/auth/login`.' },
+    token: { type: 'boolean', description: 'Whether somebody may read with a bearer token.' },
+    reader: {
+      anyOf: [object({ name: string, until: time }), { type: 'null' }],
+      description: 'Who is signed in.',
+    },
+  }),
   Csv: {
     type: 'string',
     description:

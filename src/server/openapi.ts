@@ -24,13 +24,31 @@ export function openapiDocument(routes: readonly Route[]): Schema {
     paths: Object.fromEntries(routes.map((route) => [route.path, { get: operation(route) }])),
     components: {
       schemas: SCHEMAS,
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-otel-audit-session',
+          description: 'Of who is signed in; from pages of this origin only.',
+        },
+      },
     },
   }
 }
 
 function operation(route: Route): Schema {
-  const { operationId, summary, description, access, path, filter = [], parameters = {}, answers } = route
+  const {
+    operationId,
+    summary,
+    description,
+    access,
+    path,
+    filter = [],
+    parameters = {},
+    answers,
+    redirects = [],
+  } = route
   const problems = [
     ...(access === 'readers' ? READERS_PROBLEMS : []),
     ...(route.problems ?? []),
@@ -42,7 +60,7 @@ function operation(route: Route): Schema {
     operationId,
     summary,
     ...(description !== undefined && { description }),
-    security: access === 'readers' ? [{ bearer: [] }] : [],
+    security: access === 'readers' ? [{ bearer: [] }, { session: [] }] : [],
     parameters: [
       ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
         name,
@@ -54,7 +72,8 @@ function operation(route: Route): Schema {
       ...Object.entries(parameters).map(([name, field]) => parameter(name, field)),
     ],
     responses: {
-      200: { description: summary, content: content(answers) },
+      ...(redirects.length === 0 && { 200: { description: summary, content: content(answers) } }),
+      ...Object.fromEntries(redirects.map((status) => [status, { description: summary }])),
       ...Object.fromEntries(
         problems.map((status) => [
           status,

@@ -6,6 +6,8 @@ import type { Trail } from '../query/trail.js'
 import type { SecretAuditService } from '../service/service.js'
 import type { FailureLog } from './failure-log.js'
 import type { ServerMetrics } from './metrics.js'
+import type { Refusals } from './refusals.js'
+import type { SignIn } from './sign-in/sign-in.js'
 
 /** What routes work with. */
 export interface RouteContext {
@@ -17,6 +19,11 @@ export interface RouteContext {
   readonly trust: Trust | undefined
   readonly metrics: ServerMetrics
   readonly failures: FailureLog
+  readonly refusals: Refusals
+  /** How people sign in; undefined when they do not. */
+  readonly signIn: SignIn | undefined
+  /** Whether somebody is admitted by a token. */
+  readonly takesTokens: boolean
   /** The metrics of the process in the text format of Prometheus. */
   readonly exposition: (() => Promise<string>) | undefined
 }
@@ -28,6 +35,8 @@ export interface Call {
   readonly query: Readonly<Record<string, string>>
   /** Parts of the path. */
   readonly path: Readonly<Record<string, string>>
+  /** Of the connection. */
+  readonly address?: string | undefined
 }
 
 /** A request whose sender may read. */
@@ -46,6 +55,8 @@ interface RouteDoc {
   readonly parameters?: Readonly<Record<string, FilterField>>
   /** What it answers with, by media type: the name of a schema. */
   readonly answers: Readonly<Record<string, string>>
+  /** Statuses with which it sends a browser elsewhere, in place of 200. */
+  readonly redirects?: readonly number[]
   /** Statuses other than 200 that are its own. */
   readonly problems?: readonly number[]
 }

@@ -47,10 +47,15 @@ const CLOSE_TIMEOUT_MS = 5000
  *   cannot be listened on, and for an invalid `traceUrl`
  */
 export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
-  const { host = SERVE_DEFAULTS.host, port = SERVE_DEFAULTS.port, authenticator } = givenOptions(options)
+  const {
+    host = SERVE_DEFAULTS.host,
+    port = SERVE_DEFAULTS.port,
+    authenticator,
+    signIn,
+  } = givenOptions(options)
   checkText('host', host)
   checkInteger('port', port, 0, 65_535)
-  if (!isLoopback(host) && authenticator === undefined) {
+  if (!isLoopback(host) && authenticator === undefined && signIn === undefined) {
     throw new AuditError(
       'AUDIT_INVALID_OPTION',
       `host ${host} is not a loopback address, and no authentication is configured: set NOETL_INTERNAL_API_TOKEN, a file of tokens, or an OpenID Connect issuer and audience`,

@@ -3,6 +3,7 @@ import { openapiDocument } from './openapi.js'
 import { READ_ROUTES } from './read-routes.js'
 import { Problem } from './problem.js'
 import { json, type Route } from './route.js'
+import { SIGN_IN_ROUTES } from './sign-in/sign-in-routes.js'
 
 const healthz: Route = {
   path: '/healthz',
@@ -56,4 +57,4 @@ const openapi: Route = {
 }
 
 /** Every route there is. */
-export const ROUTES: readonly Route[] = [...READ_ROUTES, healthz, readyz, metrics, openapi]
+export const ROUTES: readonly Route[] = [...READ_ROUTES, ...SIGN_IN_ROUTES, healthz, readyz, metrics, openapi]

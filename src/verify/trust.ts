@@ -1,7 +1,7 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
 import { isSystemId, isTrailId } from '../chain/block.js'
-import { isEnrolmentKeyName } from '../chain/chain-key.js'
+import { isEnrolmentKeyName, isEvidenceKeyName } from '../chain/chain-key.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
 import { isRetentionKeyName } from './retention-note.js'
 
@@ -14,6 +14,8 @@ export interface Trust {
   readonly origin: string | undefined
   /** Keys of the operator. Without any, no chain is known to be the operator's. */
   readonly enrolment: readonly VerifierKey[]
+  /** Keys of the operator that sign bundles of evidence. */
+  readonly evidence?: readonly VerifierKey[] | undefined
   readonly unsigned: UnsignedPolicy
   /** Rows below this id were retired. */
   readonly rowsFrom: bigint
@@ -57,6 +59,7 @@ export const NO_TRUST: Trust = Object.freeze({
  * trail 5f0c…                                              (32 hex digits; any number of these)
  * system 7412345678901234567                               (any number of these)
  * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
+ * evidence otel-audit/wallet/evidence+5a6b7c8d+AbCd…     (any number of these)
  * retention otel-audit/wallet/retention+5a4b3c2d+AdEf…    (any number of these)
  * unsigned before 384299930694800793                      (or none, or any)
  * rows-from 310000000000000000
@@ -70,6 +73,7 @@ export const NO_TRUST: Trust = Object.freeze({
 export function parseTrust(text: string): Trust {
   const found: { -readonly [K in Once]?: Trust[K] } = {}
   const enrolment: VerifierKey[] = []
+  const evidence: VerifierKey[] = []
   const retention: VerifierKey[] = []
   const trails: string[] = []
   const systems: string[] = []
@@ -104,6 +108,10 @@ export function parseTrust(text: string): Trust {
       case 'enrolment':
         if (second !== '') throw bad('enrolment takes one verifier key')
         enrolment.push(enrolmentKey(first, bad))
+        break
+      case 'evidence':
+        if (second !== '') throw bad('evidence takes one verifier key')
+        evidence.push(evidenceKey(first, bad))
         break
       case 'retention':
         if (second !== '') throw bad('retention takes one verifier key')
@@ -142,6 +150,7 @@ export function parseTrust(text: string): Trust {
   return Object.freeze({
     origin: found.origin,
     enrolment,
+    evidence: ifAny(evidence),
     unsigned: found.unsigned ?? NO_TRUST.unsigned,
     rowsFrom: found.rowsFrom ?? NO_TRUST.rowsFrom,
     restoredBelow: found.restoredBelow,
@@ -157,7 +166,7 @@ export function parseTrust(text: string): Trust {
 type Once = 'origin' | 'unsigned' | 'rowsFrom' | 'restoredBelow' | 'unenrolledBefore'
 
 const STATEMENTS =
-  'origin, trail, system, enrolment, retention, unsigned, rows-from, restored, head, unenrolled'
+  'origin, trail, system, enrolment, evidence, retention, unsigned, rows-from, restored, head, unenrolled'
 
 /** Whether a row without a block is a finding. */
 export function mustBeSigned({ unsigned }: Trust, auditId: bigint): boolean {
@@ -193,6 +202,12 @@ function pinnedBlock(chain: string, block: string, hash: string, bad: Bad): Pinn
 function enrolmentKey(text: string, bad: Bad): VerifierKey {
   const key = verifierKey(text, bad)
   if (!isEnrolmentKeyName(key.name)) throw bad('enrolment takes a key that is called <log>/enrolment')
+  return key
+}
+
+function evidenceKey(text: string, bad: Bad): VerifierKey {
+  const key = verifierKey(text, bad)
+  if (!isEvidenceKeyName(key.name)) throw bad('evidence takes a key that is called <log>/evidence')
   return key
 }
 

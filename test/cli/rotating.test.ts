@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAudit } from 'otel-audit'
@@ -64,12 +64,12 @@ test('the enrolment key: chains of both are the operator’s while both lines ar
   const own = await migratedDatabase()
   onTestFinished(() => own.drop())
   const trust = join(directory, 'audit.trust')
-  const key = async (name: string): Promise<string> => {
+  const key = async (name: string): Promise<{ file: string; line: string }> => {
     const file = join(directory, name)
     const { code, stdout } = await otelAudit(['keys', 'create', '--origin', ORIGIN, '--out', file])
     expect(code).toBe(0)
     writeFileSync(trust, stdout, { flag: 'a' })
-    return file
+    return { file, line: stdout }
   }
   const write = async (enrolmentKeyFile: string): Promise<void> => {
     const sink = new PostgresAuditSink({ databaseUrl: own.url, origin: ORIGIN, enrolmentKeyFile })
@@ -83,12 +83,22 @@ test('the enrolment key: chains of both are the operator’s while both lines ar
     expect(await sink.write(batchOf(anEvent()))).toMatchObject({ status: 'committed' })
     await sink.close()
   }
-  await write(await key('old.pem'))
-  const [oldLine = ''] = readFileSync(trust, 'utf8').split('\n')
-  await write(await key('new.pem'))
-  const found = async (): Promise<string[]> =>
-    (await verifyReport(own.url, '--trust', trust)).found.map(({ code }) => code)
-  expect(await found()).toEqual([])
-  writeFileSync(trust, readFileSync(trust, 'utf8').replace(`${oldLine}\n`, ''))
-  expect(await found()).toEqual(['chain-unenrolled'])
+  const [old, next] = [await key('old.pem'), await key('new.pem')]
+  await write(old.file)
+  await write(next.file)
+  const found = async (file: string): Promise<string[]> =>
+    (await verifyReport(own.url, '--trust', file)).found.map(({ code }) => code)
+  expect(await found(trust)).toEqual([])
+  writeFileSync(trust, next.line)
+  expect(await found(trust)).toEqual(['chain-unenrolled'])
+
+  // It was stolen: what is there is pinned, and what begins with it from now on is found.
+  const pinned = join(directory, 'next.trust')
+  const { code } = await otelAudit(['trust', 'init', '--out', pinned], { DATABASE_URL: own.url })
+  expect(code).toBe(0)
+  writeFileSync(pinned, next.line, { flag: 'a' })
+  await write(next.file)
+  expect(await found(pinned)).toEqual([])
+  await write(old.file)
+  expect(await found(pinned)).toEqual(['chain-unenrolled'])
 })

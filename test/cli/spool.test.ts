@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import { temporaryDirectory } from '../spool/directories.js'
 import { anEvent } from '../support/events.js'
 import { otelAudit } from './otel-audit.js'

@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import type { Browser, Page } from 'playwright-core'
 import { PostgresAuditSink } from 'otel-audit'
-import type { EvidenceSource } from 'otel-audit/query'
+import type { EvidenceSource, Trust } from 'otel-audit/query'
 import { onTestFinished } from 'vitest'
 import { idAt } from '../postgres/adopt/original-table.js'
 import { type Served, served, TOKEN } from '../server/served.js'
@@ -19,7 +19,7 @@ export interface Opened {
   readonly page: Page
   readonly server: Served
   /** What the browser complained about: scripts that failed, and what the policy refused. */
-  readonly complaints: readonly string[]
+  readonly complaints: string[]
   readonly requests: readonly string[]
 }
 
@@ -28,6 +28,7 @@ export interface View {
   readonly width?: number
   readonly colorScheme?: 'light' | 'dark'
   readonly evidence?: EvidenceSource
+  readonly trust?: Trust
   readonly isSignedIn?: boolean
   /** Whether there will be something to see. */
   readonly isWaitedFor?: boolean
@@ -45,10 +46,13 @@ export class BrowsedTrail {
     this.#browser = browser
   }
 
-  static async start(): Promise<BrowsedTrail> {
+  /** @param fillIn what is put into a trail that is new */
+  static async start(
+    fillIn: (client: Client, url: string) => Promise<unknown> = fill,
+  ): Promise<BrowsedTrail> {
     const database = await migratedDatabase()
     const client = await connect(database.url)
-    await fill(client)
+    await fillIn(client, database.url)
     const sink = new PostgresAuditSink({ databaseUrl: database.url })
     await sink.close()
     return new BrowsedTrail(database, client, await launchChromium())
@@ -59,11 +63,13 @@ export class BrowsedTrail {
     width = 1280,
     colorScheme = 'light',
     evidence,
+    trust,
     isSignedIn = true,
     isWaitedFor = isSignedIn,
   }: View = {}): Promise<Opened> {
     const server = await served(this.database.url, {
       evidence,
+      trust,
       traceUrl: 'https://jaeger.example/trace/{trace_id}',
     })
     const context = await this.#browser.newContext({ viewport: { width, height: 900 }, colorScheme })

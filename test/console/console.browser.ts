@@ -1,10 +1,8 @@
 import { createAudit, Operation, Outcome } from 'otel-audit'
-import { ComputedEvidence, type EvidenceSource, type RowVerdict } from 'otel-audit/query'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { unguard } from '../cli/honest-trail.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TOKEN } from '../server/served.js'
-import { BrowsedTrail, HOSTILE, HOUR, type Opened, ROWS, settled, TRACE, type View } from './browsed-trail.js'
+import { BrowsedTrail, HOSTILE, HOUR, type Opened, ROWS, settled, type View } from './browsed-trail.js'
 
 let browsed: BrowsedTrail
 
@@ -24,10 +22,10 @@ const parametersOf = (page: Page): Record<string, string> =>
 test('asks for a token, and shows nothing without a right one', async () => {
   const { page } = await open({ isSignedIn: false })
   await page.getByRole('dialog').waitFor()
-  await page.getByLabel('Token').fill('wrong')
+  await page.getByLabel('Token', { exact: true }).fill('wrong')
   await page.keyboard.press('Enter')
   await page.getByText('This token may not read the trail.').waitFor()
-  await page.getByLabel('Token').fill(TOKEN)
+  await page.getByLabel('Token', { exact: true }).fill(TOKEN)
   await page.keyboard.press('Enter')
   await settled(page)
   expect(await credentials(page)).toHaveLength(50)
@@ -39,21 +37,23 @@ test('asks for a token, and shows nothing without a right one', async () => {
 
 test('filters by credential, and the address restores the view', async () => {
   const { page, server } = await open()
-  await page.getByLabel('Credential').fill('billing-*')
-  await page.getByLabel('Outcome').fill('not-ok')
+  await page.locator('#filters').getByLabel('Credential', { exact: true }).fill('billing-*')
+  await page.locator('#filters').getByLabel('Outcome', { exact: true }).fill('not-ok')
   await page.getByRole('button', { name: 'Show' }).click()
   await page.waitForURL(/billing/)
   await settled(page)
   const shown = await credentials(page)
   expect(new Set(shown)).toEqual(new Set(['billing-db']))
-  expect(parametersOf(page)).toEqual({ credential: 'billing-*', outcome: 'not-ok', from: '-24h' })
+  expect(parametersOf(page)).toEqual({ credential: 'billing-*', outcome: 'not-ok' })
   const again = await page.context().newPage()
   await again.goto(page.url())
   await settled(again)
   expect(await credentials(again)).toEqual(shown)
-  expect(await again.getByLabel('Credential').inputValue()).toBe('billing-*')
-  await again.getByRole('link', { name: 'Clear' }).click()
-  await again.waitForURL(server.url)
+  expect(await again.locator('#filters').getByLabel('Credential', { exact: true }).inputValue()).toBe(
+    'billing-*',
+  )
+  await again.getByRole('link', { name: 'Clear', exact: true }).click()
+  await again.waitForURL(`${server.url}/`)
   await settled(again)
   expect(await credentials(again)).toHaveLength(50)
   await again.goBack()
@@ -64,18 +64,21 @@ test('filters by credential, and the address restores the view', async () => {
 test('says which filter is wrong', async () => {
   const { page } = await open({ path: '/?from=yesterday', isWaitedFor: false })
   await page.getByRole('alert').filter({ hasText: 'from must be an RFC 3339 time' }).waitFor()
-  expect(await page.getByLabel('From').getAttribute('aria-invalid')).toBe('true')
+  expect(await page.getByLabel('From', { exact: true }).getAttribute('aria-invalid')).toBe('true')
 })
 
 test('zooms by dragging over the histogram, and out again', async () => {
   const { page } = await open()
-  const plot = page.locator('.plot')
+  const plot = page.locator('.plot .u-over')
   const box = await plot.boundingBox()
   if (box === null) throw new Error('no histogram')
   const before = await page.locator('.legend').textContent()
+  const below = await page.locator('#results').boundingBox()
   await page.mouse.move(box.x + box.width * 0.25, box.y + 60)
   await page.mouse.down()
   await page.mouse.move(box.x + box.width * 0.5, box.y + 60, { steps: 5 })
+  expect(await page.locator('.said').textContent()).toMatch(/ to .*: \d+ ok/)
+  expect(await page.locator('#results').boundingBox(), 'nothing moves').toEqual(below)
   await page.mouse.up()
   await page.waitForURL(/from=20/)
   await settled(page)
@@ -129,74 +132,6 @@ test('pages by cursor, without a gap or a repeat', async () => {
   expect(new Set(ids).size).toBe(ids.length)
 })
 
-describe('a row', () => {
-  const evidence = (status: RowVerdict['status'], findings: readonly string[] = []): EvidenceSource => ({
-    evidenceOf: async () => ({ status, findings, block: 'otel-audit/block/v1\n', proof: [] }),
-  })
-
-  test.each([
-    ['✓ verified', evidence('verified')],
-    ['✗ not verified', evidence('not-verified', ['the digest is another'])],
-    ['unsigned', evidence('unsigned')],
-    ['not checked', undefined],
-  ] as const)('is marked as the server found it: %s', async (mark, source) => {
-    const { page } = await open({ path: '/?credential=billing-db', ...(source && { evidence: source }) })
-    await page.locator('tbody td.time a').first().click()
-    const dialog = page.getByRole('dialog')
-    await dialog.getByText(mark).waitFor()
-    expect(await dialog.locator('dd').allTextContents()).toContain('billing-db')
-    expect(await dialog.getByText('the digest is another').count()).toBe(mark === '✗ not verified' ? 1 : 0)
-    const link = dialog.getByRole('link', { name: 'Open its trace' })
-    expect(await link.getAttribute('href')).toBe(`https://jaeger.example/trace/${TRACE}`)
-    expect(await link.getAttribute('rel')).toContain('noopener')
-    const address = page.url()
-    await page.keyboard.press('Escape')
-    await page.waitForFunction(() => !location.search.includes('row='))
-    await page.goto(address)
-    await page.getByRole('dialog').getByText(mark).waitFor()
-  })
-
-  test('is verified, and not any more once it was changed in the database', async () => {
-    const audit = createAudit({ databaseUrl: browsed.database.url })
-    const { auditId } = await audit.service.recordStrict({
-      credential: 'signed-db',
-      operation: Operation.GetCredential,
-      outcome: Outcome.NoPubkey,
-    })
-    await audit.close()
-    await unguard(browsed.client)
-    const evidence = new ComputedEvidence({ databaseUrl: browsed.database.url, schema: 'noetl' })
-    const { page } = await open({ path: '/?credential=signed-db', evidence })
-    await page.locator('tbody td.time a').first().click()
-    const dialog = page.getByRole('dialog')
-    await dialog.getByText('✓ consistent; signer not vouched for').waitFor()
-    expect(await dialog.locator('pre').textContent()).toContain('otel-audit/block/v1')
-    expect(await dialog.evaluate((element) => element.scrollTop), 'the mark is in sight').toBe(0)
-    await browsed.client.query(`update noetl.secret_audit set outcome = 'ok' where audit_id = ${auditId}`)
-    await page.reload()
-    await dialog.getByText('✗ not verified').waitFor()
-    expect(await dialog.locator('p.bad').allTextContents()).toContainEqual(expect.stringContaining('digest'))
-    expect(await dialog.getByText('✓ consistent; signer not vouched for').count()).toBe(0)
-    await browsed.client.query(
-      `update noetl.secret_audit set outcome = 'no_pubkey' where audit_id = ${auditId}`,
-    )
-    await page.reload()
-    await dialog.getByText('✓ consistent; signer not vouched for').waitFor()
-  })
-
-  test('whose texts are HTML is text', async () => {
-    const { page, complaints } = await open({ path: `/?credential=${encodeURIComponent(HOSTILE)}` })
-    expect(await credentials(page)).toEqual([HOSTILE])
-    await page.locator('tbody td.time a').first().click()
-    await page.getByRole('dialog').getByText('not checked').waitFor()
-    await page.goto(page.url().replace(/\?.*/, `?view=summary&credential=${encodeURIComponent(HOSTILE)}`))
-    await settled(page)
-    expect(await page.locator('main img, dialog img').count()).toBe(0)
-    expect(await page.title()).toBe('Secret audit')
-    expect(complaints).toEqual([])
-  })
-})
-
 test('shows the credentials, and of one who accessed it', async () => {
   const { page } = await open({ path: '/?view=summary' })
   await page.getByRole('link', { name: 'billing-db' }).click()
@@ -222,14 +157,17 @@ test('shows the health of the chains, and goes back to the rows with their filte
   await audit.close()
   const { page } = await open({ path: '/?credential=orders-db' })
   await page.getByRole('link', { name: 'Chains' }).click()
-  const chain = page.locator('tbody tr', { hasText: 'orders-service' })
+  await page.getByRole('heading', { name: 'server-under-test' }).waitFor()
+  expect(await page.getByRole('heading', { name: 'orders-service' }).count(), 'it ended in order').toBe(0)
+  await page.getByRole('link', { name: /that ended in order/ }).click()
+  await page.waitForURL(/ended=all/)
+  const chain = page.locator('table[aria-label="Chains of orders-service"] tbody tr')
   await chain.waitFor()
   expect(await chain.locator('td[data-title=State]').textContent()).toBe('closed')
   expect(await chain.locator('td[data-title=Enrolled]').textContent()).toBe('not checked')
-  expect(await page.locator('tbody tr', { hasText: 'server-under-test' }).first().textContent()).toContain(
-    'live',
-  )
-  expect(await page.getByLabel('Outcome').isVisible()).toBe(false)
+  const own = page.locator('table[aria-label="Chains of server-under-test"] tbody tr')
+  expect(await own.first().textContent()).toContain('live')
+  expect(await page.locator('#filters').getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
   await page.getByRole('link', { name: 'Accesses' }).click()
   await page.locator('tbody td[data-title=Credential]').first().waitFor()
   expect(new Set(await credentials(page))).toEqual(new Set(['orders-db']))
@@ -250,14 +188,16 @@ test('shows how the secret clients are covered', async () => {
   })
   const { page, complaints } = await open({ path: '/?credential=orders-db' })
   await page.getByRole('link', { name: 'Coverage' }).click()
-  const client = page.locator('tbody tr', { hasText: '@aws-sdk/client-ssm' })
+  const client = page.locator('table[aria-label="Coverage of orders"] tbody tr', {
+    hasText: '@aws-sdk/client-ssm',
+  })
   await client.waitFor()
   expect(await client.locator('td[data-title=State]').textContent()).toBe('hooked')
   expect(await client.locator('td[data-title=Version]').textContent()).toBe('3.1162.0')
   const other = page.locator('tbody tr', { hasText: 'node-vault' })
   expect(await other.locator('td[data-title=State]').textContent()).toBe('not hooked')
   expect(await other.locator('td[data-title="Hook or reason"]').textContent()).toBe(HOSTILE)
-  expect(await page.getByLabel('Outcome').isVisible()).toBe(false)
+  expect(await page.locator('#filters').getByLabel('Outcome', { exact: true }).isVisible()).toBe(false)
   expect(complaints).toEqual([])
 })
 
@@ -284,13 +224,50 @@ test('works from the keyboard alone', async () => {
   await page.keyboard.press('ArrowLeft')
   await page.keyboard.press('Shift+ArrowLeft')
   await page.keyboard.press('Shift+ArrowLeft')
-  expect(await page.locator('.caption').textContent()).toMatch(/ to .*: \d+ /)
+  expect(await page.locator('.said').textContent()).toMatch(/ to .*: \d+ /)
   await page.keyboard.press('Enter')
   await page.waitForURL(/to=20/)
   await settled(page)
   await focusOn(/\d{2}:\d{2}:\d{2}\.\d{3}$/)
   await page.keyboard.press('Enter')
-  await page.getByRole('dialog').getByText('not checked').waitFor()
+  await page.locator('#detail .steps').waitFor()
+  const row = await page.evaluate(() => new URLSearchParams(location.search).get('row'))
+  await page.keyboard.press('ArrowDown')
+  await page.waitForFunction((old) => new URLSearchParams(location.search).get('row') !== old, row)
+  await page.keyboard.press('ArrowUp')
+  await page.waitForFunction((old) => new URLSearchParams(location.search).get('row') === old, row)
   await page.keyboard.press('Escape')
   await page.waitForFunction(() => !location.search.includes('row='))
+  await page.waitForFunction((id) => document.activeElement?.getAttribute('data-row') === id, row)
+})
+
+test('people sign in where that is configured, and their name is shown', async () => {
+  const { page, server } = await open({ isSignedIn: false })
+  const config = { sign_in: true, token: false, reader: null as { name: string } | null }
+  const ended: string[] = []
+  await page.route('**/auth/config', (route) => route.fulfill({ json: config }))
+  await page.route('**/auth/logout', (route) => {
+    ended.push(route.request().url())
+    return route.fulfill({ body: '' })
+  })
+  // What the cookie of the one who is signed in does.
+  await page.route('**/api/internal/**', async (route) => {
+    expect(route.request().headers()['authorization']).toBeUndefined()
+    const headers = { ...route.request().headers(), authorization: `Bearer ${TOKEN}` }
+    await route.continue({ headers })
+  })
+  await page.goto(`${server.url}/?credential=billing-db`)
+  const link = page.getByRole('link', { name: 'Sign in with single sign-on' })
+  expect(await link.getAttribute('href')).toBe('/auth/login?return=%2F%3Fcredential%3Dbilling-db')
+  expect(await page.getByLabel('Token', { exact: true }).isHidden(), 'no token would be taken').toBe(true)
+  config.reader = { name: 'jane@example.com' }
+  await page.reload()
+  await settled(page)
+  expect(new Set(await credentials(page))).toEqual(new Set(['billing-db']))
+  expect(await page.locator('#reader').textContent()).toBe('jane@example.com')
+  config.reader = null
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await link.waitFor()
+  expect(ended).toEqual([`${server.url}/auth/logout`])
+  expect(await credentials(page)).toEqual([])
 })

@@ -12,6 +12,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 /** What finding no displaced row costs: a look at the root of an empty index in each partition. */
+const SMALL = 32
 const BUFFERS_OF_DISPLACED = 64
 
 interface Plan {
@@ -144,7 +145,11 @@ describe.each(statements)('"$title"', ({ title, rawSql }) => {
       const read = nodesOf(plan)
         .filter((node) => buffersOf(node) > 0 && !isDisplaced(node))
         .flatMap((node) => node['Relation Name'] ?? [])
-      const beyond = new Set(read.filter((name) => !within.some((found) => found.name === name)))
+      // A partition that begins with the trail may have a few pages only: those are read sooner than its index.
+      const large = partitions.filter(({ pages }) => pages > SMALL).map(({ name }) => name)
+      const beyond = new Set(
+        read.filter((name) => large.includes(name) && !within.some((found) => found.name === name)),
+      )
       expect([what, [...beyond]]).toEqual([what, []])
       const most = within.reduce((sum, { pages }) => sum + pages, BUFFERS_OF_DISPLACED)
       expect(buffersOf(plan), `buffers for ${what}`).toBeLessThanOrEqual(most)

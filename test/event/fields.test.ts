@@ -180,7 +180,7 @@ describe('a reader of the trail', () => {
   test.each(FIELDS.map(({ column, kind }) => [column, kind === 'int8' ? 'bigint' : 'text']))(
     'compares %s as %s',
     (column, type) => {
-      const terms = { [column]: { any: [{ kind: 'is', text: '1' } as const], none: [] } }
+      const terms = { [column]: { oneOf: [{ kind: 'is', text: '1' } as const], noneOf: [] } }
       const { main } = conditions({ ...parseFilter({}), terms }, {}, new Values())
       expect(main).toContain(`${column} = $1::${type}`)
     },

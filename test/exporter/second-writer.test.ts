@@ -3,6 +3,7 @@ import type { AuditBatch, SecondSink, WriteResult } from '../../src/contract/sin
 import { DurableAuditExporter, type DurableAuditExporterOptions } from '../../src/exporter/exporter.js'
 import { AuditQueue } from '../../src/exporter/queue.js'
 import { invariant } from '../../src/host/invariant.js'
+import { MemorySpool } from '../../src/spool/memory-spool.js'
 import { listening } from '../service/telemetry.js'
 import { anEvent } from '../support/events.js'
 import { LASTING, UNKNOWN } from '../support/faults.js'
@@ -115,6 +116,36 @@ describe('a second writer', () => {
     for (let i = 0; i < 100; i++) ledger.async()
     await turns()
     expect(sink.second).toBeUndefined()
+  })
+
+  test('is asked for when whole batches wait, although nobody waits for them', async () => {
+    start({ batchRows: 10 })
+    for (let i = 0; i < 80; i++) ledger.async()
+    for (let batch = 0; batch < 2; batch++) {
+      await turns()
+      expect(sink.second).toBeUndefined()
+      ;(await sink.next()).store()
+    }
+    await waitUntil('the second batch', () => sink.second?.hasArrived === true)
+    expect([watched.sizes, sizesOf(watched.second)]).toEqual([[10, 10, 10], [10]])
+  })
+
+  test('helps to bring a spool back', async () => {
+    const own = new First()
+    own.letGo()
+    own.beside().letGo()
+    const counted = new WatchedSink(own)
+    const drains = new DurableAuditExporter({ batchRows: 20, sink: counted })
+    const spool = new MemorySpool(10_000_000)
+    const events = Array.from({ length: 400 }, () => anEvent())
+    await spool.putBack(await spool.append(events))
+    drains.attachSpool(spool)
+    await waitUntil('an empty spool', () => spool.status.entries === 0)
+    await drains.close(FOR_EVER_MS)
+    expect(own.events).toHaveLength(400)
+    expect(new Set(own.events)).toEqual(new Set(events))
+    expect(sizesOf(counted.second).length).toBeGreaterThan(0)
+    expect([counted.breaches, drains.stats().written]).toEqual([[], 400])
   })
 
   test('takes all that waits while the first is at work, once it is ready', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import { smallDisk } from '../spool/small-disk.js'
 import { temporaryDirectory } from '../spool/directories.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'

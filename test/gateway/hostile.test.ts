@@ -146,6 +146,29 @@ describe('HTTP as a sender may speak it', () => {
   })
 })
 
+describe('senders that send nothing', () => {
+  it('are ended for one that does, when there is no place for both', async () => {
+    const { url } = await startGateway(database.url, {
+      limits: { requests: 4, crowdedMs: 0, bodyMs: 600_000 },
+    })
+    const stalled = Array.from({ length: 4 }, () => raw(url))
+    for (const { socket } of stalled) socket.write(head(1000) + 'x')
+    const span = auditSpan()
+    await waitUntil('it is their turn', async () => (await post(url, tracesOf([span]))).status === 200)
+    expect(await rowsOf(span.traceId)).toHaveLength(1)
+    await waitUntil('one to be ended', () => stalled.some(({ socket }) => socket.closed))
+    expect(stalled.every(({ heard }) => heard() === '')).toBe(true)
+  })
+
+  it('are waited for while there is, and nobody is ended who is being answered', async () => {
+    const { url } = await startGateway(database.url, { limits: { requests: 2, crowdedMs: 60_000 } })
+    const stalled = [raw(url), raw(url)]
+    for (const { socket } of stalled) socket.write(head(1000) + 'x')
+    await waitUntil('both are there', async () => (await post(url, tracesOf([]))).status === 503)
+    expect(stalled.map(({ socket }) => socket.closed)).toEqual([false, false])
+  })
+})
+
 describe('JSON as nobody but an attacker writes it', () => {
   const request = (span: object) => Buffer.from(JSON.stringify(tracesOf([span])))
 

@@ -72,6 +72,19 @@ describe('the same event while it is on its way', () => {
 })
 
 describe('a request', () => {
+  it('that is sent again joins what is held of it, also when there is no room for another one', async () => {
+    const to = pipeline()
+    const intake = new Intake(to, BOUNDS)
+    const spans = Array.from({ length: 10 }, () => auditSpan())
+    const first = intake.store(incoming(...spans), [], BOUNDS.bytes)
+    const again = intake.store(incoming(...spans), [], BOUNDS.bytes)
+    expect(await intake.store(incoming(auditSpan()), [], 1)).toMatchObject({ is: 'unavailable' })
+    expect(to.taken).toHaveLength(10)
+    for (const { onFate } of to.taken) onFate('stored')
+    expect(await Promise.all([first, again])).toEqual([{ is: 'stored' }, { is: 'stored' }])
+    expect(intake.held).toBe(0)
+  })
+
   it('that finds no room is refused before its first event is taken', async () => {
     const to = pipeline()
     const intake = new Intake(to, BOUNDS)

@@ -14,6 +14,20 @@ it('ends when it has waited for so long, and not for what it did itself meanwhil
   expect(ends).toBe(1)
 })
 
+it('says how long it has waited, and can be lost before', async () => {
+  let ends = 0
+  const patience = new Patience(60_000, () => {
+    ends++
+  })
+  await pause(20)
+  expect(patience.waitedMs).toBeGreaterThan(15)
+  await patience.during(async () => {
+    expect(patience.waitedMs).toBe(0)
+  })
+  patience.lose()
+  expect([ends, patience.waitedMs]).toEqual([1, 0])
+})
+
 it('is over when it is said to be, also in the middle of work, and of work that fails', async () => {
   let ends = 0
   const patience = new Patience(20, () => {

@@ -1,6 +1,9 @@
 import { createAudit, PostgresAuditSink, RecordingAuditSink } from 'otel-audit'
 import {
   type Bucket,
+  type Burst,
+  type BurstOptions,
+  type Bursts,
   type ExportedChain,
   type ExportFormat,
   exportToFile,
@@ -9,9 +12,15 @@ import {
   type Histogram,
   type HistogramOptions,
   type IdFormat,
+  type Matrix,
+  type MatrixCell,
+  type MatrixOptions,
   type Page,
   type Reading,
   readingFields,
+  type Reversal,
+  type ReversalOptions,
+  type Reversals,
   rowCsv,
   rowJson,
   type SettledState,
@@ -20,9 +29,11 @@ import {
   type SummaryBy,
   type SummaryGroup,
   type SummaryOptions,
+  type SummaryOrder,
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,
+  type Who,
   type Principal,
 } from 'otel-audit/query'
 import { join } from 'node:path'
@@ -94,6 +105,27 @@ test('a program reads, and records that it did', async () => {
     },
     { operation: 'export_trail', sourceAddress: '192.0.2.1' },
   ])
+})
+
+test('a program asks who accessed what, and what is odd about it', async () => {
+  const trail = trailAt(database)
+  const order: SummaryOrder = 'dormant'
+  const across: MatrixOptions = { by: 'credential', across: 'service_name', order }
+  const matrix: Matrix = await trail.matrix({ from: '-1h' }, across)
+  const cells: readonly MatrixCell[] = matrix.cells
+  expect(cells.map(({ value, other, accesses }) => [value, other, accesses])).toEqual([
+    ['a', null, 2],
+    ['b', null, 1],
+  ])
+  const by: Who = 'credential'
+  const most: BurstOptions = { by, within: 60, least: 2 }
+  const bursts: Bursts = await trail.bursts({ from: '-1h' }, most)
+  const found: readonly Burst[] = bursts.bursts
+  expect([bursts.by, found]).toEqual([by, []])
+  const soon: ReversalOptions = { by, within: 60 }
+  const reversals: Reversals = await trail.reversals({ from: '-1h' }, soon)
+  const none: readonly Reversal[] = reversals.reversals
+  expect([reversals.by, none]).toEqual([by, []])
 })
 
 describe('a trail', () => {

@@ -54,13 +54,16 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 describe('a summary', () => {
-  const values = async (filter: TrailFilter, order?: 'dormant' | 'newest' | 'recent' | 'denials' | 'name') =>
-    (await trailAt(database).summary(filter, { order })).groups.map(({ value }) => value)
+  const values = async (
+    filter: TrailFilter,
+    order?: 'dormant' | 'newest' | 'oldest' | 'recent' | 'denials' | 'name',
+  ) => (await trailAt(database).summary(filter, { order })).groups.map(({ value }) => value)
 
   test.each([
     ['dormant', ['old', 'locked-1', 'busy', 'locked-0']],
     ['recent', ['locked-0', 'busy', 'locked-1', 'old']],
     ['newest', ['locked-1', 'locked-0', 'busy', 'old']],
+    ['oldest', ['old', 'busy', 'locked-0', 'locked-1']],
     ['name', ['busy', 'locked-0', 'locked-1', 'old']],
     ['denials', ['locked-0', 'locked-1', 'busy', 'old']],
   ] as const)('puts first what is asked for: %s', async (order, expected) => {

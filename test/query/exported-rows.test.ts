@@ -60,6 +60,7 @@ function exportOf(
     finished_at: '2026-07-01T00:00:00Z',
     file: `rows.${format}`,
     media_type: format === 'csv' ? 'text/csv' : 'application/x-ndjson',
+    schema: null,
     bytes: Buffer.byteLength(body),
     sha256: createHash('sha256').update(body).digest('hex'),
     filter: { credential: 'orders-db' },

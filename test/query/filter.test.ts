@@ -74,13 +74,13 @@ describe('a filter', () => {
 
   test('says of a credential that ends with * how it begins', () => {
     expect(parseFilter({ credential: 'orders-*' }).terms).toEqual({
-      credential: { any: [{ kind: 'begins', text: 'orders-' }], none: [] },
+      credential: { oneOf: [{ kind: 'begins', text: 'orders-' }], noneOf: [] },
     })
     expect(parseFilter({ credential: 'a*b' }).terms).toEqual({
-      credential: { any: [{ kind: 'is', text: 'a*b' }], none: [] },
+      credential: { oneOf: [{ kind: 'is', text: 'a*b' }], noneOf: [] },
     })
     expect(parseFilter({ worker_id: 'a*', from: '-1h' }).terms).toEqual({
-      worker_id: { any: [{ kind: 'is', text: 'a*' }], none: [] },
+      worker_id: { oneOf: [{ kind: 'is', text: 'a*' }], noneOf: [] },
     })
   })
 

@@ -57,7 +57,7 @@ describe('a list', () => {
 describe('the parts of a list', () => {
   const parts = (credential: string): string[] =>
     branchesOf(parseFilter({ credential, outcome: '!ok' })).map(({ terms }) =>
-      (terms['credential']?.any ?? []).map(({ kind, text }) => `${kind} ${text}`).join('|'),
+      (terms['credential']?.oneOf ?? []).map(({ kind, text }) => `${kind} ${text}`).join('|'),
     )
 
   test('are one for each value, and have no row twice', () => {

@@ -91,6 +91,11 @@ test.each<[string, TrailFilter, number]>([
   ['an outcome', { outcome: 'no_pubkey' }, 150],
   ['an outcome that is not there', { outcome: 'wrong_region' }, 0],
   ['whatever went wrong', { outcome: 'not-ok' }, 150],
+  ['several credentials', { credential: 'credential-7,credential-8,nothing' }, 500],
+  ['several outcomes', { outcome: 'no_pubkey,wrong_region' }, 150],
+  ['all but what is everywhere', { outcome: '!ok' }, 150],
+  ['several executions', { execution_id: '77,78,79' }, 40],
+  ['all but one credential', { credential: '!credential-7' }, 150],
 ])('a page by %s is found by an index, and not by reading the trail', async (_, filter, most) => {
   const { rows } = await cost((trail) => trail.search(filter))
   expect(rows).toBeLessThanOrEqual(most)
@@ -119,6 +124,11 @@ test.each<[string, TrailFilter]>([
 test.each<[string, (trail: Trail) => Promise<unknown>]>([
   ['a histogram', (trail) => trail.histogram(week())],
   ['a summary', (trail) => trail.summary(week())],
+  ['a summary, dormant first', (trail) => trail.summary(week(), { order: 'dormant' })],
+  ['a matrix', (trail) => trail.matrix(week(), { across: 'worker_id' })],
+  ['bursts', (trail) => trail.bursts(week())],
+  ['what was granted after a denial', (trail) => trail.reversals(week())],
+  ['hours', (trail) => trail.histogram({ ...week(), hours: '!mo-fr 08:00-18:00 Europe/Berlin' })],
 ])('%s reads its window, and an hour more on both sides', async (_, read) => {
   const { rows, partitions } = await cost(read)
   expect(rows).toBeLessThanOrEqual(7.5 * ROWS_OF_A_DAY)

@@ -4,6 +4,7 @@ import {
   type ComputedEvidenceOptions,
   parseTrust,
   type ProvenColumns,
+  Trail,
   type Trust,
   type UnsignedPolicy,
 } from 'otel-audit/query'
@@ -127,6 +128,30 @@ describe('a row over HTTP', () => {
     expect(await evidenceOf(ids[1] ?? '', 'unsigned none\n')).toMatchObject({
       evidence: { status: 'verified' },
     })
+  })
+
+  test('is anchored where the trust file names its block, or one that it leads to', async () => {
+    const { rows: blocks } = await owner.query<{ chain: string; last: number }>(
+      `select replace(chain_id::text, '-', '') as chain, max(block_no)::int as last from noetl.secret_audit_block
+       where chain_id = (select chain_id from noetl.secret_audit where audit_id = ${ids[1]}) group by 1`,
+    )
+    const { chain = '', last = 0 } = blocks[0] ?? {}
+    const trail = new Trail({ databaseUrl: database.url })
+    const head = async (block: number): Promise<string> => {
+      const stored = await trail.block(chain, BigInt(block))
+      return `head ${chain} ${block} ${stored?.hash}\n`
+    }
+    const anchored = async (trust: string) => (await evidenceOf(ids[1] ?? '', trust)).evidence['anchored']
+    expect(last).toBeGreaterThan(1)
+    expect(await anchored(await head(1))).toBe(true)
+    expect(await anchored(await head(last))).toBe(true)
+    expect(await anchored(await head(0)), 'it stands before the row').toBe(false)
+    expect(await anchored('')).toBe(false)
+    const wrong = `head ${chain} ${last} ${'0'.repeat(64)}\n`
+    expect(await evidenceOf(ids[1] ?? '', wrong)).toMatchObject({
+      evidence: { status: 'not-verified', findings: [expect.stringContaining('the trust file names')] },
+    })
+    await trail.close()
   })
 
   test('without a block says so; one that is not there is not found', async () => {

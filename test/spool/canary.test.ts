@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import { DurableAuditExporter } from '../../src/exporter/exporter.js'
 import { Operation } from '../../src/event/vocabulary.js'
 import { SecretAuditService } from '../../src/service/service.js'

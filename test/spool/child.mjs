@@ -3,8 +3,8 @@
  * that has happened.
  */
 import { writeSync } from 'node:fs'
-import { buildEvent } from '../../dist/event/event.js'
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { buildEvent } from '../../build/src/event/event.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 
 const [command, directory, number = '0'] = process.argv.slice(2)
 const say = (...words) => writeSync(1, `${words.join(' ')}\n`)

@@ -1,4 +1,4 @@
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import { MemorySpool } from '../../src/spool/memory-spool.js'
 import { describeSpool } from './conformance.js'
 import { temporaryDirectory } from './directories.js'

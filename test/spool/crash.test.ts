@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import type { Spool } from '../../src/spool/spool.js'
 import { anEvent } from '../support/events.js'
 import { waitUntil } from '../support/wait-until.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type LmdbSpool, openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { type LmdbSpool, openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import type { AuditEvent } from '../../src/event/event.js'
 import type { SpoolKey } from '../../src/spool/spool.js'
 import { anEvent } from '../support/events.js'

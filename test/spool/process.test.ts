@@ -13,14 +13,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test, vi } from 'vitest'
-import { openLmdbSpool } from '../../dist/spool/lmdb/lmdb-spool.js'
+import { openLmdbSpool } from '../../build/src/spool/lmdb/lmdb-spool.js'
 import { anEvent } from '../support/events.js'
 import { waitUntil } from '../support/wait-until.js'
 import { SpoolChild } from './child.js'
 import { onlyProcessDirectory, permissionsBelow, temporaryDirectory } from './directories.js'
 
 const MAX_BYTES = 64 * 1024 * 1024
-const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
+const BUILT = fileURLToPath(new URL('../../build/src/', import.meta.url))
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url))
 const NOBODY = 65_534
 
@@ -202,9 +202,9 @@ test('calls in flight keep the process alive until they are answered', async () 
   expect(child.said('open')).toHaveLength(1)
 })
 
-/** The package as it is installed, in a directory of its own. */
+/** Its code in a directory of its own. */
 function installIn(parent: string): void {
-  cpSync(DIST, join(parent, 'dist'), { recursive: true })
+  cpSync(BUILT, join(parent, 'build/src'), { recursive: true })
   mkdirSync(join(parent, 'test/spool'), { recursive: true })
   const script = fileURLToPath(new URL('./child.mjs', import.meta.url))
   cpSync(script, join(parent, 'test/spool/child.mjs'))

@@ -10,6 +10,7 @@ import type { Snapshot } from '../../postgres/read/snapshot.js'
 import type { Anchors } from '../../verify/anchors.js'
 import type { IdRange, TrailSource } from '../../verify/source.js'
 import { textOf } from './verify-input.js'
+import { watchedRows } from './watched-rows.js'
 
 /** An export that is held against the trail, along with its verification. */
 export class ExportCheck {
@@ -44,13 +45,11 @@ export class ExportCheck {
 
   /** The same trail: each row that is verified is counted as one that the file must have, or not. */
   watching(reader: Snapshot): TrailSource {
-    return {
-      alterations: () => reader.alterations(),
-      trail: () => reader.trail(),
-      blocks: (selection) => reader.blocks(selection),
-      rowBlocks: (selection) => reader.rowBlocks(selection),
-      rows: (range, selection) => this.#counted(reader.wholeRows(range, selection)),
-    }
+    return watchedRows(reader, (row) => this.addRow(row))
+  }
+
+  addRow(row: Parameters<ExportedRows['addRow']>[0]): void {
+    this.#rows?.addRow(row)
   }
 
   /** When the trail has been verified. */
@@ -63,14 +62,5 @@ export class ExportCheck {
       )
     }
     return rows.findings()
-  }
-
-  async *#counted<Row extends Parameters<ExportedRows['addRow']>[0]>(
-    batches: AsyncIterable<readonly Row[]>,
-  ): AsyncGenerator<readonly Row[], void> {
-    for await (const batch of batches) {
-      for (const row of batch) this.#rows?.addRow(row)
-      yield batch
-    }
   }
 }

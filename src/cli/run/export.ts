@@ -2,42 +2,46 @@ import { visibleJson } from '../../host/visible.js'
 import { once } from 'node:events'
 import type { Command } from 'commander'
 import { Outcome } from '../../event/vocabulary.js'
-import { CSV_HEAD, rowCsv } from '../../query/csv.js'
 import { checkExport, exportToFile, settledFilter } from '../../query/export/export-file.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../../query/filter.js'
-import { rowJson } from '../../query/row.js'
+import { ENCODINGS, EXPORT_FORMATS, type ExportFormat } from '../../query/export/export-format.js'
 import { filterOf, type Flags } from '../read-flags.js'
+import { type AskSession, withAsked } from './archive-session.js'
 import { Progress } from './progress.js'
 import { type ReadSession, withTrail } from './read-session.js'
 import { saySettled } from './settled.js'
 
-const FORMATS = ['ndjson', 'csv'] as const
-type Format = (typeof FORMATS)[number]
-
 export async function run(flags: Flags, command: Command): Promise<void> {
-  const format = FORMATS.find((known) => known === flags['format'])
-  if (format === undefined) command.error(`--format must be ndjson or csv, not ${String(flags['format'])}`)
+  const format = EXPORT_FORMATS.find((known) => known === flags['format'])
+  if (format === undefined) {
+    const formats = `${EXPORT_FORMATS.slice(0, -1).join(', ')} or ${EXPORT_FORMATS.at(-1)}`
+    command.error(`--format must be ${formats}, not ${String(flags['format'])}`)
+  }
   if (flags['resume'] === true && flags['output'] === undefined) command.error('--resume needs --output')
   const filter = settledFilter(filterOf(flags))
   const described = describeFilter(parseFilter(filter))
-  await withTrail(flags, async (session) => {
-    const { output } = flags
-    const job = { session, filter, described, format }
-    await (typeof output === 'string' ? toFile(job, output, flags['resume'] === true) : toStandardOutput(job))
-  })
+  const { output } = flags
+  if (typeof output !== 'string') {
+    return withAsked(flags, (session) => toStandardOutput({ session, filter, described, format }))
+  }
+  if (flags['archive'] !== undefined)
+    command.error('--archive is read to standard output: an archive has a manifest of its own')
+  await withTrail(flags, (session) =>
+    toFile({ session, filter, described, format }, output, flags['resume'] === true),
+  )
 }
 
-interface ExportJob {
-  readonly session: ReadSession
+interface ExportJob<Session> {
+  readonly session: Session
   readonly filter: TrailFilter
   readonly described: string
-  readonly format: Format
+  readonly format: ExportFormat
 }
 
 const EXIT_INTERRUPTED = 3
 
 async function toFile(
-  { session, filter, described, format }: ExportJob,
+  { session, filter, described, format }: ExportJob<ReadSession>,
   file: string,
   resume: boolean,
 ): Promise<void> {
@@ -94,7 +98,12 @@ async function failed(
   throw error
 }
 
-async function toStandardOutput({ session, filter, described, format }: ExportJob): Promise<void> {
+async function toStandardOutput({
+  session,
+  filter,
+  described,
+  format,
+}: ExportJob<AskSession>): Promise<void> {
   const { trail, record } = session
   await record({ what: 'export', filter: described }, Outcome.Started)
   let isGone = false
@@ -109,15 +118,14 @@ async function toStandardOutput({ session, filter, described, format }: ExportJo
   }
   let [rows, foreign] = [0, 0]
   const state = await trail.settledState()
-  if (format === 'csv') await write(CSV_HEAD)
+  const { head, line } = ENCODINGS[format]
+  if (head !== '') await write(head)
   try {
     for await (const page of trail.pages(filter)) {
       if (isGone) break
       rows += page.rows.length
       foreign += page.foreign ?? 0
-      await write(
-        page.rows.map((row) => (format === 'csv' ? rowCsv(row) : visibleJson(`${rowJson(row)}\n`))).join(''),
-      )
+      await write(page.rows.map((row) => (format === 'csv' ? line(row) : visibleJson(line(row)))).join(''))
     }
   } catch (error) {
     await failed(record, { what: 'export', filter: described, rows }, error)

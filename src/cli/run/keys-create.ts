@@ -3,7 +3,7 @@ import { generateKeyPairSync } from '../../host/crypto.js'
 import { visibleLines } from '../../host/visible.js'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
+import { enrolmentKeyName, evidenceKeyName, logNameFor } from '../../chain/chain-key.js'
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { retentionKeyName } from '../../verify/retention-note.js'
@@ -14,10 +14,11 @@ interface CreateFlags {
   readonly databaseUrl?: string
   readonly out?: string
   readonly retention?: boolean
+  readonly evidence?: boolean
 }
 
 export async function run(
-  { origin, databaseUrl, out, retention = false }: CreateFlags,
+  { origin, databaseUrl, out, retention = false, evidence = false }: CreateFlags,
   command: Command,
 ): Promise<void> {
   if (out === undefined) command.error('--out FILE is required: the file for the private key')
@@ -32,9 +33,14 @@ export async function run(
     )
   }
   const { privateKey } = generateKeyPairSync('ed25519')
-  const name = retention ? retentionKeyName(log) : enrolmentKeyName(log)
+  if (retention && evidence) command.error('--retention and --evidence are two keys')
+  const [purpose, name] = retention
+    ? ['retention', retentionKeyName(log)]
+    : evidence
+      ? ['evidence', evidenceKeyName(log)]
+      : ['enrolment', enrolmentKeyName(log)]
   const { verifierKey } = new NoteSigner(name, privateKey)
-  const line = `${retention ? 'retention' : 'enrolment'} ${verifierKey}\n`
+  const line = `${purpose} ${verifierKey}\n`
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   if (out === '-') {
     process.stdout.write(pem)
@@ -43,7 +49,7 @@ export async function run(
   }
   await writePrivate(out, pem)
   process.stdout.write(line)
-  if (retention) return
+  if (retention || evidence) return
   process.stderr.write(
     visibleLines([
       'Next, start the services with the private key, and begin the trust file of the auditors with the public one:',
@@ -54,7 +60,8 @@ export async function run(
   )
 }
 
-async function logName(
+/** The log that is named, or that the database is named after. */
+export async function logName(
   origin: string | undefined,
   databaseUrl: string | undefined,
 ): Promise<string | undefined> {

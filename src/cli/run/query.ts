@@ -6,8 +6,8 @@ import { describeFilter, parseFilter } from '../../query/filter.js'
 import { rowJson } from '../../query/row.js'
 import type { Page } from '../../query/trail.js'
 import { filterOf, type Flags, formatOf } from '../read-flags.js'
+import { withAsked } from './archive-session.js'
 import { whileWaiting } from './progress.js'
-import { withTrail } from './read-session.js'
 import { ROW_COLUMNS } from './row-table.js'
 import { saySettled } from './settled.js'
 import { hasColours, table } from './table.js'
@@ -20,7 +20,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const filter = filterOf(flags)
   const resolved = parseFilter(filter)
   const described = describeFilter(resolved)
-  await withTrail(flags, async ({ trail, record }) => {
+  await withAsked(flags, async ({ trail, record }) => {
     const state = resolved.settled ? await trail.settledState() : undefined
     const page = await whileWaiting('reading', () => trail.search(filter))
     await record({ what: 'rows', filter: described, rows: page.rows.length })

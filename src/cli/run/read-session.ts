@@ -1,7 +1,7 @@
 import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { errorText } from '../../host/error-text.js'
 import { hostname, userInfo } from 'node:os'
-import { createAudit } from '../../audit/audit.js'
+import { type Audit, createAudit } from '../../audit/audit.js'
 import type { AuditLogger } from '../../host/diagnostics.js'
 import { visible } from '../../host/visible.js'
 import { AuditError } from '../../errors.js'
@@ -33,6 +33,30 @@ export interface ReadSession {
   readonly record: (reading: Omit<Reading, 'via'>, outcome?: Outcome) => Promise<void>
 }
 
+/** Where only the row about a read is written, and the trail is not read. */
+export async function withRecord(
+  flags: Flags,
+  work: (record: ReadSession['record']) => Promise<void>,
+): Promise<void> {
+  const { databaseUrl, schema, trail } = readSettings(flags)
+  const audit = createAudit({ databaseUrl, schema, trail, serviceName: 'otel-audit', logger: STDERR })
+  try {
+    await work(recorderOf(audit))
+  } finally {
+    await audit.close()
+  }
+}
+
+function recorderOf(audit: Audit | undefined): ReadSession['record'] {
+  return async (reading, outcome = Outcome.Ok) => {
+    try {
+      await audit?.service.recordStrict(readingFields(whoami(), { ...reading, via: 'cli' }, outcome))
+    } catch (cause) {
+      throw notRecorded(cause)
+    }
+  }
+}
+
 /** Opens the trail for a command, and closes it after. */
 export async function withTrail(flags: Flags, work: (session: ReadSession) => Promise<void>): Promise<void> {
   const settings = readSettings(flags)
@@ -45,17 +69,7 @@ export async function withTrail(flags: Flags, work: (session: ReadSession) => Pr
     : undefined
   if (!isRecorded) process.stderr.write('otel-audit: this read is not recorded in the trail (--unrecorded)\n')
   try {
-    await work({
-      trail,
-      settings,
-      record: async (reading, outcome = Outcome.Ok) => {
-        try {
-          await audit?.service.recordStrict(readingFields(whoami(), { ...reading, via: 'cli' }, outcome))
-        } catch (cause) {
-          throw notRecorded(cause)
-        }
-      },
-    })
+    await work({ trail, settings, record: recorderOf(audit) })
   } finally {
     await Promise.all([trail.close(), audit?.close()])
   }
@@ -130,7 +144,8 @@ function refusedOption(error: unknown): AuditError | undefined {
   return error.code === 'AUDIT_INVALID_OPTION' ? error : refusedOption(error.cause)
 }
 
-function whoami(): Principal {
+/** Who runs the command line: the user of the operating system. */
+export function whoami(): Principal {
   const sourceAddress = hostname()
   try {
     return { actorId: userInfo().username, actorType: 'user', sourceAddress }

@@ -3,8 +3,8 @@ import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api'
 import type { Command } from 'commander'
 import { createAudit } from '../../audit/audit.js'
 import { ComputedEvidence } from '../../query/evidence.js'
+import { authenticatorOf, signInOf } from '../../server/authenticator-of.js'
 import { valueOrFile } from '../../options/value-file.js'
-import { authenticatorOf } from '../../server/authenticator-of.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
 import { exposedMetrics } from './exposed-metrics.js'
@@ -19,6 +19,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const settings = readSettings(flags)
   const authenticator = await authenticatorOf(settings)
+  const signIn = await signInOf(settings)
   const file = await trustFrom(flags['trust'] as string | undefined)
   const trails = trailsOf(file, settings.trail)
   const trust = { ...file, trails }
@@ -33,6 +34,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       audit: audit.service,
       exposition: prometheus?.exposition,
       authenticator,
+      signIn,
       evidence: new ComputedEvidence({ databaseUrl: readerUrl ?? databaseUrl, schema, trust }),
       trust,
       host,
@@ -41,7 +43,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       traceUrl,
     })
     process.stdout.write(`${server.url}\n`)
-    if (authenticator === undefined) {
+    if (authenticator === undefined && signIn === undefined) {
       process.stderr.write(
         'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN (or …_FILE), or an OpenID Connect issuer and audience.\n',
       )

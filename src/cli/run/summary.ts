@@ -5,8 +5,8 @@ import { csvCell } from '../../query/csv.js'
 import { describeFilter, parseFilter } from '../../query/filter.js'
 import { checkBy, type Summary, type SummaryBy, type SummaryGroup } from '../../query/summary.js'
 import { filterOf, type Flags, formatOf } from '../read-flags.js'
+import { withAsked } from './archive-session.js'
 import { whileWaiting } from './progress.js'
-import { withTrail } from './read-session.js'
 import { hasColours, table, type TableColumn } from './table.js'
 
 const FORMATS = ['table', 'ndjson', 'json', 'csv'] as const
@@ -16,7 +16,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const by = checkBy(flags['by'])
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter))
-  await withTrail(flags, async ({ trail, record }) => {
+  await withAsked(flags, async ({ trail, record }) => {
     const summary = await whileWaiting('reading', () => trail.summary(filter, { by }))
     await record({ what: 'summary', filter: described, rows: summary.groups.length })
     process.stdout.write(rendered(summary, format))

@@ -5,10 +5,20 @@ import { type AnchorLines, readAnchors } from '../../verify/anchor-file.js'
 import { Anchors } from '../../verify/anchors.js'
 import { NO_TRUST, parseTrust, type Trust } from '../../verify/trust.js'
 import { AuditError } from '../../errors.js'
+import { sha256 } from '../../event/sha256.js'
 import { checkTrailId } from '../../postgres/trail-identity.js'
 
 export async function trustFrom(path: string | undefined): Promise<Trust> {
   return path === undefined ? NO_TRUST : parseTrust(await textOf(path))
+}
+
+/** The same, with the SHA-256 of the file, lower-case hex: what is made with it names it so. */
+export async function trustAndHash(
+  path: string | undefined,
+): Promise<{ readonly trust: Trust; readonly sha256: string | null }> {
+  if (path === undefined) return { trust: NO_TRUST, sha256: null }
+  const text = await textOf(path)
+  return { trust: parseTrust(text), sha256: sha256(text).toString('hex') }
 }
 
 /**

@@ -16,7 +16,7 @@ const MOST_SHOWN = 1000
 
 const PROGRESS_EVERY_MS = 1000
 
-interface ReportSummary {
+export interface ReportSummary {
   /** `incomplete`: nothing was found, and some of the anchors could not be read. */
   readonly result: 'nothing found' | 'findings' | 'incomplete'
   readonly findings: Readonly<Record<string, number>>
@@ -93,7 +93,7 @@ export class VerifyOutput {
 
   report(report: VerifyReport, lines?: AnchorLines): void {
     sayUnread(report.unread)
-    const summary = this.#summary(report, lines)
+    const summary = this.summary(report, lines)
     if (this.#format === 'json') {
       process.stdout.write(
         visibleJson(`${JSON.stringify({ ...summary, found: this.#findings }, undefined, 2)}\n`),
@@ -106,9 +106,10 @@ export class VerifyOutput {
     }
   }
 
-  #summary(
+  /** The report as JSON has it, without its findings one by one. */
+  summary(
     { findings, chains, blocks, signatures, rows, foreign, anchors, unread, retention }: VerifyReport,
-    lines: AnchorLines | undefined,
+    lines?: AnchorLines,
   ): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
     const count = (state: ChainState): number => states.filter((other) => other === state).length

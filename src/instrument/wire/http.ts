@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { ClientRequest, type IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { setImmediate } from '../../host/globals.js'
 import { diag } from '../../host/diagnostics.js'
 import type { Watch } from '../open-access.js'

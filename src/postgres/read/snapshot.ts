@@ -55,6 +55,7 @@ const FILES = [
   'store-shape',
   'trail-blocks',
   'trail-key-blocks',
+  'trail-block-run',
   'trail-row-blocks',
   'trail-rows',
   'trail-event',
@@ -149,6 +150,13 @@ export class Snapshot implements TrailSource {
     return readably(this.#copyOut(this.#blocks, sql, readBlock))
   }
 
+  /** The blocks of a chain from one to another, both of them included. */
+  blocksBetween(chain: string, first: number, last: number): AsyncIterable<readonly BlockColumns[]> {
+    const range = { first: BigInt(first), last: BigInt(last) }
+    const sql = this.#render('trail-block-run', { chain, ids: undefined }, range)
+    return readably(this.#copyOut(this.#blocks, sql, readBlock))
+  }
+
   rowBlocks(selection: Selection): AsyncIterable<readonly RowBlock[]> {
     const sql = this.#render('trail-row-blocks', selection, selection.ids ?? ALL_IDS)
     return readably(this.#copyOut(this.#blocks, sql, readRowBlock))
@@ -177,6 +185,13 @@ export class Snapshot implements TrailSource {
   async trail(): Promise<string> {
     const { trail } = await this.#ask((client) => readIdentity(client, this.#schema))
     return trail
+  }
+
+  /** Transactions below it had ended when it was taken: their rows are a set that no longer changes. */
+  async mark(): Promise<bigint> {
+    const text = 'select pg_snapshot_xmin(pg_current_snapshot())::text as mark'
+    const { rows } = await this.#ask((client) => client.query<{ mark: string }>({ text, types: AS_TEXT }))
+    return BigInt(rows[0]?.mark ?? 0)
   }
 
   /** What marks of this trail are of. */

@@ -7,14 +7,13 @@ import type { Anchors } from '../../verify/anchors.js'
 import { KeyedSum } from '../../verify/block-sum.js'
 import { ALL_IDS, type IdRange } from '../../verify/source.js'
 import type { FindingCode } from '../../verify/finding.js'
-import { CSV_HEAD, rowCsv } from '../csv.js'
 import { parseFilter, type ResolvedFilter } from '../filter.js'
 import { matches as isAskedFor } from '../matches.js'
 import { isSamePlace, type Place } from '../../postgres/place.js'
 import type { ReadRow } from '../../postgres/read/copied-event.js'
 import { firstIdOf, lastIdOf } from '../../event/snowflake.js'
-import { rowJson, rowOf, type TrailRow } from '../row.js'
-import { CsvRecords, Lines } from './records.js'
+import { rowOf, type TrailRow } from '../row.js'
+import { encodingOf } from './export-format.js'
 import { Counter, type ExportManifest } from './manifest.js'
 
 export interface ExportFinding {
@@ -29,12 +28,14 @@ export interface ExportFinding {
  */
 export function parseManifest(text: string): ExportManifest {
   const manifest = parsedJson(text)
-  const { format, file, media_type, sha256, mark, filter, chains, first_audit_id, last_audit_id } = manifest
+  const { format, file, media_type, schema, sha256, mark, filter, chains, first_audit_id, last_audit_id } =
+    manifest
   const isId = (id: unknown): boolean => id === null || matches(id, /^-?\d{1,19}$/)
   const isManifest =
     format === 'otel-audit/export/v1' &&
     typeof file === 'string' &&
     matches(media_type, /^(text\/csv|application\/x-ndjson)$/) &&
+    (schema == null || typeof schema === 'string') &&
     matches(sha256, /^[0-9a-f]{64}$/) &&
     matches(mark, /^\d{1,18}$/) &&
     isObject(filter) &&
@@ -43,7 +44,9 @@ export function parseManifest(text: string): ExportManifest {
     Array.isArray(chains) &&
     chains.every(isChain)
   if (!isManifest) throw malformed('it is not the manifest of an export')
-  return manifest as unknown as ExportManifest
+  const found = manifest as unknown as ExportManifest
+  if (encodingOf(found) !== undefined) return found
+  throw malformed(`this version does not write ${String(schema)}: check it with one that does`)
 }
 
 /** What the blocks of the export were when it was made: each stands for all before it, whose hashes lead to it. */
@@ -58,12 +61,17 @@ export function addAnchors(manifest: ExportManifest, anchors: Anchors): void {
   }
 }
 
+/** What an export was asked for. One that says nothing of the trail's own rows has them. */
+export function filterOf(filter: ExportManifest['filter']): ResolvedFilter {
+  return parseFilter({ own: 'include', ...filter }, wallClock(), { isBounded: true })
+}
+
 /** The ids between which the exported rows are; of an export without any, those of its window. */
 export function idsOf({ first_audit_id, last_audit_id, filter }: ExportManifest): IdRange {
   if (first_audit_id !== null && last_audit_id !== null) {
     return { first: BigInt(last_audit_id), last: BigInt(first_audit_id) }
   }
-  const { from, to } = parseFilter(filter, wallClock(), { isBounded: true })
+  const { from, to } = filterOf(filter)
   return {
     first: from === undefined ? ALL_IDS.first : firstIdOf(Math.floor(from / 1000)),
     last: to === undefined ? ALL_IDS.last : lastIdOf(Math.floor(to / 1000)),
@@ -82,7 +90,7 @@ export class ExportedRows {
   readonly #filter: ResolvedFilter
   readonly #ids: IdRange
   readonly #isSamePlace: boolean
-  readonly #isCsv: boolean
+  readonly #encoding: NonNullable<ReturnType<typeof encodingOf>>
   readonly #lastBlocks: ReadonlyMap<string, number>
   readonly #inFile: KeyedSum
   readonly #settled: Gathered
@@ -95,10 +103,12 @@ export class ExportedRows {
   constructor(manifest: ExportManifest, place: Place) {
     const key = randomBytes(32)
     this.#manifest = manifest
-    this.#filter = parseFilter(manifest.filter, wallClock(), { isBounded: true })
+    this.#filter = filterOf(manifest.filter)
     this.#ids = idsOf(manifest)
     this.#isSamePlace = isSamePlace(manifest, place)
-    this.#isCsv = manifest.media_type === 'text/csv'
+    const encoding = encodingOf(manifest)
+    if (encoding === undefined) throw malformed('it is of a format that this version does not write')
+    this.#encoding = encoding
     this.#inFile = new KeyedSum(key)
     this.#settled = new Gathered(key)
     this.#carriedOn = new Gathered(key)
@@ -116,7 +126,7 @@ export class ExportedRows {
   async readFile(manifestPath: string): Promise<ExportFinding[]> {
     const { file, bytes, sha256 } = this.#manifest
     const hash = createHash('sha256')
-    const lines = this.#isCsv ? new CsvRecords() : new Lines()
+    const lines = this.#encoding.pieces()
     let length = 0
     try {
       // Never a file of another directory, whatever the manifest says.
@@ -137,7 +147,8 @@ export class ExportedRows {
     if (hash.digest('hex') !== sha256)
       return [{ code: 'export-file', message: 'the file has another SHA-256' }]
     this.#isFileRead = true
-    if (this.#isCsv) for (const set of this.#sets) set.sum.add(Buffer.from(CSV_HEAD))
+    const { head } = this.#encoding
+    if (head !== '') for (const set of this.#sets) set.sum.add(Buffer.from(head))
     return []
   }
 
@@ -147,7 +158,7 @@ export class ExportedRows {
     if (auditId < this.#ids.first || auditId > this.#ids.last || !isAskedFor(this.#filter, event)) return
     const membership = this.#membershipOf(found)
     const row = rowOf(found)
-    const line = Buffer.from(this.#isCsv ? rowCsv(row) : `${rowJson(row)}\n`)
+    const line = Buffer.from(this.#encoding.line(row))
     this.#settled.add(membership === 'settled', row, line)
     this.#carriedOn.add(membership !== 'later', row, line)
   }

@@ -5,20 +5,18 @@ import { basename, dirname } from 'node:path'
 import { AuditError } from '../../errors.js'
 import { isSamePlace } from '../../postgres/place.js'
 import { VERSION } from '../../version.js'
-import { CSV_HEAD, rowCsv } from '../csv.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../filter.js'
-import { rowJson, type TrailRow } from '../row.js'
 import type { Trail } from '../trail.js'
+import { ENCODINGS, type ExportFormat } from './export-format.js'
 import {
   type CountedChain,
   Counter,
   type ExportedChain,
+  exportedFilter,
   type ExportManifest,
   type Tally,
 } from './manifest.js'
 import { FILE_MODE, PartFile, partOf } from './part-file.js'
-
-export type ExportFormat = 'ndjson' | 'csv'
 
 export interface ExportOptions {
   /** The file. While it grows it is `<file>.part`, beside it `<file>.part.json`; then `<file>.manifest.json`. */
@@ -56,7 +54,6 @@ interface Checkpoint {
   readonly tally: Tally
 }
 
-export const MEDIA_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv' } as const
 /** Pages between two checkpoints. */
 const CHECKPOINT_PAGES = 20
 
@@ -115,8 +112,8 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
         tally: counter.tally,
       })
     }
-    if (checkpoint === undefined && format === 'csv') await output.write(CSV_HEAD)
-    const row = format === 'csv' ? rowCsv : (one: TrailRow) => `${rowJson(one)}\n`
+    const encoding = ENCODINGS[format]
+    if (checkpoint === undefined) await output.write(encoding.head)
     let pages = 0
     let cursor = checkpoint?.cursor
     const isComplete = checkpoint !== undefined && checkpoint.cursor === null
@@ -124,7 +121,7 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
     const rest = isComplete ? [] : trail.pages(cursor == null ? marked : { ...marked, cursor })
     for await (const page of rest) {
       for (const one of page.rows) {
-        await output.write(row(one))
+        await output.write(encoding.line(one))
         counter.add(one)
       }
       counter.addForeign(page.foreign ?? 0)
@@ -140,10 +137,11 @@ async function writeExport(trail: Trail, options: ExportOptions): Promise<Export
       version: VERSION,
       finished_at: new Date().toISOString(),
       file: basename(file),
-      media_type: MEDIA_TYPES[format],
+      media_type: encoding.mediaType,
+      schema: encoding.schema,
       bytes: output.bytes,
       sha256: output.digest(),
-      filter: JSON.parse(described) as Record<string, unknown>,
+      filter: exportedFilter(described, resolved.withoutOwn),
       mark,
       system,
       table,

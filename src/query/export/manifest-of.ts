@@ -1,12 +1,10 @@
-import { JSON } from '../../host/globals.js'
 import { createHash } from '../../host/crypto.js'
 import { VERSION } from '../../version.js'
-import { CSV_HEAD, rowCsv } from '../csv.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../filter.js'
-import { rowJson } from '../row.js'
 import type { Trail } from '../trail.js'
-import { type ExportFormat, MEDIA_TYPES, withHashes } from './export-file.js'
-import { Counter, type ExportManifest } from './manifest.js'
+import { withHashes } from './export-file.js'
+import { ENCODINGS, type ExportFormat } from './export-format.js'
+import { Counter, exportedFilter, type ExportManifest } from './manifest.js'
 
 /**
  * The manifest of a stream of rows, by reading the same settled set once more. `filter` names the mark of the stream: a
@@ -19,6 +17,7 @@ export async function manifestOf(
   filter: TrailFilter,
   format: ExportFormat,
 ): Promise<ExportManifest> {
+  const resolved = parseFilter(filter)
   const state = await trail.settledState()
   const hash = createHash('sha256')
   const counter = new Counter()
@@ -28,11 +27,12 @@ export async function manifestOf(
     bytes += Buffer.byteLength(text)
   }
   let mark = String(state.mark)
-  if (format === 'csv') add(CSV_HEAD)
+  const { head, line, mediaType, schema } = ENCODINGS[format]
+  add(head)
   for await (const page of trail.pages(filter)) {
     mark = page.mark ?? mark
     for (const row of page.rows) {
-      add(format === 'csv' ? rowCsv(row) : `${rowJson(row)}\n`)
+      add(line(row))
       counter.add(row)
     }
     counter.addForeign(page.foreign ?? 0)
@@ -43,10 +43,11 @@ export async function manifestOf(
     version: VERSION,
     finished_at: new Date().toISOString(),
     file: `secret-audit-${sha256.slice(0, 8)}.${format}`,
-    media_type: MEDIA_TYPES[format],
+    media_type: mediaType,
+    schema,
     bytes,
     sha256,
-    filter: JSON.parse(describeFilter(parseFilter(filter))) as Record<string, unknown>,
+    filter: exportedFilter(describeFilter(resolved), resolved.withoutOwn),
     mark,
     system: state.system,
     table: state.table,

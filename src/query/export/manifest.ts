@@ -1,3 +1,4 @@
+import { JSON } from '../../host/globals.js'
 import type { TrailRow } from '../row.js'
 
 /** What part of a chain is in an export. */
@@ -26,6 +27,8 @@ export interface ExportManifest {
   readonly finished_at: string
   readonly file: string
   readonly media_type: string
+  /** Of rows that were written in another schema than the trail's: its name, version and mapping, as `ocsf/1.6.0/1`. */
+  readonly schema: string | null
   readonly bytes: number
   /** Of the file, lower-case hex. */
   readonly sha256: string
@@ -49,6 +52,11 @@ export interface ExportManifest {
   /** Rows without a block. */
   readonly unsigned: number
   readonly chains: readonly ExportedChain[]
+}
+
+/** The filter of an export, from what is said of it: also whether it has rows of the trail about itself. */
+export function exportedFilter(described: string, withoutOwn: boolean): ExportManifest['filter'] {
+  return { ...(JSON.parse(described) as ExportManifest['filter']), own: withoutOwn ? 'exclude' : 'include' }
 }
 
 interface MutableChain {

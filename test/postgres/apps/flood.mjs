@@ -2,7 +2,7 @@
 // millisecond of the ids that are shared, and `replay` to submit the same events a second time, as a process that has
 // crashed and starts again would.
 import { buildEvent, DurableAuditExporter, PostgresAuditSink, SnowflakeGenerator } from 'otel-audit'
-import { Ticket } from '../../../dist/contract/ticket.js'
+import { Ticket } from '../../../build/src/contract/ticket.js'
 
 const [, , databaseUrl, count, serviceName, sharedMs, replay] = process.argv
 const MACHINE_ID = 7

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from 'pg'
-import { Snapshot } from '../../../dist/postgres/read/snapshot.js'
+import { Snapshot } from '../../../build/src/postgres/read/snapshot.js'
 import { packRows, unpackRows } from '../../../src/postgres/read/packed-rows.js'
 import { PostgresAuditSink } from '../../../src/postgres/write/sink.js'
 import { ALL_IDS, type CheckedRow } from '../../../src/verify/source.js'

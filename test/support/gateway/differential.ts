@@ -1,4 +1,5 @@
 import { Malformed, type FoundEvent, type OtlpAttributes } from '../../../src/gateway/otlp/found-event.js'
+import { incomingOf } from '../../../src/gateway/incoming.js'
 import { readResource } from '../../../src/gateway/otlp/protobuf.js'
 import { ProtobufSlicer } from '../../../src/gateway/otlp/slices.js'
 import { ACCESS, auditSpan, logsOf, otherSpan, protobufOf, text, tracesOf } from './requests.js'
@@ -115,8 +116,14 @@ function ownReading(message: Message, bytes: Buffer, chunk: number): unknown {
   for (let at = 0; at < bytes.length; at += chunk) slices.push(...slicer.push(bytes.subarray(at, at + chunk)))
   slicer.end()
   const signal = message === 'TracesRequest' ? 'traces' : 'logs'
-  return slices.flatMap((slice) => readResource(slice, signal)).map(plain)
+  const found = slices.flatMap((slice) => readResource(slice, signal))
+  // Whatever was found is an event, or is kept aside.
+  for (const event of found) incomingOf(event, ANYBODY, NOW)
+  return found.map(plain)
 }
+
+const ANYBODY = { name: 'x', mayNameService: () => true }
+const NOW = Date.now()
 
 const plain = ({ traceId, spanId, timeNanos, ordinal, attributes, resource, isIncomplete }: FoundEvent) => ({
   traceId,

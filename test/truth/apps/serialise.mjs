@@ -92,13 +92,15 @@ const changes = {
 }
 
 if (when === 'before') changes[change]()
-const { buildEvent, completeEvent, draftEvent, rekeyEvent } = await import('../../../dist/event/event.js')
-const { encodeEvent, eventDigest } = await import('../../../dist/event/digest.js')
-const { decodeEvent } = await import('../../../dist/event/decode.js')
-const { rowsArray } = await import('../../../dist/postgres/write/record-bytes.js')
-const { fromSpanEvent, spanEventTime, toSpanEvent } = await import('../../../dist/otel/span-event.js')
-const { bodyText } = await import('../../../dist/chain/block.js')
-const { NoteSigner } = await import('../../../dist/chain/note-key.js')
+const { buildEvent, completeEvent, draftEvent, rekeyEvent } = await import(
+  '../../../build/src/event/event.js'
+)
+const { encodeEvent, eventDigest } = await import('../../../build/src/event/digest.js')
+const { decodeEvent } = await import('../../../build/src/event/decode.js')
+const { rowsArray } = await import('../../../build/src/postgres/write/record-bytes.js')
+const { fromSpanEvent, spanEventTime, toSpanEvent } = await import('../../../build/src/otel/span-event.js')
+const { bodyText } = await import('../../../build/src/chain/block.js')
+const { NoteSigner } = await import('../../../build/src/chain/note-key.js')
 if (when === 'after') changes[change]()
 
 const entries = records.map(({ fields, identity }, i) => {
