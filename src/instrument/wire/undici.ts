@@ -18,6 +18,7 @@ interface UndiciRequest {
   readonly headers: unknown
   readonly body?: unknown
   aborted?: boolean
+  completed?: boolean
   abort?: (reason: unknown) => void
 }
 
@@ -211,6 +212,7 @@ class AnswerHold {
     this.#access.ended()
     if (this.#kept === undefined) return this.#call('end', args)
     this.#hasEnded = true
+    this.#request.completed = true
     this.#kept.push(() => this.#call('end', args))
     return undefined
   }
@@ -259,8 +261,19 @@ class AnswerHold {
     }
   }
 
+  /**
+   * While its end is kept the request is `completed`, as undici says of it then: what becomes of the connection is no error of
+   * this request any more. (One whose answer comes before its end has its connection reset at once.) Its own members are
+   * called as before the end.
+   */
   #call(name: keyof Names, args: unknown[]): unknown {
-    return this.#real[name].apply(this.#request, args)
+    if (!this.#hasEnded) return this.#real[name].apply(this.#request, args)
+    this.#request.completed = false
+    try {
+      return this.#real[name].apply(this.#request, args)
+    } finally {
+      this.#request.completed = true
+    }
   }
 }
 
