@@ -41,6 +41,9 @@ describe('the options', () => {
       writerThread: false,
       through: undefined,
       collector: undefined,
+      kafka: false,
+      brokers: 3,
+      failovers: 0,
       help: false,
     })
     expect(soakOptions(['--writer-thread'])).toMatchObject({ writerThread: true })
