@@ -16,7 +16,7 @@ create table :SCHEMA.secret_audit_retirement (
   changed_at timestamptz not null default clock_timestamp()
 );
 alter table :SCHEMA.secret_audit_retirement add constraint secret_audit_retirement_state_check
-  check (state in ('archived', 'retiring', 'detached', 'dropped', 'retired'));
+  check (state in ('archived', 'retiring', 'detached', 'dropped', 'retired')) not valid;
 comment on table :SCHEMA.secret_audit_retirement is 'How far the retirement of each partition of the audit trail has come.';
 
 -- The digests of retired rows in blocks that have other rows, too: with them the root of such a block can be computed still.
@@ -28,7 +28,7 @@ create table :SCHEMA.secret_audit_leaf (
   partition   text   not null,  -- where the row was
   primary key (chain_id, block_no, block_index)
 );
-alter table :SCHEMA.secret_audit_leaf add constraint secret_audit_leaf_digest_check check (octet_length(digest) = 32);
+alter table :SCHEMA.secret_audit_leaf add constraint secret_audit_leaf_digest_check check (octet_length(digest) = 32) not valid;
 comment on table :SCHEMA.secret_audit_leaf is 'What is left of retired rows whose block has others. Append-only.';
 
 -- Rows that nothing may retire. `hold` and every step of `retire` lock this table.
