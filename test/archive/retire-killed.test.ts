@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RetireContext } from '../../src/archive/retire.js'
 import { DirectoryStore } from '../../src/archive/directory-store.js'
@@ -64,6 +65,19 @@ async function terminate(): Promise<number> {
      where datname = current_database() and application_name in ('otel-audit retire', 'otel-audit archive')`,
   )
   return rowCount ?? 0
+}
+
+/** Ends the sessions of a retirement so many ms after they are there, unless it ends before. @returns how many there were */
+async function killWhenThere(afterMs: number, run: Promise<unknown>): Promise<number> {
+  const at = { isOver: false }
+  void run.finally(() => {
+    at.isOver = true
+  })
+  if (afterMs > 0) await sleep(afterMs)
+  for (;;) {
+    const count = await terminate()
+    if (count > 0 || at.isOver) return count
+  }
 }
 
 describe('killed', () => {
@@ -178,12 +192,10 @@ describe('killed', () => {
           (outcomes) => outcomes,
           () => undefined,
         )
-        const timer = setTimeout(
-          () => void terminate().then((count) => (kills += count)),
-          n < 20 ? 20 + n * 17 : 600_000,
-        )
+        // The first rounds end as soon as it is there, the later ones further on: however fast the machine is.
+        const killing = n < 20 ? killWhenThere(n * 2, run) : Promise.resolve(0)
         const outcomes = await run
-        clearTimeout(timer)
+        kills += await killing
         if (n >= 20 && outcomes !== undefined) break
       }
     } finally {
