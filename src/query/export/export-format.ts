@@ -12,9 +12,9 @@ interface Encoding {
   /** Another schema than that of the trail, with its version and that of the mapping; `null` for the trail's own. */
   readonly schema: string | null
   readonly head: string
-  line(row: TrailRow): string
+  readonly line: (row: TrailRow) => string
   /** What takes a file of it apart again. */
-  pieces(): Lines | CsvRecords
+  readonly pieces: () => Lines | CsvRecords
 }
 
 const ndjson = { mediaType: 'application/x-ndjson', head: '', pieces: () => new Lines() } as const
