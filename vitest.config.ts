@@ -43,8 +43,8 @@ export default defineConfig({
       exclude: ['src/cli/run/**', 'src/postgres/thread/**', 'src/spool/lmdb/worker.ts'],
       reporter: ['text-summary', 'json-summary', 'html'],
       reportsDirectory: 'build/coverage',
-      // The floor is where it stood; it may rise.
-      thresholds: { lines: 89, statements: 88, functions: 88, branches: 85 },
+      // The floor is just below where it stood on 29 November 2026; it may rise.
+      thresholds: { lines: 93, statements: 92, functions: 92, branches: 89 },
     },
     projects: [
       {
