@@ -71,7 +71,7 @@ export function detailView({ row, evidence }, state, traceUrl, neighbours, close
 function neighbour(label, sign, state, id) {
   const attributes = { class: 'button', 'aria-label': `${label} row`, title: `${label} row` }
   if (id === undefined) return el('span', { ...attributes, role: 'link', 'aria-disabled': 'true' }, sign)
-  return el('a', { ...attributes, href: hrefOf({ ...state, row: id }), 'data-to': label.toLowerCase() }, sign)
+  return el('a', { ...attributes, href: hrefOf({ ...state, row: id }) }, sign)
 }
 
 function term([name, value], state) {

@@ -9,7 +9,7 @@ const NARROW = matchMedia('(max-width: 900px)')
 const panel = byId('detail')
 let traceUrl = null
 let go = () => {}
-/** The row that it was opened from. */
+/** The row that it was last asked for: where the focus goes when it is closed. */
 let openedFrom
 
 export function makePanel(given) {
@@ -25,10 +25,13 @@ export function makePanel(given) {
     const to = { ArrowUp: 'newer', k: 'newer', ArrowDown: 'older', j: 'older' }[event.key]
     const isScrolling =
       event.key.startsWith('Arrow') && panel.contains(event.target) && event.target.tagName === 'PRE'
-    const link = to === undefined || isScrolling ? null : panel.querySelector(`a[data-to=${to}]`)
-    if (link === null) return
+    if (to === undefined || isScrolling) return
+    // Of the row that the address says: what the panel shows may not have come yet.
+    const state = readState()
+    const row = neighboursOf(state.row)[to]
+    if (row === undefined) return
     event.preventDefault()
-    link.click()
+    go(hrefOf({ ...state, row }))
   })
   // Beside it is where nothing else is. Around a modal one is its own backdrop, which is a click on itself.
   document.addEventListener('click', (event) => {
@@ -55,13 +58,14 @@ export async function showPanel(state, signal) {
   const { row } = state
   mark(row)
   if (row === undefined) return closePanel()
+  // Also when it is closed before the row has come.
+  openedFrom = row
   const found = await read(`/${encodeURIComponent(row)}`, {}, signal)
   if (signal.aborted) return
   const isNew = !panel.open
   const hadFocus = panel.contains(document.activeElement)
   panel.replaceChildren(...detailView(found, state, traceUrl, neighboursOf(row), close))
   panel.scrollTop = 0
-  openedFrom = row
   if (isNew && NARROW.matches) panel.showModal()
   else if (isNew) panel.show()
   document.body.classList.toggle('has-panel', !NARROW.matches)
