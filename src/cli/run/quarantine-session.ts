@@ -1,16 +1,11 @@
-import { hostname, userInfo } from 'node:os'
 import { AuditError } from '../../errors.js'
 import type { AuditAttributes } from '../../event/attributes.js'
-import { type AuditFields, completeEvent, draftEvent } from '../../event/event.js'
 import { type Principal, quarantineDecisionRow } from '../../event/self-rows.js'
-import { Ticket } from '../../contract/ticket.js'
-import { DurableAuditExporter } from '../../exporter/exporter.js'
-import { wallClock } from '../../host/globals.js'
+import type { DurableAuditExporter } from '../../exporter/exporter.js'
 import { resolveOptions } from '../../options/resolve.js'
-import { serviceIdentity } from '../../otel/identity.js'
 import { Quarantine, type QuarantinedItem } from '../../postgres/quarantine/quarantine.js'
-import { PostgresAuditSink } from '../../postgres/write/sink.js'
 import type { Flags } from '../read-flags.js'
+import { openTrailWriter, operator } from './trail-writer.js'
 
 /** A command's access to the quarantine: what it does is a row of the trail before it is done. */
 export interface QuarantineSession {
@@ -28,60 +23,27 @@ export async function withQuarantine(
 ): Promise<void> {
   const text = (name: string): string | undefined => flags[name] as string | undefined
   const settings = resolveOptions({ databaseUrl: text('databaseUrl'), schema: text('schema') }, process.env)
-  const { databaseUrl, schema, trail, answerTimeoutMs, synchronousCommit, origin } = settings
+  const { databaseUrl, schema, answerTimeoutMs, synchronousCommit } = settings
   if (databaseUrl === undefined) {
     const message =
       'no database is given: set NOETL_SECRET_AUDIT_DATABASE_URL or DATABASE_URL, or use --database-url'
     throw new AuditError('AUDIT_INVALID_OPTION', message, { field: 'databaseUrl' })
   }
   const session = { databaseUrl, schema, answerTimeoutMs, synchronousCommit }
-  const { enrolmentKey, enrolmentKeyFile, allowInStore, deadlineMs } = settings
-  const sink = new PostgresAuditSink({
-    ...session,
-    trail,
-    origin,
-    enrolmentKey,
-    enrolmentKeyFile,
-    allowInStore,
-  })
-  const identity = serviceIdentity({ serviceName: settings.serviceName ?? 'otel-audit' }, process.env)
-  const exporter = new DurableAuditExporter({ sink, identity, lingerMs: 0 })
+  const { exporter, record, close } = openTrailWriter(settings, databaseUrl)
   const quarantine = await Quarantine.open({ ...session, applicationName: 'otel-audit quarantine' })
-  const who: Principal = { actorId: `${userInfo().username}@${hostname()}`, actorType: 'user' }
-  const longest = typeof deadlineMs === 'number' ? deadlineMs : 5000
+  const who = operator()
   try {
     await work({
       quarantine,
       exporter,
       who,
-      record: (action, attributes) =>
-        recordStrict(exporter, quarantineDecisionRow(who, action, attributes), longest),
+      record: (action, attributes) => record(quarantineDecisionRow(who, action, attributes)),
     })
   } finally {
     await quarantine.close()
-    await exporter.close(settings.closeTimeoutMs)
+    await close()
   }
-}
-
-/** A row of the product's own, and its caller waits for the commit. */
-function recordStrict(
-  exporter: DurableAuditExporter,
-  fields: AuditFields,
-  deadlineMs: number,
-): Promise<void> {
-  const now = wallClock()
-  const ticket = new Ticket('strict', deadlineMs, 0)
-  ticket.seal(
-    completeEvent(draftEvent(fields), {
-      ...exporter.identity,
-      auditId: exporter.ids.next(now),
-      occurredAt: Math.floor(now) * 1000,
-    }),
-  )
-  return new Promise((resolve, reject) => {
-    ticket.onAnswer((error) => (error === undefined ? resolve() : reject(error)))
-    exporter.submit(ticket)
-  })
 }
 
 /** The one with an id. @throws AuditError when there is none, or several */

@@ -11,6 +11,7 @@ import { PostgresAuditSink } from '../../postgres/write/sink.js'
 
 /** Writes rows of the product's own, for a command. */
 export interface TrailWriter {
+  readonly exporter: DurableAuditExporter
   /** Waits for the commit. @throws AuditError when the row could not be written */
   readonly record: (fields: AuditFields) => Promise<void>
   readonly close: () => Promise<void>
@@ -37,6 +38,7 @@ export function openTrailWriter(settings: AuditSettings, databaseUrl: DatabaseUr
   const exporter = new DurableAuditExporter({ sink, identity, lingerMs: 0 })
   const longest = typeof deadlineMs === 'number' ? deadlineMs : DEADLINE_MS
   return {
+    exporter,
     record: (fields) => recordStrict(exporter, fields, longest),
     close: () => exporter.close(closeTimeoutMs),
   }
