@@ -45,7 +45,7 @@ export class ArchivedTrail {
    * @throws AuditError `AUDIT_ARCHIVE` when there is no archive, one is missing, or one is not of this trust
    */
   static async open(store: ArchiveStore, trust: Trust, key: string | undefined): Promise<ArchivedTrail> {
-    const { archives, unreadable } = await findArchives(store)
+    const { archives, unreadable } = await findArchives(store, trust.retention)
     const [bad] = unreadable
     if (bad !== undefined) throw archiveError(`${store.place}: ${bad.problem}`)
     if (archives.length === 0) throw archiveError(`there is no archive in ${store.place}`)

@@ -27,6 +27,8 @@ export interface FileInfo {
   readonly text_sha256: string
   readonly lines: number
   readonly members: readonly Member[]
+  /** Of the file, where the store keeps several: it is read by it, also where a newer one hides it. */
+  readonly version_id?: string
 }
 
 /** Lines of a member. */
@@ -87,7 +89,7 @@ export class NdjsonWriter {
   async end(): Promise<FileInfo> {
     if (this.#text.length > 0) await this.#flush()
     while (this.#compressing.length > 0) await this.#write()
-    await this.#file.close()
+    const version = await this.#file.close()
     return {
       name: this.#name,
       bytes: this.#bytes,
@@ -95,6 +97,7 @@ export class NdjsonWriter {
       text_sha256: this.#textHash.digest('hex'),
       lines: this.#lines,
       members: this.#members,
+      ...(version !== undefined && { version_id: version }),
     }
   }
 
@@ -127,13 +130,13 @@ export class NdjsonWriter {
 export async function readMember(
   store: ArchiveStore,
   folder: string,
-  { name, members }: FileInfo,
+  { name, members, version_id }: FileInfo,
   number: number,
 ): Promise<readonly string[]> {
   const member = members[number]
   if (member === undefined) throw archiveError(`${folder}/${name} has no member ${number}`)
   const offset = members.slice(0, number).reduce((sum, { bytes }) => sum + bytes, 0)
-  const bytes = await store.readAt(`${folder}/${name}`, offset, member.bytes)
+  const bytes = await store.readAt(`${folder}/${name}`, offset, member.bytes, version_id)
   return (await openedMember(folder, name, bytes, member)).lines
 }
 
@@ -168,10 +171,11 @@ export async function fileProblem(
   folder: string,
   file: FileInfo,
 ): Promise<string | undefined> {
-  const { name, bytes, members } = file
+  const { name, bytes, members, version_id } = file
   const path = `${folder}/${name}`
-  if (!(await store.has(path))) return `${path} is missing`
-  const size = await store.size(path)
+  const standing = await store.stat(path, version_id)
+  if (standing === undefined) return `${path} is missing`
+  const size = standing.bytes
   if (size < bytes) return `${path} is cut off: ${size} of ${bytes} bytes`
   if (size > bytes || members.reduce((sum, one) => sum + one.bytes, 0) !== bytes)
     return `${path} is longer than its manifest says`
@@ -179,7 +183,7 @@ export async function fileProblem(
   let [offset, lines] = [0, 0]
   try {
     for (const member of members) {
-      const read = await store.readAt(path, offset, member.bytes)
+      const read = await store.readAt(path, offset, member.bytes, version_id)
       const { text } = await openedMember(folder, name, read, member)
       hash.update(read)
       textHash.update(text)

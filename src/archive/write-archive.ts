@@ -20,6 +20,7 @@ import {
 } from './manifest.js'
 import { type FileInfo, MEMBER_LINES, NdjsonWriter } from './ndjson-file.js'
 import type { PartitionRange, PartitionReader, Straddling } from './partition-reader.js'
+import type { ObjectLock } from './object-lock.js'
 import type { RowLine } from './row-line.js'
 
 /** Lines of a member of blocks: many archives are read side by side. */
@@ -39,11 +40,14 @@ export interface NewArchive {
   /** The last block of each chain that the place has. Brought up to date. */
   readonly chains: Map<string, bigint>
   readonly onRows: (count: number) => void
+  readonly lock?: ObjectLock | undefined
 }
 
 /** Writes one archive. It is there when this returns, and nothing of it is proven. */
-export async function writeArchive(archive: NewArchive): Promise<ReadManifest> {
-  const { store, reader, partition, before, chains, signer, log, trail } = archive
+export async function writeArchive(given: NewArchive): Promise<ReadManifest> {
+  const { reader, partition, before, chains, signer, log, trail, lock } = given
+  const store = lock === undefined ? given.store : given.store.lockedBy(lock)
+  const archive = { ...given, store }
   const sequence = (before?.manifest.sequence ?? 0) + 1
   const folder = folderName(sequence, partition.name)
   const straddling = await reader.straddling(partition)
@@ -67,6 +71,7 @@ export async function writeArchive(archive: NewArchive): Promise<ReadManifest> {
     parts: rows.parts,
     leaves,
     ...blocks,
+    ...(lock !== undefined && { lock }),
   }
   const text = manifestText(manifest)
   const note = signManifest(text, signer)

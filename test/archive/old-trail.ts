@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Client } from 'pg'
 import { archive, type ArchiveResult } from '../../src/archive/archive.js'
 import type { ArchiveContext } from '../../src/archive/place.js'
+import type { ArchiveStore } from '../../src/archive/archive-store.js'
 import { DirectoryStore } from '../../src/archive/directory-store.js'
 import { retire, type RetireContext } from '../../src/archive/retire.js'
 import type { RetireOutcome } from '../../src/archive/retire-plan.js'
@@ -139,9 +140,12 @@ export class OldTrail {
     return retire(this.context(more), this.bound(month))
   }
 
-  async verifyFiles(trust: Partial<Trust> = {}): Promise<ArchiveReport & { found: Finding[] }> {
+  async verifyFiles(
+    trust: Partial<Trust> = {},
+    store: ArchiveStore = this.store,
+  ): Promise<ArchiveReport & { found: Finding[] }> {
     const found: Finding[] = []
-    const report = await verifyArchive(this.store, {
+    const report = await verifyArchive(store, {
       trust: { ...this.trust, ...trust },
       anchors: new Anchors(),
       selection: { chain: undefined, ids: undefined },

@@ -264,7 +264,7 @@ describe('refused', () => {
       'without a place',
       ['archive', '--before', '2024-02'],
       2,
-      '--before DATE and --to DIRECTORY are required',
+      '--before DATE and --to PLACE are required',
     ],
     ['a date of the future', ['retire', '--before', '2250-01-01'], 2, '--before takes a date of the past'],
     [

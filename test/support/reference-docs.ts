@@ -76,6 +76,13 @@ For \`otel-audit archive\` and \`retire\`; their flags go before the variables. 
 [retention.md](retention.md) says what they mean.
 `
 
+const OBJECT_STORAGE_INTRODUCTION = `
+## Of object storage
+
+For archives at \`s3://…\`: of \`otel-audit archive\`, \`retire\` and \`hold\`, and of whatever reads archives. They are variables only.
+[retention.md](retention.md#object-storage) says what a bucket needs.
+`
+
 type Options = Readonly<Record<string, OptionRow>>
 
 export function optionsPage(
@@ -83,8 +90,9 @@ export function optionsPage(
   readOptions: Options,
   gatewayOptions: Options,
   retentionOptions: Options,
+  objectStorageOptions: Options,
 ): string {
-  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}`
+  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}${OBJECT_STORAGE_INTRODUCTION}\n${optionsTable(objectStorageOptions)}`
   return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${further}\n## Elsewhere`)}`
 }
 

@@ -1,5 +1,4 @@
 import { ArchivedTrail } from '../../archive/archived-trail.js'
-import { DirectoryStore } from '../../archive/directory-store.js'
 import { snowflakeTime } from '../../event/snowflake.js'
 import { Outcome } from '../../event/vocabulary.js'
 import { JSON } from '../../host/globals.js'
@@ -7,6 +6,7 @@ import { visible } from '../../host/visible.js'
 import { resolveReadOptions } from '../../options/resolve.js'
 import type { Trail } from '../../query/trail.js'
 import type { Flags } from '../read-flags.js'
+import { archivesAt } from './archive-place.js'
 import { type ReadSession, withRecord, withTrail } from './read-session.js'
 import { trustFrom } from './verify-input.js'
 
@@ -23,7 +23,7 @@ export async function withAsked(flags: Flags, work: (session: AskSession) => Pro
   const { archive } = flags
   if (typeof archive !== 'string') return withTrail(flags, work)
   const trust = await trustFrom(flags['trust'] as string | undefined)
-  const trail = await ArchivedTrail.open(new DirectoryStore(archive), trust, CURSOR_KEY)
+  const trail = await ArchivedTrail.open(archivesAt(archive), trust, CURSOR_KEY)
   if ((trust.retention ?? []).length === 0) {
     process.stderr.write(
       'otel-audit: who has signed these archives was not looked at: --trust with a trust file that names a retention key\n',
