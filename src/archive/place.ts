@@ -13,7 +13,7 @@ import { type ArchiveManifest, type ReadManifest, whyUnsigned } from './manifest
 import { type ObjectLock, strongest } from './object-lock.js'
 import { type PartitionRange, PartitionReader } from './partition-reader.js'
 import type { RowLine } from './row-line.js'
-import { writeArchive } from './write-archive.js'
+import { type ArchiveSizes, writeArchive } from './write-archive.js'
 
 export interface ArchiveContext {
   /** Of the owner of the trail. */
@@ -34,6 +34,8 @@ export interface ArchiveContext {
   readonly acceptFindings: boolean
   /** How what is written is locked. Undefined: as the archives of the same partition that are there are. */
   readonly lock?: ObjectLock | undefined
+  /** Default: parts of a million rows, in members of 8192. */
+  readonly sizes?: ArchiveSizes | undefined
 }
 
 /** A place for archives, and how far it has come. */
@@ -52,7 +54,7 @@ export interface Place {
  * @throws AuditError `AUDIT_ARCHIVE` when it is not in order, or of another trail
  */
 export async function openPlace(context: ArchiveContext, session: Connection): Promise<Place> {
-  const { databaseUrl, schema, store, signer, log, trust, lock, onRows } = context
+  const { databaseUrl, schema, store, signer, log, trust, lock, sizes, onRows } = context
   const { trail } = await session.run((client) => readIdentity(client, schema))
   const {
     archives: found,
@@ -82,6 +84,7 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
           before: archives.at(-1),
           chains,
           onRows,
+          sizes,
           lock: lock ?? strongest(archives.flatMap(({ manifest }) => locksOf(manifest, partition))),
         })
         archives.push(written)

@@ -41,7 +41,16 @@ export interface NewArchive {
   readonly chains: Map<string, bigint>
   readonly onRows: (count: number) => void
   readonly lock?: ObjectLock | undefined
+  readonly sizes?: ArchiveSizes | undefined
 }
+
+/** Of how much a file and its members consist. */
+export interface ArchiveSizes {
+  readonly partRows: number
+  readonly memberLines: number
+}
+
+const SIZES: ArchiveSizes = { partRows: PART_ROWS, memberLines: MEMBER_LINES }
 
 /** Writes one archive. It is there when this returns, and nothing of it is proven. */
 export async function writeArchive(given: NewArchive): Promise<ReadManifest> {
@@ -95,7 +104,7 @@ interface WrittenRows {
 }
 
 async function writeRows(
-  { store, rows, partition, onRows }: NewArchive,
+  { store, rows, partition, onRows, sizes = SIZES }: NewArchive,
   folder: string,
   straddling: readonly Straddling[],
 ): Promise<WrittenRows> {
@@ -106,7 +115,7 @@ async function writeRows(
   let [count, unsigned] = [0, 0]
   for await (const batch of rows) {
     for (const row of batch) {
-      part ??= await OpenPart.begin(store, folder, parts.length + 1)
+      part ??= await OpenPart.begin(store, folder, parts.length + 1, sizes.memberLines)
       await part.add(row)
       const { chain, block, index, digest } = row
       if (chain === null) unsigned++
@@ -116,7 +125,7 @@ async function writeRows(
         )
       }
       count++
-      if (part.rows < PART_ROWS) continue
+      if (part.rows < sizes.partRows) continue
       parts.push(await part.end())
       part = undefined
     }
@@ -140,9 +149,14 @@ class OpenPart {
     this.#writer = writer
   }
 
-  static async begin(store: ArchiveStore, folder: string, number: number): Promise<OpenPart> {
+  static async begin(
+    store: ArchiveStore,
+    folder: string,
+    number: number,
+    memberLines: number,
+  ): Promise<OpenPart> {
     const name = `rows-${String(number).padStart(6, '0')}.ndjson.gz`
-    return new OpenPart(await NdjsonWriter.create(store, folder, name, MEMBER_LINES))
+    return new OpenPart(await NdjsonWriter.create(store, folder, name, memberLines))
   }
 
   get rows(): number {

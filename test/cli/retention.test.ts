@@ -260,12 +260,7 @@ describe('archives are asked as the trail was', () => {
 describe('refused', () => {
   test.each<[string, string[], number, string]>([
     ['without a date', ['retire'], 2, '--before DATE is required'],
-    [
-      'without a place',
-      ['archive', '--before', '2024-02'],
-      2,
-      '--before DATE and --to PLACE are required',
-    ],
+    ['without a place', ['archive', '--before', '2024-02'], 2, '--before DATE and --to PLACE are required'],
     ['a date of the future', ['retire', '--before', '2250-01-01'], 2, '--before takes a date of the past'],
     [
       'what is younger than is kept',
