@@ -88,8 +88,8 @@ export function verifyRows(
   store: ArchiveStore,
   archives: readonly ReadManifest[],
   { trust, ...request }: ArchiveRequest,
+  source = new ArchiveSource(store, archives),
 ): Promise<VerifyReport> {
-  const source = new ArchiveSource(store, archives)
   const { trails = [] } = trust
   const named = trails.length > 0 ? trails : [...new Set(archives.map(({ manifest }) => manifest.trail))]
   return verify(source, { ...request, trust: { ...trust, trails: named }, elsewhere: source.elsewhere })

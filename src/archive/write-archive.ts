@@ -22,6 +22,7 @@ import { type FileInfo, MEMBER_LINES, NdjsonWriter } from './ndjson-file.js'
 import type { PartitionRange, PartitionReader, Straddling } from './partition-reader.js'
 import type { ObjectLock } from './object-lock.js'
 import type { RowLine } from './row-line.js'
+import { leafOf, StraddlingBlocks } from './straddling.js'
 
 /** Lines of a member of blocks: many archives are read side by side. */
 const BLOCK_LINES = 1024
@@ -110,20 +111,17 @@ async function writeRows(
 ): Promise<WrittenRows> {
   const parts: PartInfo[] = []
   const leaves: string[] = []
-  const isStraddling = new Set(straddling.map(({ chain, block }) => `${chain} ${block}`))
+  const blocks = new StraddlingBlocks(straddling, partition)
   let part: OpenPart | undefined
   let [count, unsigned] = [0, 0]
   for await (const batch of rows) {
     for (const row of batch) {
       part ??= await OpenPart.begin(store, folder, parts.length + 1, sizes.memberLines)
-      await part.add(row)
-      const { chain, block, index, digest } = row
-      if (chain === null) unsigned++
-      if (digest?.length === 32 && index !== null && index >= 0 && isStraddling.has(`${chain} ${block}`)) {
-        leaves.push(
-          leafLine({ chain: chain ?? '', block: Number(block), index, digest, partition: partition.name }),
-        )
-      }
+      const isFull = part.add(row)
+      if (isFull !== undefined) await isFull
+      if (!row.hasBlock) unsigned++
+      const leaf = leafOf(row, blocks, partition.name)
+      if (leaf !== undefined) leaves.push(leafLine(leaf))
       count++
       if (part.rows < sizes.partRows) continue
       parts.push(await part.end())
@@ -140,7 +138,7 @@ class OpenPart {
   readonly #writer: NdjsonWriter
   readonly #credentials = new Set<string>()
   readonly #memberIds: string[] = []
-  #last = ''
+  #last = 0n
   #firstTime = 0n
   #lastTime = 0n
   #rows = 0
@@ -163,24 +161,25 @@ class OpenPart {
     return this.#rows
   }
 
-  async add({ auditId, occurredAt, credential, line }: RowLine): Promise<void> {
+  /** @returns what has to be waited for */
+  add({ auditId, occurredAt, credential, line }: RowLine): Promise<void> | undefined {
     if (this.#rows === 0 || occurredAt < this.#firstTime) this.#firstTime = occurredAt
     if (this.#rows === 0 || occurredAt > this.#lastTime) this.#lastTime = occurredAt
     this.#rows++
-    this.#last = String(auditId)
+    this.#last = auditId
     this.#credentials.add(credential)
-    if (this.#writer.isAtMember) this.#memberIds.push(this.#last)
-    await this.#writer.add(line)
+    if (this.#writer.isAtMember) this.#memberIds.push(String(auditId))
+    return this.#writer.add(line)
   }
 
   async end(): Promise<PartInfo> {
     const file = await this.#writer.end()
     const credentials = CredentialFilter.of(this.#credentials).json
-    const first = this.#memberIds[0] ?? this.#last
+    const last = String(this.#last)
     return {
       ...file,
-      first_id: first,
-      last_id: this.#last,
+      first_id: this.#memberIds[0] ?? last,
+      last_id: last,
       first_time: String(this.#firstTime),
       last_time: String(this.#lastTime),
       member_ids: this.#memberIds,
