@@ -44,9 +44,12 @@ export class OldTrail {
     this.writer = new PostgresAuditSink({ databaseUrl: database.url, origin: ORIGIN })
   }
 
-  /** @param months how many are over */
-  static async create(months: number): Promise<OldTrail> {
-    const database = await migratedDatabase()
+  /**
+   * @param months how many are over
+   * @param given with an empty trail. Default: one of the test server
+   */
+  static async create(months: number, given?: TestDatabase): Promise<OldTrail> {
+    const database = given ?? (await migratedDatabase())
     const owner = await connect(database.url)
     const now = new Date()
     const starts = Array.from({ length: months + 1 }, (_, i) =>
