@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { S3Client, type S3Settings } from '../../../src/archive/s3/s3-client.js'
 import { parseS3Place } from '../../../src/archive/s3/s3-place.js'
 import { S3Store } from '../../../src/archive/s3/s3-store.js'
@@ -324,6 +324,20 @@ describe('what is refused says what to do', () => {
     )
     for (const secret of s3.secrets) for (const text of texts) expect(text).not.toContain(secret)
   })
+})
+
+test('without aws4fetch it says what to install', async () => {
+  vi.doMock('aws4fetch', () => {
+    throw new Error('not installed')
+  })
+  try {
+    await expect(store.folders()).rejects.toMatchObject({
+      code: 'AUDIT_MISSING_PACKAGE',
+      message: expect.stringContaining('npm install aws4fetch'),
+    })
+  } finally {
+    vi.doUnmock('aws4fetch')
+  }
 })
 
 describe('a lock', () => {
