@@ -10,6 +10,8 @@ export interface ArchiveFile {
    * @returns its version, where the store keeps several
    */
   close(): Promise<string | undefined>
+  /** It is not finished: what is held for it is let go. Never rejects, and may be called after the other two have. */
+  abandon(): Promise<void>
 }
 
 /** What is known of a file. */

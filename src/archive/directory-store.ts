@@ -101,6 +101,8 @@ export class DirectoryStore implements ArchiveStore {
             throw this.#failed(file, 'cannot be written', error)
           }
         },
+        // Closing it twice is an error, and then nothing is left to do.
+        abandon: () => handle.close().catch(() => {}),
       }
     } catch (error) {
       throw this.#failed(file, 'cannot be written', error)

@@ -7,7 +7,7 @@ import { filesOf, type PartInfo, type ReadManifest } from './manifest.js'
 import type { Retirement } from './retirement-state.js'
 
 /** What a hold is about. */
-export type HoldScope = Pick<Hold, 'credential' | 'from' | 'to'>
+type HoldScope = Pick<Hold, 'credential' | 'from' | 'to'>
 
 /** What became of one archive. */
 export interface MarkedArchive {

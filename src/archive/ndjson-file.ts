@@ -76,7 +76,7 @@ export class NdjsonWriter {
 
   /** @param folder of the archive */
   static async create(
-    store: ArchiveStore,
+    store: Pick<ArchiveStore, 'create'>,
     folder: string,
     name: string,
     memberLines = MEMBER_LINES,

@@ -3,7 +3,7 @@ import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { toHex } from '../chain/hash.js'
 import type { NoteSigner } from '../chain/note-key.js'
 import { VERSION } from '../version.js'
-import type { ArchiveStore } from './archive-store.js'
+import type { ArchiveFile, ArchiveStore } from './archive-store.js'
 import { folderName } from './archives.js'
 import { blockLine, chainLine, leafLine, rowBlockLine } from './block-line.js'
 import { CredentialFilter } from './credential-filter.js'
@@ -55,9 +55,42 @@ const SIZES: ArchiveSizes = { partRows: PART_ROWS, memberLines: MEMBER_LINES }
 
 /** Writes one archive. It is there when this returns, and nothing of it is proven. */
 export async function writeArchive(given: NewArchive): Promise<ReadManifest> {
-  const { reader, partition, before, chains, signer, log, trail, lock } = given
-  const store = lock === undefined ? given.store : given.store.lockedBy(lock)
-  const archive = { ...given, store }
+  const { lock } = given
+  const store = new OpenFiles(lock === undefined ? given.store : given.store.lockedBy(lock))
+  try {
+    return await writeFiles({ ...given, store })
+  } catch (error) {
+    await store.abandon()
+    throw error
+  }
+}
+
+/** The files that are being written. */
+class OpenFiles implements Pick<ArchiveStore, 'create'> {
+  readonly #store: ArchiveStore
+  readonly #files: ArchiveFile[] = []
+
+  constructor(store: ArchiveStore) {
+    this.#store = store
+  }
+
+  async create(name: string): Promise<ArchiveFile> {
+    const file = await this.#store.create(name)
+    this.#files.push(file)
+    return file
+  }
+
+  async abandon(): Promise<void> {
+    for (const file of this.#files) await file.abandon()
+  }
+}
+
+interface Writing extends Omit<NewArchive, 'store'> {
+  readonly store: Pick<ArchiveStore, 'create'>
+}
+
+async function writeFiles(archive: Writing): Promise<ReadManifest> {
+  const { store, reader, partition, before, chains, signer, log, trail, lock } = archive
   const sequence = (before?.manifest.sequence ?? 0) + 1
   const folder = folderName(sequence, partition.name)
   const straddling = await reader.straddling(partition)
@@ -90,7 +123,7 @@ export async function writeArchive(given: NewArchive): Promise<ReadManifest> {
   return readManifest(folder, Buffer.from(text), Buffer.from(note))
 }
 
-async function put(store: ArchiveStore, file: string, text: string): Promise<void> {
+async function put(store: Pick<ArchiveStore, 'create'>, file: string, text: string): Promise<void> {
   const created = await store.create(file)
   await created.write(Buffer.from(text))
   await created.close()
@@ -105,7 +138,7 @@ interface WrittenRows {
 }
 
 async function writeRows(
-  { store, rows, partition, onRows, sizes = SIZES }: NewArchive,
+  { store, rows, partition, onRows, sizes = SIZES }: Writing,
   folder: string,
   straddling: readonly Straddling[],
 ): Promise<WrittenRows> {
@@ -148,7 +181,7 @@ class OpenPart {
   }
 
   static async begin(
-    store: ArchiveStore,
+    store: Pick<ArchiveStore, 'create'>,
     folder: string,
     number: number,
     memberLines: number,
@@ -189,7 +222,7 @@ class OpenPart {
 }
 
 async function writeLeaves(
-  { store, reader, partition }: NewArchive,
+  { store, reader, partition }: Writing,
   folder: string,
   straddling: readonly Straddling[],
   inside: readonly string[],
@@ -205,7 +238,7 @@ async function writeLeaves(
 }
 
 async function writeBlocks(
-  { store, reader, partition, chains }: NewArchive,
+  { store, reader, partition, chains }: Writing,
   folder: string,
   known: ReadonlyMap<string, bigint>,
 ): Promise<Pick<ArchiveManifest, 'blocks' | 'row_blocks' | 'chains'>> {

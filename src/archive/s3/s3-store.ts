@@ -84,6 +84,7 @@ export class S3Store implements ArchiveStore {
         if (this.#lock !== undefined) await this.#checkLock(file, version, this.#lock)
         return version
       },
+      abandon: () => upload.abandon(),
     }
   }
 

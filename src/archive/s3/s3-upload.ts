@@ -6,7 +6,7 @@ import { refusalError } from './s3-errors.js'
 import { element, textOf } from './s3-xml.js'
 
 /** At least 5 MiB each but the last, and at most 10,000 of them: files of up to 80 GB. */
-export const PART_BYTES = 8 * 1024 * 1024
+const PART_BYTES = 8 * 1024 * 1024
 
 const NEEDS = 's3:PutObject'
 const NEVER_OVERWRITE = { 'if-none-match': '*' }
@@ -56,6 +56,21 @@ export class S3Upload implements ArchiveFile {
     const answer = this.#id === undefined ? await this.#put() : await this.#complete()
     const version = answer.headers.get('x-amz-version-id')
     return version === null || version === 'null' ? undefined : version
+  }
+
+  /** Parts of an upload that is not completed are kept by the store, and paid for. */
+  async abandon(): Promise<void> {
+    await this.#sending.catch(() => {})
+    if (this.#id === undefined) return
+    const query = { uploadId: this.#id }
+    const asked = {
+      method: 'DELETE',
+      file: this.#file,
+      query,
+      needs: 's3:AbortMultipartUpload',
+      accepts: [404],
+    } as const
+    await this.#client.ask(asked).catch(() => {})
   }
 
   async #put(): Promise<S3Answer> {

@@ -90,6 +90,20 @@ describe('a file', () => {
   })
 })
 
+test('a file that is abandoned leaves nothing, whatever it had come to', async () => {
+  for (const bytes of [Buffer.from('x'), LARGE]) {
+    const file = await store.create('a/b')
+    await file.write(bytes)
+    await file.abandon()
+  }
+  expect([s3.bucket.uploads.size, s3.bucket.objects.size]).toEqual([0, 0])
+  const file = await store.create('a/b')
+  await file.write(LARGE)
+  await file.close()
+  await file.abandon()
+  expect((await store.read('a/b')).equals(LARGE)).toBe(true)
+})
+
 describe('folders', () => {
   test.each([
     ['with versions', {}],

@@ -94,6 +94,7 @@ export class Bucket {
     }
     if (method === 'POST' && query.has('uploads')) return this.#begin(asked)
     if (method === 'POST') return this.#complete(asked)
+    if (method === 'DELETE' && query.has('uploadId')) return this.#abort(asked)
     if (method === 'DELETE') return this.#delete(key, query.get('versionId'))
     return this.#get(asked)
   }
@@ -174,6 +175,12 @@ export class Bucket {
     const headers = this.#store(key, body, `"${randomUUID()}-${parts.length}"`, upload.headers)
     this.uploads.delete(query.get('uploadId') ?? '')
     return { status: 200, headers, body: tag('CompleteMultipartUploadResult', tag('Key', key)) }
+  }
+
+  #abort(asked: Asked): Answer {
+    this.#upload(asked)
+    this.uploads.delete(asked.query.get('uploadId') ?? '')
+    return { status: 204 }
   }
 
   #version({ key, query }: Pick<Asked, 'key' | 'query'>): StoredVersion {
