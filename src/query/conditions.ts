@@ -51,6 +51,8 @@ export interface Range {
   readonly to?: Position['to']
   /** Only rows with lower ids. */
   readonly below?: bigint | undefined
+  /** Only rows with this id, or higher ones. */
+  readonly atLeast?: bigint | undefined
   /** Only rows with higher ids. */
   readonly above?: bigint | undefined
   /** Only rows of transactions below this one; and foreign ones, whose transactions ended somewhere else. */
@@ -139,9 +141,10 @@ function ofHours({ days, from, to, zone, isExcluded }: Hours, values: Values): s
   return isExcluded ? `not (${within})` : `(${within})`
 }
 
-function ofRange({ below, above, mark, since, foreign = FOREIGN }: Range, values: Values): string[] {
+function ofRange({ below, atLeast, above, mark, since, foreign = FOREIGN }: Range, values: Values): string[] {
   return [
     ...(below === undefined ? [] : [`audit_id < ${values.add(below, 'bigint')}`]),
+    ...(atLeast === undefined ? [] : [`audit_id >= ${values.add(atLeast, 'bigint')}`]),
     ...(above === undefined ? [] : [`audit_id > ${values.add(above, 'bigint')}`]),
     ...ofMarks({ mark, since, foreign }, values),
   ]
