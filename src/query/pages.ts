@@ -5,9 +5,10 @@ import { conditions, FOREIGN, type Range, Values } from './conditions.js'
 import type { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import type { Marks } from './marks.js'
+import type { PartitionList } from './partition-list.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { Statements } from './statements.js'
-import type { PartitionBounds } from './windows.js'
+import { isNarrow } from './term.js'
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
@@ -34,13 +35,13 @@ interface Found {
 export class Pages {
   readonly #statements: Statements
   readonly #marks: Marks
-  readonly #bounds: PartitionBounds
+  readonly #partitions: PartitionList
   readonly #cursors: Cursors
 
-  constructor(statements: Statements, marks: Marks, bounds: PartitionBounds, cursors: Cursors) {
+  constructor(statements: Statements, marks: Marks, partitions: PartitionList, cursors: Cursors) {
     this.#statements = statements
     this.#marks = marks
-    this.#bounds = bounds
+    this.#partitions = partitions
     this.#cursors = cursors
   }
 
@@ -68,7 +69,7 @@ export class Pages {
   ): AsyncGenerator<readonly TrailRow[], void, void> {
     const resolved = parseFilter(filter, wallClock(), { isBounded: true })
     const { foreign } = await this.#marks.store()
-    for (const window of await this.#bounds.forwards()) {
+    for (const window of await this.#partitions.forwards()) {
       let above: bigint | undefined
       for (;;) {
         const values = new Values()
@@ -92,9 +93,9 @@ export class Pages {
   async rangeOf(filter: ResolvedFilter): Promise<Range> {
     if (filter.cursor !== undefined) {
       const { auditId, ...range } = this.#cursors.read(filter.cursor, filter)
-      return { ...range, ...(await this.#marks.store()), below: auditId }
+      return await this.#partitions.placed({ ...range, ...(await this.#marks.store()), below: auditId })
     }
-    if (!filter.settled) return windowOf(filter)
+    if (!filter.settled) return await this.#partitions.placed(windowOf(filter))
     const { foreign } = await this.#marks.store()
     const mark = await this.#marks.mark()
     if (filter.mark !== undefined && filter.mark > mark) {
@@ -106,7 +107,7 @@ export class Pages {
         },
       )
     }
-    return { ...windowOf(filter), mark: filter.mark ?? mark, foreign }
+    return await this.#partitions.placed({ ...windowOf(filter), mark: filter.mark ?? mark, foreign })
   }
 
   async #pageOf(
@@ -127,7 +128,8 @@ export class Pages {
   /** A row that commits meanwhile, in a window that was read, is missed: as one is that commits after the page. */
   async #read(filter: ResolvedFilter, range: Range, limit: number): Promise<Found> {
     const rows: FoundRow[] = []
-    for (const window of await this.#bounds.backwards(range)) {
+    const isSparse = isNarrow(filter.terms['credential']) || isNarrow(filter.terms['execution_id'])
+    for (const window of await this.#partitions.backwards(range, isSparse)) {
       const part = { ...range, atLeast: window.atLeast, below: window.below ?? range.below }
       rows.push(...(await this.#readPart(filter, part, limit + 1 - rows.length)))
       if (rows.length > limit) break

@@ -4,6 +4,7 @@ import { Values } from './conditions.js'
 
 const FILES = [
   'bounds',
+  'displaced',
   'page',
   'few',
   'mark',

@@ -9,7 +9,7 @@ import { checkTrailId } from '../postgres/trail-identity.js'
 import { accessCondition } from './access.js'
 import { ChainReader } from './chain-reader.js'
 import type { Chains, ChainsOptions } from './chains.js'
-import { conditions, type Range, Values } from './conditions.js'
+import { conditions, Values } from './conditions.js'
 import {
   AT,
   coverageOf,
@@ -27,13 +27,13 @@ import { Marks, type SettledState } from './marks.js'
 import type { Matrix, MatrixOptions } from './matrix.js'
 import { type Page, Pages } from './pages.js'
 import { parseParameter } from './parameter.js'
+import { PartitionList } from './partition-list.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import { Statements } from './statements.js'
 import type { StoredBlock } from './stored-block.js'
 import type { Summary, SummaryOptions } from './summary.js'
 import type { BurstOptions, Bursts, ReversalOptions, Reversals } from './suspicions.js'
 import { parseTime } from './time.js'
-import { PartitionBounds } from './windows.js'
 
 export interface TrailOptions {
   /** `postgres://…`, as a login with the reader role. */
@@ -76,6 +76,7 @@ export class Trail {
   readonly #reader: Reader
   readonly #statements: Statements
   readonly #marks: Marks
+  readonly #partitions: PartitionList
   readonly #pages: Pages
   readonly #chains: ChainReader
   readonly #counts: Counts
@@ -99,9 +100,9 @@ export class Trail {
     })
     this.#statements = new Statements(this.#reader, schema)
     this.#marks = new Marks(this.#statements, schema)
-    const bounds = new PartitionBounds(this.#statements, schema)
+    this.#partitions = new PartitionList(this.#statements, schema)
     const cursors = new Cursors(cursorKey(options.cursorKey))
-    this.#pages = new Pages(this.#statements, this.#marks, bounds, cursors)
+    this.#pages = new Pages(this.#statements, this.#marks, this.#partitions, cursors)
     this.#chains = new ChainReader(this.#statements)
     this.#counts = new Counts({
       query: (statement, placeholders, values) => this.#statements.query(statement, placeholders, values),
@@ -184,7 +185,8 @@ export class Trail {
     const at = given ?? now * 1000
     const resolved = parseFilter({ ...filter, own: 'include' }, now, { isBounded: true })
     const values = new Values()
-    const range: Range = { from: Math.max(0, at - STATED_WITHIN_MS * 1000), to: at + 1 }
+    const window = { from: Math.max(0, at - STATED_WITHIN_MS * 1000), to: at + 1 }
+    const range = await this.#partitions.placed(window)
     const { main, displaced } = conditions(resolved, range, values)
     const branches = [main, ...(displaced === undefined ? [] : [displaced])]
     const parts = await Promise.all(branches.map((WHERE) => this.#statements.text('covered', { WHERE })))

@@ -1,11 +1,5 @@
-import { performance, wallClock } from '../host/globals.js'
-import { firstIdOf } from '../event/snowflake.js'
-import { quotedSchema } from '../postgres/schema-name.js'
-import { type Range, Values } from './conditions.js'
-import type { Statements } from './statements.js'
-
-/** A part of the trail. Windows have all ids together, and none twice, whatever partitions there are by now. */
-export type IdWindow = Pick<Range, 'atLeast' | 'below'>
+import { INT8_MIN } from '../event/int8.js'
+import { idsOf, type IdWindow, type Range } from './conditions.js'
 
 /**
  * A statement is planned for each partition that it may find rows in, and locks its table and indexes. Up to so many, one statement
@@ -19,13 +13,15 @@ const GROWTH = 4
 const EVERYTHING: readonly IdWindow[] = [{}]
 
 /**
- * From the newest rows to the oldest: small windows first, since the first ones mostly fill a page. A filter that finds nothing is
- * asked in four statements where there are 128 partitions.
+ * Windows from the newest rows to the oldest: small ones first, since they mostly fill a page. They have all ids together, and none
+ * twice, whatever partitions there are by now.
  *
  * @param bounds where partitions begin, in ascending order
  * @param newest no row that is looked for is expected from here on; the first window has it all the same
+ * @param isSparse an index finds what is looked for, and it may be long ago: then all of the rest at once. Else windows grow: 128
+ *   partitions are read in four
  */
-export function backwards(bounds: readonly bigint[], newest: bigint): readonly IdWindow[] {
+export function backwards(bounds: readonly bigint[], newest: bigint, isSparse: boolean): readonly IdWindow[] {
   if (bounds.length <= FEW_PARTITIONS) return EVERYTHING
   const windows: IdWindow[] = []
   let below: bigint | undefined
@@ -34,12 +30,13 @@ export function backwards(bounds: readonly bigint[], newest: bigint): readonly I
     const atLeast = bounds[i]
     windows.push({ atLeast, below })
     below = atLeast
+    if (isSparse) break
     size *= GROWTH
   }
   return [...windows, { below }]
 }
 
-/** From the oldest rows to the newest, for what has to look into all partitions: so many at once. */
+/** Windows from the oldest rows to the newest, for what has to look into all partitions: so many at once. */
 export function forwards(bounds: readonly bigint[]): readonly IdWindow[] {
   const windows: IdWindow[] = []
   let atLeast: bigint | undefined
@@ -50,49 +47,13 @@ export function forwards(bounds: readonly bigint[]): readonly IdWindow[] {
   return [...windows, { atLeast }]
 }
 
-/** How long the list of partitions is good for, in ms: an old one only makes a worse window. */
-const LISTED_FOR_MS = 60_000
+/** Whether a window can have rows of a range, those with displaced ids included. */
+export function mayHave(window: IdWindow, range: Range): boolean {
+  return [idsOf(range), ...(range.displacedIn ?? EVERYTHING)].some((one) => overlap(one, window))
+}
 
-/** Where the partitions of a trail begin. */
-export class PartitionBounds {
-  readonly #statements: Statements
-  readonly #table: string
-  #bounds: Promise<readonly bigint[]> | undefined
-  #listedAt = -Infinity
-
-  constructor(statements: Statements, schema: string) {
-    this.#statements = statements
-    this.#table = `${quotedSchema(schema)}.secret_audit`
-  }
-
-  /** For a page of a range. */
-  async backwards({ below, to }: Range): Promise<readonly IdWindow[]> {
-    const newest = firstIdOf(Math.min(wallClock(), to === undefined ? Infinity : Math.ceil(to / 1000)))
-    return backwards(await this.#list(), below !== undefined && below < newest ? below : newest)
-  }
-
-  /** For what reads all of it. */
-  async forwards(): Promise<readonly IdWindow[]> {
-    return forwards(await this.#list())
-  }
-
-  #list(): Promise<readonly bigint[]> {
-    if (this.#bounds !== undefined && performance.now() - this.#listedAt < LISTED_FOR_MS) return this.#bounds
-    this.#listedAt = performance.now()
-    const bounds = this.#read()
-    this.#bounds = bounds
-    bounds.catch(() => {
-      this.#bounds = undefined
-    })
-    return bounds
-  }
-
-  async #read(): Promise<readonly bigint[]> {
-    const values = new Values()
-    values.add(this.#table, 'text')
-    const rows = await this.#statements.query<{ first: string | null }>('bounds', {}, values)
-    return rows
-      .flatMap(({ first }) => (first === null ? [] : [BigInt(first)]))
-      .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
-  }
+function overlap(one: IdWindow, other: IdWindow): boolean {
+  const begins = (a: IdWindow, b: IdWindow): boolean =>
+    b.below === undefined || (a.atLeast ?? INT8_MIN) < b.below
+  return begins(one, other) && begins(other, one)
 }
