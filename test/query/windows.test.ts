@@ -216,6 +216,36 @@ test.each<[string, TrailFilter, (row: Known) => boolean]>([
   },
 )
 
+test('of rows that come while a page is read none is there twice, and none that was there is missed', async () => {
+  const insert = (daysAgo: number, lower: bigint): Promise<unknown> =>
+    client.query(
+      `insert into noetl.secret_audit (audit_id, credential, operation, outcome) values ($1, 'meanwhile', 'get_credential', 'ok')`,
+      [firstIdOf(today - daysAgo * DAY_MS) + lower],
+    )
+  for (const daysAgo of [110, 70, 30, 5, 1]) await insert(daysAgo, 500_000n)
+  const before = await scan(trailAt(database), { credential: 'mean*', limit: 2 })
+  expect(before).toHaveLength(5)
+  const query = Reader.prototype.query
+  let lower = 500_001n
+  const spy = vi.spyOn(Reader.prototype, 'query').mockImplementation(async function (
+    this: Reader,
+    text,
+    values,
+  ) {
+    const rows = await query.call(this, text, values)
+    if (text.includes('secret_audit')) for (const daysAgo of [110, 70, 30, 5, 1]) await insert(daysAgo, lower)
+    lower++
+    return rows as never
+  })
+  const found = await scan(trailAt(database), { credential: 'mean*', limit: 2 }).finally(() =>
+    spy.mockRestore(),
+  )
+  const ids = found.map(({ audit_id }) => BigInt(audit_id))
+  expect(ids).toEqual(ids.toSorted((a, b) => (a < b ? 1 : -1)))
+  expect(new Set(ids).size).toBe(ids.length)
+  expect(found).toEqual(expect.arrayContaining(before))
+})
+
 test('a partition that came after the others were listed is read, at whichever end it is', async () => {
   const trail = trailAt(database)
   await trail.search({ limit: 1 })
