@@ -36,6 +36,7 @@ import type { Histogram, HistogramOptions } from './histogram.js'
 import type { Matrix, MatrixOptions } from './matrix.js'
 import { parseParameter } from './parameter.js'
 import { parseTime } from './time.js'
+import { MAY_SEE_RETIRED, RETIRED, type Retired, retiredRange, type RetiredRow } from './retired.js'
 import { Reader } from '../postgres/read/pool.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { Trust } from '../verify/trust.js'
@@ -330,6 +331,14 @@ export class Trail {
     const [identity] = await this.#reader.query<{ trail: string }>(this.#render(text, {}))
     // A store that has lost its identity has no chain of its own.
     return { ...trust, trails: [identity?.trail ?? ''] }
+  }
+
+  /** What was retired of the trail, and where the archives of that are. */
+  async retired(): Promise<Retired> {
+    const [login] = await this.#reader.query<{ may: boolean }>(this.#render(MAY_SEE_RETIRED, {}))
+    if (login?.may !== true) return { ranges: null }
+    const rows = await this.#reader.query<RetiredRow>(this.#render(RETIRED, {}))
+    return { ranges: rows.map(retiredRange) }
   }
 
   /** A block as it is stored. @returns undefined when there is none */

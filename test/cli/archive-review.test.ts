@@ -140,6 +140,53 @@ describe('of a window', () => {
   })
 })
 
+describe('what the trail answers of a window that is retired says so, on standard error', () => {
+  const end = (): string =>
+    `rows from ${date(0)} to ${date(3)} were retired, and are not shown: their archive is in ${place}`
+
+  test.each<[string, () => string[]]>([
+    ['query', () => ['query', ...window]],
+    ['summary', () => ['summary', ...window]],
+    ['export', () => ['export', ...window]],
+    ['export', () => ['export', ...window, '--output', join(files, 'window.ndjson')]],
+  ])('%s, with the command that reads the archive', async (command, args) => {
+    const { code, stderr, stdout } = await run(...args())
+    const which = `rows from ${date(1)} to ${date(3)} were retired, and are not shown: their archive is in ${place}`
+    const how = `(otel-audit ${command} --archive ${place} reads it)`
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`${which} ${how}\n`)])
+    expect(stdout).not.toContain('retired')
+  })
+
+  test('find and evidence, which have no archive to read', async () => {
+    const first = await run('find', 'first')
+    expect([first.code, first.stderr]).toEqual([
+      0,
+      expect.stringContaining(`${end()} (otel-audit query --archive reads it)`),
+    ])
+    const evidence = await run(
+      'evidence',
+      '--incident',
+      'X',
+      '--credential',
+      'known',
+      '--out',
+      join(files, 'evidence'),
+      '--trust',
+      trust,
+    )
+    expect(evidence.stderr).toContain(end())
+  })
+
+  test('without a window the last page does, and no other', async () => {
+    expect((await run('query', '--credential', 'known')).stderr).toContain(end())
+    const page = await run('query', '--limit', '1')
+    expect(page.stderr).toContain('There are more rows')
+    expect(page.stderr).not.toContain('retired')
+    expect((await run('summary')).stderr).toBe('')
+    expect((await run('query', '--from', date(3))).stderr).toBe('')
+  })
+})
+
 test.each(['query', 'summary', 'export', 'review'])(
   '%s names the flag that says how the trail is read, where archives are',
   async (command) => {

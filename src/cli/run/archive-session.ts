@@ -16,6 +16,8 @@ import { trustFrom } from './verify-input.js'
 /** What can be asked of a trail, and of archives of it. */
 export interface AskSession extends Pick<ReadSession, 'record'> {
   readonly trail: Pick<Trail, 'search' | 'pages' | 'summary' | 'settledState'>
+  /** What of the trail was retired. Undefined: archives are asked. */
+  readonly retiredOf: Pick<Trail, 'retired'> | undefined
 }
 
 /** Archives in place of the trail. */
@@ -29,10 +31,11 @@ const CURSOR_KEY = 'otel-audit command line'
 /** Opens the trail, or with `--archive` the archives, for a command. */
 export async function withAsked(flags: Flags, work: (session: AskSession) => Promise<void>): Promise<void> {
   const { archive } = flags
-  if (typeof archive !== 'string') return withTrail(flags, work)
+  if (typeof archive !== 'string')
+    return withTrail(flags, ({ trail, record }) => work({ trail, record, retiredOf: trail }))
   const trust = await trustFrom(flags['trust'] as string | undefined)
   return withArchives({ flags, archive, trust }, ({ opened, record }) =>
-    work({ trail: new ArchivedTrail(opened, CURSOR_KEY), record }),
+    work({ trail: new ArchivedTrail(opened, CURSOR_KEY), record, retiredOf: undefined }),
   )
 }
 
