@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Retired, RetiredRange } from 'otel-audit/query'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { retiredIn } from '../../src/query/retired.js'
 import { Trail } from '../../src/query/trail.js'
@@ -66,8 +67,8 @@ test('a login that may read rows only is told that it may not see it', async () 
 
 describe('a window', () => {
   const reached = async (from: number | undefined, to?: number): Promise<number[]> => {
-    const all = await trail.retired()
-    return retiredIn(all, { from, to }).map((range) => all.ranges?.indexOf(range) ?? -1)
+    const all: Retired = await trail.retired()
+    return retiredIn(all, { from, to }).map((range: RetiredRange) => all.ranges?.indexOf(range) ?? -1)
   }
 
   test('reaches into those that it overlaps, its end and theirs excluded', async () => {
