@@ -122,6 +122,9 @@ describe('of a window', () => {
 
   test('that reaches beyond the archives it is refused: it would count too little', async () => {
     expect(await refused('--from', date(2))).toContain(`the archives there end at ${date(3)}`)
+    expect(await refused('--from', '2024-01-01', '--to', '2024-02-01')).toContain(
+      'has no archive of rows from',
+    )
     expect(await refused('--from', date(3), '--to', date(4))).toContain(
       `has no archive of rows from ${date(3)}`,
     )

@@ -1,5 +1,6 @@
 import { ArchiveSource } from '../../archive/archive-source.js'
 import { AuditError } from '../../errors.js'
+import { INT8_MIN } from '../../event/int8.js'
 import { firstIdOf, snowflakeTime } from '../../event/snowflake.js'
 import { formatTime } from '../../event/time.js'
 import { wallClock } from '../../host/globals.js'
@@ -99,8 +100,10 @@ function refuseUncovered(
   end: string,
 ): void {
   const [first, last] = [firstIdOf(Math.floor(from / 1000)), firstIdOf(Math.ceil(to / 1000)) - 1n]
-  // What was before the first archive is not known, as it is not known of a trail.
-  const gap = elsewhere.slice(1).find((range) => range.first <= last && range.last >= first)
+  // What was before the first archive is not known, as it is not known of a trail; of then alone nothing can be said.
+  const gap = elsewhere.find(
+    (range) => range.first <= last && range.last >= (range.first === INT8_MIN ? last : first),
+  )
   if (gap === undefined) return
   const since = formatTime(snowflakeTime(gap.first > first ? gap.first : first) * 1000)
   throw new AuditError(
