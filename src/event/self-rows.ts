@@ -254,6 +254,7 @@ export interface Reading {
     | 'tail'
     | 'reconcile'
     | 'coverage'
+    | 'retired'
     | 'review'
     | 'evidence'
     | 'sign_in'
