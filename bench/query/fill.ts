@@ -22,7 +22,6 @@ export const WINDOW_ROWS = 4200
 export const WINDOW_EXECUTIONS = 400
 const FIRST_EXECUTION = 7_216_413_337_829_376n
 
-export const FEWEST_ROWS = WINDOW_ROWS
 export const executionOf = (n: number): bigint => FIRST_EXECUTION + BigInt(n)
 /** Executions that have all their rows. */
 export const executionsOf = (rows: number): number => Math.floor(rows / WINDOW_ROWS) * WINDOW_EXECUTIONS

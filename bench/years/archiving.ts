@@ -11,7 +11,7 @@ export interface OldMonth {
   readonly before: string
 }
 
-export interface Throughput {
+interface Throughput {
   /** Rows a second. */
   readonly rps: number
   /** Rows a second of processor time, of command and server together. Linux only, else undefined. */

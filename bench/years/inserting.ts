@@ -12,7 +12,7 @@ export const CALLERS = 64
 /** On a machine that does other things too, an answer may take a while: it is counted, and refuses nobody. */
 const DEADLINE_MS = 60_000
 
-export interface InsertSpeed {
+interface InsertSpeed {
   /** Rows a second. */
   readonly rps: number
   /** µs of the server's processor time a row. Linux only, else undefined. */

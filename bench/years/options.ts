@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { wholeNumberOption } from '../number-option.js'
 
 /** What can be measured, in this order. */
-export const PARTS = ['queries', 'insert', 'verify', 'archive', 'months'] as const
+const PARTS = ['queries', 'insert', 'verify', 'archive', 'months'] as const
 export type YearsPart = (typeof PARTS)[number]
 
 export interface YearsOptions {

@@ -10,7 +10,7 @@ import { LOG } from './keys.js'
 import { accessAt, type Population, SERVICES, spanOf, traceOf } from './population.js'
 
 /** Rows of one block. */
-export const BLOCK_ROWS = 64
+const BLOCK_ROWS = 64
 /** Rows that the writers of a time write together, a block each. */
 const ROUND_ROWS = SERVICES * BLOCK_ROWS
 /** Each service is started so often a month, and has another chain each time. */
