@@ -235,7 +235,7 @@ test('of rows that come while a page is read none is there twice, and none that 
     const rows = await query.call(this, text, values)
     if (text.includes('secret_audit')) for (const daysAgo of [110, 70, 30, 5, 1]) await insert(daysAgo, lower)
     lower++
-    return rows as never
+    return rows
   })
   const found = await scan(trailAt(database), { credential: 'mean*', limit: 2 }).finally(() =>
     spy.mockRestore(),
