@@ -36,7 +36,9 @@ export class PartedSnapshot implements IncrementalSource {
 
   /** @throws AuditError as {@link Snapshot.open} */
   static async open(options: SnapshotOptions): Promise<PartedSnapshot> {
-    const texts = FILES.map(async (file) => [file, await readSql(`./parts-${file}.sql`, import.meta.url)] as const)
+    const texts = FILES.map(
+      async (file) => [file, await readSql(`./parts-${file}.sql`, import.meta.url)] as const,
+    )
     const sql = Object.fromEntries(await Promise.all(texts)) as Texts
     return new PartedSnapshot(await Snapshot.open(options), sql)
   }

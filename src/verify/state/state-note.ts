@@ -64,7 +64,7 @@ function partsOf(text: string): { readonly note: string; readonly body: string }
 
 function parsedHead(note: string): Readonly<Record<string, string>> {
   try {
-    const found = HEAD.exec(parseNote(note).text)?.groups as Record<string, string> | undefined
+    const found = HEAD.exec(parseNote(note).text)?.groups
     if (found !== undefined && isKeyName(found['log'] ?? '') && isTrailId(found['trail'] ?? '')) return found
   } catch (error) {
     if (!(error instanceof AuditError)) throw error

@@ -59,7 +59,9 @@ test('a trail in Postgres: all of it, what is new, a share, and a row that is al
   expect(all.rows.proven).toBe(90)
 
   const second = new PostgresAuditSink({ databaseUrl: trail.database.url, origin: LOG })
-  expect(await second.write(batchOf(trail.event(3, 1), trail.event(3, 5)))).toMatchObject({ status: 'committed' })
+  expect(await second.write(batchOf(trail.event(3, 1), trail.event(3, 5)))).toMatchObject({
+    status: 'committed',
+  })
   await trail.write(trail.event(3, 2), trail.event(3, 4))
   await second.close()
   const next = await run(now + DAY)
