@@ -37,6 +37,8 @@ export interface IncrementalRequest {
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined
   /** What the run before has left. Undefined: there was none, and everything is verified. */
   readonly state: VerifyState | undefined
+  /** Another key than the one of {@link sumKey} has signed it: everything is verified. */
+  readonly isOfOtherKey?: boolean | undefined
   /** Of the log whose key signs the next state. */
   readonly log: string
   /** SHA-256 of the file of the state before, 64 hex digits. */
@@ -152,17 +154,17 @@ class Run {
     print: string,
     findings: PlacedFindings,
   ) {
-    const { state, now, fullEveryMs } = request
+    const { state, now, fullEveryMs, isOfOtherKey = false } = request
     this.#source = source
     this.#request = request
     this.#print = print
     this.#findings = findings
     this.#state = state
-    this.#isFull = state === undefined || state.open.all || state.trust !== print
+    this.#isFull = state === undefined || isOfOtherKey || state.open.all || state.trust !== print
     this.#cycle =
       state !== undefined && !this.#isFull
         ? state.cycle
-        : { ...NEW_CYCLE, startedAt: now, unsigned: state?.cycle.unsigned ?? [] }
+        : { ...NEW_CYCLE, startedAt: now, unsigned: isOfOtherKey ? [] : (state?.cycle.unsigned ?? []) }
     this.#due = this.#isFull ? 1 : dueBy(this.#cycle, now, fullEveryMs)
     this.#checks = new SignatureChecks(request.everySignature ?? false, findings)
     this.#sums = new BucketSums(request.sumKey, this.#cycle.blocks)
@@ -279,7 +281,7 @@ class Run {
       extent: this.#extent,
       sumKey,
       unsigned: new Map(this.#cycle.unsigned),
-      comparableAt: this.#state === undefined ? undefined : this.#cycleBefore,
+      comparableAt: this.#cycleBefore,
       now,
       onShared: (block) => this.#countShared(block),
     })
@@ -287,9 +289,9 @@ class Run {
     if (share !== undefined) this.#idsFrom = share.last === INT8_MAX ? share.last : share.last + 1n
   }
 
-  /** When all rows without a block were read before. */
+  /** When all rows without a block had been read before. Undefined: nothing is known of them. */
   get #cycleBefore(): number | undefined {
-    return this.#state?.cycle.startedAt
+    return this.#request.isOfOtherKey === true ? undefined : this.#state?.cycle.startedAt
   }
 
   #countShared(block: RowBlock): void {
