@@ -68,7 +68,7 @@ async function all({ trail, owner, trust, env, before, run }: Stage): Promise<vo
   const archived = await cli(...archiving)
   check(
     'run again it archives and proves every month',
-    archived.code === 0 && archived.stdout.includes('3 months archived'),
+    archived.code === 0 && archived.stdout.includes('3 partitions archived'),
     archived,
   )
   const folders = (await files()).filter(({ key }) => key.endsWith('manifest.note'))
@@ -188,7 +188,7 @@ async function withStage(moto: Moto, work: (stage: Stage) => Promise<void>): Pro
   const directory = mkdtempSync(join(tmpdir(), 'object-storage-check-'))
   const server = await TrailServer.start()
   try {
-    const trail = await OldTrail.create(MONTHS + 1, {
+    const trail = await OldTrail.create(MONTHS + 1, 'month', {
       name: 'trail',
       url: await server.trail(),
       drop: async () => {},

@@ -1,5 +1,6 @@
 import type { BlockColumns } from '../chain/block-columns.js'
 import { INT8_MAX, INT8_MIN } from '../event/int8.js'
+import type { ReadRow } from '../postgres/read/copied-event.js'
 import type { CheckedRow, IdRange, RowBlock, Selection, StoredLeaf, TrailSource } from '../verify/source.js'
 import type { ArchiveStore } from './archive-store.js'
 import { idsOf } from './archives.js'
@@ -8,6 +9,7 @@ import { blockOfLine, leafOfLine, rowBlockOfLine } from './block-line.js'
 import type { PartInfo, ReadManifest } from './manifest.js'
 import { merged, type SortedList } from './merge.js'
 import { type FileInfo, linesOf, readTexts } from './ndjson-file.js'
+import { rowOfLine } from './row-line.js'
 
 /** Archives as a part of a trail that can be verified: from their files, and nothing else. */
 export class ArchiveSource implements TrailSource {
@@ -65,18 +67,31 @@ export class ArchiveSource implements TrailSource {
     return merged(lists, (a, b) => (a.minId < b.minId ? -1 : a.minId > b.minId ? 1 : 0))
   }
 
-  rows(range: IdRange, { chain }: Selection): AsyncIterable<readonly CheckedRow[]> {
+  rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
+    return this.#rows(range, selection, checkedRowsOf)
+  }
+
+  /** {@link rows} with what they say. */
+  wholeRows(range: IdRange, selection: Selection): AsyncIterable<readonly ReadRow[]> {
+    return this.#rows(range, selection, (text) => linesOf(text).map(rowOfLine))
+  }
+
+  #rows<Row extends CheckedRow>(
+    range: IdRange,
+    { chain }: Selection,
+    read: (text: Buffer) => readonly Row[],
+  ): AsyncIterable<readonly Row[]> {
     const parts = this.#archives.flatMap(({ folder, manifest }) =>
       manifest.parts.filter((part) => overlaps(part, range)).map((part) => ({ folder, part })),
     )
-    const lists = parts.map(({ folder, part }): SortedList<CheckedRow> => {
-      const isAsked = (row: CheckedRow): boolean =>
+    const lists = parts.map(({ folder, part }): SortedList<Row> => {
+      const isAsked = (row: Row): boolean =>
         row.auditId >= range.first &&
         row.auditId <= range.last &&
         (chain === undefined || row.chain === chain)
       return {
-        from: { auditId: BigInt(part.first_id) } as CheckedRow,
-        open: () => mapped(this.#texts(folder, part), (text) => checkedRowsOf(text).filter(isAsked)),
+        from: { auditId: BigInt(part.first_id) } as Row,
+        open: () => mapped(this.#texts(folder, part), (text) => read(text).filter(isAsked)),
       }
     })
     return merged(lists, (a, b) => (a.auditId < b.auditId ? -1 : a.auditId > b.auditId ? 1 : 0))

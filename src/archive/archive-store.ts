@@ -63,6 +63,12 @@ export interface ArchiveStore {
   mark(folder: string, files: readonly FileVersion[], isHeld: boolean): Promise<Marking>
 }
 
+/** A file of this name is there, and nothing hides it. */
+export async function isThere(store: ArchiveStore, file: string): Promise<boolean> {
+  const standing = await store.stat(file)
+  return standing !== undefined && standing.hiddenBy !== 'a delete marker'
+}
+
 export function archiveError(problem: string, cause?: unknown, remedy?: string): AuditError {
   return new AuditError('AUDIT_ARCHIVE', problem, {
     ...(cause !== undefined && { cause }),

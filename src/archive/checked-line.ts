@@ -2,7 +2,7 @@ import { EVENT_DOMAIN, HEADER_BYTES, INTEGER_BYTES } from '../event/digest.js'
 import { FIELDS } from '../event/fields.js'
 import { sha256 } from '../event/sha256.js'
 import type { CheckedRow } from '../verify/source.js'
-import { type Kind, LINE_COLUMNS, rowOfLine } from './row-line.js'
+import { COLUMNS as LINE_COLUMNS, type Kind, rowOfLine } from './row-line.js'
 
 interface LineColumn {
   /** With what stands in front of the value. */

@@ -2,6 +2,7 @@ import { AuditError } from '../errors.js'
 import { eventDigest } from '../event/digest.js'
 import { type AuditEvent, FIELDS } from '../event/fields.js'
 import { JSON } from '../host/globals.js'
+import { jsonString } from '../host/json-text.js'
 import type { ReadRow } from '../postgres/read/copied-event.js'
 import type { ReadTuple } from '../postgres/read/copy-out.js'
 import { archiveError } from './archive-store.js'
@@ -25,17 +26,17 @@ export type Kind = 'int8' | 'int4' | 'time' | 'bytes' | 'text'
 type Column = readonly [name: string, kind: Kind]
 
 /** In the order of lines. */
-export const LINE_COLUMNS: readonly Column[] = [
+export const COLUMNS: readonly Column[] = [
   ...FIELDS.map(({ column, kind }) => [column, kind === 'int8' || kind === 'time' ? kind : 'text'] as const),
   ...OTHERS,
 ]
 /** Of the first column, which every row has, and of those behind it. */
-const KEYS = LINE_COLUMNS.map(([name], column) => Buffer.from(`${column === 0 ? '{' : ','}"${name}":`))
+const KEYS = COLUMNS.map(([name], column) => Buffer.from(`${column === 0 ? '{' : ','}"${name}":`))
 const END = Buffer.from('}')
 
-const OCCURRED_AT = LINE_COLUMNS.findIndex(([name]) => name === 'occurred_at')
-const CREDENTIAL = LINE_COLUMNS.findIndex(([name]) => name === 'credential')
-const CHAIN = LINE_COLUMNS.findIndex(([name]) => name === 'chain_id')
+const OCCURRED_AT = COLUMNS.findIndex(([name]) => name === 'occurred_at')
+const CREDENTIAL = COLUMNS.findIndex(([name]) => name === 'credential')
+const CHAIN = COLUMNS.findIndex(([name]) => name === 'chain_id')
 
 /** A row as an archive has it: one line of JSON, and what decides where it goes. */
 export class RowLine {
@@ -75,13 +76,13 @@ export function linesOfTuples(): ReadTuple<RowLine> {
     let occurredAt = BigInt(POSTGRES_EPOCH_US)
     let hasBlock = false
     writer.begin()
-    for (let column = 0; column < LINE_COLUMNS.length; column++) {
+    for (let column = 0; column < COLUMNS.length; column++) {
       const length = bytes.readInt32BE(at)
       const start = at + 4
       at = start + Math.max(0, length)
       if (length < 0) continue
       writer.ascii(KEYS[column] as Buffer)
-      write(writer, (LINE_COLUMNS[column] as Column)[1], bytes, start, at)
+      write(writer, (COLUMNS[column] as Column)[1], bytes, start, at)
       if (column === OCCURRED_AT) occurredAt += bytes.readBigInt64BE(start)
       if (column === CHAIN) hasBlock = true
       if (column === CREDENTIAL) credential = bytes.toString('utf8', start, at)
@@ -104,6 +105,18 @@ function write(writer: LineWriter, kind: Kind, bytes: Buffer, start: number, end
     case 'text':
       return writer.string(bytes, start, end)
   }
+}
+
+/** The line of the texts of its columns, in the order of {@link COLUMNS}: what stands in the line, without quotes. Null: NULL. */
+export function lineOfTexts(texts: readonly (string | null)[]): string {
+  let line = '{'
+  for (const [column, [name, kind]] of COLUMNS.entries()) {
+    const text = texts[column] ?? null
+    if (text === null) continue
+    const value = kind === 'text' ? jsonString(text) : kind === 'int4' ? text : `"${text}"`
+    line += `${line === '{' ? '' : ','}"${name}":${value}`
+  }
+  return `${line}}`
 }
 
 /** Every field absent. */
@@ -145,7 +158,7 @@ export function rowOfLine(line: string): ReadRow {
   }
 }
 
-const KNOWN: ReadonlySet<string> = new Set(LINE_COLUMNS.map(([name]) => name))
+const KNOWN: ReadonlySet<string> = new Set(COLUMNS.map(([name]) => name))
 
 function parsed(line: string): Readonly<Record<string, unknown>> {
   let value: unknown

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ArchivedTrail } from '../../src/archive/archived-trail.js'
+import { openArchives } from '../../src/archive/open-archives.js'
 import type { ArchiveManifest } from '../../src/archive/manifest.js'
 import { Trail } from '../../src/query/trail.js'
-import type { Page } from '../../src/query/trail.js'
+import type { Page } from '../../src/query/pages.js'
 import { readTrail } from '../support/trail.js'
 import { verifiedTrail } from '../support/verified.js'
 import { OldTrail } from './old-trail.js'
@@ -45,7 +46,8 @@ const month = (): { from: string; to: string } => ({
   from: new Date(trail.months[0] ?? 0).toISOString(),
   to: new Date(trail.months[1] ?? 0).toISOString(),
 })
-const opened = (): Promise<ArchivedTrail> => ArchivedTrail.open(trail.store, trail.trust, 'x')
+const opened = (): Promise<ArchivedTrail> =>
+  openArchives(trail.store, trail.trust).then((opened) => new ArchivedTrail(opened, 'x'))
 
 test('parts and members have the rows in order, each once, and say which', () => {
   const { parts, rows } = manifestOf(first)

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArchivedTrail } from '../../../src/archive/archived-trail.js'
 import { markArchives } from '../../../src/archive/held-archives.js'
 import { type ArchiveManifest, manifestText, signManifest } from '../../../src/archive/manifest.js'
+import { openArchives } from '../../../src/archive/open-archives.js'
 import { lockUntil } from '../../../src/archive/object-lock.js'
 import { readRetirements } from '../../../src/archive/retirement-state.js'
 import { S3Client } from '../../../src/archive/s3/s3-client.js'
@@ -35,6 +36,8 @@ afterEach(async () => {
 
 const storeAt = (place: string): S3Store => new S3Store(new S3Client(parseS3Place(place), s3.settings))
 const store = (): S3Store => storeAt(PLACE)
+const opened = async (): Promise<ArchivedTrail> =>
+  new ArchivedTrail(await openArchives(store(), trail.trust), 'x')
 const codes = (found: readonly { code: string }[]): string[] =>
   [...new Set(found.map(({ code }) => code))].toSorted()
 const stored = (file: RegExp): string[] =>
@@ -79,7 +82,7 @@ describe.each<[string, BucketSettings]>([
     expect([found, archives.map(({ manifest }) => manifest.rows)]).toEqual([[], [7, 7, 1]])
     expect(report?.rows).toMatchObject({ partly: 0, unsigned: 1 })
     expect((await verifiedTrail(trail.database.url, trail.trust)).found).toEqual([])
-    const archived = await ArchivedTrail.open(store(), trail.trust, 'x')
+    const archived = await opened()
     const after = await archived.search(filter)
     expect(after.rows.filter(({ audit_id }) => audit_id !== String(first.auditId))).toEqual(before.rows)
     await live.close()
@@ -127,7 +130,7 @@ describe('somebody who may write and delete, but no version', () => {
     )
     expect(report?.rows.proven).toBe(13)
     expect(await trail.retire(1, { storeAt })).toMatchObject([{ outcome: 'retired' }])
-    expect((await (await ArchivedTrail.open(store(), trail.trust, undefined)).search()).rows).toHaveLength(14)
+    expect((await (await opened()).search()).rows).toHaveLength(14)
   })
 
   test('puts another archive in its place: that which the retention key has signed is found', async () => {
