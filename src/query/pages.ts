@@ -128,8 +128,8 @@ export class Pages {
   /** A row that commits meanwhile, in a window that was read, is missed: as one is that commits after the page. */
   async #read(filter: ResolvedFilter, range: Range, limit: number): Promise<Found> {
     const rows: FoundRow[] = []
-    const isSparse = isNarrow(filter.terms['credential']) || isNarrow(filter.terms['execution_id'])
-    for (const window of await this.#partitions.backwards(range, isSparse)) {
+    const isIndexed = isNarrow(filter.terms['credential']) || isNarrow(filter.terms['execution_id'])
+    for (const window of await this.#partitions.backwards(range, isIndexed)) {
       const part = { ...range, atLeast: window.atLeast, below: window.below ?? range.below }
       rows.push(...(await this.#readPart(filter, part, limit + 1 - rows.length)))
       if (rows.length > limit) break
