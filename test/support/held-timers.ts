@@ -27,7 +27,8 @@ export class HeldTimers {
 
   /** All that run go off. One that is not cleared runs on, as one that is refreshed would. */
   goOff(): void {
-    for (const work of [...this.#running.values()]) work()
+    const due = [...this.#running.values()]
+    for (const work of due) work()
   }
 
   restore(): void {

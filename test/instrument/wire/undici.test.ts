@@ -298,7 +298,8 @@ describe('the global fetch', () => {
     const at = scene()
     const headers = { 'x-amz-target': 'secretsmanager.GetSecretValue' }
     const request = new Request(`${url}/`, { method: 'POST', headers })
-    const response = await fetch(request, { body: JSON.stringify({ SecretId: 'db' }) })
+    const body = JSON.stringify({ SecretId: 'db' })
+    const response = await fetch(request, { method: 'POST', body })
     expect(await response.text()).toContain(SECRET)
     expect((await at.rows()).map(said)).toMatchObject([{ credential: 'db' }])
   })
