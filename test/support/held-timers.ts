@@ -27,7 +27,7 @@ export class HeldTimers {
 
   /** All that run go off. One that is not cleared runs on, as one that is refreshed would. */
   goOff(): void {
-    const due = [...this.#running.values()]
+    const due = new Set(this.#running.values())
     for (const work of due) work()
   }
 

@@ -298,8 +298,7 @@ describe('the global fetch', () => {
     const at = scene()
     const headers = { 'x-amz-target': 'secretsmanager.GetSecretValue' }
     const request = new Request(`${url}/`, { method: 'POST', headers })
-    const body = JSON.stringify({ SecretId: 'db' })
-    const response = await fetch(request, { method: 'POST', body })
+    const response = await fetch(request, { method: 'POST', body: JSON.stringify({ SecretId: 'db' }) })
     expect(await response.text()).toContain(SECRET)
     expect((await at.rows()).map(said)).toMatchObject([{ credential: 'db' }])
   })
