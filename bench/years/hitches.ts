@@ -45,15 +45,12 @@ export async function measureHitches(
   await archiveMonth(context, month, place)
   const load = new Load(side)
   try {
-    // Each connection of the writers makes what is missing when it begins.
     await sleep(WARM_UP_MS)
-    await removeComingMonths(context)
-    await sleep(BETWEEN_MS)
     progress('writers at full speed')
     const halfMs = (seconds * 1000) / 2
     await load.while('without', () => sleep(halfMs))
     progress(`${MADE} months are made`)
-    await load.while('made', () => makeMonths(context))
+    const partitions = await load.while('made', () => makeMonths(context))
     await sleep(BETWEEN_MS)
     progress(`${month.partition} is retired`)
     await load.while('retired', async () => {
@@ -67,6 +64,7 @@ export async function measureHitches(
       sleep(Math.max(halfMs, (made.seconds + retired.seconds) * 1000 - halfMs)),
     )
     await load.stop()
+    await removeMonths(context, partitions)
     const { acknowledged } = load
     return { ...load.slowest, acknowledged: acknowledged.length, missing: await side.missing(acknowledged) }
   } finally {
@@ -99,12 +97,13 @@ class Load {
   }
 
   /** Calls that wait while this is done count for it. */
-  async while(what: What, work: () => Promise<unknown>): Promise<void> {
+  async while<T>(what: What, work: () => Promise<T>): Promise<T> {
     const began = performance.now()
     this.#times.push(what)
-    await work()
+    const result = await work()
     this.#times.push(undefined)
     this.slowest[what].seconds += (performance.now() - began) / 1000
+    return result
   }
 
   /** @throws what a record has thrown */
@@ -132,31 +131,31 @@ class Load {
   }
 }
 
-/** The last of those to come, so that there are some to make. They are empty. */
-async function removeComingMonths({ server, database }: CommandContext): Promise<void> {
+/** Beyond those that every writer keeps ahead, so that none of these has made them already. @returns their partitions */
+async function makeMonths({ server, database }: CommandContext): Promise<string[]> {
+  return await connected(server.url(database), async (client) => {
+    const partitions: string[] = []
+    for (let n = 0; n < MADE; n++) {
+      const { rows } = await client.query<{ partition: string }>(
+        `select noetl.secret_audit_create_partition(noetl.secret_audit_id_month(max(to_id))) as partition
+         from noetl.secret_audit_partitions()`,
+      )
+      partitions.push(...rows.map(({ partition }) => partition))
+      await sleep(BETWEEN_MS)
+    }
+    return partitions
+  })
+}
+
+/** They are empty. */
+async function removeMonths(
+  { server, database }: CommandContext,
+  partitions: readonly string[],
+): Promise<void> {
   await connected(server.url(database), async (client) => {
-    const { rows } = await client.query<{ partition: string }>(
-      'select partition from noetl.secret_audit_partitions() order by from_id desc limit $1',
-      [MADE],
-    )
-    for (const { partition } of rows) {
+    for (const partition of partitions) {
       await client.query(`alter table noetl.secret_audit detach partition noetl.${partition}`)
       await client.query(`drop table noetl.${partition}`)
     }
   })
 }
-
-/** As a writer does that keeps months ahead. */
-async function makeMonths({ server, database }: CommandContext): Promise<void> {
-  await connected(server.url(database), async (client) => {
-    const made = `select count(*)::int as made from noetl.secret_audit_ensure_partitions($1)`
-    for (let ahead = MOST_AHEAD - MADE + 1; ahead <= MOST_AHEAD; ahead++) {
-      const { rows } = await client.query<{ made: number }>(made, [ahead])
-      if (rows[0]?.made !== 1) throw new Error(`${rows[0]?.made} months were made in place of one`)
-      await sleep(BETWEEN_MS)
-    }
-  })
-}
-
-/** Months to come that a trail has after `migrate`. */
-const MOST_AHEAD = 12
