@@ -75,15 +75,17 @@ const LINES: readonly Line[] = [
 function growthTable(trails: readonly Growth[]): string[] {
   const kinds = trails.flatMap(({ reading = [] }) => reading.map(({ kind }) => kind))
   const reading = [...new Set(kinds)].map(
-    (name): Line => [
-      `p95 ms, ${name}`,
-      (growth) => growth.reading?.find(({ kind }) => kind === name)?.p95_ms.toFixed(1),
-    ],
+    (name): Line => [`p95 ms (of processor time), ${name}`, (growth) => readingCell(growth, name)],
   )
   return table([
     ['rows', ...trails.map(({ rows }) => `${rows}`)],
     ...[...LINES, ...reading].map(([what, cell]) => [what, ...trails.map((growth) => cell(growth) ?? '–')]),
   ])
+}
+
+function readingCell({ reading = [] }: Growth, name: string): string | undefined {
+  const speed = reading.find(({ kind }) => kind === name)
+  return speed && `${speed.p95_ms.toFixed(1)} (${speed.cpu_p95_ms?.toFixed(1) ?? '–'})`
 }
 
 function goalTable(trails: readonly Growth[]): string[] {

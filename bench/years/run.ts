@@ -76,7 +76,7 @@ async function grown(
     options.parts.includes(part) ? work() : Promise.resolve(undefined)
   const size = await sizeOf(server, database)
   const reading = await measured('queries', () =>
-    measureReading(server.url(database, READER), filled, options, progress),
+    measureReading(server.url(database, READER), filled, { ...options, postmaster: server.pid }, progress),
   )
   const insert = await measured('insert', () => measureInsert(options, context, filled, progress))
   const place = placeOf(directory, context)
