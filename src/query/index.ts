@@ -41,9 +41,9 @@ export type {
   Reversals,
   Who,
 } from './suspicions.js'
+export type { SettledState } from './marks.js'
+export type { Page } from './pages.js'
 export {
-  type Page,
-  type SettledState,
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,

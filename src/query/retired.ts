@@ -23,13 +23,6 @@ export interface Retired {
   readonly ranges: readonly RetiredRange[] | null
 }
 
-/** What says whether {@link RETIRED} may be asked. */
-export const MAY_SEE_RETIRED = `select coalesce(has_table_privilege(to_regclass(':SCHEMA.secret_audit_retirement')::oid, 'select'), false) as may`
-
-/** What is archived only is in the trail still. */
-export const RETIRED = `select partition, state, from_id::text, to_id::text, row_count::text, place
-  from :SCHEMA.secret_audit_retirement where state <> 'archived' order by to_id`
-
 export interface RetiredRow {
   readonly partition: string
   readonly state: string

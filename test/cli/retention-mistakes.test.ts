@@ -225,7 +225,7 @@ describe('an archive that is not mounted', () => {
     refused(await retire(2), 1, /the archive of secret_audit_\w+ with the manifest [0-9a-f]{64} is not there/)
     place = join(files, 'anew')
     // The first month is whole, and was retired.
-    expect((await archive(2)).stdout).toContain('1 months archived and proven')
+    expect((await archive(2)).stdout).toContain('1 partitions archived and proven')
     expect((await retire(2)).code).toBe(0)
   })
 })
