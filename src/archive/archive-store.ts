@@ -69,6 +69,7 @@ export async function isThere(store: ArchiveStore, file: string): Promise<boolea
   return standing !== undefined && standing.hiddenBy !== 'a delete marker'
 }
 
+/** @param remedy in place of the one that the catalogue has */
 export function archiveError(problem: string, cause?: unknown, remedy?: string): AuditError {
   return new AuditError('AUDIT_ARCHIVE', problem, {
     ...(cause !== undefined && { cause }),
