@@ -72,13 +72,16 @@ interface CoverageStatement {
   readonly node: string
   /** When that began, RFC 3339: a state that lasts is stated again. */
   readonly since: string
+  /** Which one says so: an instance of a service has one in each of its threads. Its rows of the lifecycle name it, too. */
+  readonly pipeline?: string | undefined
 }
 
 /** Longest text that a row about coverage repeats. */
 const LONGEST_REASON = 512
 
 /** The row about how a secret client is covered from now on, or still is. */
-export function coverageRow({ client, state, hook, reason, node, since }: CoverageStatement): AuditFields {
+export function coverageRow(statement: CoverageStatement): AuditFields {
+  const { client, state, hook, reason, node, since, pipeline } = statement
   return {
     credential: client,
     operation: Operation.AuditCoverage,
@@ -87,6 +90,7 @@ export function coverageRow({ client, state, hook, reason, node, since }: Covera
     attributes: {
       node,
       since,
+      ...(pipeline !== undefined && { pipeline }),
       ...(hook !== undefined && { hook: hook.slice(0, LONGEST_REASON) }),
       ...(reason !== undefined && { reason: reason.slice(0, LONGEST_REASON) }),
     },
@@ -194,6 +198,43 @@ export function holdRow(
   }
 }
 
+/** What a verification came to. */
+interface VerificationResult {
+  readonly findings: number
+  /** Rows that it has proven. */
+  readonly rows: number
+  /** Everything was verified, and not only what is new and a share of what is old. */
+  readonly full: boolean
+  /** Of the state that it left: its number, and the SHA-256 of its file, lower-case hex. */
+  readonly sequence?: number | undefined
+  readonly state?: string | undefined
+}
+
+const FINDINGS = Outcome.other('findings')
+const INCOMPLETE = Outcome.other('incomplete')
+
+/** The row about a verification of the trail. */
+export function verifyRow(
+  { findings, rows, full, sequence, state }: VerificationResult,
+  isSuccess: boolean,
+  { actorId, actorType }: Principal,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditVerify,
+    outcome: isSuccess ? Outcome.Ok : findings > 0 ? FINDINGS : INCOMPLETE,
+    actorId,
+    actorType,
+    attributes: {
+      findings,
+      rows,
+      full,
+      ...(sequence !== undefined && { sequence }),
+      ...(state !== undefined && { state }),
+    },
+  }
+}
+
 /** The row that corrects a stored `event`: its caller had been refused, and withheld the secret. */
 export function withheldFields(event: AuditEvent): AuditFields {
   return {
@@ -254,6 +295,7 @@ export interface Reading {
     | 'tail'
     | 'reconcile'
     | 'coverage'
+    | 'retired'
     | 'review'
     | 'evidence'
     | 'sign_in'

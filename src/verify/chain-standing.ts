@@ -1,5 +1,6 @@
 import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
+import type { ChainPoint } from './chain-point.js'
 import type { FindingLog } from './finding.js'
 import { enrolmentKeysFor, signatureProblem, whyForeign } from './genesis.js'
 import type { PinnedBlock, Trust } from './trust.js'
@@ -30,14 +31,28 @@ export class ChainStanding {
   #isEnrolled = false
   #lastId: bigint | undefined
 
+  /** The chain was walked before, up to that block. */
+  readonly #from: ChainPoint | undefined
+
   /** @param heads blocks of this chain that the trust file pins */
-  constructor(chain: string, trust: Trust, findings: FindingLog, heads: readonly PinnedBlock[]) {
+  constructor(
+    chain: string,
+    trust: Trust,
+    findings: FindingLog,
+    heads: readonly PinnedBlock[],
+    from?: ChainPoint,
+  ) {
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
-    this.#pins = new Map(heads.map(({ block, hash }) => [block, { hash, found: 'nothing' }]))
+    this.#from = from
+    this.#isEnrolled = from?.enrolled ?? false
+    this.#lastId = from?.lastId
+    // Those up to there were held against what the walk before has seen.
+    const ahead = heads.filter(({ block }) => block > (from?.last.number ?? -1))
+    this.#pins = new Map(ahead.map(({ block, hash }) => [block, { hash, found: 'nothing' }]))
     // The auditor knows it.
-    if (heads.length > 0) findings.vouchFor(chain)
+    if (heads.length > 0 || from !== undefined) findings.vouchFor(chain)
   }
 
   begin(genesis: Block, text: string, signatures: string): void {
@@ -70,11 +85,13 @@ export class ChainStanding {
     const missing = [...this.#pins].filter(([, { found }]) => found === 'nothing').map(([number]) => number)
     if (missing.length > 0) addMissing(this.#findings, this.#chain, missing)
     const { enrolment, unenrolledBefore } = this.#trust
-    const isWhole = this.#pins.size > 0 && [...this.#pins.values()].every(({ found }) => found === 'it')
+    const hasPins = this.#pins.size > 0 || this.#from?.pinned === true
+    const isWhole = hasPins && [...this.#pins.values()].every(({ found }) => found === 'it')
     const isBefore =
       unenrolledBefore !== undefined && (this.#lastId === undefined || this.#lastId < unenrolledBefore)
     const pinned = !this.#isEnrolled && isWhole && isBefore
-    if (enrolment.length > 0 && this.#genesis !== undefined && !this.#isEnrolled && !pinned) {
+    const isKnown = this.#genesis !== undefined || this.#from !== undefined
+    if (enrolment.length > 0 && isKnown && !this.#isEnrolled && !pinned) {
       const what = 'no enrolment key of the trust file has signed the genesis block'
       this.#findings.add('chain-unenrolled', what, { chain: this.#chain, block: 0 })
     }

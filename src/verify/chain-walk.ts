@@ -4,6 +4,7 @@ import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
 import { BlockDoubts } from './block-doubts.js'
+import type { ChainPoint } from './chain-point.js'
 import { ChainStanding, type Standing } from './chain-standing.js'
 import { CurrentKey } from './current-key.js'
 import type { FindingCode, FindingLog } from './finding.js'
@@ -35,7 +36,15 @@ export interface ChainSummary extends Standing {
   readonly head: { readonly block: number; readonly hash: Uint8Array } | undefined
   /** Blocks that nothing has proven. */
   readonly doubts: BlockDoubts
+  /** Where the walk can go on. Undefined: its last block is not proven, or not of this trail. */
+  readonly point: ChainPoint | undefined
 }
+
+/** What is told of a chain. */
+export type ChainReport = Omit<ChainSummary, 'doubts' | 'point'>
+
+/** What the next block is held against. */
+type LastBlock = ChainPoint['last']
 
 /** Longest text and signatures, together, of a block that waits for the end of its run: those of ours are shorter. */
 const LONGEST_WAITING = 4096
@@ -52,11 +61,11 @@ export class ChainWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   readonly #key: CurrentKey
-  #genesis: Block | undefined
+  #genesis: Pick<Block, 'log' | 'opening'> | undefined
   readonly #standing: ChainStanding
-  #newest: Block | undefined
+  #newest: (LastBlock & { readonly log: string }) | undefined
   /** The block before, when it is signed and the next one follows it. */
-  #last: Block | undefined
+  #last: LastBlock | undefined
   #lastNumber = -1
   /** SHA-256 of the last block's text; undefined when that block proves nothing about the next. */
   #lastHash: Uint8Array | undefined
@@ -79,13 +88,17 @@ export class ChainWalk {
   /** How many findings there were when it had come. */
   #quietAt = 0
 
-  /** @param heads blocks of this chain that the trust file pins */
+  /**
+   * @param heads blocks of this chain that the trust file pins
+   * @param from the walk goes on behind this block, which another one has come to
+   */
   constructor(
     chain: string,
     trust: Trust,
     findings: FindingLog,
     checks: SignatureChecks,
     heads: readonly PinnedBlock[] = [],
+    from?: ChainPoint,
   ) {
     this.#chain = chain
     this.#trust = trust
@@ -93,7 +106,42 @@ export class ChainWalk {
     this.#checks = checks
     this.#key = new CurrentKey(chain, findings, checks)
     this.#run = new LinkedRun(chain, checks)
-    this.#standing = new ChainStanding(chain, trust, findings, heads)
+    this.#standing = new ChainStanding(chain, trust, findings, heads, from)
+    if (from !== undefined) this.#resume(from)
+  }
+
+  #resume({ last, hash, key, keyFrom, log, opening }: ChainPoint): void {
+    this.#key.resume(key, keyFrom)
+    this.#genesis = { log, opening }
+    this.#isOpened = true
+    this.#newest = { ...last, log }
+    this.#last = last
+    this.#lastNumber = last.number
+    this.#lastHash = hash
+    this.#lastText = hash
+    this.#head = { block: last.number, hash }
+    this.#closed = last.kind === 'close'
+    this.#blocks = last.number + 1
+    this.#rows = last.rowsTotal
+    this.#lost = last.lost
+  }
+
+  /** Whether genesis has come by, or was before. Without it nothing can be left out. */
+  get isBegun(): boolean {
+    return this.#genesis !== undefined
+  }
+
+  /**
+   * Blocks up to that one are left out, and are not looked for: what comes next is held against the key alone. It is for
+   * who knows that no rotation is among them.
+   */
+  skipTo(number: number): void {
+    if (number <= this.#lastNumber + 1) return
+    this.#endRun()
+    this.#tail = undefined
+    this.#doubts.addGap(this.#lastNumber + 1, number - 1)
+    this.#forget()
+    this.#lastNumber = number - 1
   }
 
   /** @returns the block, when it is one, and the hash of its text */
@@ -146,6 +194,27 @@ export class ChainWalk {
       continues: this.#genesis?.opening?.continues,
       head: isBegun && !standing.foreign ? this.#head : undefined,
       doubts: this.#doubts,
+      point: isBegun && !standing.foreign ? this.#pointAt(standing) : undefined,
+    }
+  }
+
+  #pointAt({ enrolled, pinned, lastId }: Standing): ChainPoint | undefined {
+    const [last, hash, key, genesis] = [this.#last, this.#lastHash, this.#key.key, this.#genesis]
+    const isEnd = last !== undefined && last.number === this.#lastNumber && this.#key.proves
+    if (!isEnd || hash === undefined || key === undefined || genesis === undefined) return undefined
+    const { number, kind, rowsTotal, lost, time } = last
+    const { log, opening } = genesis
+    return {
+      chain: this.#chain,
+      last: { number, kind, rowsTotal, lost, time },
+      hash,
+      key: key.toString(),
+      keyFrom: this.#key.from,
+      log,
+      opening,
+      enrolled,
+      pinned,
+      lastId,
     }
   }
 

@@ -17,7 +17,7 @@ export type KnownRetention = readonly Retention[]
  * can write rows, and none has that key. What does not count is a finding.
  */
 export async function readRetention(
-  source: TrailSource,
+  source: Pick<TrailSource, 'retentionRows'>,
   trust: Trust,
   findings: FindingLog,
 ): Promise<KnownRetention> {

@@ -1,0 +1,39 @@
+import type { FindingLog } from '../finding.js'
+import { type KnownRetention, readRetention } from '../retention.js'
+import type { RetentionRow, TrailSource } from '../source.js'
+import type { Trust } from '../trust.js'
+import type { IncrementalSource } from './incremental-source.js'
+
+export interface ReadRetention {
+  readonly retention: KnownRetention
+  /** For the next run. Undefined: one was refused, and all have to be read again. */
+  readonly rows: readonly RetentionRow[] | undefined
+}
+
+/**
+ * What was retired: as it is known, and as rows say from an id on.
+ *
+ * @param from undefined: all rows are read
+ */
+export async function retentionFrom(
+  source: IncrementalSource,
+  known: readonly RetentionRow[],
+  from: bigint | undefined,
+  trust: Trust,
+  findings: FindingLog,
+): Promise<ReadRetention> {
+  const rows = new Map(from === undefined ? [] : known.map((row) => [row.auditId, row]))
+  const before = findings.total
+  const read: Pick<TrailSource, 'retentionRows'> = {
+    async *retentionRows() {
+      yield [...rows.values()]
+      for await (const batch of source.retentionRows(from)) {
+        const unknown = batch.filter(({ auditId }) => !rows.has(auditId))
+        for (const row of unknown) rows.set(row.auditId, row)
+        yield unknown
+      }
+    },
+  }
+  const retention = await readRetention(read, trust, findings)
+  return { retention, rows: findings.total === before ? [...rows.values()] : undefined }
+}
