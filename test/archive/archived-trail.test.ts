@@ -7,7 +7,7 @@ import { type OpenArchives, openArchives } from '../../src/archive/open-archives
 import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { TrailFilter } from '../../src/query/filter.js'
 import { ORDER, SUMMARY_BY, type Summary } from '../../src/query/summary.js'
-import type { Page } from '../../src/query/pages.js'
+import type { Page } from '../../src/query/page.js'
 import { Trail } from '../../src/query/trail.js'
 import { NO_TRUST, type Trust } from '../../src/verify/trust.js'
 import { OldTrail } from './old-trail.js'

@@ -236,7 +236,9 @@ describe('archives are asked as the trail was', () => {
     ]
     const before: Result[] = []
     for (const question of questions) before.push(await run(...question))
-    expect(before.map(({ code, stderr }) => [code, code === 0 ? '' : stderr])).toEqual(questions.map(() => [0, '']))
+    expect(before.map(({ code, stderr }) => [code, code === 0 ? '' : stderr])).toEqual(
+      questions.map(() => [0, '']),
+    )
     await run('archive', '--before', date(2), '--to', place)
     await run('retire', '--before', date(2))
     for (const [i, question] of questions.entries()) {
