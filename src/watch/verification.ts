@@ -35,15 +35,18 @@ export interface VerificationTold {
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined
 }
 
-/** What a verification came to. */
-export interface Verified {
-  readonly report: VerifyReport & Partial<Pick<IncrementalReport, 'incremental'>>
+/** What a verification came to, in numbers. */
+export interface VerifiedCounts {
   readonly findings: number
   /** Rows that it has proven. */
   readonly rows: number
   readonly seconds: number
   /** Nothing was found, and everything could be checked. */
   readonly isSuccess: boolean
+}
+
+export interface Verified extends VerifiedCounts {
+  readonly report: VerifyReport & Partial<Pick<IncrementalReport, 'incremental'>>
   /** Of the state that it left, 64 hex digits. Undefined: it left none. */
   readonly stateSha256: string | undefined
 }

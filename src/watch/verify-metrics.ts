@@ -1,11 +1,11 @@
 import { type Counter, type MeterProvider, metrics } from '@opentelemetry/api'
 import { diag } from '../host/diagnostics.js'
 import { VERSION } from '../version.js'
-import type { Verified } from './verification.js'
+import type { VerifiedCounts } from './verification.js'
 
 /** What came of the last verification, on the MeterProvider of the process. */
 export class VerifyMetrics {
-  #last: Pick<Verified, 'findings' | 'rows' | 'seconds'> | undefined
+  #last: Pick<VerifiedCounts, 'findings' | 'rows' | 'seconds'> | undefined
   #lastSuccess: number | undefined
   #instruments: { readonly provider: MeterProvider; readonly failures: Counter } | undefined
 
@@ -14,7 +14,7 @@ export class VerifyMetrics {
   }
 
   /** @param nowMs since the Unix epoch */
-  verified({ findings, rows, seconds, isSuccess }: Verified, nowMs: number): void {
+  verified({ findings, rows, seconds, isSuccess }: VerifiedCounts, nowMs: number): void {
     this.#last = { findings, rows, seconds }
     if (isSuccess) this.#lastSuccess = Math.floor(nowMs / 1000)
     this.#guarded(() => void this.#current())

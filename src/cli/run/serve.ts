@@ -8,6 +8,10 @@ import { valueOrFile } from '../../options/value-file.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
 import { exposedMetrics } from './exposed-metrics.js'
+import { durationMs } from '../../watch/duration.js'
+import { resolveVerifyOptions } from '../../options/resolve.js'
+import type { VerificationFlags } from './verification-of.js'
+import { verifyBeside } from './verify-beside.js'
 import { only, openTrail, readSettings } from './read-session.js'
 import { trailsOf, trustFrom } from './verify-input.js'
 
@@ -18,6 +22,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   }
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const settings = readSettings(flags)
+  const everyMs = verifyEveryMs(flags)
   const authenticator = await authenticatorOf(settings)
   const signIn = await signInOf(settings)
   const file = await trustFrom(flags['trust'] as string | undefined)
@@ -27,6 +32,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const cursorKey = await valueOrFile(settings.cursorKey, 'cursorKeyFile', settings.cursorKeyFile)
   const prometheus = exposedMetrics()
   const audit = createAudit({ databaseUrl, schema, trail: only(trails), serviceName: 'otel-audit' })
+  const stop = new AbortController()
   const trail = openTrail(settings, trails, cursorKey, 'otel-audit serve')
   try {
     const server = await serveTrail({
@@ -48,10 +54,25 @@ export async function run(flags: Flags, command: Command): Promise<void> {
         'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN (or …_FILE), or an OpenID Connect issuer and audience.\n',
       )
     }
+    if (everyMs !== undefined) await verifyBeside(verificationFlags(flags), everyMs, stop.signal)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+    stop.abort()
     await server.close()
   } finally {
+    stop.abort()
     await Promise.all([trail.close(), audit.close()])
     await prometheus?.close()
   }
+}
+
+/** How often it was asked to verify, in ms. */
+function verifyEveryMs(flags: Flags): number | undefined {
+  const given = flags['verifyEvery'] as string | undefined
+  const { verifyEvery } = resolveVerifyOptions({ verifyEvery: given }, process.env)
+  return verifyEvery === undefined ? undefined : durationMs(verifyEvery, 'verifyEvery')
+}
+
+function verificationFlags(flags: Flags): VerificationFlags {
+  const names = ['trust', 'schema', 'readerUrl', 'databaseUrl', 'state', 'verifierKey', 'fullEvery'] as const
+  return Object.fromEntries(names.map((name) => [name, flags[name]])) as VerificationFlags
 }
