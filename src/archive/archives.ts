@@ -1,7 +1,7 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
 import type { IdRange } from '../verify/source.js'
-import type { ArchiveStore } from './archive-store.js'
+import { archiveError, type ArchiveStore } from './archive-store.js'
 import { chainOfLine } from './block-line.js'
 import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest } from './manifest.js'
 import { readLines } from './ndjson-file.js'
@@ -52,6 +52,40 @@ export async function findArchives(store: ArchiveStore): Promise<FoundArchives> 
 /** The ids that an archive has the rows of. */
 export function idsOf({ manifest: { from_id, to_id } }: ReadManifest): IdRange {
   return { first: from_id === null ? INT8_MIN : BigInt(from_id), last: BigInt(to_id) - 1n }
+}
+
+/** What the trail says of an archive that should be there. */
+interface NamedArchive {
+  /** The partition. */
+  readonly name: string
+  readonly place: string | null
+  readonly manifests: readonly string[]
+}
+
+/**
+ * Sees to it that a place has the archives that the trail says are there: a directory that is not mounted looks like one that is new.
+ *
+ * @throws AuditError `AUDIT_ARCHIVE`
+ */
+export function checkThere(
+  { place }: Pick<ArchiveStore, 'place'>,
+  archives: readonly ReadManifest[],
+  named: readonly NamedArchive[],
+): void {
+  const hashes = new Set(archives.map(({ hash }) => hash))
+  for (const one of named) {
+    const missing = one.place === place ? one.manifests.find((hash) => !hashes.has(hash)) : undefined
+    if (missing === undefined) continue
+    const what =
+      archives.length === 0
+        ? `${place} has no archive, and the trail says that ${one.name} is there`
+        : `${place}: the archive of ${one.name} with the manifest ${missing} is not there`
+    throw archiveError(
+      what,
+      undefined,
+      'Is it mounted, and the whole of it? Bring back what was moved or removed. Nothing was written or removed; archives can also begin anew, in another place.',
+    )
+  }
 }
 
 /** The last block of each chain that is archived, of all archives together. */

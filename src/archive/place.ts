@@ -93,11 +93,20 @@ function checkSequence(
   let before: ReadManifest | undefined
   for (const archive of archives) {
     const { folder, manifest } = archive
-    const why =
-      manifest.trail === trail
-        ? whyUnsigned(archive, keys)
-        : `it is of trail ${manifest.trail}, and this is trail ${trail}`
-    if (why !== undefined) throw archiveError(`${store.place}/${folder}: ${why}`)
+    const at = `${store.place}/${folder}`
+    if (manifest.trail !== trail)
+      throw archiveError(
+        `${at}: it is of trail ${manifest.trail}, and this is trail ${trail}`,
+        undefined,
+        'A place is of one trail: name another directory, or look whether this is the database that you mean.',
+      )
+    const why = whyUnsigned(archive, keys)
+    if (why !== undefined)
+      throw archiveError(
+        `${at}: ${why}`,
+        undefined,
+        'Use the retention key that has signed it; or give --trust with a trust file that names that key, where the key was changed on purpose.',
+      )
     if (manifest.previous !== (before?.hash ?? null)) {
       throw archiveError(
         `${store.place}/${folder} does not follow from the archive before it: one is missing`,

@@ -41,8 +41,8 @@ export type {
   Reversals,
   Who,
 } from './suspicions.js'
-export type { SettledState } from './marks.js'
-export type { Page } from './pages.js'
+export type { SettledState } from './settled-state.js'
+export type { Page } from './page.js'
 export {
   Trail,
   TRAIL_DEFAULTS,

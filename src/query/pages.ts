@@ -5,6 +5,7 @@ import { conditions, FOREIGN, type Range, Values } from './conditions.js'
 import type { Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import type { Marks } from './marks.js'
+import type { Page } from './page.js'
 import type { PartitionList } from './partition-list.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { Statements } from './statements.js'
@@ -12,17 +13,6 @@ import { isNarrow } from './term.js'
 
 /** Rows that are read at once when a whole result is. */
 const STREAM_ROWS = 500
-
-export interface Page {
-  /** Newest first: descending `audit_id`. */
-  readonly rows: readonly TrailRow[]
-  /** Where the next page begins; `null` after the last. */
-  readonly next_cursor: string | null
-  /** With `settled`: the mark that fixes the set of rows. `settled=<mark>` is the same set again. Else `null`. */
-  readonly mark: string | null
-  /** With `settled`: how many of the rows are foreign, which no mark says anything about. */
-  readonly foreign?: number | undefined
-}
 
 type FoundRow = TrailRow & { readonly is_foreign?: boolean }
 
@@ -128,8 +118,8 @@ export class Pages {
   /** A row that commits meanwhile, in a window that was read, is missed: as one is that commits after the page. */
   async #read(filter: ResolvedFilter, range: Range, limit: number): Promise<Found> {
     const rows: FoundRow[] = []
-    const isSparse = isNarrow(filter.terms['credential']) || isNarrow(filter.terms['execution_id'])
-    for (const window of await this.#partitions.backwards(range, isSparse)) {
+    const isIndexed = isNarrow(filter.terms['credential']) || isNarrow(filter.terms['execution_id'])
+    for (const window of await this.#partitions.backwards(range, isIndexed)) {
       const part = { ...range, atLeast: window.atLeast, below: window.below ?? range.below }
       rows.push(...(await this.#readPart(filter, part, limit + 1 - rows.length)))
       if (rows.length > limit) break

@@ -3,7 +3,7 @@ import { performance, wallClock } from '../host/globals.js'
 import { quotedSchema } from '../postgres/schema-name.js'
 import { type IdWindow, type Range, Values } from './conditions.js'
 import type { Statements } from './statements.js'
-import { backwards, FEW_PARTITIONS, forwards, mayHave } from './windows.js'
+import { backwards, EVERYTHING, FEW_PARTITIONS, forwards, mayHave } from './windows.js'
 
 /** How long the list of partitions is good for, in ms: an old one only makes worse windows. */
 const LISTED_FOR_MS = 60_000
@@ -29,12 +29,19 @@ export class PartitionList {
     this.#index = `${quotedSchema(schema)}.secret_audit_displaced`
   }
 
-  /** Windows for a page of a range. */
-  async backwards(range: Range, isSparse: boolean): Promise<readonly IdWindow[]> {
-    const { below, to } = range
+  /**
+   * Windows for a page of a range.
+   *
+   * @param isIndexed an index finds what is looked for in each partition, and it may be long ago. Where nothing bounds the ids that is
+   *   one statement: a bound makes the planning of each partition dearer by a half. Measured with 128 partitions of which an old one
+   *   has the row: 13 ms of the server, in two windows 19 ms
+   */
+  async backwards(range: Range, isIndexed: boolean): Promise<readonly IdWindow[]> {
+    const { below, from, to } = range
+    if (isIndexed && below === undefined && from === undefined && to === undefined) return EVERYTHING
     const now = firstIdOf(Math.min(wallClock(), to === undefined ? Infinity : Math.ceil(to / 1000)))
     const newest = below !== undefined && below < now ? below : now
-    return backwards(await this.#list(), newest, isSparse).filter((window) => mayHave(window, range))
+    return backwards(await this.#list(), newest).filter((window) => mayHave(window, range))
   }
 
   /** Windows for what reads all of it. */

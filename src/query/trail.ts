@@ -23,13 +23,15 @@ import { cursorKey, Cursors } from './cursor.js'
 import { parseFilter, type ResolvedFilter, type TrailFilter } from './filter.js'
 import { checkTrust, durationMs, type FindOptions, type FindPattern, type FoundAccesses } from './find.js'
 import type { Histogram, HistogramOptions } from './histogram.js'
-import { Marks, type SettledState } from './marks.js'
+import { Marks } from './marks.js'
 import type { Matrix, MatrixOptions } from './matrix.js'
-import { type Page, Pages } from './pages.js'
+import type { Page } from './page.js'
+import { Pages } from './pages.js'
 import { parseParameter } from './parameter.js'
 import { PartitionList } from './partition-list.js'
 import { type Retired, retiredRange, type RetiredRow } from './retired.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
+import type { SettledState } from './settled-state.js'
 import { Statements } from './statements.js'
 import type { StoredBlock } from './stored-block.js'
 import type { Summary, SummaryOptions } from './summary.js'
@@ -174,8 +176,8 @@ export class Trail {
   }
 
   /**
-   * How the secret clients of the fleet were covered at a time: what each process had said last, and had not stopped since.
-   * `limit` counts clients.
+   * How the secret clients of the fleet were covered at a time: what each process and thread had said last, and had not
+   * stopped since. `limit` counts clients.
    */
   async coverage(
     filter: Pick<TrailFilter, 'service_name' | 'limit'> = {},

@@ -10,18 +10,17 @@ export const FEW_PARTITIONS = 32
 const FIRST_PARTITIONS = 2
 const GROWTH = 4
 
-const EVERYTHING: readonly IdWindow[] = [{}]
+/** One window with all ids. */
+export const EVERYTHING: readonly IdWindow[] = Object.freeze([{}])
 
 /**
- * Windows from the newest rows to the oldest: small ones first, since they mostly fill a page. They have all ids together, and none
- * twice, whatever partitions there are by now.
+ * Windows from the newest rows to the oldest: small ones first, since they mostly fill a page, and four for 128 partitions. They have
+ * all ids together, and none twice, whatever partitions there are by now.
  *
  * @param bounds where partitions begin, in ascending order
  * @param newest no row that is looked for is expected from here on; the first window has it all the same
- * @param isSparse an index finds what is looked for, and it may be long ago: then all of the rest at once. Else windows grow: 128
- *   partitions are read in four
  */
-export function backwards(bounds: readonly bigint[], newest: bigint, isSparse: boolean): readonly IdWindow[] {
+export function backwards(bounds: readonly bigint[], newest: bigint): readonly IdWindow[] {
   if (bounds.length <= FEW_PARTITIONS) return EVERYTHING
   const windows: IdWindow[] = []
   let below: bigint | undefined
@@ -30,7 +29,6 @@ export function backwards(bounds: readonly bigint[], newest: bigint, isSparse: b
     const atLeast = bounds[i]
     windows.push({ atLeast, below })
     below = atLeast
-    if (isSparse) break
     size *= GROWTH
   }
   return [...windows, { below }]
