@@ -23,7 +23,7 @@ export function addArchiveCommand(program: Command): void {
       '--parquet',
       'also write the rows as Parquet, beside the archives (needs the package @duckdb/node-api)',
     )
-    .option('--dry-run', 'say which months would be archived, and write nothing')
+    .option('--dry-run', 'say which partitions would be archived, and write nothing')
     .addHelpText(
       'after',
       `
