@@ -183,17 +183,17 @@ describe('what is held against blocks', () => {
   })
 
   test('is read by bytes for what this library writes, and one digest is kept where both are the same', () => {
-    const plain = buildEvent(
+    const built = buildEvent(
       {
         credential: 'orders-db/é',
         operation: 'get_credential',
         outcome: 'ok',
         executionId: 7n,
-        notes: 'a "quote", a \\ and 😀',
         attributes: { a: 'b"c', d: 1 },
       },
       { auditId: 2n ** 60n, occurredAt: 1_790_000_000_000_000 },
     )
+    const plain = { ...built, notes: 'a "quote", a \\, 😀, \u0001\u001f, \n\t and more' }
     const digest = eventDigest(plain)
     const line = lineOf(plain, {
       digest,
