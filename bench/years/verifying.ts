@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandContext, otelAudit, type Run, succeeded } from './command.js'
 
-export interface VerifyResult {
+interface VerifyResult {
   readonly rows: number
   readonly seconds: number
   /** Of the command's processor time, all its threads together. */
