@@ -11,7 +11,7 @@ import { openSession } from '../postgres/session.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import type { LeafDigest } from '../verify/leaf-digests.js'
 import type { RowBlock } from '../verify/source.js'
-import { lineOfTuple, type RowLine } from './row-line.js'
+import { linesOfTuples, type RowLine } from './row-line.js'
 
 /** A partition of the trail: one that is attached, or was. */
 export interface PartitionRange {
@@ -62,7 +62,7 @@ export class PartitionReader {
   /** In ascending order of ids. */
   rows({ name }: PartitionRange): AsyncIterable<readonly RowLine[]> {
     const RELATION = `${quotedSchema(this.#schema)}.${quoteIdentifier(name)}`
-    return this.#copy('archive-rows', { EVENT, RELATION }, lineOfTuple)
+    return this.#copy('archive-rows', { EVENT, RELATION }, linesOfTuples())
   }
 
   /**
