@@ -83,6 +83,8 @@ export interface IncrementalResult {
 
 /** Ranges in which something was found. Beyond that everything is read in the next run. */
 const MOST_OPEN = 2000
+/** Anchors that have failed, and are held again in the next run. All of them were told of when their file was given. */
+const MOST_ANCHORS = 10_000
 /** Ids of a day: how much later than its id a row about retention may have come. */
 const DAY_OF_IDS = 86_400_000n << 22n
 
@@ -385,7 +387,7 @@ class Run {
         undefined,
       ),
       retention: this.#retention.rows,
-      anchors: anchors.failed(trust.origin),
+      anchors: anchors.failed(trust.origin).slice(0, MOST_ANCHORS),
       cycle: isOver
         ? { ...NEW_CYCLE, startedAt: now, ids: this.#extent, unsigned }
         : {

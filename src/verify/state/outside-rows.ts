@@ -51,7 +51,8 @@ export class OutsideRows {
   }
 }
 
+/** A block of ours has no negative number: one that is there all the same does not make a row its own. */
 function placeOf(row: CheckedRow | undefined): BlockPlace[] {
-  if (row?.chain == null || row.block === null) return []
+  if (row?.chain == null || row.block === null || row.block < 0) return []
   return [{ chain: row.chain, block: row.block }]
 }

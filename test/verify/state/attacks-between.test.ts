@@ -57,6 +57,15 @@ const AT_ONCE: Readonly<Record<string, Attack>> = {
   'a row is inserted below all others': ({ trail }) => insert(trail, { ...trail.event(START), auditId: -5n }),
   'a row of now is inserted into an old block': ({ trail, victim }) =>
     insert(trail, trail.event(END + 1000), { chain: victim.id, block: MIDDLE, index: 3 }),
+  'a row of now is inserted into a block of a negative number, which reaches to it': ({
+    trail,
+    victim,
+    block,
+  }) => {
+    const event = trail.event(END + 1000)
+    trail.table.push({ ...block(1), blockNo: -5n, maxId: event.auditId })
+    insert(trail, event, { chain: victim.id, block: -5, index: 0 })
+  },
   'the last block is changed': ({ block }) => void (block(LAST).root = Buffer.alloc(32)),
   'the last block is cut off, with its rows': ({ trail, victim }) => {
     trail.dropBlock(victim.id, LAST)
@@ -121,6 +130,15 @@ const WITHIN_THE_PERIOD: Readonly<Record<string, Attack>> = {
     trail.dropBlock(victim.id, MIDDLE)
     withoutRows(trail, victim.id, (number) => number === MIDDLE)
   },
+  'a row of now is inserted into an old block, which is changed to reach to it': ({
+    trail,
+    victim,
+    block,
+  }) => {
+    const event = trail.event(END + 1000)
+    block(MIDDLE).maxId = event.auditId
+    insert(trail, event, { chain: victim.id, block: MIDDLE, index: 3 })
+  },
   'a genesis block is changed': ({ block }) => void (block(0).blockTime = 5n),
 }
 
@@ -129,7 +147,15 @@ const CASES = [
   ...Object.entries(WITHIN_THE_PERIOD).map(([name, attack]) => ['within the period', name, attack] as const),
 ]
 
-describe.each(CASES)('found %s: %s', (when, _, attack) => {
+/** Read with every range of its chain. */
+const GENESIS = 'a genesis block is changed'
+/** Their blocks are a finding; what is said of rows beside them differs, since a range does not reach as far as a block that is not proven. */
+const SAID_OTHERWISE: readonly string[] = [
+  'a row of now is inserted into a block of a negative number, which reaches to it',
+  'a row of now is inserted into an old block, which is changed to reach to it',
+]
+
+describe.each(CASES)('found %s: %s', (when, name, attack) => {
   test('by runs that go on from a state; and it stays found', async () => {
     const made = scene()
     const watcher = new Watcher(made.trail, TRUST)
@@ -137,7 +163,7 @@ describe.each(CASES)('found %s: %s', (when, _, attack) => {
     attack(made)
     const day = (await watcher.daysUntilFound(END, 30)) ?? 0
     if (when === 'at once') expect(day).toBe(1)
-    else expect(day).toBeGreaterThan(0)
+    else expect(day).toBeGreaterThan(name === GENESIS ? 0 : 1)
     const { found, incremental } = await watcher.run(END + (day + 1) * DAY)
     expect(found.length).toBeGreaterThan(0)
     expect(incremental.open.chains + incremental.open.ranges).toBeGreaterThan(0)
@@ -149,7 +175,8 @@ describe.each(CASES)('found %s: %s', (when, _, attack) => {
     const all = await verified(made.trail, TRUST)
     const { found } = await new Watcher(made.trail, TRUST).run(END + 2 * DAY)
     // Removing a whole chain, or its end, leaves nothing: a state knows of it.
-    expect(codesOf(found)).toEqual(codesOf(all.found))
+    if (SAID_OTHERWISE.includes(name)) expect(codesOf(found)).toContain(all.found[0]?.code)
+    else expect(codesOf(found)).toEqual(codesOf(all.found))
   })
 })
 
