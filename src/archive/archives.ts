@@ -5,6 +5,7 @@ import type { ArchiveStore } from './archive-store.js'
 import { chainOfLine } from './block-line.js'
 import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest } from './manifest.js'
 import { readLines } from './ndjson-file.js'
+import type { PartitionRange } from './partition-reader.js'
 
 /** The name of a folder: its place in the sequence, and the partition. */
 export function folderName(sequence: number, partition: string): string {
@@ -52,6 +53,16 @@ export async function findArchives(store: ArchiveStore): Promise<FoundArchives> 
 /** The ids that an archive has the rows of. */
 export function idsOf({ manifest: { from_id, to_id } }: ReadManifest): IdRange {
   return { first: from_id === null ? INT8_MIN : BigInt(from_id), last: BigInt(to_id) - 1n }
+}
+
+/** Those of one partition, oldest first. */
+export function archivesOf(
+  { from, to }: PartitionRange,
+  archives: readonly ReadManifest[],
+): readonly ReadManifest[] {
+  return archives.filter(
+    ({ manifest: { from_id, to_id } }) => to_id === String(to) && from_id === (from?.toString() ?? null),
+  )
 }
 
 /** The last block of each chain that is archived, of all archives together. */

@@ -11,6 +11,7 @@ import { openSession } from '../postgres/session.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import type { LeafDigest } from '../verify/leaf-digests.js'
 import type { RowBlock } from '../verify/source.js'
+import { countRows } from './partition-table.js'
 import { lineOfTuple, type RowLine } from './row-line.js'
 
 /** A partition of the trail: one that is attached, or was. */
@@ -57,6 +58,10 @@ export class PartitionReader {
       await connection.close()
       throw error
     }
+  }
+
+  async count({ name }: PartitionRange): Promise<number> {
+    return this.#connection.run((client) => countRows(client, this.#schema, name))
   }
 
   /** In ascending order of ids. */

@@ -9,7 +9,7 @@ import type { VerifyProgress } from '../verify/verify.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { archivedChains, findArchives } from './archives.js'
 import { type ReadManifest, whyUnsigned } from './manifest.js'
-import { type PartitionRange, PartitionReader } from './partition-reader.js'
+import type { PartitionRange, PartitionReader } from './partition-reader.js'
 import type { RowLine } from './row-line.js'
 import { writeArchive } from './write-archive.js'
 
@@ -35,10 +35,11 @@ export interface ArchiveContext {
 /** A place for archives, and how far it has come. */
 export interface Place {
   readonly archives: readonly ReadManifest[]
-  /** Writes the next archive. */
+  /** Writes the next archive: these rows of the partition, and what the snapshot has of blocks. */
   add(
     partition: PartitionRange,
-    rows: (reader: PartitionReader) => AsyncIterable<readonly RowLine[]>,
+    reader: PartitionReader,
+    rows: AsyncIterable<readonly RowLine[]>,
   ): Promise<ReadManifest>
 }
 
@@ -48,7 +49,7 @@ export interface Place {
  * @throws AuditError `AUDIT_ARCHIVE` when it is not in order, or of another trail
  */
 export async function openPlace(context: ArchiveContext, session: Connection): Promise<Place> {
-  const { databaseUrl, schema, store, signer, log, trust, onRows } = context
+  const { schema, store, signer, log, trust, onRows } = context
   const { trail } = await session.run((client) => readIdentity(client, schema))
   const { archives: found, unreadable, unfinished } = await findArchives(store)
   const [bad] = unreadable
@@ -59,27 +60,22 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
   const chains = await archivedChains(store, archives)
   return {
     archives,
-    async add(partition, rows) {
+    async add(partition, reader, rows) {
       checkPartitionName(partition)
-      const reader = await PartitionReader.open(databaseUrl, schema)
-      try {
-        const written = await writeArchive({
-          store,
-          reader,
-          partition,
-          rows: rows(reader),
-          log,
-          trail,
-          signer,
-          before: archives.at(-1),
-          chains,
-          onRows,
-        })
-        archives.push(written)
-        return written
-      } finally {
-        await reader.close()
-      }
+      const written = await writeArchive({
+        store,
+        reader,
+        partition,
+        rows,
+        log,
+        trail,
+        signer,
+        before: archives.at(-1),
+        chains,
+        onRows,
+      })
+      archives.push(written)
+      return written
     },
   }
 }

@@ -9,12 +9,14 @@ import { type Retention, type RetentionState, signRetention } from '../verify/re
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { holdsOn, lockHolds } from './holds.js'
 import { inTheWay } from './in-the-way.js'
+import { archivesOf } from './archives.js'
+import { addLate, markLate, rowsOf, unnamed } from './late-archives.js'
 import { lateRows } from './late-rows.js'
 import type { ReadManifest } from './manifest.js'
 import { PartitionReader } from './partition-reader.js'
 import { attachAgain, countRows, detach, dropTable, lockPartition, standingOf } from './partition-table.js'
 import { type ArchiveContext, openPlace, type Place } from './place.js'
-import { markArchived, prove } from './prove.js'
+import { prove } from './prove.js'
 import { candidates, heldText, type RetireOutcome, RUN_ARCHIVE } from './retire-plan.js'
 import {
   keepLeaves,
@@ -225,27 +227,29 @@ class Retirer {
     }
   }
 
+  /** What came since to any month that the place has: the blocks of these rows come with the others. */
   async #archiveLate(at: Retirement): Promise<Retirement> {
-    const { onLine } = this.#context
+    const { databaseUrl, schema } = this.#context
     const place = await this.#placeOf(at)
     const store = this.#storeOf(at)
-    const before = await this.#archivesOf(at)
-    const added = await place.add(at, (reader) => lateRows(reader.rows(at), store, before))
-    onLine(
-      `${at.name}: ${added.manifest.rows} rows had come since it was archived; they are in ${added.folder}`,
-    )
     const context = { ...this.#context, store }
-    const findings = await prove(context, place.archives, [added])
+    const reader = await PartitionReader.open(databaseUrl, schema)
+    try {
+      await addLate(context, this.#session, place, reader)
+    } finally {
+      await reader.close()
+    }
+    const unproven = await unnamed(this.#session, schema, place.archives)
+    const findings = await prove(context, place.archives, unproven)
     if (findings > 0 && !context.acceptFindings) {
+      const folders = unproven.map(({ folder }) => folder).join(', ')
       throw archiveError(
-        `${store.place}/${added.folder}: its rows do not verify, ${findings} findings; nothing was dropped`,
+        `${store.place}/${folders}: the rows do not verify, ${findings} findings; nothing was dropped`,
       )
     }
-    const manifests = [...at.manifests, added.hash]
-    const rows = [...before, added].reduce((sum, { manifest }) => sum + manifest.rows, 0)
-    const archived: Retirement = { ...at, manifests, rows }
-    await markArchived(context, this.#session, archived, place.archives)
-    return archived
+    await markLate(context, this.#session, place.archives, unproven)
+    const its = archivesOf(at, place.archives)
+    return { ...at, manifests: its.map(({ hash }) => hash), rows: rowsOf(its) }
   }
 
   /** The row of the trail first: what it says may be less than what is so, and never more. */

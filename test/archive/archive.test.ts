@@ -115,6 +115,53 @@ describe('archiving', () => {
     expect([next.partitions.length, next.already]).toEqual([2, 1])
   })
 
+  test('takes on what came since to months that are archived: their blocks come with those of the next', async () => {
+    await trail.archive(2)
+    await trail.write(trail.event(0, 100), trail.event(2, 100))
+    await trail.write(trail.event(1, 100))
+    const { archived, findings } = await trail.archive(3)
+    expect([archived.map(({ rows }) => rows), findings]).toEqual([[8], 0])
+    const manifests = folders().map(manifestOf)
+    expect(manifests.map(({ rows }) => rows)).toEqual([7, 7, 1, 1, 8])
+    const { rows } = await trail.owner.query<{ rows: string; manifests: string }>(
+      `select row_count as rows, array_to_string(manifests, ' ') as manifests from noetl.secret_audit_retirement order by to_id`,
+    )
+    expect(rows.map((row) => [row.rows, row.manifests.split(' ').length])).toEqual([
+      ['8', 2],
+      ['8', 2],
+      ['8', 1],
+    ])
+    expect((await trail.verifyFiles()).found).toEqual([])
+    expect((await trail.retire(3)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired', 'retired'])
+    expect(folders()).toHaveLength(5)
+  })
+
+  test('is of one moment: rows that come to an earlier month meanwhile are not missing', async () => {
+    class LateStore extends DirectoryStore {
+      override async create(file: string): ReturnType<DirectoryStore['create']> {
+        if (file.startsWith('000002-')) await trail.write(trail.event(0, 100 + this.#files++))
+        return super.create(file)
+      }
+      #files = 0
+    }
+    const { archived, findings } = await trail.archive(3, { store: new LateStore(trail.directory) })
+    expect([archived.length, findings]).toEqual([3, 0])
+    expect((await trail.verifyFiles()).found).toEqual([])
+    expect((await trail.retire(3)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired', 'retired'])
+    expect((await trail.verifyFiles()).found).toEqual([])
+  })
+
+  test('says of a row that was altered since that it is not what was archived, and counts nothing', async () => {
+    await trail.archive(1)
+    await trail.write(trail.event(0, 100))
+    await unguard(trail.owner)
+    await trail.owner.query(`update noetl.secret_audit set notes = 'other' where audit_id = (
+      select min(audit_id) from noetl.secret_audit where chain_id is not null)`)
+    await expect(trail.archive(2)).rejects.toThrow(/is not what was archived/)
+    const { rowCount } = await trail.owner.query('select from noetl.secret_audit_retirement')
+    expect(rowCount).toBe(1)
+  })
+
   test('takes no rows that do not verify for proven, unless somebody accepts that', async () => {
     await unguard(trail.owner)
     await trail.owner.query(`update noetl.secret_audit set notes = 'other' where audit_id = (
