@@ -37,7 +37,7 @@ export class Report {
       await work()
       this.#passed++
     } catch (error) {
-      await this.check(what, () => Promise.reject(error as Error))
+      await this.check(what, () => Promise.reject(error))
     }
   }
 

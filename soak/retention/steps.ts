@@ -16,7 +16,7 @@ export interface Step {
 
 interface Prepared {
   /** Resolves when it is there. */
-  readonly reached: (command: Command) => Promise<void>
+  readonly reached: (command: Command) => Promise<unknown>
   readonly end: () => Promise<void>
 }
 
@@ -84,7 +84,7 @@ export const ARCHIVE_STEPS: readonly Step[] = [
           const ended = over(command)
           if (ended !== undefined) throw new Error(ended)
           return command.said.split('\n').length > MONTHS_SAID
-        }).then(() => {}),
+        }),
       end: async () => {},
     }),
     check: (trail, partition) => stateIs(trail, partition, 'not archived, attached'),
@@ -130,7 +130,7 @@ export const RETIRE_STEPS: readonly Step[] = [
               async (client) =>
                 (await client.query('select from noetl.secret_audit_pending()')).rowCount === 1,
             )
-          }).then(() => {}),
+          }),
         end: () => readers.end(),
       }
     },
