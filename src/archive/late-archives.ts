@@ -3,7 +3,7 @@ import { archivesOf } from './archives.js'
 import { lateRows } from './late-rows.js'
 import type { ReadManifest } from './manifest.js'
 import type { PartitionReader } from './partition-reader.js'
-import { standingPartitions } from './partition-table.js'
+import { countRows, standingPartitions } from './partition-table.js'
 import type { ArchiveContext, Place } from './place.js'
 import { markArchived } from './prove.js'
 import { readRetirements } from './retirement-state.js'
@@ -23,10 +23,12 @@ export async function addLate(
   const { schema, store, onLine } = context
   for (const partition of await session.run((client) => standingPartitions(client, schema))) {
     const before = archivesOf(partition, place.archives)
-    if (before.length === 0 || (await reader.count(partition)) === rowsOf(before)) continue
+    if (before.length === 0) continue
+    const rows = await reader.ask((client) => countRows(client, schema, partition.name))
+    if (rows === rowsOf(before)) continue
     const late = await place.add(partition, reader, lateRows(reader.rows(partition), store, before))
-    const { rows } = late.manifest
-    onLine(`${partition.name}: ${rows} rows had come since it was archived; they are in ${late.folder}`)
+    const came = late.manifest.rows
+    onLine(`${partition.name}: ${came} rows had come since it was archived; they are in ${late.folder}`)
   }
 }
 

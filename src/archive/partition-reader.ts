@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg'
 import type { BlockColumns } from '../chain/block-columns.js'
 import { INT8_MIN } from '../event/int8.js'
 import { FIELDS } from '../event/fields.js'
@@ -11,7 +12,6 @@ import { openSession } from '../postgres/session.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import type { LeafDigest } from '../verify/leaf-digests.js'
 import type { RowBlock } from '../verify/source.js'
-import { countRows } from './partition-table.js'
 import { lineOfTuple, type RowLine } from './row-line.js'
 
 /** A partition of the trail: one that is attached, or was. */
@@ -60,8 +60,9 @@ export class PartitionReader {
     }
   }
 
-  async count({ name }: PartitionRange): Promise<number> {
-    return this.#connection.run((client) => countRows(client, this.#schema, name))
+  /** Asks in the same snapshot. Not while a stream of it is read. */
+  ask<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
+    return this.#connection.run(work)
   }
 
   /** In ascending order of ids. */
