@@ -2,7 +2,7 @@ import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
 import type { IdRange } from '../verify/source.js'
 import type { ArchiveStore } from './archive-store.js'
-import { chainOfLine } from './block-line.js'
+import { type ArchivedChain, chainOfLine } from './block-line.js'
 import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest } from './manifest.js'
 import { readLines } from './ndjson-file.js'
 import type { PartitionRange } from './partition-reader.js'
@@ -71,14 +71,21 @@ export async function archivedChains(
   archives: readonly ReadManifest[],
 ): Promise<Map<string, bigint>> {
   const last = new Map<string, bigint>()
-  for (const { folder, manifest } of archives) {
-    for await (const lines of readLines(store, folder, manifest.chains)) {
-      for (const line of lines) {
-        const { chain, lastBlock } = chainOfLine(line)
-        const known = last.get(chain)
-        if (known === undefined || known < lastBlock) last.set(chain, lastBlock)
-      }
+  for (const archive of archives) {
+    for await (const { chain, lastBlock } of chainsOf(store, archive)) {
+      const known = last.get(chain)
+      if (known === undefined || known < lastBlock) last.set(chain, lastBlock)
     }
   }
   return last
+}
+
+/** How far the blocks of the chains are archived that an archive has blocks of. */
+export async function* chainsOf(
+  store: ArchiveStore,
+  { folder, manifest }: ReadManifest,
+): AsyncGenerator<ArchivedChain, void> {
+  for await (const lines of readLines(store, folder, manifest.chains)) {
+    for (const line of lines) yield chainOfLine(line)
+  }
 }

@@ -8,6 +8,7 @@ import type { Trust } from '../verify/trust.js'
 import type { VerifyProgress } from '../verify/verify.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { archivedChains, findArchives } from './archives.js'
+import { lackingBlocks } from './chain-start-table.js'
 import { type ReadManifest, whyUnsigned } from './manifest.js'
 import type { PartitionRange, PartitionReader } from './partition-reader.js'
 import type { RowLine } from './row-line.js'
@@ -58,6 +59,8 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
   for (const folder of unfinished) await store.discard(folder)
   const archives = [...found]
   const chains = await archivedChains(store, archives)
+  const lacking = await session.run((client) => lackingBlocks(client, schema, chains))
+  if (lacking > 0) throw lacksBlocks(store, lacking)
   return {
     archives,
     async add(partition, reader, rows) {
@@ -78,6 +81,14 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
       return written
     },
   }
+}
+
+/** A place that is begun now cannot have the blocks that are gone, and its archives could not be verified. */
+function lacksBlocks({ place }: ArchiveStore, chains: number): AuditError {
+  return new AuditError('AUDIT_RETENTION', `${place} lacks blocks of ${chains} chains that were retired`, {
+    remedy:
+      'Archive to the place that has them, which secret_audit_retirement names; or copy its archives first.',
+  })
 }
 
 function checkSequence(

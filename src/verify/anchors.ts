@@ -33,6 +33,8 @@ export interface AnchorCoverage {
   readonly given: number
   /** They are there, as they were said. */
   readonly held: number
+  /** Their blocks were retired: an archive has them. */
+  readonly retired: number
   /** Of other logs than the trust file names, and not there: a backend for traces serves many. */
   readonly foreign: number
 }
@@ -71,6 +73,7 @@ export class Anchors {
   #found = 0
   #held = 0
   #missing = 0
+  #retired = 0
   #foreign = 0
 
   add({ row, chain, block, log, hash }: Anchor): void {
@@ -146,8 +149,11 @@ export class Anchors {
       origin === undefined || log === undefined || log === origin
     for (const [chain, blocks] of this.#byChain) {
       if (only !== undefined && chain !== only) continue
-      const ours = [...blocks].filter(([, { statements }]) => statements.some(isOurs)).map(([block]) => block)
-      this.#foreign += blocks.size - ours.length
+      const all = [...blocks].filter(([, { statements }]) => statements.some(isOurs)).map(([block]) => block)
+      this.#foreign += blocks.size - all.length
+      const retiredTo = chains.get(chain)?.retiredTo ?? -1
+      const ours = all.filter((block) => block > retiredTo)
+      this.#retired += all.length - ours.length
       this.#missing += ours.length
       if (ours.length === 0) continue
       const block = ours.reduce((first, next) => Math.min(first, next))
@@ -164,8 +170,9 @@ export class Anchors {
   /** When blocks and rows have been looked at. */
   get coverage(): AnchorCoverage {
     return {
-      given: this.#found + this.#missing,
+      given: this.#found + this.#missing + this.#retired,
       held: this.#held - this.#fallen.size,
+      retired: this.#retired,
       foreign: this.#foreign,
     }
   }

@@ -1,5 +1,6 @@
 import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
+import type { ChainStart } from './chain-start.js'
 import type { FindingLog } from './finding.js'
 import { enrolmentKeysFor, signatureProblem, whyForeign } from './genesis.js'
 import type { PinnedBlock, Trust } from './trust.js'
@@ -16,6 +17,16 @@ export interface Standing {
   readonly lastId: bigint | undefined
 }
 
+/** What is known of a chain before its first block is read. */
+export interface KnownOfChain {
+  /** Blocks of it that the trust file pins. */
+  readonly heads?: readonly PinnedBlock[] | undefined
+  /** Where it begins, if its first blocks were retired. */
+  readonly start?: ChainStart | undefined
+  /** It is a part of a trail: of what comes after its last block nothing is known. */
+  readonly isPart?: boolean | undefined
+}
+
 /**
  * What the auditor knows of one chain: whether a key of the operator has enrolled it, whether the trust file pins blocks of it,
  * and whether it is of the trail that is looked at.
@@ -29,9 +40,19 @@ export class ChainStanding {
   #genesis: Block | undefined
   #isEnrolled = false
   #lastId: bigint | undefined
+  readonly #retiredTo: number
+  readonly #isPart: boolean
+  #lastSeen = -1
 
-  /** @param heads blocks of this chain that the trust file pins */
-  constructor(chain: string, trust: Trust, findings: FindingLog, heads: readonly PinnedBlock[]) {
+  constructor(
+    chain: string,
+    trust: Trust,
+    findings: FindingLog,
+    { heads = [], start, isPart }: KnownOfChain,
+  ) {
+    this.#retiredTo = start?.block ?? -1
+    this.#isPart = isPart ?? false
+    this.#lastId = start?.lastId
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
@@ -52,10 +73,16 @@ export class ChainStanding {
     return this.#pins.has(block)
   }
 
+  /** One that was retired cannot be looked at any more: the retention key vouches for what comes after it. */
+  #isElsewhere(block: number): boolean {
+    return block <= this.#retiredTo || (this.#isPart && block > this.#lastSeen)
+  }
+
   /** Each block that is there, whether it is one or not. */
   see(number: number, block: Block | undefined, hash: Uint8Array): void {
     const last = block?.ids?.last
     if (last !== undefined && (this.#lastId === undefined || last > this.#lastId)) this.#lastId = last
+    this.#lastSeen = number
     const pin = this.#pins.get(number)
     if (pin === undefined) return
     const isIt = sameBytes(pin.hash, hash)
@@ -67,10 +94,16 @@ export class ChainStanding {
 
   /** @param isBegun the genesis block is proven: before that nothing says which trail the chain is of */
   end(isBegun: boolean): Standing {
-    const missing = [...this.#pins].filter(([, { found }]) => found === 'nothing').map(([number]) => number)
+    const missing = [...this.#pins]
+      .filter(([number, { found }]) => found === 'nothing' && !this.#isElsewhere(number))
+      .map(([number]) => number)
     if (missing.length > 0) addMissing(this.#findings, this.#chain, missing)
     const { enrolment, unenrolledBefore } = this.#trust
-    const isWhole = this.#pins.size > 0 && [...this.#pins.values()].every(({ found }) => found === 'it')
+    const isWhole =
+      this.#pins.size > 0 &&
+      [...this.#pins].every(
+        ([number, { found }]) => found === 'it' || (found === 'nothing' && this.#isElsewhere(number)),
+      )
     const isBefore =
       unenrolledBefore !== undefined && (this.#lastId === undefined || this.#lastId < unenrolledBefore)
     const pinned = !this.#isEnrolled && isWhole && isBefore

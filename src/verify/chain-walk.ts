@@ -4,12 +4,13 @@ import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
 import { BlockDoubts } from './block-doubts.js'
-import { ChainStanding, type Standing } from './chain-standing.js'
+import type { ChainStart } from './chain-start.js'
+import { ChainStanding, type KnownOfChain, type Standing } from './chain-standing.js'
 import { CurrentKey } from './current-key.js'
 import type { FindingCode, FindingLog } from './finding.js'
 import { brokenCounters, LinkedRun, type ReadBlock } from './linked-run.js'
 import type { SignatureChecks } from './signature-checks.js'
-import type { PinnedBlock, Trust } from './trust.js'
+import type { Trust } from './trust.js'
 
 /** How a chain ends. */
 export type ChainEnd = 'closed' | 'idle' | 'open'
@@ -31,6 +32,8 @@ export interface ChainSummary extends Standing {
   readonly trail: string | undefined
   readonly system: string | undefined
   readonly continues: ChainPosition | undefined
+  /** The last block that was retired. Undefined: none was, and the chain begins with genesis. */
+  readonly retiredTo: number | undefined
   /** The last block that is proven. */
   readonly head: { readonly block: number; readonly hash: Uint8Array } | undefined
   /** Blocks that nothing has proven. */
@@ -56,7 +59,7 @@ export class ChainWalk {
   readonly #standing: ChainStanding
   #newest: Block | undefined
   /** The block before, when it is signed and the next one follows it. */
-  #last: Block | undefined
+  #last: Pick<Block, 'number' | 'rowsTotal' | 'lost' | 'time'> | undefined
   #lastNumber = -1
   /** SHA-256 of the last block's text; undefined when that block proves nothing about the next. */
   #lastHash: Uint8Array | undefined
@@ -78,22 +81,29 @@ export class ChainWalk {
   #tail: Pick<ReadBlock, 'block' | 'hash'> | undefined
   /** How many findings there were when it had come. */
   #quietAt = 0
+  /** Where it begins, as long as the walk has not come there. */
+  #start: ChainStart | undefined
+  readonly #retiredTo: number | undefined
+  /** SHA-256 of the text of the last block that brought in a key. */
+  #keyHash: Uint8Array | undefined
 
-  /** @param heads blocks of this chain that the trust file pins */
+  /** @param known with a start, only genesis and rotations are looked for up to there */
   constructor(
     chain: string,
     trust: Trust,
     findings: FindingLog,
     checks: SignatureChecks,
-    heads: readonly PinnedBlock[] = [],
+    known: KnownOfChain = {},
   ) {
+    this.#start = known.start
+    this.#retiredTo = known.start?.block
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
     this.#checks = checks
     this.#key = new CurrentKey(chain, findings, checks)
     this.#run = new LinkedRun(chain, checks)
-    this.#standing = new ChainStanding(chain, trust, findings, heads)
+    this.#standing = new ChainStanding(chain, trust, findings, known)
   }
 
   /** @returns the block, when it is one, and the hash of its text */
@@ -101,6 +111,11 @@ export class ChainWalk {
     const text = textOfColumns(columns)
     const block = parsed(text)
     const hash = blockHash(text)
+    if (this.#start !== undefined) {
+      // It goes at any time.
+      if (this.#isRetired(columns)) return { block: block instanceof AuditError ? undefined : block, hash }
+      if (columns.blockNo > BigInt(this.#start.block)) this.#begin(this.#start)
+    }
     this.#checks.see()
     if (block instanceof AuditError) {
       this.#addUnusable(columns, hash, block.reason)
@@ -119,7 +134,46 @@ export class ChainWalk {
     return { block, hash }
   }
 
+  /** Whether the block is one of those that were retired, and is there still. */
+  #isRetired({ blockNo, kind }: BlockColumns): boolean {
+    return blockNo <= BigInt(this.#start?.block ?? -1) && kind !== 'genesis' && kind !== 'rotate'
+  }
+
+  /** From genesis and the rotations to where the chain begins now: what comes is held against what the retention key has signed. */
+  #begin({ block, hash, keyBlock, keyHash, rows, lost, time }: ChainStart): void {
+    this.#start = undefined
+    this.#endRun()
+    this.#tail = undefined
+    const hasGenesis = this.#genesis !== undefined
+    if (!hasGenesis && this.#lastNumber < 0) this.#find('block-missing', 0, 'block 0 is missing')
+    const isCurrent =
+      hasGenesis &&
+      this.#key.from === keyBlock &&
+      this.#keyHash !== undefined &&
+      sameBytes(this.#keyHash, keyHash)
+    if (hasGenesis && !isCurrent)
+      this.#find(
+        'block-missing',
+        keyBlock,
+        'it brought in the key, and is not there as the retention key has signed it',
+      )
+    if (!isCurrent) this.#key.lose()
+    if (block > this.#lastNumber) this.#doubts.addGap(this.#lastNumber + 1, block)
+    this.#doubtUnsigned()
+    this.#lastNumber = block
+    this.#last = { number: block, rowsTotal: rows, lost, time }
+    this.#lastHash = hash
+    this.#lastText = hash
+    this.#lost = Math.max(this.#lost, lost)
+  }
+
   end(): ChainSummary {
+    const start = this.#start
+    if (start !== undefined) {
+      this.#begin(start)
+      const what = 'blocks are missing from here on: the retention key has signed that the chain goes on'
+      this.#find('block-missing', start.block + 1, what)
+    }
     this.#endRun()
     const last = this.#newest
     this.#doubtUnsigned()
@@ -144,6 +198,7 @@ export class ChainWalk {
       trail: isBegun ? this.#genesis?.opening?.trail : undefined,
       system: isBegun ? this.#genesis?.opening?.system : undefined,
       continues: this.#genesis?.opening?.continues,
+      retiredTo: this.#retiredTo,
       head: isBegun && !standing.foreign ? this.#head : undefined,
       doubts: this.#doubts,
     }
@@ -151,7 +206,10 @@ export class ChainWalk {
 
   #checkNumber(number: number): void {
     const expected = this.#lastNumber + 1
-    if (number > expected) {
+    if (number > expected && this.#start !== undefined && expected > 0) {
+      this.#doubts.addGap(expected, number - 1)
+      this.#forget()
+    } else if (number > expected) {
       const range =
         number - 1 === expected ? `block ${expected} is` : `blocks ${expected} to ${number - 1} are`
       this.#find('block-missing', expected, `${range} missing`)
@@ -213,6 +271,7 @@ export class ChainWalk {
     this.#checkNumber(number)
     this.#standing.see(number, block, hash)
     if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
+    if (kind === 'genesis' || kind === 'rotate') this.#keyHash = hash
     if (kind === 'genesis') {
       this.#genesis = block
       this.#key.begin(block)

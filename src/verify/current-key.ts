@@ -29,6 +29,11 @@ export class CurrentKey {
     return this.#key
   }
 
+  /** Number of the block that brought it in. */
+  get from(): number {
+    return this.#from
+  }
+
   /** What it signs is proven. */
   get proves(): boolean {
     return this.#key !== undefined && !this.#isForeign && !this.#isOverdue
@@ -39,6 +44,11 @@ export class CurrentKey {
     if (chainIdOf(this.#key.publicKey) === this.#chain) return
     this.#isForeign = true
     this.#find('chain-id', 0, 'the id is not that of the key in the genesis block')
+  }
+
+  /** It is not the one that was current here: nothing that comes is proven, and it is said already. */
+  lose(): void {
+    this.#key = undefined
   }
 
   /** Blocks are missing: a rotation may be among them. */

@@ -57,7 +57,10 @@ export class LinkedRun {
 }
 
 /** What of a block does not follow from the one before it: names of counters, or nothing. */
-export function brokenCounters(block: Block, last: Block): readonly string[] {
+export function brokenCounters(
+  block: Pick<Block, 'rowsTotal' | 'rows' | 'lost' | 'time'>,
+  last: Pick<Block, 'rowsTotal' | 'lost' | 'time'>,
+): readonly string[] {
   return [
     block.rowsTotal === last.rowsTotal + block.rows ? '' : 'rows',
     block.lost >= last.lost ? '' : 'losses',

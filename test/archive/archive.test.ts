@@ -7,7 +7,9 @@ import { DirectoryStore } from '../../src/archive/directory-store.js'
 import type { ArchiveManifest } from '../../src/archive/manifest.js'
 import { rowOfLine } from '../../src/archive/row-line.js'
 import { eventDigest } from '../../src/event/digest.js'
+import type { PinnedBlock } from '../../src/verify/trust.js'
 import { connect } from '../support/database.js'
+import { verifiedTrail } from '../support/verified.js'
 import { readTrail } from '../support/trail.js'
 import { unguard } from '../cli/honest-trail.js'
 import { OldTrail } from './old-trail.js'
@@ -160,6 +162,23 @@ describe('archiving', () => {
     await expect(trail.archive(2)).rejects.toThrow(/is not what was archived/)
     const { rowCount } = await trail.owner.query('select from noetl.secret_audit_retirement')
     expect(rowCount).toBe(1)
+  })
+
+  test('misses no block that the trust file pins, and that is not archived yet', async () => {
+    const head = async (): Promise<PinnedBlock> => {
+      const [chain] = (await verifiedTrail(trail.database.url, trail.trust)).chains
+      return {
+        chain: chain?.chain ?? '',
+        block: chain?.head?.block ?? 0,
+        hash: chain?.head?.hash ?? Buffer.alloc(0),
+      }
+    }
+    const trust = { ...trail.trust, heads: [await head(), { ...(await head()), chain: '0'.repeat(32) }] }
+    expect((await trail.archive(2, { trust })).findings).toBe(0)
+    expect((await trail.verifyFiles(trust)).found).toEqual([])
+    const [first] = trust.heads
+    const wrong = { ...trail.trust, heads: [{ ...first, block: 2 } as PinnedBlock] }
+    expect((await trail.verifyFiles(wrong)).found.map(({ code }) => code)).toEqual(['head-mismatch'])
   })
 
   test('takes no rows that do not verify for proven, unless somebody accepts that', async () => {

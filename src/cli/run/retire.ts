@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { DirectoryStore } from '../../archive/directory-store.js'
 import { retire } from '../../archive/retire.js'
 import { retirePlan, type RetireOutcome } from '../../archive/retire-plan.js'
-import { retentionRow } from '../../event/self-rows.js'
+import { chainStartsRow, retentionRow } from '../../event/self-rows.js'
 import { visible, visibleLines } from '../../host/visible.js'
 import { type RetentionFlags, refuseYoung, retentionCommand, retentionSigner } from './retention-session.js'
 import { openTrailWriter, operator } from './trail-writer.js'
@@ -42,6 +42,7 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
         patienceMs: patience * 1000,
         storeAt: (place) => new DirectoryStore(place),
         record: (retention, note) => writer.record(retentionRow(retention, note, operator())),
+        recordStarts: (starts, note) => writer.record(chainStartsRow(starts, note, operator())),
         onLine: (line) => process.stderr.write(`${visible(line)}\n`),
         onRows: () => {},
         onFinding: (finding) => process.stdout.write(`${visible(findingLine(finding))}\n`),
