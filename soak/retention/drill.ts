@@ -9,7 +9,7 @@ import { addHeldRows, checkHolds } from './holds.js'
 import { connected, free, type Kill, KILLS, killed, resumed } from './kill.js'
 import { Load, Reader, Readers } from './load.js'
 import { OldMonths } from './old-months.js'
-import { ARCHIVE_STEPS, RETIRE_STEPS, type Step } from './steps.js'
+import { ARCHIVE_STEPS, RETIRE_STEPS, startsOf, type Step } from './steps.js'
 import { forgeRetention, mustName, TAMPERINGS, withForgedRow } from './tamper.js'
 
 export interface DrillOptions {
@@ -82,6 +82,7 @@ export class Drill {
       await this.#load.end()
     }
     await this.#account()
+    await this.#blocks()
     await this.#verified()
     const other = await OldMonths.write(this.#server, 'other', {
       months: OTHER_MONTHS,
@@ -237,6 +238,29 @@ export class Drill {
       if (late === 0) throw new Error('no late event was stored')
       const expected = new Set([...this.#trail.stored, ...granted])
       console.log(`        ${account(await readKept(this.#trail), expected)}; ${late} were late`)
+    })
+  }
+
+  async #blocks(): Promise<void> {
+    await this.#report.check('the blocks of the months went with their rows', async () => {
+      const [left, chains] = [await this.#oldBlocks(), await startsOf(this.#trail)]
+      if (chains === 0) throw new Error('no chain begins later')
+      if (left.old > left.all / 2) throw new Error(`${left.old} of ${left.all} blocks are of retired rows`)
+      console.log(
+        `        ${chains} chains begin later; ${left.old} of ${left.all} blocks are older than the bound`,
+      )
+    })
+  }
+
+  /** Blocks with rows, and those of which all rows are below the bound. */
+  async #oldBlocks(): Promise<{ readonly old: number; readonly all: number }> {
+    return this.#trail.owner(async (client) => {
+      const { rows } = await client.query<{ old: string; all: string }>(
+        `select count(*) filter (where max_id < $1) as old, count(*) as all from noetl.secret_audit_block
+         where min_id is not null`,
+        [String(this.#trail.bound(RETIRED))],
+      )
+      return { old: Number(rows[0]?.old), all: Number(rows[0]?.all) }
     })
   }
 

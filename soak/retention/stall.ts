@@ -10,6 +10,12 @@ export const STALLS = Object.freeze({
   'new leaves': 'lock table noetl.secret_audit_leaf in share mode',
   /** Whoever looks at the holds to be sure of them. */
   holds: 'lock table noetl.secret_audit_hold in share row exclusive mode',
+  /** Whoever writes where chains begin. */
+  starts: 'lock table noetl.secret_audit_chain_start in share mode',
+  /** Whoever removes the first block of the oldest chain that has ended. */
+  blocks: `select from noetl.secret_audit_block block where block_no = 1 and kind = 'data' and exists (
+      select from noetl.secret_audit_block last where last.chain_id = block.chain_id and last.kind = 'close' and last.block_no > 2)
+    order by min_id limit 1 for update`,
   /** Whoever moves the state of a partition. */
   states: 'select from noetl.secret_audit_retirement for update',
 })

@@ -67,6 +67,14 @@ async function stateOf(trail: OldMonths, partition: string): Promise<string> {
   })
 }
 
+/** How many chains begin after blocks that were retired. */
+export async function startsOf(trail: OldMonths): Promise<number> {
+  return trail.owner(async (client) => {
+    const { rowCount } = await client.query('select from noetl.secret_audit_chain_start')
+    return rowCount ?? 0
+  })
+}
+
 export const ARCHIVE_STEPS: readonly Step[] = [
   {
     name: 'while it writes a month',
@@ -160,6 +168,19 @@ export const RETIRE_STEPS: readonly Step[] = [
     name: 'after that row, before the state is kept',
     prepare: stalled('states', 'otel-audit retire'),
     check: (trail, partition) => stateIs(trail, partition, 'dropped, gone', 'retired, gone'),
+  },
+  {
+    name: 'after the row about where chains begin, before that is kept',
+    prepare: stalled('starts', 'otel-audit retire'),
+    check: (trail, partition) => stateIs(trail, partition, 'retired, gone'),
+  },
+  {
+    name: 'while it removes blocks',
+    prepare: stalled('blocks', 'otel-audit retire'),
+    check: async (trail, partition) => {
+      await stateIs(trail, partition, 'retired, gone')
+      if ((await startsOf(trail)) === 0) throw new Error('no chain begins later')
+    },
   },
 ]
 
