@@ -76,19 +76,21 @@ export class Explainer {
     )
   }
 
-  /** The plan of the one statement on the trail that `read` sends. */
+  /** What Postgres does for the statements on the trail that `read` sends. */
   async explain(read: () => Promise<unknown>): Promise<Plan> {
     const sent = (await statementsOf(read)).filter(({ text }) => text.includes('secret_audit'))
-    const [statement] = sent
-    if (statement === undefined || sent.length > 1)
-      throw new Error(`a page took ${sent.length} statements, not one`)
-    const { rows } = await this.#client.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
-      `explain (analyze, timing off, format json) ${statement.text}`,
-      [...statement.values],
-    )
-    const top = rows[0]?.['QUERY PLAN'][0]?.Plan
-    if (top === undefined) throw new Error('Postgres returned no plan')
-    return this.#summary([...executed(top)])
+    const nodes: PlanNode[] = []
+    for (const { text, values } of sent) {
+      const { rows } = await this.#client.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
+        `explain (analyze, timing off, format json) ${text}`,
+        [...values],
+      )
+      const top = rows[0]?.['QUERY PLAN'][0]?.Plan
+      if (top === undefined) throw new Error('Postgres returned no plan')
+      nodes.push(...executed(top))
+    }
+    if (nodes.length === 0) throw new Error('a page took no statement')
+    return this.#summary(nodes)
   }
 
   #summary(nodes: readonly PlanNode[]): Plan {

@@ -7,7 +7,7 @@ export function addArchiveCommand(program: Command): void {
   const command = program
     .command('archive')
     .description(
-      'Put the months before a date into signed files, and prove them: read them back, and verify them from the files alone. Changes no row.',
+      'Put the partitions (months, weeks or days) before a date into signed files, and prove them: read them back, and verify them from the files alone. Changes no row.',
     )
     .option('--before <date>', 'what lies wholly before: 2025-01-01, 2025-01, or -365d')
     .option('--to <directory>', 'where: archives of one place follow each other')

@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { PARTITION_WIDTHS } from '../postgres/partitions.js'
 import { lazily } from './lazily.js'
 
 /** Adds `otel-audit migrate`. */
@@ -30,6 +31,12 @@ export function addMigrateCommand(program: Command): void {
       '--keep-trail',
       'keep the identity on this server, where the trail has moved here: after a restore, an upgrade',
     )
+    .addOption(
+      new Option(
+        '--partition-width <width>',
+        'how wide partitions are made from now on: a month, a week or a day. Those that have not begun and are empty make room (default: what the trail has)',
+      ).choices(PARTITION_WIDTHS),
+    )
     .option('--schema <name>', 'schema of the tables (default: $NOETL_SECRET_AUDIT_SCHEMA, else noetl)')
     .option(
       '--database-url <url>',
@@ -44,6 +51,7 @@ Examples:
   $ otel-audit migrate --login orders --url-file orders.url
   $ otel-audit migrate --login auditor --reads --url-file auditor.url
   $ otel-audit migrate --new-trail         # in a clone, before anything writes to it
+  $ otel-audit migrate --partition-width week
   $ otel-audit migrate --dry-run > migrate.sql && psql --set ON_ERROR_STOP=1 --file migrate.sql "$DATABASE_URL"
 
 Progress goes to standard error, the result to standard output. Exit code: 0 done, 1 failed, 2 usage.`,

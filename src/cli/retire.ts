@@ -7,7 +7,7 @@ export function addRetireCommand(program: Command): void {
   const command = program
     .command('retire')
     .description(
-      'Remove the months before a date from the trail. Nothing goes that is not archived and proven, or is held; the trail says what went.',
+      'Remove the partitions (months, weeks or days) before a date from the trail. Nothing goes that is not archived and proven, or is held; the trail says what went.',
     )
     .option('--before <date>', 'what lies wholly before: 2024-01-01, 2024-01, or -365d')
     .option('--keep <duration>', 'refuse what is younger: 365d, 52w (default: $NOETL_SECRET_AUDIT_RETENTION)')

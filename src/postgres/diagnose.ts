@@ -1,13 +1,12 @@
-import { wallClock } from '../host/globals.js'
 import type { ClientBase } from 'pg'
 import { AuditError } from '../errors.js'
-import { snowflakeTime } from '../event/snowflake.js'
 import type { HealthFinding } from '../contract/sink.js'
 import { checkStore } from './check.js'
 import type { Connection } from './connection.js'
+import { diagnosePartitions } from './diagnose-partitions.js'
+import type { Diagnosis } from './diagnosis.js'
 import { fault } from './faults.js'
 import { ownerFinding } from './owner.js'
-import { listPartitions, pendingPartitions } from './partitions.js'
 import { remedyOf } from './remedy.js'
 import { entranceFindings } from './server-proof.js'
 import { quotedSchema, roleNames } from './schema-name.js'
@@ -16,18 +15,6 @@ import { checkSchema } from './schema-version.js'
 import { openSession, type WriteSession } from './session.js'
 import { copiedTrail, readIdentity } from './trail-identity.js'
 import { storeCheck } from './store/full-check.js'
-
-/** Fewer months of partitions ahead than this is worth an alarm: inserts stop when there is none left. */
-const LEAST_MONTHS_AHEAD = 3
-const MONTH_MS = 30 * 24 * 60 * 60 * 1000
-
-/** One thing that was looked at: fine when it has no finding. */
-export interface Diagnosis {
-  readonly check: string
-  /** What was found to be so. */
-  readonly state: string
-  readonly findings: readonly HealthFinding[]
-}
 
 /**
  * Looks at everything that durable records need of the database: connection, schema version, what the role may do,
@@ -58,7 +45,7 @@ export async function diagnoseStore(
       version,
       await trailOf(connection, schema),
       await connection.run((client) => rightsOf(client, schema)),
-      await connection.run((client) => partitionsAhead(client, schema)),
+      await connection.run((client) => diagnosePartitions(client, schema)),
       await connection.run((client) => foreignRows(client, schema)),
       {
         check: 'durability',
@@ -152,29 +139,6 @@ async function rightsOf(client: ClientBase, schema: string): Promise<Diagnosis> 
   const owner = await ownerFinding(client, schema)
   if (owner !== undefined) findings.push(owner)
   return { check: 'rights', state: 'insert, and nothing that changes a row', findings }
-}
-
-async function partitionsAhead(client: ClientBase, schema: string): Promise<Diagnosis> {
-  const partitions = await listPartitions(client, schema)
-  const end = partitions.at(-1)?.toId
-  const until = end === undefined ? undefined : snowflakeTime(end)
-  const months = until === undefined ? 0 : Math.floor((until - wallClock()) / MONTH_MS)
-  const state =
-    until === undefined ? 'none' : `${partitions.length}, up to ${new Date(until).toISOString().slice(0, 10)}`
-  const message = `only ${Math.max(0, months)} months of partitions are ahead; run \`otel-audit migrate\`, from cron if no service of this version writes here`
-  const isShort = months < LEAST_MONTHS_AHEAD
-  const pending = (await pendingPartitions(client, schema)).map(
-    (name): HealthFinding => ({
-      level: 'warning',
-      check: 'partitions',
-      message: `the detachment of ${name} was begun and not finished, and readers do not see its rows: \`otel-audit retire\` finishes what it began; else, as the owner: alter table ${quotedSchema(schema)}.secret_audit detach partition ${quotedSchema(schema)}.${name} finalize`,
-    }),
-  )
-  return {
-    check: 'partitions',
-    state,
-    findings: [...(isShort ? [error('partitions', message)] : []), ...pending],
-  }
 }
 
 /** So many of the oldest rows, and of the newest, are looked at. */

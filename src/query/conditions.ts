@@ -45,18 +45,24 @@ export interface Conditions {
   readonly displaced: string | undefined
 }
 
+/** Ids from `atLeast` up to, but without, `below`. */
+export interface IdWindow {
+  readonly atLeast?: bigint | undefined
+  readonly below?: bigint | undefined
+}
+
 /** What part of the trail is read besides the filter. */
-export interface Range {
+export interface Range extends IdWindow {
   readonly from?: Position['from']
   readonly to?: Position['to']
-  /** Only rows with lower ids. */
-  readonly below?: bigint | undefined
   /** Only rows with higher ids. */
   readonly above?: bigint | undefined
   /** Only rows of transactions below this one; and foreign ones, whose transactions ended somewhere else. */
   readonly mark?: bigint | undefined
   /** Only rows of this transaction and later ones, and no foreign ones. */
   readonly since?: bigint | undefined
+  /** Where there may be rows that are {@link DISPLACED}. Undefined: anywhere. */
+  readonly displacedIn?: readonly IdWindow[] | undefined
   /** What tells a foreign row, where it is not {@link FOREIGN}. */
   readonly foreign?: string | undefined
 }
@@ -77,17 +83,33 @@ export function conditions(filter: ResolvedFilter, range: Range, values: Values)
     ...(from === undefined ? [] : [`occurred_at >= ${timeAt(values.add(from, 'float8'))}`]),
     ...(to === undefined ? [] : [`occurred_at < ${timeAt(values.add(to, 'float8'))}`]),
   ]
-  const first = from === undefined ? 0n : idAt(from, -WIDENING_MS)
-  const last = to === undefined ? INT8_MAX : idAt(to, WIDENING_MS)
+  const { atLeast, below } = idsOf(range)
   const ids = [
-    ...(first > 0n ? [`audit_id >= ${values.add(first, 'bigint')}`] : []),
-    ...(last < INT8_MAX ? [`audit_id < ${values.add(last, 'bigint')}`] : []),
+    ...(atLeast === undefined ? [] : [`audit_id >= ${values.add(atLeast, 'bigint')}`]),
+    ...(below === undefined ? [] : [`audit_id < ${values.add(below, 'bigint')}`]),
   ]
   if (ids.length === 0) return { main: joined([...all, ...window]), displaced: undefined }
-  return {
-    main: joined([...all, ...window, ...ids]),
-    displaced: joined([...all, ...window, DISPLACED, `not (${ids.join(' and ')})`]),
-  }
+  const main = joined([...all, ...window, ...ids])
+  const { displacedIn } = range
+  if (displacedIn?.length === 0) return { main, displaced: undefined }
+  const places =
+    displacedIn === undefined ? [] : [`(${displacedIn.map((one) => within(one, values)).join(' or ')})`]
+  return { main, displaced: joined([...all, ...window, DISPLACED, `not (${ids.join(' and ')})`, ...places]) }
+}
+
+/** The ids of a window of time, an hour wider on both sides. */
+export function idsOf({ from, to }: Pick<Range, 'from' | 'to'>): IdWindow {
+  const first = from === undefined ? 0n : idAt(from, -WIDENING_MS)
+  const last = to === undefined ? INT8_MAX : idAt(to, WIDENING_MS)
+  return { atLeast: first > 0n ? first : undefined, below: last < INT8_MAX ? last : undefined }
+}
+
+function within({ atLeast, below }: IdWindow, values: Values): string {
+  const parts = [
+    ...(atLeast === undefined ? [] : [`audit_id >= ${values.add(atLeast, 'bigint')}`]),
+    ...(below === undefined ? [] : [`audit_id < ${values.add(below, 'bigint')}`]),
+  ]
+  return joined(parts)
 }
 
 function ofFilter({ terms, hours, withoutOwn }: ResolvedFilter, values: Values): string[] {
@@ -139,9 +161,9 @@ function ofHours({ days, from, to, zone, isExcluded }: Hours, values: Values): s
   return isExcluded ? `not (${within})` : `(${within})`
 }
 
-function ofRange({ below, above, mark, since, foreign = FOREIGN }: Range, values: Values): string[] {
+function ofRange({ below, atLeast, above, mark, since, foreign = FOREIGN }: Range, values: Values): string[] {
   return [
-    ...(below === undefined ? [] : [`audit_id < ${values.add(below, 'bigint')}`]),
+    ...(below === undefined && atLeast === undefined ? [] : [within({ below, atLeast }, values)]),
     ...(above === undefined ? [] : [`audit_id > ${values.add(above, 'bigint')}`]),
     ...ofMarks({ mark, since, foreign }, values),
   ]

@@ -40,9 +40,9 @@ export type {
   Reversals,
   Who,
 } from './suspicions.js'
+export type { SettledState } from './settled-state.js'
+export type { Page } from './page.js'
 export {
-  type Page,
-  type SettledState,
   Trail,
   TRAIL_DEFAULTS,
   type TrailOptions,

@@ -4,7 +4,7 @@ import { CSV_HEAD, rowCsv } from '../query/csv.js'
 import { settledFilter } from '../query/export/export-file.js'
 import { describeFilter, parseFilter, type TrailFilter } from '../query/filter.js'
 import { type IdFormat, rowJson, type TrailRow } from '../query/row.js'
-import type { SettledState } from '../query/trail.js'
+import type { SettledState } from '../query/settled-state.js'
 import { recordEnd, recordRead } from './record-read.js'
 import type { ReaderCall, RouteContext } from './route.js'
 

@@ -13,6 +13,7 @@ import type { AuditBatch } from '../../src/contract/sink.js'
 import type { AuditEvent, AuditFields } from '../../src/event/event.js'
 import { firstIdOf } from '../../src/event/snowflake.js'
 import { chainStartsRow, retentionRow } from '../../src/event/self-rows.js'
+import { listPartitions, type PartitionWidth } from '../../src/postgres/partitions.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { Anchors } from '../../src/verify/anchors.js'
 import type { Finding } from '../../src/verify/finding.js'
@@ -22,6 +23,23 @@ import { connect, migratedDatabase, type TestDatabase } from '../support/databas
 import { anEvent, batchOf } from '../support/events.js'
 
 const ORIGIN = 'otel-audit/wallet'
+
+/** Partitions of another width, so many of which are over. @returns where they begin, ms since the Unix epoch */
+async function oldUnits(owner: Client, count: number, width: PartitionWidth): Promise<readonly number[]> {
+  for (const { name } of await listPartitions(owner, 'noetl')) await owner.query(`drop table noetl.${name}`)
+  await owner.query('select noetl.secret_audit_set_partition_width($1)', [width])
+  const { rows } = await owner.query<{ ms: string }>(
+    `select (extract(epoch from unit) * 1000)::bigint as ms,
+       case when place > 1 then noetl.secret_audit_create_partition(w.width, noetl.secret_audit_first_id(unit),
+         noetl.secret_audit_first_id(unit + w.step)) end
+     from noetl.secret_audit_partition_width() w
+     cross join lateral generate_series(0, $1::int) place
+     cross join lateral (select date_trunc(w.width, now() at time zone 'UTC') - place * w.step as unit) old
+     order by unit`,
+    [count],
+  )
+  return rows.map(({ ms }) => Number(ms))
+}
 
 /** A trail with months that are over, written by honest writers whose blocks reach over the ends of months. */
 export class OldTrail {
@@ -43,10 +61,11 @@ export class OldTrail {
     this.writer = new PostgresAuditSink({ databaseUrl: database.url, origin: ORIGIN })
   }
 
-  /** @param months how many are over */
-  static async create(months: number): Promise<OldTrail> {
+  /** @param months how many are over: months, or units of another width */
+  static async create(months: number, width: PartitionWidth = 'month'): Promise<OldTrail> {
     const database = await migratedDatabase()
     const owner = await connect(database.url)
+    if (width !== 'month') return new OldTrail(database, owner, await oldUnits(owner, months, width))
     const now = new Date()
     const starts = Array.from({ length: months + 1 }, (_, i) =>
       Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months + i, 1),

@@ -46,6 +46,18 @@ describe('otel-audit migrate', () => {
     expect(code).toBe(0)
   })
 
+  test('--partition-width makes the partitions to come weeks, and doctor says so', async () => {
+    const env = { DATABASE_URL: database.url }
+    const { code, stdout } = await otelAudit(['migrate', '--schema', 'cli', '--partition-width', 'week'], env)
+    expect(stdout).toMatch(/^partitions {2}\d+ made: secret_audit_y\d{4}w\d\d to secret_audit_y\d{4}w\d\d$/m)
+    expect(code).toBe(0)
+    expect((await otelAudit(['doctor', '--schema', 'cli'], env)).stdout).toMatch(
+      /partitions: \d+, one a week, up to/,
+    )
+    const wrong = await otelAudit(['migrate', '--partition-width', 'year'], env)
+    expect(wrong).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('month, week, day') })
+  })
+
   test('takes the schema from its variable', async () => {
     const { stdout } = await otelAudit(['migrate', '--dry-run'], {
       DATABASE_URL: database.url,

@@ -65,10 +65,10 @@ describe('from the command line', () => {
     const archived = await run('archive', '--before', date(2), '--to', place, '--trust', trust)
     expect(archived).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('2 months archived and proven, 14 rows'),
+      stdout: expect.stringContaining('2 partitions archived and proven, 14 rows'),
     })
     const again = await run('archive', '--before', date(2), '--to', place)
-    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('0 months archived and proven') })
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('0 partitions archived and proven') })
 
     const offline = await otelAudit(['verify', '--trust', trust, '--archive', place, '--format', 'json'])
     expect([offline.code, JSON.parse(offline.stdout)]).toMatchObject([

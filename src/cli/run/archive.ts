@@ -73,6 +73,6 @@ export async function run(flags: ArchiveFlags, command: Command): Promise<void> 
   }
   const rows = archived.reduce((sum, one) => sum + one.rows, 0)
   process.stdout.write(
-    `${archived.length} months archived and proven, ${rows} rows, in ${visible(store.place)}; ${already} were before\n`,
+    `${archived.length} partitions archived and proven, ${rows} rows, in ${visible(store.place)}; ${already} were before\n`,
   )
 }

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { HealthFinding } from '../../contract/sink.js'
 import type { AuditSettings } from '../../options/options.js'
-import type { Diagnosis } from '../../postgres/diagnose.js'
+import type { Diagnosis } from '../../postgres/diagnosis.js'
 import { inspectDirectory, nearestExisting } from '../../spool/directories/directory.js'
 import { listSpools } from '../../spool/directories/list.js'
 

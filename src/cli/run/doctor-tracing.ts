@@ -1,6 +1,6 @@
 import type { HealthFinding } from '../../contract/sink.js'
 import { locateSdkNode } from '../../otel/sdk/packages.js'
-import type { Diagnosis } from '../../postgres/diagnose.js'
+import type { Diagnosis } from '../../postgres/diagnosis.js'
 
 /**
  * What the environment says about tracing, as far as it can be seen from outside of the service: rows are stored whatever

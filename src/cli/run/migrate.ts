@@ -4,6 +4,7 @@ import { AuditError } from '../../errors.js'
 import { loginUrl } from '../../options/database-url.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { migrate, type MigrateReport } from '../../postgres/migrate/migrate.js'
+import type { PartitionWidth } from '../../postgres/partitions.js'
 import { nextSteps } from './next-steps.js'
 import { UrlFile } from './url-file.js'
 
@@ -17,10 +18,20 @@ interface MigrateFlags {
   readonly urlFile?: string
   readonly newTrail?: boolean
   readonly keepTrail?: boolean
+  readonly partitionWidth?: PartitionWidth
 }
 
 export async function run(flags: MigrateFlags, command: Command): Promise<void> {
-  const { roles = false, dryRun = false, login, reads = false, urlFile, newTrail, keepTrail } = flags
+  const {
+    roles = false,
+    dryRun = false,
+    login,
+    reads = false,
+    urlFile,
+    newTrail,
+    keepTrail,
+    partitionWidth,
+  } = flags
   refuseContradictions(flags, command)
   const { databaseUrl, schema } = resolveOptions(
     { databaseUrl: flags.databaseUrl, schema: flags.schema },
@@ -44,6 +55,7 @@ export async function run(flags: MigrateFlags, command: Command): Promise<void> 
       ...(file !== undefined && { password: file.password }),
       ...(newTrail && { trail: 'new' as const }),
       ...(keepTrail && { trail: 'keep' as const }),
+      ...(partitionWidth !== undefined && { partitionWidth }),
       onProgress: (line) => process.stderr.write(`${visible(line)}\n`),
     })
     process.stdout.write(result.sql ?? summary(result))

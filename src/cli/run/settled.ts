@@ -1,6 +1,6 @@
 import { AuditError } from '../../errors.js'
 import type { Place } from '../../postgres/place.js'
-import type { SettledState } from '../../query/trail.js'
+import type { SettledState } from '../../query/settled-state.js'
 
 /** What a settled set lacks, and what it has that no mark says anything about: said, since its rows alone do not. */
 export function saySettled({

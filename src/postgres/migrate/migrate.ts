@@ -9,6 +9,7 @@ import { checkLogin, type Login } from './roles.js'
 import { migrationError, runStep, stepScript } from './migration-step.js'
 import { checkSchemaName, DEFAULT_SCHEMA, quotedSchema, roleNames } from '../schema-name.js'
 import type { DatabaseUrl } from '../database-url.js'
+import type { PartitionWidth } from '../partitions.js'
 import { openSession } from '../session.js'
 import { readIdentity } from '../trail-identity.js'
 
@@ -33,6 +34,11 @@ export interface MigrateOptions {
    * (`--keep-trail`).
    */
   readonly trail?: 'new' | 'keep'
+  /**
+   * How wide partitions are made from now on (`--partition-width`). Those that have not begun and are empty make room for them.
+   * Default: what the trail has; of a new one, a month.
+   */
+  readonly partitionWidth?: PartitionWidth
   /** Changes nothing; the report holds the SQL. */
   readonly dryRun?: boolean
   /** Is told of every step before it is run, and of whatever it waits for. */
@@ -82,7 +88,14 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
     return await session.run(async (client) => {
       await refuseOldServer(client)
       const planned = (): Promise<MigrationPlan> =>
-        planMigration(client, { schema, roles, login, now, trail: options.trail })
+        planMigration(client, {
+          schema,
+          roles,
+          login,
+          now,
+          trail: options.trail,
+          width: options.partitionWidth,
+        })
       if (!dryRun) lock = await lockMigrations(client, target, { schema, onProgress, mayBegin: planned })
       const plan = await planned()
       const former = await identity(client, schema)
@@ -154,11 +167,12 @@ async function execute(
   return (await partitionNames(client, schema)).filter((name) => !before.has(name))
 }
 
-/** Their names sort by age. An adopted table that is the first partition is among them. */
+/** Oldest first. An adopted table that is the first partition is among them. */
 async function partitionNames(client: ClientBase, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-     where i.inhparent = to_regclass($1) order by 1`,
+     where i.inhparent = to_regclass($1)
+     order by substring(pg_get_expr(c.relpartbound, c.oid) from 'FROM [(]''?(-?[0-9]+)')::bigint nulls first, 1`,
     [`${quotedSchema(schema)}.secret_audit`],
   )
   return rows.map(({ name }) => name)

@@ -5,7 +5,7 @@ import { withheldGrants } from '../adopt/adopt-grants.js'
 import { type ExistingTable, inspectTable } from '../adopt/adopt-table.js'
 import { loadMigrations, type Migration, migrationSql } from './migration-files.js'
 import { type MigrationStep, schemaStep } from './migration-step.js'
-import { PARTITIONS_AHEAD } from '../partitions.js'
+import type { PartitionWidth } from '../partitions.js'
 import { isOpenToPublic, rightsStep } from './rights.js'
 import { type Login, planRoles } from './roles.js'
 import { quoteIdentifier, quotedSchema } from '../schema-name.js'
@@ -44,6 +44,7 @@ export async function planMigration(
     readonly roles: boolean
     readonly login: Login | undefined
     readonly trail: 'new' | 'keep' | undefined
+    readonly width: PartitionWidth | undefined
     readonly now: Date | undefined
   },
 ): Promise<MigrationPlan> {
@@ -56,7 +57,8 @@ export async function planMigration(
   const table = await inspectTable(client, schema)
   const session = await readSession(client, schema)
   const owner = table?.owner ?? session.user
-  if ((pending.length > 0 || options.roles || options.trail !== undefined) && !session.memberOfOwner) {
+  const isOwners = options.roles || options.trail !== undefined || options.width !== undefined
+  if ((pending.length > 0 || isOwners) && !session.memberOfOwner) {
     throw new AuditError(
       'AUDIT_MIGRATION',
       `${schema}.secret_audit belongs to ${owner}: run this as ${owner}`,
@@ -78,6 +80,7 @@ export async function planMigration(
   else if (pending.length > 0 || (isOpen && session.memberOfOwner))
     changes.push(await rightsStep(schema, 'public'))
   if (options.trail !== undefined) changes.push(await trailStep(schema, options.trail))
+  if (options.width !== undefined) changes.push(widthStep(schema, options.width))
   const roles = options.roles
     ? await planRoles(client, schema, options.login)
     : { asConnected: [], asOwner: [] }
@@ -169,8 +172,16 @@ function migrationStep(migration: Migration, schema: string): MigrationStep {
 
 function partitionsStep(schema: string): MigrationStep {
   return {
-    title: `make the partitions that are missing, ${PARTITIONS_AHEAD} months ahead`,
-    sql: `select * from ${quotedSchema(schema)}.secret_audit_ensure_partitions(${PARTITIONS_AHEAD});`,
+    title: 'make the partitions that are missing',
+    sql: `select * from ${quotedSchema(schema)}.secret_audit_ensure_partitions();`,
+    mode: 'transaction',
+  }
+}
+
+function widthStep(schema: string, width: PartitionWidth): MigrationStep {
+  return {
+    title: `partitions: one a ${width} from now on`,
+    sql: `select * from ${quotedSchema(schema)}.secret_audit_set_partition_width('${width}');`,
     mode: 'transaction',
   }
 }

@@ -4,7 +4,8 @@
 
 revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_block, :SCHEMA.secret_audit_migration,
   :SCHEMA.secret_audit_trail, :SCHEMA.secret_audit_quarantine, :SCHEMA.secret_audit_quarantine_end,
-  :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold, :SCHEMA.secret_audit_chain_start
+  :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold, :SCHEMA.secret_audit_partitioning,
+  :SCHEMA.secret_audit_chain_start
   from :WRITER, :READER, :KEEPER, public;
 
 -- Not recorded_at and recorded_xid: those are the database's to say. The writer reads blocks, to tell its own from one
@@ -21,13 +22,14 @@ grant insert (
   signatures
 ) on :SCHEMA.secret_audit_block to :WRITER;
 grant select on :SCHEMA.secret_audit_block to :WRITER, :READER;
-grant select on :SCHEMA.secret_audit_migration, :SCHEMA.secret_audit_trail to :WRITER, :READER;
+grant select on :SCHEMA.secret_audit_migration, :SCHEMA.secret_audit_trail, :SCHEMA.secret_audit_partitioning to :WRITER, :READER;
 -- What was kept aside may hold secrets: neither writers nor readers see it. Who decides about it writes rows, too.
 grant select on :SCHEMA.secret_audit_quarantine, :SCHEMA.secret_audit_quarantine_end, :SCHEMA.secret_audit_migration,
   :SCHEMA.secret_audit_trail to :KEEPER;
 grant insert (quarantine_id, fingerprint, decision, audit_id, decided_by) on :SCHEMA.secret_audit_quarantine_end to :KEEPER;
 
 grant execute on function
+  :SCHEMA.secret_audit_ensure_partitions(),
   :SCHEMA.secret_audit_ensure_partitions(int),
   :SCHEMA.secret_audit_ensure_partition_for(bigint),
   :SCHEMA.secret_audit_written(bigint[]),
@@ -39,6 +41,7 @@ to :WRITER;
 -- What is left of retired rows, and what is held.
 grant select on :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold,
   :SCHEMA.secret_audit_chain_start to :READER;
-grant execute on function :SCHEMA.secret_audit_partitions(), :SCHEMA.secret_audit_pending() to :WRITER, :READER;
+grant execute on function :SCHEMA.secret_audit_partitions(), :SCHEMA.secret_audit_pending(), :SCHEMA.secret_audit_gaps()
+  to :WRITER, :READER;
 revoke all on type :SCHEMA.secret_audit_row_v1 from :READER, public;
 grant usage on type :SCHEMA.secret_audit_row_v1 to :WRITER;

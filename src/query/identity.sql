@@ -1,0 +1,1 @@
+select trail from :SCHEMA.secret_audit_trail
