@@ -29,6 +29,7 @@ const LIBRARY = [
 /** Each has modules of its own, as threads and processes do: one file for each. */
 const ALONE = [
   'cli/run/embedded/keeper',
+  'cli/run/verify-worker',
   'postgres/read/rows-worker',
   'postgres/thread/worker',
   'spool/directories/inspect-process',

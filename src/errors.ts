@@ -203,6 +203,13 @@ export const ERROR_CATALOGUE = Object.freeze({
     meaning: 'The proof of a row is well-formed, but does not prove the row.',
     remedy: 'Do not trust the row. The message names the step that fails.',
   },
+  AUDIT_VERIFY_STATE: {
+    row: 'unknown',
+    meaning:
+      'The file that `otel-audit verify --state` keeps between its runs cannot be used: it is cut, forged, of another trail, or cannot be read or written.',
+    remedy:
+      'Nothing was verified. Find out who changed the file: nobody but the verifier should be able to. To begin anew, move it away: the next run verifies everything.',
+  },
 } satisfies Record<string, CatalogueEntry>)
 
 /** The closed set of error codes. */

@@ -35,6 +35,7 @@ const LAYERS = [
   'server',
   'gateway',
   'options',
+  'watch',
   'audit',
   'instrumentation.ts',
   'register.ts',

@@ -6,15 +6,21 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command('keys')
     .helpCommand(false)
-    .description('Keys that enrol chains of blocks as the operator’s, or sign evidence, or what was retired.')
+    .description(
+      'Keys that enrol chains of blocks as the operator’s, or sign evidence, what was retired, or what was verified.',
+    )
   keys
     .command('create')
     .description(
-      'Create an enrolment key, or one for evidence or retention. The private key goes to a file that only you can read, the verifier key to standard output.',
+      'Create an enrolment key, or one for evidence, retention or a verifier. The private key goes to a file that only you can read, the verifier key to standard output.',
     )
     .option(
       '--retention',
       'a retention key in place of an enrolment key: it signs archives and what was retired, and no service has it',
+    )
+    .option(
+      '--verifier',
+      'a key for whoever runs otel-audit verify --state, in place of an enrolment key: it signs what one run leaves to the next',
     )
     .option(
       '--out <file>',
@@ -39,7 +45,7 @@ Examples:
 Give the private key to the services (NOETL_SECRET_AUDIT_ENROLMENT_KEY, or …_FILE), and the line on standard output to
 the auditors: it belongs in their trust file. With "--out -" that line goes to standard error.
 A retention key (--retention) is for whoever runs otel-audit archive and retire, a key for evidence (--evidence) for whoever
-runs otel-audit evidence, and neither for a service.
+runs otel-audit evidence, a verifier key (--verifier) for whoever runs otel-audit verify --state, and none for a service.
 No other copy of the private key is kept. Exit code: 0 done, 1 failed, 2 usage.`,
     )
     .action(lazily(() => import('./run/keys-create.js')))

@@ -14,6 +14,22 @@ export function addServeCommand(program: Command): void {
       'port to listen on, 0 for a free one (default: $NOETL_SECRET_AUDIT_PORT, else 8484)',
     )
     .option('--trust <file>', 'the trust file, as for `otel-audit verify`: rows are checked against it')
+    .option(
+      '--verify-every <time>',
+      'verify the trail so often (1h), in a thread of its own: what comes of it is in /metrics (default: $NOETL_SECRET_AUDIT_VERIFY_EVERY, else not)',
+    )
+    .option(
+      '--state <file>',
+      'with --verify-every: go on from this file, as otel-audit verify --state does (default: $NOETL_SECRET_AUDIT_VERIFY_STATE)',
+    )
+    .option(
+      '--verifier-key <file>',
+      'with --state: the key that signs it, PKCS#8 in PEM (default: $NOETL_SECRET_AUDIT_VERIFIER_KEY_FILE)',
+    )
+    .option(
+      '--full-every <time>',
+      'with --state: within this time everything is read again (default: $NOETL_SECRET_AUDIT_VERIFY_FULL_EVERY, else 30d)',
+    )
     .addHelpText(
       'after',
       `

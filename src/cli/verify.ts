@@ -39,6 +39,28 @@ export function addVerifyCommand(program: Command): void {
       'verify the trail, and with it the archives of what was retired from it',
     )
     .option(
+      '--state <file>',
+      'verify what is new since the run that has left this file, and a share of what is old; leaves it for the next run (default: $NOETL_SECRET_AUDIT_VERIFY_STATE)',
+    )
+    .option(
+      '--verifier-key <file>',
+      'with --state: the key that signs it, PKCS#8 in PEM (default: $NOETL_SECRET_AUDIT_VERIFIER_KEY_FILE)',
+    )
+    .option(
+      '--full-every <time>',
+      'with --state: within this time everything is read again (default: $NOETL_SECRET_AUDIT_VERIFY_FULL_EVERY, else 30d)',
+    )
+    .option('--watch <time>', 'verify again and again: so often, such as 1h or 30m')
+    .option(
+      '--metrics-port <number>',
+      'with --watch: serve /metrics on this port, 0 for a free one (default: $NOETL_SECRET_AUDIT_VERIFY_METRICS_PORT, else not)',
+    )
+    .option(
+      '--metrics-host <address>',
+      'address for that (default: $NOETL_SECRET_AUDIT_VERIFY_METRICS_HOST, else 127.0.0.1)',
+    )
+    .option('--record', 'write what came of it as a row of the trail: needs a login with the writer role')
+    .option(
       '--metrics <file>',
       'also write what came of it for Prometheus, as the textfile collector of the node exporter reads it',
     )
@@ -50,6 +72,8 @@ export function addVerifyCommand(program: Command): void {
 Examples:
   $ otel-audit verify --trust audit.trust --anchors traces.jsonl
   $ otel-audit verify --trust audit.trust --metrics /var/lib/node_exporter/textfile/otel_audit.prom
+  $ otel-audit verify --trust audit.trust --state verify.state --verifier-key verifier.pem
+  $ otel-audit verify --trust audit.trust --state verify.state --verifier-key verifier.pem --watch 1h --metrics-port 9464
   $ otel-audit verify --from 2026-11-01 --to 2026-12-01 --format json
   $ otel-audit verify --row 384299930694800793 --proof row.json
   $ otel-audit verify --trust audit.trust --proof row.json       # offline
@@ -57,7 +81,8 @@ Examples:
   $ otel-audit verify --trust audit.trust --archive /archive/wallet    # offline
 
 Findings and the report go to standard output, progress to standard error.
-Exit code: 0 nothing found, 1 something found, 2 it could not be checked, or not with all of the anchors.`,
+Exit code: 0 nothing found, 1 something found, 2 it could not be checked, or not with all of the anchors. With --watch it runs until
+SIGTERM or SIGINT, and ends with 0.`,
     )
     .action(lazily(() => import('./run/verify.js')))
 }

@@ -210,6 +210,43 @@ export function holdRow(
   }
 }
 
+/** What a verification came to. */
+interface VerificationResult {
+  readonly findings: number
+  /** Rows that it has proven. */
+  readonly rows: number
+  /** Everything was verified, and not only what is new and a share of what is old. */
+  readonly full: boolean
+  /** Of the state that it left: its number, and the SHA-256 of its file, lower-case hex. */
+  readonly sequence?: number | undefined
+  readonly state?: string | undefined
+}
+
+const FINDINGS = Outcome.other('findings')
+const INCOMPLETE = Outcome.other('incomplete')
+
+/** The row about a verification of the trail. */
+export function verifyRow(
+  { findings, rows, full, sequence, state }: VerificationResult,
+  isSuccess: boolean,
+  { actorId, actorType }: Principal,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditVerify,
+    outcome: isSuccess ? Outcome.Ok : findings > 0 ? FINDINGS : INCOMPLETE,
+    actorId,
+    actorType,
+    attributes: {
+      findings,
+      rows,
+      full,
+      ...(sequence !== undefined && { sequence }),
+      ...(state !== undefined && { state }),
+    },
+  }
+}
+
 /** The row that corrects a stored `event`: its caller had been refused, and withheld the secret. */
 export function withheldFields(event: AuditEvent): AuditFields {
   return {

@@ -19,6 +19,7 @@ const OPERATIONS = [
   'audit_coverage',
   'audit_retention',
   'audit_hold',
+  'audit_verify',
 ] as const
 
 const OUTCOMES = [
@@ -83,6 +84,7 @@ const OWN_OPERATIONS: ReadonlySet<string> = new Set([
   'audit_quarantine',
   'audit_retention',
   'audit_hold',
+  'audit_verify',
 ])
 
 /** Whether only the pipeline itself writes such rows. */
@@ -94,6 +96,7 @@ export function isOwnOperation(operation: string): boolean {
 export const ROUTINE_OPERATIONS: readonly string[] = Object.freeze([
   'audit_lifecycle',
   'audit_coverage',
+  'audit_verify',
   'query_trail',
   'export_trail',
 ])
@@ -179,6 +182,8 @@ export const Operation = Object.freeze({
   AuditRetention: 'audit_retention',
   /** Rows are held, so that nothing retires them, or a hold was released. No application may record it. */
   AuditHold: 'audit_hold',
+  /** The trail was verified. No application may record it. */
+  AuditVerify: 'audit_verify',
   /**
    * An operation of the application's own. The first eight of a process become metric labels; the row always keeps the
    * exact name.

@@ -9,6 +9,7 @@ import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from 
 import { GATEWAY_OPTIONS, type GatewayOptionsGiven, type GatewaySettings } from './gateway-options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
 import { RETENTION_OPTIONS, type RetentionOptionsGiven, type RetentionSettings } from './retention-options.js'
+import { VERIFY_OPTIONS, type VerifyOptionsGiven, type VerifySettings } from './verify-options.js'
 import { parseSwitch } from '../service/mode.js'
 import type { AuditSink } from '../contract/sink.js'
 import type { Environment } from '../host/environment.js'
@@ -64,6 +65,11 @@ export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environme
 /** The same for those of archives and retirement. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveRetentionOptions(given: RetentionOptionsGiven, env: Environment): RetentionSettings {
   return resolvedAlone(RETENTION_OPTIONS, given, env)
+}
+
+/** The same for those of repeated verification. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveVerifyOptions(given: VerifyOptionsGiven, env: Environment): VerifySettings {
+  return resolvedAlone(VERIFY_OPTIONS, given, env) as VerifySettings
 }
 
 function resolvedAlone(table: Readonly<Record<string, OptionSpec>>, given: object, env: Environment): object {
@@ -178,7 +184,7 @@ function checkSink(sink: unknown): void {
 }
 
 function checkVariables(env: Environment): void {
-  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS].flatMap((table) =>
+  const specs = [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS, VERIFY_OPTIONS].flatMap((table) =>
     Object.values<OptionSpec>(table),
   )
   const known = new Set(specs.flatMap(({ variables }) => variables))

@@ -96,7 +96,8 @@ export async function serveTrail(options: ServeOptions): Promise<TrailServer> {
   }
 }
 
-function notListening(host: string, port: number, cause: unknown): AuditError {
+/** Why a server cannot listen there, for whoever has chosen the address. */
+export function notListening(host: string, port: number, cause: unknown): AuditError {
   const code = String((cause as { code?: unknown }).code)
   if (code === 'EADDRINUSE') {
     const message = `port ${port} of ${host} is in use: stop what listens there, or choose another port (0 for a free one)`

@@ -1,7 +1,7 @@
 import { isKeyName } from '../chain/note-key.js'
 import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
-import type { ChainSummary } from './chain-walk.js'
+import { type ChainStarts, NO_STARTS } from './chain-starts.js'
 import type { FindingLog } from './finding.js'
 import type { CheckedRow } from './source.js'
 
@@ -70,6 +70,9 @@ export class Anchors {
   readonly #unread = new Map<string | undefined, { count: number; first: UnreadAnchor[] }>()
   /** Blocks of which a row is another than was said. */
   readonly #fallen = new Set<string>()
+  /** What was said of blocks that are not as was said. */
+  readonly #refuted: Anchor[] = []
+  readonly #fallenRows: Anchor[] = []
   #found = 0
   #held = 0
   #missing = 0
@@ -117,7 +120,33 @@ export class Anchors {
     if (problem === undefined) {
       this.#held++
       this.#expectRows(chain, block, said.rows)
-    } else findings.add('anchor-mismatch', problem, { chain, block })
+      return
+    }
+    this.#refuted.push(...anchorsOf(chain, block, said))
+    findings.add('anchor-mismatch', problem, { chain, block })
+  }
+
+  /** Blocks that were not looked at yet, and of which something is said. */
+  *places(): Generator<{ readonly chain: string; readonly block: number }> {
+    for (const [chain, blocks] of this.#byChain) for (const block of blocks.keys()) yield { chain, block }
+  }
+
+  /** Whether a row of the block is looked for. */
+  expectsRows({ chain, block }: { readonly chain: string; readonly block: number }): boolean {
+    return this.#rows.get(chain)?.has(block) === true
+  }
+
+  /**
+   * When everything was looked at: the anchors that have failed.
+   *
+   * @param origin the log that the auditor knows. Undefined: all anchors are of this trail
+   */
+  failed(origin: string | undefined): readonly Anchor[] {
+    const missing = [...this.#byChain].flatMap(([chain, blocks]) =>
+      [...blocks].flatMap(([block, said]) => anchorsOf(chain, block, said)),
+    )
+    const ours = missing.filter(({ log }) => origin === undefined || log === undefined || log === origin)
+    return [...this.#refuted, ...ours, ...this.#fallenRows]
   }
 
   /** A row of a block that was found. */
@@ -127,6 +156,9 @@ export class Anchors {
     // A row whose id was taken has another one than its span, and says which that was.
     if (said === undefined || said.every((id) => id === auditId || id === originalAuditId)) return
     this.#fallen.add(`${chain} ${block}`)
+    for (const id of said) {
+      this.#fallenRows.push({ log: undefined, chain, block, hash: undefined, row: { index, auditId: id } })
+    }
     findings.add('anchor-mismatch', 'an anchor says another row in this place', { chain, block, auditId })
   }
 
@@ -138,12 +170,14 @@ export class Anchors {
    *
    * @param origin the log that the auditor knows. Undefined: all anchors are of this trail
    * @param only the chain that is looked at. Undefined: all
+   * @param starts blocks up to there were retired, and are not missing
    */
   endBlocks(
-    chains: ReadonlyMap<string, ChainSummary>,
+    chains: ReadonlyMap<string, unknown>,
     origin: string | undefined,
     only: string | undefined,
     findings: FindingLog,
+    starts: ChainStarts = NO_STARTS,
   ): void {
     const isOurs = ({ log }: Pick<Anchor, 'log'>): boolean =>
       origin === undefined || log === undefined || log === origin
@@ -151,7 +185,7 @@ export class Anchors {
       if (only !== undefined && chain !== only) continue
       const all = [...blocks].filter(([, { statements }]) => statements.some(isOurs)).map(([block]) => block)
       this.#foreign += blocks.size - all.length
-      const retiredTo = chains.get(chain)?.retiredTo ?? -1
+      const retiredTo = starts.get(chain)?.block ?? -1
       const ours = all.filter((block) => block > retiredTo)
       this.#retired += all.length - ours.length
       this.#missing += ours.length
@@ -203,6 +237,13 @@ export class Anchors {
     this.#rows.set(chain, blocks as Map<number, Map<number, readonly bigint[]>>)
     blocks.set(block, expected)
   }
+}
+
+function anchorsOf(chain: string, block: number, { statements, rows }: Said): readonly Anchor[] {
+  return [
+    ...statements.map(({ log, hash }) => ({ log, chain, block, hash })),
+    ...rows.map((row) => ({ log: statements[0]?.log, chain, block, hash: undefined, row })),
+  ]
 }
 
 /** A log that an anchor says. What no log can be called says nothing, and then the anchor counts as ours. */

@@ -40,8 +40,7 @@ export class KeyedSum {
   }
 
   add(bytes: Uint8Array): void {
-    const hash = sha256(Buffer.concat([this.#key, bytes]))
-    this.#sum = (this.#sum + BigInt(`0x${hash.toString('hex')}`)) % MODULUS
+    this.#sum = (this.#sum + keyedHash(this.#key, bytes)) % MODULUS
     this.#count++
   }
 
@@ -50,26 +49,34 @@ export class KeyedSum {
   }
 }
 
+/** What is added for the bytes: 256 bits. */
+export function keyedHash(key: Uint8Array, bytes: Uint8Array): bigint {
+  return BigInt(`0x${sha256(Buffer.concat([key, bytes])).toString('hex')}`)
+}
+
 export class BlockSum {
-  readonly #head = Buffer.alloc(HEAD_BYTES)
   readonly #sum: KeyedSum
 
   constructor(key: Uint8Array) {
     this.#sum = new KeyedSum(key)
   }
 
-  add({ chain, block, minId, maxId, rowCount, root }: RowBlock): void {
-    const head = this.#head
-    head.fill(0, 0, 16)
-    head.write(chain, 0, 16, 'hex')
-    let at = head.writeDoubleBE(block, 16)
-    at = head.writeBigInt64BE(minId, at)
-    at = head.writeBigInt64BE(maxId, at)
-    head.writeInt32BE(rowCount, at)
-    this.#sum.add(Buffer.concat([head, root]))
+  add(block: RowBlock): void {
+    this.#sum.add(bytesOfBlock(block))
   }
 
   equals(other: BlockSum): boolean {
     return this.#sum.equals(other.#sum)
   }
+}
+
+/** Of a block all that rows are held against. */
+export function bytesOfBlock({ chain, block, minId, maxId, rowCount, root }: RowBlock): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES)
+  head.write(chain, 0, 16, 'hex')
+  let at = head.writeDoubleBE(block, 16)
+  at = head.writeBigInt64BE(minId, at)
+  at = head.writeBigInt64BE(maxId, at)
+  head.writeInt32BE(rowCount, at)
+  return Buffer.concat([head, root])
 }

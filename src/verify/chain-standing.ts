@@ -1,5 +1,6 @@
 import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
+import type { ChainPoint } from './chain-point.js'
 import type { ChainStart } from './chain-start.js'
 import type { FindingLog } from './finding.js'
 import { enrolmentKeysFor, signatureProblem, whyForeign } from './genesis.js'
@@ -23,6 +24,8 @@ export interface KnownOfChain {
   readonly heads?: readonly PinnedBlock[] | undefined
   /** Where it begins, if its first blocks were retired. */
   readonly start?: ChainStart | undefined
+  /** It was walked before, up to that block, and is walked on from there. */
+  readonly from?: ChainPoint | undefined
   /** It is a part of a trail: of what comes after its last block nothing is known. */
   readonly isPart?: boolean | undefined
 }
@@ -44,21 +47,28 @@ export class ChainStanding {
   readonly #isPart: boolean
   #lastSeen = -1
 
+  /** The chain was walked before, up to that block. */
+  readonly #from: ChainPoint | undefined
+
   constructor(
     chain: string,
     trust: Trust,
     findings: FindingLog,
-    { heads = [], start, isPart }: KnownOfChain,
+    { heads = [], start, isPart, from }: KnownOfChain,
   ) {
     this.#retiredTo = start?.block ?? -1
     this.#isPart = isPart ?? false
-    this.#lastId = start?.lastId
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
-    this.#pins = new Map(heads.map(({ block, hash }) => [block, { hash, found: 'nothing' }]))
+    this.#from = from
+    this.#isEnrolled = from?.enrolled ?? false
+    this.#lastId = largest(from?.lastId, start?.lastId)
+    // Those up to there were held against what the walk before has seen.
+    const ahead = heads.filter(({ block }) => block > (from?.last.number ?? -1))
+    this.#pins = new Map(ahead.map(({ block, hash }) => [block, { hash, found: 'nothing' }]))
     // The auditor knows it.
-    if (heads.length > 0) findings.vouchFor(chain)
+    if (heads.length > 0 || from !== undefined) findings.vouchFor(chain)
   }
 
   begin(genesis: Block, text: string, signatures: string): void {
@@ -99,15 +109,17 @@ export class ChainStanding {
       .map(([number]) => number)
     if (missing.length > 0) addMissing(this.#findings, this.#chain, missing)
     const { enrolment, unenrolledBefore } = this.#trust
+    const hasPins = this.#pins.size > 0 || this.#from?.pinned === true
     const isWhole =
-      this.#pins.size > 0 &&
+      hasPins &&
       [...this.#pins].every(
         ([number, { found }]) => found === 'it' || (found === 'nothing' && this.#isElsewhere(number)),
       )
     const isBefore =
       unenrolledBefore !== undefined && (this.#lastId === undefined || this.#lastId < unenrolledBefore)
     const pinned = !this.#isEnrolled && isWhole && isBefore
-    if (enrolment.length > 0 && this.#genesis !== undefined && !this.#isEnrolled && !pinned) {
+    const isKnown = this.#genesis !== undefined || this.#from !== undefined
+    if (enrolment.length > 0 && isKnown && !this.#isEnrolled && !pinned) {
       const what = 'no enrolment key of the trust file has signed the genesis block'
       this.#findings.add('chain-unenrolled', what, { chain: this.#chain, block: 0 })
     }
@@ -115,6 +127,11 @@ export class ChainStanding {
     if (why !== undefined) this.#findings.add('chain-foreign', why, { chain: this.#chain, block: 0 })
     return { enrolled: this.#isEnrolled, pinned, foreign: why !== undefined, lastId: this.#lastId }
   }
+}
+
+function largest(one: bigint | undefined, other: bigint | undefined): bigint | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one > other ? one : other
 }
 
 /** The blocks that a trust file pins, by chain. */

@@ -1,12 +1,11 @@
 import { type ChainStart, startsSum } from './chain-start.js'
-import type { ChainSummary } from './chain-walk.js'
 import type { FindingLog } from './finding.js'
 import type { Selection, TrailSource } from './source.js'
 
 /** Where chains begin whose first blocks were retired, by chain. */
 export type ChainStarts = ReadonlyMap<string, ChainStart>
 
-const NO_STARTS: ChainStarts = new Map()
+export const NO_STARTS: ChainStarts = new Map()
 
 /**
  * The starts that the store has, all of them, if a retention key has signed exactly these. An older list that was signed counts
@@ -38,7 +37,7 @@ export function rowsBefore(starts: ChainStarts, { chain, ids }: Selection): numb
 /** Chains that are said to begin somewhere, and are not there at all. */
 export function endStarts(
   starts: ChainStarts,
-  chains: ReadonlyMap<string, ChainSummary>,
+  chains: ReadonlyMap<string, unknown>,
   only: string | undefined,
   findings: FindingLog,
 ): void {

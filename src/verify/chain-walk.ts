@@ -4,6 +4,7 @@ import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
 import { BlockDoubts } from './block-doubts.js'
+import type { ChainPoint } from './chain-point.js'
 import type { ChainStart } from './chain-start.js'
 import { ChainStanding, type KnownOfChain, type Standing } from './chain-standing.js'
 import { CurrentKey } from './current-key.js'
@@ -32,13 +33,19 @@ export interface ChainSummary extends Standing {
   readonly trail: string | undefined
   readonly system: string | undefined
   readonly continues: ChainPosition | undefined
-  /** The last block that was retired. Undefined: none was, and the chain begins with genesis. */
-  readonly retiredTo: number | undefined
   /** The last block that is proven. */
   readonly head: { readonly block: number; readonly hash: Uint8Array } | undefined
   /** Blocks that nothing has proven. */
   readonly doubts: BlockDoubts
+  /** Where the walk can go on. Undefined: its last block is not proven, or not of this trail. */
+  readonly point: ChainPoint | undefined
 }
+
+/** What is told of a chain. */
+export type ChainReport = Omit<ChainSummary, 'doubts' | 'point'>
+
+/** What the next block is held against. */
+type LastBlock = ChainPoint['last']
 
 /** Longest text and signatures, together, of a block that waits for the end of its run: those of ours are shorter. */
 const LONGEST_WAITING = 4096
@@ -55,11 +62,11 @@ export class ChainWalk {
   readonly #trust: Trust
   readonly #findings: FindingLog
   readonly #key: CurrentKey
-  #genesis: Block | undefined
+  #genesis: Pick<Block, 'log' | 'opening'> | undefined
   readonly #standing: ChainStanding
-  #newest: Block | undefined
+  #newest: (LastBlock & { readonly log: string }) | undefined
   /** The block before, when it is signed and the next one follows it. */
-  #last: Pick<Block, 'number' | 'rowsTotal' | 'lost' | 'time'> | undefined
+  #last: LastBlock | undefined
   #lastNumber = -1
   /** SHA-256 of the last block's text; undefined when that block proves nothing about the next. */
   #lastHash: Uint8Array | undefined
@@ -83,7 +90,8 @@ export class ChainWalk {
   #quietAt = 0
   /** Where it begins, as long as the walk has not come there. */
   #start: ChainStart | undefined
-  readonly #retiredTo: number | undefined
+  /** It begins behind a block that was walked before: the key there is known without its block. */
+  readonly #isResumed: boolean
   /** SHA-256 of the text of the last block that brought in a key. */
   #keyHash: Uint8Array | undefined
 
@@ -96,7 +104,7 @@ export class ChainWalk {
     known: KnownOfChain = {},
   ) {
     this.#start = known.start
-    this.#retiredTo = known.start?.block
+    this.#isResumed = known.from !== undefined
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
@@ -104,6 +112,41 @@ export class ChainWalk {
     this.#key = new CurrentKey(chain, findings, checks)
     this.#run = new LinkedRun(chain, checks)
     this.#standing = new ChainStanding(chain, trust, findings, known)
+    if (known.from !== undefined) this.#resume(known.from)
+  }
+
+  #resume({ last, hash, key, keyFrom, log, opening }: ChainPoint): void {
+    this.#key.resume(key, keyFrom)
+    this.#genesis = { log, opening }
+    this.#isOpened = true
+    this.#newest = { ...last, log }
+    this.#last = last
+    this.#lastNumber = last.number
+    this.#lastHash = hash
+    this.#lastText = hash
+    this.#head = { block: last.number, hash }
+    this.#closed = last.kind === 'close'
+    this.#blocks = last.number + 1
+    this.#rows = last.rowsTotal
+    this.#lost = last.lost
+  }
+
+  /** Whether genesis has come by, or was before. Without it nothing can be left out. */
+  get isBegun(): boolean {
+    return this.#genesis !== undefined
+  }
+
+  /**
+   * Blocks up to that one are left out, and are not looked for: what comes next is held against the key alone. It is for
+   * who knows that no rotation is among them.
+   */
+  skipTo(number: number): void {
+    if (number <= this.#lastNumber + 1) return
+    this.#endRun()
+    this.#tail = undefined
+    this.#doubts.addGap(this.#lastNumber + 1, number - 1)
+    this.#forget()
+    this.#lastNumber = number - 1
   }
 
   /** @returns the block, when it is one, and the hash of its text */
@@ -146,11 +189,8 @@ export class ChainWalk {
     this.#tail = undefined
     const hasGenesis = this.#genesis !== undefined
     if (!hasGenesis && this.#lastNumber < 0) this.#find('block-missing', 0, 'block 0 is missing')
-    const isCurrent =
-      hasGenesis &&
-      this.#key.from === keyBlock &&
-      this.#keyHash !== undefined &&
-      sameBytes(this.#keyHash, keyHash)
+    const isIt = this.#keyHash === undefined ? this.#isResumed : sameBytes(this.#keyHash, keyHash)
+    const isCurrent = hasGenesis && this.#key.from === keyBlock && isIt
     if (hasGenesis && !isCurrent)
       this.#find(
         'block-missing',
@@ -161,7 +201,8 @@ export class ChainWalk {
     if (block > this.#lastNumber) this.#doubts.addGap(this.#lastNumber + 1, block)
     this.#doubtUnsigned()
     this.#lastNumber = block
-    this.#last = { number: block, rowsTotal: rows, lost, time }
+    // Of which kind it was the next one does not depend on.
+    this.#last = { number: block, kind: 'data', rowsTotal: rows, lost, time }
     this.#lastHash = hash
     this.#lastText = hash
     this.#lost = Math.max(this.#lost, lost)
@@ -198,9 +239,29 @@ export class ChainWalk {
       trail: isBegun ? this.#genesis?.opening?.trail : undefined,
       system: isBegun ? this.#genesis?.opening?.system : undefined,
       continues: this.#genesis?.opening?.continues,
-      retiredTo: this.#retiredTo,
       head: isBegun && !standing.foreign ? this.#head : undefined,
       doubts: this.#doubts,
+      point: isBegun && !standing.foreign ? this.#pointAt(standing) : undefined,
+    }
+  }
+
+  #pointAt({ enrolled, pinned, lastId }: Standing): ChainPoint | undefined {
+    const [last, hash, key, genesis] = [this.#last, this.#lastHash, this.#key.key, this.#genesis]
+    const isEnd = last !== undefined && last.number === this.#lastNumber && this.#key.proves
+    if (!isEnd || hash === undefined || key === undefined || genesis === undefined) return undefined
+    const { number, kind, rowsTotal, lost, time } = last
+    const { log, opening } = genesis
+    return {
+      chain: this.#chain,
+      last: { number, kind, rowsTotal, lost, time },
+      hash,
+      key: key.toString(),
+      keyFrom: this.#key.from,
+      log,
+      opening,
+      enrolled,
+      pinned,
+      lastId,
     }
   }
 

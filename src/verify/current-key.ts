@@ -51,6 +51,12 @@ export class CurrentKey {
     this.#key = undefined
   }
 
+  /** The key of a chain that was walked before, as far as here. */
+  resume(key: string, from: number): void {
+    this.#key = VerifierKey.parse(key)
+    this.#from = from
+  }
+
   /** Blocks are missing: a rotation may be among them. */
   doubt(): void {
     this.#mayBeLost = true

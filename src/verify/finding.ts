@@ -27,8 +27,9 @@ export const FINDINGS = Object.freeze({
     'Another transaction put rows of the block here than the one that they name, and the trust file names no restore after them.',
   'row-without-block': 'The row names a block that is not there, or does not reach so far.',
   'row-unsigned': 'The row has no block, and the trust file says that it must have one.',
-  'head-mismatch': 'The trust file has another hash of the block.',
-  'head-missing': 'The trust file names a block that is not there.',
+  'unsigned-altered': 'Rows without a block are not those that an earlier verification has read.',
+  'head-mismatch': 'The trust file, or the state of an earlier verification, has another hash of the block.',
+  'head-missing': 'The trust file, or the state of an earlier verification, names a block that is not there.',
   'anchor-mismatch': 'An anchor says something else of the block, or of a row of it.',
   'anchor-missing': 'An anchor names a block that is not there.',
   'retention-refused':

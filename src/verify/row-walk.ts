@@ -41,6 +41,17 @@ export interface RowCoverage {
   readonly kept: number
 }
 
+/** Who is told of rows that are in no block that was admitted. */
+export interface RowHooks {
+  /** A row without a block. */
+  readonly unsigned?: ((row: CheckedRow) => void) | undefined
+  /**
+   * A row that names a block which was not admitted, or does not reach to it. Once taken (true) nothing is said of it, unless it
+   * comes back by {@link RowWalk.refuse}.
+   */
+  readonly outside?: ((row: CheckedRow) => boolean) | undefined
+}
+
 /** Rows more than a block has signed: beyond these it is not looked for the ones that are too many. */
 const MOST_SURPLUS = 1000
 
@@ -60,6 +71,7 @@ export class RowWalk {
   readonly #chains: ReadonlyMap<string, WalkedChain> | undefined
   readonly #onRow: (row: CheckedRow) => void
   readonly #gone: GoneRows
+  readonly #hooks: RowHooks
   readonly #open: OpenBlocks
   /** By chain: blocks that were proven, and whose rows were too many to be kept. */
   readonly #givenUp = new Map<string, Set<number>>()
@@ -85,6 +97,7 @@ export class RowWalk {
     chains?: ReadonlyMap<string, WalkedChain>,
     onRow: (row: CheckedRow) => void = () => {},
     gone: GoneRows = goneBy(trust),
+    hooks: RowHooks = {},
   ) {
     this.#trust = trust
     this.#findings = findings
@@ -93,6 +106,7 @@ export class RowWalk {
     this.#open = new OpenBlocks((chain) => chains?.get(chain)?.enrolled === true)
     this.#onRow = onRow
     this.#gone = gone
+    this.#hooks = hooks
   }
 
   get coverage(): RowCoverage {
@@ -135,7 +149,15 @@ export class RowWalk {
         return this.#relieve()
       }
     }
-    if (this.#isAskedFor(auditId)) this.#addWithoutBlock(row)
+    if (!this.#isAskedFor(auditId)) return
+    const isOutside = chain !== null && block !== null && index !== null && index >= 0
+    if (isOutside && !this.#isDoubtful(chain, block) && this.#hooks.outside?.(row) === true) return
+    this.#addWithoutBlock(row)
+  }
+
+  /** The block that the row names is not there, or does not reach to it. */
+  refuse(row: CheckedRow): void {
+    this.#addWithoutBlock(row)
   }
 
   /** No more rows come. */
@@ -168,7 +190,10 @@ export class RowWalk {
   #addWithoutBlock(row: CheckedRow): void {
     const { auditId, chain, block, index, stored } = row
     const isUnsigned = chain === null && block === null && index === null
-    if (isUnsigned) this.#unsigned++
+    if (isUnsigned) {
+      this.#unsigned++
+      this.#hooks.unsigned?.(row)
+    }
     if (!(isUnsigned && stored === null)) this.#checkDigest(row)
     if (isUnsigned) {
       if (mustBeSigned(this.#trust, auditId)) this.#find('row-unsigned', row, 'it has no block')

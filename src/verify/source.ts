@@ -31,6 +31,19 @@ export interface RowBlock {
   readonly root: Uint8Array
 }
 
+/** The same, of its columns. Undefined: it has no rows. */
+export function rowBlockOf({
+  chainId,
+  blockNo,
+  minId,
+  maxId,
+  rowCount,
+  root,
+}: BlockColumns): RowBlock | undefined {
+  if (minId === null || maxId === null) return undefined
+  return { chain: chainId, block: Number(blockNo), minId, maxId, rowCount, root }
+}
+
 /** A row as it is held against its block. */
 export interface CheckedRow {
   readonly auditId: bigint

@@ -4,6 +4,7 @@ import { isSystemId, isTrailId } from '../chain/block.js'
 import { isEnrolmentKeyName, isEvidenceKeyName } from '../chain/chain-key.js'
 import { isKeyName, VerifierKey } from '../chain/note-key.js'
 import { isRetentionKeyName } from './retention-note.js'
+import { isVerifierKeyName } from './state/verifier-key.js'
 
 /** What rows without a block mean: each is a finding, those from an id on are, or none is. */
 export type UnsignedPolicy = 'none' | 'any' | { readonly before: bigint }
@@ -31,6 +32,8 @@ export interface Trust {
   readonly unenrolledBefore?: bigint | undefined
   /** Keys whose notes say which rows were retired, and sign archives. None: nobody's do. */
   readonly retention?: readonly VerifierKey[] | undefined
+  /** Keys that sign the states of verifications. None: only the key that is at hand does. */
+  readonly verifier?: readonly VerifierKey[] | undefined
 }
 
 /** A block as it was when the trust file was written. */
@@ -61,6 +64,7 @@ export const NO_TRUST: Trust = Object.freeze({
  * enrolment otel-audit/wallet/enrolment+1f2e3d4c+AbCd…   (any number of these)
  * evidence otel-audit/wallet/evidence+5a6b7c8d+AbCd…     (any number of these)
  * retention otel-audit/wallet/retention+5a4b3c2d+AdEf…    (any number of these)
+ * verifier otel-audit/wallet/verifier+6b5a4c3d+AcDe…      (any number of these)
  * unsigned before 384299930694800793                      (or none, or any)
  * rows-from 310000000000000000
  * restored below 384299930694800793
@@ -75,6 +79,7 @@ export function parseTrust(text: string): Trust {
   const enrolment: VerifierKey[] = []
   const evidence: VerifierKey[] = []
   const retention: VerifierKey[] = []
+  const verifier: VerifierKey[] = []
   const trails: string[] = []
   const systems: string[] = []
   const heads = new Map<string, PinnedBlock>()
@@ -116,6 +121,10 @@ export function parseTrust(text: string): Trust {
       case 'retention':
         if (second !== '') throw bad('retention takes one verifier key')
         retention.push(retentionKey(first, bad))
+        break
+      case 'verifier':
+        if (second !== '') throw bad('verifier takes one verifier key')
+        verifier.push(verifierOf(first, bad))
         break
       case 'unsigned':
         once(found.unsigned)
@@ -159,6 +168,7 @@ export function parseTrust(text: string): Trust {
     heads: ifAny([...heads.values()]),
     unenrolledBefore: found.unenrolledBefore,
     retention: ifAny(retention),
+    verifier: ifAny(verifier),
   })
 }
 
@@ -166,7 +176,7 @@ export function parseTrust(text: string): Trust {
 type Once = 'origin' | 'unsigned' | 'rowsFrom' | 'restoredBelow' | 'unenrolledBefore'
 
 const STATEMENTS =
-  'origin, trail, system, enrolment, evidence, retention, unsigned, rows-from, restored, head, unenrolled'
+  'origin, trail, system, enrolment, evidence, retention, verifier, unsigned, rows-from, restored, head, unenrolled'
 
 /** Whether a row without a block is a finding. */
 export function mustBeSigned({ unsigned }: Trust, auditId: bigint): boolean {
@@ -214,6 +224,12 @@ function evidenceKey(text: string, bad: Bad): VerifierKey {
 function retentionKey(text: string, bad: Bad): VerifierKey {
   const key = verifierKey(text, bad)
   if (!isRetentionKeyName(key.name)) throw bad('retention takes a key that is called <log>/retention')
+  return key
+}
+
+function verifierOf(text: string, bad: Bad): VerifierKey {
+  const key = verifierKey(text, bad)
+  if (!isVerifierKeyName(key.name)) throw bad('verifier takes a key that is called <log>/verifier')
   return key
 }
 

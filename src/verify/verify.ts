@@ -1,9 +1,11 @@
 import { type AnchorCoverage, Anchors, type UnreadAnchors } from './anchors.js'
 import type { BlockColumns } from '../chain/block-columns.js'
 import { type BlockSum, BlockSums } from './block-sum.js'
+import { BlockStream } from './block-stream.js'
 import { endPinned, headsByChain } from './chain-standing.js'
 import { type ChainStarts, endStarts, readStarts, rowsBefore } from './chain-starts.js'
-import { type ChainSummary, ChainWalk } from './chain-walk.js'
+import { type ChainReport, type ChainSummary, ChainWalk } from './chain-walk.js'
+import { checkContinuations } from './continuations.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
 import { goneRows, type KnownRetention, readRetention } from './retention.js'
 import { type GoneRows, type RowCoverage, RowWalk } from './row-walk.js'
@@ -12,7 +14,7 @@ import {
   ALL_IDS,
   type CheckedRow,
   type IdRange,
-  type RowBlock,
+  rowBlockOf,
   type Selection,
   type TrailSource,
 } from './source.js'
@@ -40,7 +42,7 @@ export interface VerifyProgress {
 /** What was looked at, and what was found. Nothing found means as much as the coverage says, and no more. */
 export interface VerifyReport {
   readonly findings: ReadonlyMap<FindingCode, number>
-  readonly chains: readonly ChainSummary[]
+  readonly chains: readonly ChainReport[]
   readonly blocks: number
   readonly signatures: SignatureCoverage
   readonly rows: RowCoverage
@@ -97,7 +99,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
 }
 
 /** What nobody has said of the trail from elsewhere, the store says itself. */
-async function trustIn(source: TrailSource, trust: Trust): Promise<Trust> {
+export async function trustIn(source: TrailSource, trust: Trust): Promise<Trust> {
   if (trust.trails !== undefined && trust.trails.length > 0) return trust
   const trail = await source.trail?.()
   return trail === undefined ? trust : { ...trust, trails: [trail] }
@@ -149,7 +151,7 @@ async function walk(source: TrailSource, request: VerifyRequest, findings: Findi
   if (selection.chain === undefined && elsewhere === undefined) checkContinuations(chains, findings)
   if (elsewhere === undefined) endPinned(trust, chains, selection.chain, findings)
   endStarts(starts, chains, selection.chain, findings)
-  anchors.endBlocks(chains, trust.origin, selection.chain, findings)
+  anchors.endBlocks(chains, trust.origin, selection.chain, findings, starts)
   const gone = await goneRows(source, { trust, retention, elsewhere }, findings)
   const again = sums.start()
   const { coverage, foreign } = await walkRows(source, request, walked, gone, again, findings)
@@ -209,26 +211,9 @@ async function walkChains(
 }
 
 /** Of the block as it was signed. One that is not proven is added, too: it is asked for again like the others. */
-function addTo(
-  sum: BlockSum,
-  { chainId, blockNo, minId, maxId, rowCount, root }: BlockColumns,
-  ids: IdRange,
-): void {
-  if (minId === null || maxId === null || minId > ids.last || maxId < ids.first) return
-  sum.add({ chain: chainId, block: Number(blockNo), minId, maxId, rowCount, root })
-}
-
-function checkContinuations(chains: ReadonlyMap<string, ChainSummary>, findings: FindingLog): void {
-  for (const { chain, continues } of chains.values()) {
-    if (continues === undefined) continue
-    const older = chains.get(continues.chain)
-    const place = { chain: continues.chain, block: continues.block }
-    if (older === undefined) {
-      findings.add('chain-missing', `chain ${chain} continues it, and it is not there`, place)
-    } else if (older.lastBlock < continues.block) {
-      findings.add('block-missing', `chain ${chain} continues it from block ${continues.block} on`, place)
-    }
-  }
+function addTo(sum: BlockSum, columns: BlockColumns, ids: IdRange): void {
+  const block = rowBlockOf(columns)
+  if (block !== undefined && block.minId <= ids.last && block.maxId >= ids.first) sum.add(block)
 }
 
 async function walkRows(
@@ -241,7 +226,7 @@ async function walkRows(
 ): Promise<RowWalk> {
   const onRow = (row: CheckedRow): void => anchors.checkRow(row, findings)
   const walk = new RowWalk(trust, findings, selection.ids, chains, onRow, gone)
-  const blocks = new Stream(source.rowBlocks(selection), sum)
+  const blocks = new BlockStream(source.rowBlocks(selection), sum)
   const range = around(extent, selection.ids ?? ALL_IDS)
   let done = 0
   // Of a part of the trail nobody has said how many there are.
@@ -259,42 +244,6 @@ async function walkRows(
   await blocks.take(ALL_IDS.last, walk)
   walk.end()
   return walk
-}
-
-/** The blocks in ascending order of their smallest ids, taken as far as the rows have come. */
-class Stream {
-  readonly #batches: AsyncIterator<readonly RowBlock[]>
-  readonly #sum: BlockSum
-  #batch: readonly RowBlock[] = []
-  #next = 0
-  #ended = false
-
-  /** @param sum of the blocks that were taken */
-  constructor(batches: AsyncIterable<readonly RowBlock[]>, sum: BlockSum) {
-    this.#sum = sum
-    this.#batches = batches[Symbol.asyncIterator]()
-  }
-
-  isDue(auditId: bigint): boolean {
-    const block = this.#batch[this.#next]
-    return block === undefined ? !this.#ended : block.minId <= auditId
-  }
-
-  async take(auditId: bigint, walk: RowWalk): Promise<void> {
-    while (this.isDue(auditId)) {
-      const block = this.#batch[this.#next]
-      if (block !== undefined) {
-        this.#next++
-        this.#sum.add(block)
-        walk.admit(block, auditId)
-        continue
-      }
-      const { done, value } = await this.#batches.next()
-      this.#ended = done === true
-      this.#batch = done === true ? [] : value
-      this.#next = 0
-    }
-  }
 }
 
 function overlaps(ids: IdRange, range: IdRange | undefined): boolean {

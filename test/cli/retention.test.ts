@@ -68,7 +68,10 @@ describe('from the command line', () => {
       stdout: expect.stringContaining('2 partitions archived and proven, 14 rows'),
     })
     const again = await run('archive', '--before', date(2), '--to', place)
-    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('0 partitions archived and proven') })
+    expect(again).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('0 partitions archived and proven'),
+    })
 
     const offline = await otelAudit(['verify', '--trust', trust, '--archive', place, '--format', 'json'])
     expect([offline.code, JSON.parse(offline.stdout)]).toMatchObject([

@@ -21,6 +21,7 @@ describe('the closed sets', () => {
       'audit_coverage',
       'audit_retention',
       'audit_hold',
+      'audit_verify',
     ])
     expect(KNOWN_OUTCOMES).toEqual([
       'ok',

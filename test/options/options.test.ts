@@ -12,8 +12,10 @@ import {
   resolveOptions,
   resolveReadOptions,
   resolveRetentionOptions,
+  resolveVerifyOptions,
 } from '../../src/options/resolve.js'
 import { RETENTION_OPTIONS } from '../../src/options/retention-options.js'
+import { VERIFY_OPTIONS } from '../../src/options/verify-options.js'
 import { optionsPage } from '../support/reference-docs.js'
 
 const ROWS = Object.entries<OptionSpec>(OPTIONS)
@@ -142,6 +144,23 @@ describe.each(Object.entries<OptionSpec>(GATEWAY_OPTIONS))('the option of the ga
       for (const text of badText) {
         expect(() => resolveGatewayOptions({}, { [variable]: text })).toThrow(invalid(variable, text))
       }
+    }
+  })
+})
+
+describe.each(Object.entries<OptionSpec>(VERIFY_OPTIONS))('the option of verification %s', (name, spec) => {
+  const key = name as keyof typeof VERIFY_OPTIONS
+  const { good, bad, badText } = examples(spec)
+
+  it('has its default, is taken from code and from its variable, and refused by name', () => {
+    expect(resolveVerifyOptions({}, {})[key]).toBe(spec.default)
+    for (const value of good) expect(resolveVerifyOptions({ [name]: value }, {})[key]).toBe(value)
+    for (const value of bad) expect(() => resolveVerifyOptions({ [name]: value }, {})).toThrow(invalid(name))
+    for (const variable of spec.variables) {
+      for (const value of good)
+        expect(resolveVerifyOptions({}, { [variable]: String(value) })[key]).toBe(value)
+      for (const text of badText)
+        expect(() => resolveVerifyOptions({}, { [variable]: text })).toThrow(invalid(variable))
     }
   })
 })
@@ -316,9 +335,9 @@ describe('createAudit, before it is used', () => {
 
 describe('docs/options.md', () => {
   it('is made from the table', async () => {
-    await expect(optionsPage(OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS)).toMatchFileSnapshot(
-      '../../docs/options.md',
-    )
+    await expect(
+      optionsPage(OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS, VERIFY_OPTIONS),
+    ).toMatchFileSnapshot('../../docs/options.md')
   })
 })
 

@@ -76,6 +76,13 @@ For \`otel-audit archive\` and \`retire\`; their flags go before the variables. 
 [retention.md](retention.md) says what they mean.
 `
 
+const VERIFY_INTRODUCTION = `
+## Of verification
+
+For \`otel-audit verify --state\` and \`--watch\`, and \`serve --verify-every\`; their flags go before the variables. Where the trail is is
+said by the options of reading. [integrity.md](integrity.md#verification-that-goes-on) says what they mean.
+`
+
 type Options = Readonly<Record<string, OptionRow>>
 
 export function optionsPage(
@@ -83,8 +90,9 @@ export function optionsPage(
   readOptions: Options,
   gatewayOptions: Options,
   retentionOptions: Options,
+  verifyOptions: Options,
 ): string {
-  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}`
+  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}${VERIFY_INTRODUCTION}\n${optionsTable(verifyOptions)}`
   return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${further}\n## Elsewhere`)}`
 }
 

@@ -80,7 +80,7 @@ describe('a chain that begins after retired blocks', () => {
         const { summary, found } = walk(table, startAt(start))
         expect(found).toEqual([])
         expect(summary.head).toEqual({ block: LAST, hash: hashOf(TABLE[LAST] as BlockColumns) })
-        expect([summary.retiredTo, summary.lastBlock, summary.end]).toEqual([start, LAST, 'closed'])
+        expect([summary.lastBlock, summary.end]).toEqual([LAST, 'closed'])
         for (let number = start + 1; number <= LAST; number++)
           expect([summary.doubts.wasRead(number), summary.doubts.isProven(number)]).toEqual([true, true])
       }),
@@ -133,10 +133,11 @@ describe('a chain that begins after retired blocks', () => {
     const anchor = { log: undefined, chain: chain.id, hash: undefined }
     for (const block of [2, 9, LAST + 1]) anchors.add({ ...anchor, block })
     const { summary } = walk(left(8), startAt(8))
+    const known = new Map([[chain.id, startAt(8)]])
     const found: Finding[] = []
     const findings = new FindingLog((finding) => found.push(finding))
     anchors.check({ chain: chain.id, number: 9, rows: 1 }, Buffer.alloc(32), findings)
-    anchors.endBlocks(new Map([[chain.id, summary]]), undefined, undefined, findings)
+    anchors.endBlocks(new Map([[chain.id, summary]]), undefined, undefined, findings, known)
     expect(anchors.coverage).toEqual({ given: 3, held: 1, retired: 1, foreign: 0 })
     expect(found.map(({ code, block }) => [code, block])).toEqual([['anchor-missing', LAST + 1]])
   })

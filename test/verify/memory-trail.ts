@@ -134,8 +134,8 @@ export class MemoryWriter {
     return this.chain.id
   }
 
-  write(count: number): StoredRow[] {
-    const batch = batchOf(...Array.from({ length: count }, () => anEvent()))
+  write(count: number, make: () => AuditEvent = () => anEvent()): StoredRow[] {
+    const batch = batchOf(...Array.from({ length: count }, make))
     for (;;) {
       const { block } = this.#store(this.chain.prepareRows(batch.entries))
       if (block.kind !== 'data') continue

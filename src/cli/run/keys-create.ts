@@ -7,6 +7,7 @@ import { enrolmentKeyName, evidenceKeyName, logNameFor } from '../../chain/chain
 import { isKeyName, NoteSigner } from '../../chain/note-key.js'
 import { resolveOptions } from '../../options/resolve.js'
 import { retentionKeyName } from '../../verify/retention-note.js'
+import { verifierKeyName } from '../../verify/state/verifier-key.js'
 import { program, word } from './next-steps.js'
 
 interface CreateFlags {
@@ -15,10 +16,11 @@ interface CreateFlags {
   readonly out?: string
   readonly retention?: boolean
   readonly evidence?: boolean
+  readonly verifier?: boolean
 }
 
 export async function run(
-  { origin, databaseUrl, out, retention = false, evidence = false }: CreateFlags,
+  { origin, databaseUrl, out, retention = false, evidence = false, verifier = false }: CreateFlags,
   command: Command,
 ): Promise<void> {
   if (out === undefined) command.error('--out FILE is required: the file for the private key')
@@ -33,12 +35,11 @@ export async function run(
     )
   }
   const { privateKey } = generateKeyPairSync('ed25519')
-  if (retention && evidence) command.error('--retention and --evidence are two keys')
-  const [purpose, name] = retention
-    ? ['retention', retentionKeyName(log)]
-    : evidence
-      ? ['evidence', evidenceKeyName(log)]
-      : ['enrolment', enrolmentKeyName(log)]
+  const asked = [retention && 'retention', evidence && 'evidence', verifier && 'verifier'].filter(isPurpose)
+  if (asked.length > 1)
+    command.error(`--${asked.join(' and --')} are ${asked.length === 2 ? 'two' : 'three'} keys`)
+  const [purpose = 'enrolment'] = asked
+  const name = KEY_NAMES[purpose](log)
   const { verifierKey } = new NoteSigner(name, privateKey)
   const line = `${purpose} ${verifierKey}\n`
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
@@ -49,7 +50,7 @@ export async function run(
   }
   await writePrivate(out, pem)
   process.stdout.write(line)
-  if (retention || evidence) return
+  if (purpose !== 'enrolment') return
   process.stderr.write(
     visibleLines([
       'Next, start the services with the private key, and begin the trust file of the auditors with the public one:',
@@ -58,6 +59,17 @@ export async function run(
       '',
     ]),
   )
+}
+
+const KEY_NAMES = {
+  enrolment: enrolmentKeyName,
+  evidence: evidenceKeyName,
+  retention: retentionKeyName,
+  verifier: verifierKeyName,
+}
+
+function isPurpose(asked: string | false): asked is keyof typeof KEY_NAMES {
+  return asked !== false
 }
 
 /** The log that is named, or that the database is named after. */

@@ -8,6 +8,10 @@ import { valueOrFile } from '../../options/value-file.js'
 import { serveTrail } from '../../server/serve.js'
 import type { Flags } from '../read-flags.js'
 import { exposedMetrics } from './exposed-metrics.js'
+import { durationMs } from '../../watch/duration.js'
+import { resolveVerifyOptions } from '../../options/resolve.js'
+import type { VerificationFlags } from './verification-of.js'
+import { verifyBeside } from './verify-beside.js'
 import { only, openTrail, readSettings } from './read-session.js'
 import { trailsOf, trustFrom } from './verify-input.js'
 
@@ -27,6 +31,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const cursorKey = await valueOrFile(settings.cursorKey, 'cursorKeyFile', settings.cursorKeyFile)
   const prometheus = exposedMetrics()
   const audit = createAudit({ databaseUrl, schema, trail: only(trails), serviceName: 'otel-audit' })
+  const stop = new AbortController()
   const trail = openTrail(settings, trails, cursorKey, 'otel-audit serve')
   try {
     const server = await serveTrail({
@@ -48,10 +53,24 @@ export async function run(flags: Flags, command: Command): Promise<void> {
         'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN (or …_FILE), or an OpenID Connect issuer and audience.\n',
       )
     }
+    await verifying(flags, stop.signal)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+    stop.abort()
     await server.close()
   } finally {
+    stop.abort()
     await Promise.all([trail.close(), audit.close()])
     await prometheus?.close()
   }
+}
+
+/** Where it was asked for. */
+async function verifying(flags: Flags, signal: AbortSignal): Promise<void> {
+  const text = (name: string): string | undefined => flags[name] as string | undefined
+  const { verifyEvery } = resolveVerifyOptions({ verifyEvery: text('verifyEvery') }, process.env)
+  if (verifyEvery === undefined) return
+  const everyMs = durationMs(verifyEvery, 'verifyEvery')
+  const asked = ['trust', 'schema', 'readerUrl', 'databaseUrl', 'state', 'verifierKey', 'fullEvery'] as const
+  const given = Object.fromEntries(asked.map((name) => [name, text(name)]))
+  await verifyBeside(given as VerificationFlags, everyMs, signal)
 }

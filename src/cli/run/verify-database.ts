@@ -3,6 +3,7 @@ import type { ReadSettings } from '../../options/read-options.js'
 import { resolveReadOptions } from '../../options/resolve.js'
 import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { INSUFFICIENT_PRIVILEGE, mayNotRead } from '../../postgres/read/pool.js'
+import { PartedSnapshot } from '../../postgres/read/parted-snapshot.js'
 import { Snapshot } from '../../postgres/read/snapshot.js'
 
 export interface DatabaseFlags {
@@ -28,7 +29,20 @@ export async function snapshotOf(settings: ReadSettings, trails: readonly string
   })
 }
 
-function urlOf({ readerUrl, databaseUrl }: ReadSettings): DatabaseUrl {
+/** The same, of which parts are asked for. */
+export async function partedSnapshotOf(
+  settings: ReadSettings,
+  trails: readonly string[],
+): Promise<PartedSnapshot> {
+  const { schema } = settings
+  const databaseUrl = urlOf(settings)
+  return PartedSnapshot.open({ databaseUrl, schema, trails }).catch((error: unknown) => {
+    throw explained(error, schema)
+  })
+}
+
+/** Where the trail is read. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function urlOf({ readerUrl, databaseUrl }: ReadSettings): DatabaseUrl {
   const url = readerUrl ?? databaseUrl
   if (url !== undefined) return url
   throw new AuditError(

@@ -7,6 +7,7 @@ import { chainState, type ChainState } from '../../verify/chain-state.js'
 import type { Finding } from '../../verify/finding.js'
 import type { RowCoverage } from '../../verify/row-walk.js'
 import type { SignatureCoverage } from '../../verify/signature-checks.js'
+import type { IncrementalCoverage } from '../../verify/state/incremental.js'
 import type { VerifyProgress, VerifyReport } from '../../verify/verify.js'
 
 export type VerifyFormat = 'table' | 'json' | 'ndjson'
@@ -50,6 +51,13 @@ export interface ReportSummary {
     readonly archives: number
     readonly chains: number
   }
+  /** What was looked at, where it went on from a state. */
+  readonly incremental?: IncrementalSummary
+}
+
+/** Times as ISO 8601. */
+type IncrementalSummary = Omit<IncrementalCoverage, 'cycle'> & {
+  readonly cycle: { readonly startedAt: string; readonly deadline: string; readonly done: number }
 }
 
 interface OpenTail {
@@ -99,7 +107,7 @@ export class VerifyOutput {
     process.stderr.write(`${step}: ${grouped(done)}, ${grouped(rate)} a second\n`)
   }
 
-  report(report: VerifyReport, lines?: AnchorLines): void {
+  report(report: AnyReport, lines?: AnchorLines): void {
     sayUnread(report.unread)
     const summary = this.summary(report, lines)
     if (this.#format === 'json') {
@@ -116,7 +124,19 @@ export class VerifyOutput {
 
   /** The report as JSON has it, without its findings one by one. */
   summary(
-    { findings, chains, blocks, signatures, rows, foreign, anchors, unread, retention, starts }: VerifyReport,
+    {
+      findings,
+      chains,
+      blocks,
+      signatures,
+      rows,
+      foreign,
+      anchors,
+      unread,
+      retention,
+      starts,
+      incremental,
+    }: AnyReport,
     lines?: AnchorLines,
   ): ReportSummary {
     const states = chains.map(({ end, lastTime }) => chainState(end, lastTime, this.#now))
@@ -156,8 +176,40 @@ export class VerifyOutput {
         const { chain: id, service, instance, lastBlock } = chain
         return [{ chain: id, service, instance, state, lastBlock, since: isoTime(chain.lastTime) }]
       }),
+      ...(incremental !== undefined && { incremental: summaryOf(incremental) }),
     }
   }
+}
+
+type AnyReport = VerifyReport & { readonly incremental?: IncrementalCoverage | undefined }
+
+function summaryOf({ cycle, ...coverage }: IncrementalCoverage): IncrementalSummary {
+  const { startedAt, deadline, done } = cycle
+  return {
+    ...coverage,
+    cycle: { startedAt: isoTime(startedAt * 1000), deadline: isoTime(deadline * 1000), done },
+  }
+}
+
+function incrementalLines({
+  sequence,
+  full,
+  new: fresh,
+  again,
+  cycle,
+  open,
+}: IncrementalSummary): readonly string[] {
+  const percent = (cycle.done * 100).toFixed(1)
+  return [
+    `state      ${sequence}, ${full ? 'everything was verified' : 'from the one before'}`,
+    `new        ${grouped(fresh.chains)} chains, ${grouped(fresh.blocks)} blocks, ${grouped(fresh.rows)} rows`,
+    `again      ${grouped(again.blocks)} blocks, ${grouped(again.rows)} rows; ${percent} % of the cycle until ${cycle.deadline}`,
+    ...(open.chains + open.ranges === 0
+      ? []
+      : [
+          `open       ${grouped(open.chains)} chains, ${grouped(open.ranges)} ranges of ids: looked at in every run`,
+        ]),
+  ]
 }
 
 function readable(summary: ReportSummary): string {
@@ -187,6 +239,7 @@ function readable(summary: ReportSummary): string {
     ...(openTails.length > MOST_TAILS
       ? [`           … and ${grouped(openTails.length - MOST_TAILS)} more`]
       : []),
+    ...(summary.incremental === undefined ? [] : incrementalLines(summary.incremental)),
     `findings   ${found.join(', ') || 'none'}`,
     '',
   ])

@@ -4,33 +4,30 @@ import { INT8_MAX } from '../../event/int8.js'
 import { firstIdOf } from '../../event/snowflake.js'
 import type { Command } from 'commander'
 import { AuditError } from '../../errors.js'
-import type { Snapshot } from '../../postgres/read/snapshot.js'
+import { resolveVerifyOptions } from '../../options/resolve.js'
 import { AUDIT_ID } from '../../query/parameter.js'
 import { parseTime } from '../../query/time.js'
 import type { IdRange } from '../../verify/source.js'
-import type { Trust } from '../../verify/trust.js'
 import { verify } from '../../verify/verify.js'
 import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
 import { archiveOf, verifyArchiveAlone } from './verify-archive.js'
-import { type DatabaseFlags, readSettingsOf, snapshotOf } from './verify-database.js'
+import { readSettingsOf, snapshotOf } from './verify-database.js'
 import { writeMetrics } from './verify-metrics.js'
 import { anchorsFrom, trailsOf, trustFrom } from './verify-input.js'
+import { type OnwardsFlags, verifyAgain } from './verify-onwards.js'
 import { type VerifyFormat, VerifyOutput } from './verify-output.js'
+import { tellServer } from './verify-server.js'
 
-interface VerifyFlags extends DatabaseFlags {
-  readonly trust?: string
-  readonly anchors?: string
+interface VerifyFlags extends OnwardsFlags {
   readonly from?: string
   readonly to?: string
   readonly chain?: string
-  readonly everySignature?: boolean
   readonly row?: string
   readonly proof?: string
   readonly manifest?: string
   readonly archive?: string
   readonly withArchive?: string
-  readonly metrics?: string
   readonly format?: string
 }
 
@@ -46,9 +43,12 @@ export async function run(flags: VerifyFlags, command: Command): Promise<void> {
     process.stderr.write(`${visible(error.message)}\n${visible(error.remedy)}\n`)
     process.exitCode = EXIT_NOT_CHECKED
   }
+  // A round that a signal has ended has sessions and a thread still, and its state is not written any more.
+  if (flags.watch !== undefined) process.exit()
 }
 
 async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
+  if (isAsked(flags, command)) return verifyAgain(flags, formatOf(flags, command), command)
   const given = await trustFrom(flags.trust)
   if (flags.proof !== undefined && flags.row === undefined) {
     const format = flags.format === undefined ? 'table' : formatOf(flags, command)
@@ -122,19 +122,26 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
   }
 }
 
+/** Whether it is to go on from a state, or to be done again and again. */
+function isAsked(flags: VerifyFlags, command: Command): boolean {
+  const { state, watch, record, from, to, chain, row, proof, manifest, archive, withArchive } = flags
+  const isPart = [from, to, chain, row, proof, manifest, archive, withArchive].some(
+    (flag) => flag !== undefined,
+  )
+  if (!isPart) {
+    const { verifyState } = resolveVerifyOptions({}, process.env)
+    return [state, watch, record, verifyState].some((flag) => flag !== undefined)
+  }
+  if (state === undefined && watch === undefined && record === undefined) return false
+  return command.error(
+    '--state, --watch and --record are of the whole trail: combine them with --trust, --anchors, --metrics and --every-signature only',
+  )
+}
+
 function refuseOthers({ row, proof, manifest, withArchive }: VerifyFlags, command: Command): void {
   if ([row, proof, manifest, withArchive].every((flag) => flag === undefined)) return
   command.error(
     '--archive verifies files alone: combine it with --trust, --anchors, --from, --to and --chain only',
-  )
-}
-
-/** Told, and not a finding: it changes with every major upgrade. */
-async function tellServer(reader: Snapshot, { systems = [] }: Trust): Promise<void> {
-  const { system } = systems.length === 0 ? { system: null } : await reader.place()
-  if (system === null || systems.includes(system)) return
-  process.stderr.write(
-    `otel-audit: this is server ${system}, which the trust file does not name: it was upgraded, or the trail was restored, moved or cloned here\n`,
   )
 }
 

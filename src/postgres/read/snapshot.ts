@@ -134,8 +134,9 @@ export class Snapshot implements TrailSource {
     return readably(this.#copyOut(this.#blocks, this.#render('trail-blocks', selection, ALL_IDS), readBlock))
   }
 
-  async *retentionRows(): AsyncGenerator<readonly RetentionRow[], void> {
-    const sql = this.#render('trail-retention', WHOLE_TRAIL, ALL_IDS)
+  /** @param first the smallest id of a row that is asked for */
+  async *retentionRows(first = ALL_IDS.first): AsyncGenerator<readonly RetentionRow[], void> {
+    const sql = this.#render('trail-retention', WHOLE_TRAIL, { ...ALL_IDS, first })
     for await (const batch of readably(this.#copyOut(this.#blocks, sql, readRetentionRow))) {
       yield batch.filter((row) => row !== undefined)
     }
@@ -213,6 +214,32 @@ export class Snapshot implements TrailSource {
       const query = { text, values: [auditId], rowMode: 'array' as const, types: AS_TEXT }
       const { rows } = await this.#rows.run((client) => client.query<(string | null)[]>(query))
       return rows[0] === undefined ? undefined : placedEvent(rows[0])
+    } catch (error) {
+      throw readable(error)
+    }
+  }
+
+  /**
+   * What a statement gives that is not one of these: `COPY … TO STDOUT (FORMAT binary)`, beside the rows that come by.
+   *
+   * @param values of its placeholders, beside the schema and `:BLOCK`
+   */
+  copy<T>(
+    text: string,
+    values: Readonly<Record<string, string>>,
+    read: ReadTuple<T>,
+    connection = this.#blocks,
+  ): AsyncIterable<readonly T[]> {
+    const sql = renderSql(text, this.#schema, { BLOCK: boundedBlockSelect('block'), ...values })
+    return readably(this.#copyOut(connection, sql, read))
+  }
+
+  /** Another session with the same snapshot. Who asks for it closes it. */
+  async openBeside(): Promise<Connection> {
+    try {
+      const session = await openSession('verify', this.#target)
+      await importSnapshot(session, this.#shared)
+      return session
     } catch (error) {
       throw readable(error)
     }

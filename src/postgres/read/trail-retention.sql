@@ -3,5 +3,6 @@ copy (
   select audit_id, attributes::text
   from :SCHEMA.secret_audit
   where credential = 'secret_audit' and operation = 'audit_retention' and octet_length(attributes::text) <= 8192
+    and audit_id >= :FIRST
   order by audit_id
 ) to stdout (format binary)

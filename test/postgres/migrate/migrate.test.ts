@@ -132,6 +132,8 @@ describe('an empty database', () => {
     ])
     expect(await column(`select indexdef from pg_indexes where tablename = 'secret_audit_block'`)).toEqual([
       'CREATE UNIQUE INDEX secret_audit_block_pkey ON noetl.secret_audit_block USING btree (chain_id, block_no)',
+      'CREATE INDEX secret_audit_block_ids ON noetl.secret_audit_block USING brin (min_id)',
+      `CREATE INDEX secret_audit_block_keys ON noetl.secret_audit_block USING btree (chain_id, block_no) WHERE (kind = ANY (ARRAY['genesis'::text, 'rotate'::text]))`,
     ])
     expect(await column(`select pg_get_partkeydef('noetl.secret_audit'::regclass)`)).toEqual([
       'RANGE (audit_id)',

@@ -1,0 +1,22 @@
+-- Of each chain that is known the blocks from a number on; of each other one all. Chains are found one after the other by the key, so that
+-- no block is looked at that is not asked for.
+copy (
+  with recursive known (chain, number) as (
+    select * from unnest(:CHAINS::uuid[], :NUMBERS::bigint[])
+  ), there (chain) as (
+    (select chain_id from :SCHEMA.secret_audit_block order by chain_id limit 1)
+    union all
+    select (
+      select chain_id from :SCHEMA.secret_audit_block where chain_id > there.chain order by chain_id limit 1
+    )
+    from there where there.chain is not null
+  ), begun (chain, number) as materialized (
+    select there.chain, coalesce(known.number, -9223372036854775808)
+    from there left join known on known.chain = there.chain
+    where there.chain is not null
+  )
+  select :BLOCK
+  from begun
+  join :SCHEMA.secret_audit_block as block on block.chain_id = begun.chain and block.block_no >= begun.number
+  order by block.chain_id, block.block_no
+) to stdout (format binary)
