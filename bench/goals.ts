@@ -60,10 +60,10 @@ function strictGoals(findings: Findings): (Goal | undefined)[] {
   ]
 }
 
-function least(what: string, value: number | undefined, goal: number): Goal {
+export function least(what: string, value: number | undefined, goal: number): Goal {
   return { what: `${what} (at least)`, value, goal, is: 'least' }
 }
 
-function most(what: string, value: number | undefined, goal: number): Goal {
+export function most(what: string, value: number | undefined, goal: number): Goal {
   return { what: `${what} (at most)`, value, goal, is: 'most' }
 }

@@ -11,16 +11,27 @@ export interface Row extends Record<string, unknown> {
   readonly span_id: string | null
   /** Of an access that nobody recorded by hand: the layer that saw it. */
   readonly seen: string | null
+  readonly provider: string | null
   /** At the wire: the call of a client that this is an attempt of, and which one. */
   readonly invocation: string | null
   readonly attempt: number | null
 }
 
+/** How a client was covered: one row about it. */
+export interface Covered extends Record<string, unknown> {
+  /** With its version. */
+  readonly client: string
+  readonly state: string
+}
+
 const ROWS = `
   select credential, operation, outcome, notes, trace_id, span_id, attributes ->> 'seen' as seen,
-    attributes ->> 'invocation' as invocation, (attributes ->> 'attempt')::int as attempt
+    attributes ->> 'provider' as provider, attributes ->> 'invocation' as invocation, (attributes ->> 'attempt')::int as attempt
   from noetl.secret_audit where operation not like 'audit%' order by audit_id`
 const LIFECYCLE = `select outcome from noetl.secret_audit where operation = 'audit_lifecycle' order by audit_id`
+const COVERAGE = `
+  select credential as client, outcome as state
+  from noetl.secret_audit where operation = 'audit_coverage' order by audit_id`
 /** The name that the examples have. */
 const LOGIN = 'audit_writer'
 
@@ -54,6 +65,10 @@ export class Database {
 
   async rows(): Promise<readonly Row[]> {
     return (await this.query<Row>(ROWS)).rows
+  }
+
+  async coverage(): Promise<readonly Covered[]> {
+    return (await this.query<Covered>(COVERAGE)).rows
   }
 
   /** The lifecycle rows of the pipelines: started, stopped. */

@@ -18,11 +18,10 @@ export const CREDENTIALS = 5000
 export const credentialOf = (k: number): string => `tenant-${k % 200}/secret-${k}`
 
 /** Executions of 1, 2, … 20 rows come round again and again, and those of so many rows run at the same time. */
-const WINDOW_ROWS = 4200
-const WINDOW_EXECUTIONS = 400
+export const WINDOW_ROWS = 4200
+export const WINDOW_EXECUTIONS = 400
 const FIRST_EXECUTION = 7_216_413_337_829_376n
 
-export const FEWEST_ROWS = WINDOW_ROWS
 export const executionOf = (n: number): bigint => FIRST_EXECUTION + BigInt(n)
 /** Executions that have all their rows. */
 export const executionsOf = (rows: number): number => Math.floor(rows / WINDOW_ROWS) * WINDOW_EXECUTIONS

@@ -25,14 +25,17 @@ export interface Kind {
   readonly filter: (random: SeededRandom) => TrailFilter
 }
 
-/** @param rows that the trail was filled with, evenly over the span */
-export function kindsOf(rows: number, span: Span): readonly Kind[] {
+/**
+ * @param rows that the trail was filled with, evenly over the span
+ * @param credentials that they are about
+ */
+export function kindsOf(rows: number, span: Span, credentials = CREDENTIALS): readonly Kind[] {
   const window = (random: SeededRandom) => windowIn(span, random)
   const first = (name: string, filter: Kind['filter']): Kind => ({ name, depth: 0, filter })
   return [
     first('credential_hot', (random) => ({ credential: HOT_CREDENTIAL, ...window(random) })),
     first('credential_rare', (random) => ({
-      credential: credentialOf(random.between(CREDENTIALS / 2, CREDENTIALS - 1)),
+      credential: credentialOf(random.between(Math.ceil(credentials / 2), credentials - 1)),
       ...window(random),
     })),
     first('execution', (random) => ({
@@ -52,7 +55,7 @@ export function kindsOf(rows: number, span: Span): readonly Kind[] {
 }
 
 /** From an hour to thirty days, short ones as often as long ones, somewhere in the span. */
-function windowIn({ fromMs, toMs }: Span, random: SeededRandom): { from: Date; to: Date } {
+export function windowIn({ fromMs, toMs }: Span, random: SeededRandom): { from: Date; to: Date } {
   const length = HOUR_MS * LONGEST_WINDOW_HOURS ** random.next()
   const from = fromMs + random.next() * (toMs - fromMs - length)
   return { from: new Date(from), to: new Date(from + length) }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { wholeNumberOption } from '../number-option.js'
-import { FEWEST_ROWS } from './fill.js'
+import { WINDOW_ROWS } from './fill.js'
 
 export interface QueryBenchOptions {
   readonly rows: number
@@ -23,7 +23,7 @@ first page and a deep one. Reports by which indexes Postgres found the rows, and
 
   npm run bench:query -- [--rows <n>] [--queries <n>] [--seed <n>] [--json]
 
-  --rows     rows of the trail, ${FEWEST_ROWS} to 100,000,000 (default ${DEFAULT_ROWS})
+  --rows     rows of the trail, ${WINDOW_ROWS} to 100,000,000 (default ${DEFAULT_ROWS})
   --queries  queries of each kind, 1 to 100,000 (default ${DEFAULT_QUERIES})
   --seed     decides the rows and the queries, 0 to 4294967295 (default ${DEFAULT_SEED})
   --json     the result as one JSON document, in the last line
@@ -49,7 +49,7 @@ export function queryBenchOptions(args: readonly string[]): QueryBenchCommand {
     },
   })
   return {
-    rows: wholeNumberOption('--rows', values.rows, DEFAULT_ROWS, FEWEST_ROWS, 100_000_000),
+    rows: wholeNumberOption('--rows', values.rows, DEFAULT_ROWS, WINDOW_ROWS, 100_000_000),
     queries: wholeNumberOption('--queries', values.queries, DEFAULT_QUERIES, 1, 100_000),
     seed: wholeNumberOption('--seed', values.seed, DEFAULT_SEED, 0, 2 ** 32 - 1),
     json: values.json,

@@ -20,6 +20,7 @@ const beside = (vendor: Vendor, order: 'before' | 'behind'): Suite => {
       name: `clients, ${vendor.name} ${order} us`,
       about: [vendor.package, ...CLIENT_NAMES],
       ...(vendor.env !== undefined && { env: vendor.env }),
+      isTracedByOthers: true,
       async prepare({ consumer }) {
         await consumer.take('matrix/apps', 'clients.mjs', 'client-routes.mjs', 'serving.mjs')
         if (vendor.file !== undefined) await consumer.take('matrix/apps', vendor.file)

@@ -4,6 +4,7 @@ import { waitUntil } from '../../test/support/wait-until.js'
 import type { Row } from '../database.js'
 import type { Providers } from '../providers.js'
 import type { Suite, World } from '../suite.js'
+import { assertCovered, counted, countedIn, EXPORTING_METRICS, spansOf } from './telemetry.js'
 
 /** A client in an application: `/<name>` reads a secret by it. */
 export interface Route {
@@ -33,6 +34,8 @@ export interface Application {
   /** Default: of a program that says where it listens. */
   serve?(program: Program, world: World): Promise<Service>
   readonly env?: Readonly<Record<string, string>>
+  /** Whether the OpenTelemetry of the process is another one than ours: then its spans are not ours to hold. Default false. */
+  readonly isTracedByOthers?: boolean
 }
 
 export interface Service {
@@ -54,8 +57,9 @@ const IMPATIENT = '500'
 
 /**
  * Reads a secret by every client of an application that has no line about audit: async; strict; and strict while Postgres is
- * stopped, where none of them gets it. What a provider refuses is the provider's error throughout. Afterwards the value is
- * in no row, span or log.
+ * stopped, where none of them gets it. What a provider refuses is the provider's error throughout. Each access is a row, an
+ * audit span below that of its request, and counted; the coverage says who has seen it. Afterwards the value is in no row, span,
+ * metric or log.
  */
 export function readingSuite(
   application: Application,
@@ -99,14 +103,14 @@ class Reading {
 
   /** Every client reads what is there, and then what its provider refuses. */
   async reads(mode: 'async' | 'strict'): Promise<void> {
-    const { database, receiver, check } = this.#world
+    const { database, check } = this.#world
     const program = this.#started({
-      ...exportingTo(receiver.url),
       ...(mode === 'strict' && { NOETL_SECRET_AUDIT_REQUIRED: 'true' }),
       NOETL_SECRET_AUDIT_DEADLINE_MS: PATIENT,
     })
     const service = await this.#service(program)
     const before = (await database.rows()).length
+    const coveredBefore = (await database.coverage()).length
     for (const route of this.#routes) {
       await check(`${mode}: ${route.name}`, () => this.#released(service, route))
     }
@@ -114,8 +118,10 @@ class Reading {
     for (const { name } of refusable) {
       await check(`${mode}, refused: ${name}`, () => this.#refused(service, name))
     }
+    const stored = async () => (await database.rows()).slice(before)
+    await this.#observed(mode, stored, this.#routes.length + refusable.length)
     await this.#ended(program)
-    const rows = (await database.rows()).slice(before)
+    const rows = await stored()
     await check(`${mode}: a row each`, async () => {
       assert.deepEqual(
         lastAttempts(rows).map((row) => said(row)),
@@ -125,6 +131,24 @@ class Reading {
         ],
       )
     })
+    const covered = (await database.coverage()).slice(coveredBefore)
+    await check(`${mode}: coverage`, async () => assertCovered(covered, rows))
+  }
+
+  /** Before its end, which not every application lets us see to. */
+  async #observed(mode: string, stored: () => Promise<readonly Row[]>, least: number): Promise<void> {
+    const { receiver, check } = this.#world
+    const rows = await waitUntil('the rows', async () => {
+      const found = await stored()
+      return found.length >= least && found
+    })
+    await check(`${mode}: metrics`, async () => {
+      await waitUntil('the metrics', async () => counted(receiver).written >= (await stored()).length)
+      assert.deepEqual(counted(receiver), countedIn(rows))
+      return JSON.stringify(counted(receiver))
+    })
+    if (this.#application.isTracedByOthers === true) return
+    await check(`${mode}: spans`, () => spansOf(receiver, rows))
   }
 
   async withholds(): Promise<void> {
@@ -178,9 +202,16 @@ class Reading {
   }
 
   #started(env: Readonly<Record<string, string>>): Program {
-    const { consumer, database } = this.#world
+    const { consumer, database, receiver } = this.#world
     const { env: own } = this.#application
-    return consumer.start(this.#args, { DATABASE_URL: database.url, ...this.#from.env, ...own, ...env })
+    return consumer.start(this.#args, {
+      DATABASE_URL: database.url,
+      ...exportingTo(receiver.url),
+      ...EXPORTING_METRICS,
+      ...this.#from.env,
+      ...own,
+      ...env,
+    })
   }
 
   #service(program: Program): Promise<Service> {

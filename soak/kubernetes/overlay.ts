@@ -14,7 +14,7 @@ export function layOverlay(root: string, directory: string): void {
   const text = documentedOverlay(root)
   mkdirSync(directory, { recursive: true })
   const base = relative(directory, join(root, 'deploy', 'kubernetes'))
-  const laid = text.replace('../otel-audit/deploy/kubernetes', base)
+  const laid = text.replaceAll('../otel-audit/deploy/kubernetes', base)
   if (laid === text) throw new Error('the overlay of docs/operations.md does not name its base')
   writeFileSync(join(directory, 'kustomization.yaml'), laid)
   for (const [, file = ''] of text.matchAll(/(?:=|\[)((?:secrets\/|audit)[\w./-]+)/g)) {

@@ -59,21 +59,20 @@ export class ArchiveSource implements TrailSource {
     return merged(lists, (a, b) => (a.minId < b.minId ? -1 : a.minId > b.minId ? 1 : 0))
   }
 
-  rows(range: IdRange, { chain }: Selection): AsyncIterable<readonly CheckedRow[]> {
-    return this.wholeRows(range, (row) => chain === undefined || row.chain === chain)
+  rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
+    return this.wholeRows(range, selection)
   }
 
   /** {@link rows} with what they say. */
-  wholeRows(
-    range: IdRange,
-    isAsked: (row: ReadRow) => boolean = () => true,
-  ): AsyncIterable<readonly ReadRow[]> {
+  wholeRows(range: IdRange, { chain }: Selection): AsyncIterable<readonly ReadRow[]> {
     const parts = this.#archives.flatMap(({ folder, manifest }) =>
       manifest.parts.filter((part) => overlaps(part, range)).map((part) => ({ folder, part })),
     )
     const lists = parts.map(({ folder, part }): SortedList<ReadRow> => {
       const isIn = (row: ReadRow): boolean =>
-        row.auditId >= range.first && row.auditId <= range.last && isAsked(row)
+        row.auditId >= range.first &&
+        row.auditId <= range.last &&
+        (chain === undefined || row.chain === chain)
       const list = this.#list(folder, part, rowOfLine, isIn)
       return { ...list, from: { auditId: BigInt(part.first_id) } as ReadRow }
     })

@@ -1,5 +1,5 @@
-import { checkSchema } from '../postgres/schema-version.js'
 import type { Connection } from '../postgres/connection.js'
+import { checkSchema } from '../postgres/schema-version.js'
 import { openSession } from '../postgres/session.js'
 import { archivesOf, findArchives } from './archives.js'
 import { addLate, markLate, unnamed } from './late-archives.js'
@@ -32,7 +32,27 @@ export interface ArchivePlan {
  * @throws AuditError `AUDIT_ARCHIVE`, `AUDIT_RETENTION`; those of the sessions
  */
 export async function archive(context: ArchiveContext, bound: bigint): Promise<ArchiveResult> {
-  const { databaseUrl, schema } = context
+  return alone(context, () => archiveBelow(context, bound))
+}
+
+/** Works with the archives of a place that are proven. No other run touches them meanwhile. @throws AuditError as {@link archive} */
+export function withProven<T>(
+  context: ArchiveContext,
+  work: (archives: readonly ReadManifest[]) => Promise<T>,
+): Promise<T> {
+  return alone(context, async (session) => {
+    const { archives } = await openPlace(context, session)
+    const known = await session.run((client) => readRetirements(client, context.schema))
+    const proven = new Set(known.flatMap(({ manifests }) => manifests))
+    return await work(archives.filter(({ hash }) => proven.has(hash)))
+  })
+}
+
+/** Sees to it that no other archive or retirement runs. @param work with the session whose lock that is */
+async function alone<T>(
+  { databaseUrl, schema }: ArchiveContext,
+  work: (session: Connection) => Promise<T>,
+): Promise<T> {
   const lock = await openSession('migrate', {
     databaseUrl,
     applicationName: 'otel-audit archive',
@@ -41,7 +61,7 @@ export async function archive(context: ArchiveContext, bound: bigint): Promise<A
   try {
     await lock.run((client) => checkSchema(client, schema))
     await lockRetirement(lock, schema)
-    return await archiveBelow(context, bound)
+    return await work(lock)
   } finally {
     await lock.close()
   }

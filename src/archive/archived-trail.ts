@@ -1,4 +1,3 @@
-import type { IdRange } from '../verify/source.js'
 import { INT8_MAX, INT8_MIN } from '../event/int8.js'
 import { wallClock } from '../host/globals.js'
 import type { ReadRow } from '../postgres/read/copied-event.js'
@@ -9,14 +8,13 @@ import { rowOf } from '../query/row.js'
 import { checkBy, checkOrder, type Summary, type SummaryOptions } from '../query/summary.js'
 import type { SettledState } from '../query/settled-state.js'
 import type { Page } from '../query/page.js'
-import type { Trust } from '../verify/trust.js'
-import { archiveError, type ArchiveStore } from './archive-store.js'
+import type { ArchiveStore } from './archive-store.js'
 import { SummaryTally } from './archived-summary.js'
-import { findArchives, idsOf } from './archives.js'
 import { CredentialFilter } from './credential-filter.js'
-import { type PartInfo, type ReadManifest, whyUnsigned } from './manifest.js'
+import type { PartInfo, ReadManifest } from './manifest.js'
 import { merged, type SortedList } from './merge.js'
 import { readMember } from './ndjson-file.js'
+import type { OpenArchives } from './open-archives.js'
 import { rowOfLine } from './row-line.js'
 
 /** Rows of a page where a whole result is read. */
@@ -35,45 +33,11 @@ export class ArchivedTrail {
   readonly #cursors: Cursors
   #members = 0
 
-  private constructor(store: ArchiveStore, archives: readonly ReadManifest[], key: string | undefined) {
+  /** @param key of cursors: those of a trail with the same one are understood */
+  constructor({ store, archives }: OpenArchives, key: string | undefined) {
     this.#store = store
     this.#archives = archives
     this.#cursors = new Cursors(cursorKey(key))
-  }
-
-  /**
-   * @param trust with retention keys, all manifests must be signed by one of them
-   * @throws AuditError `AUDIT_ARCHIVE` when there is no archive, one is missing, or one is not of this trust
-   */
-  static async open(store: ArchiveStore, trust: Trust, key: string | undefined): Promise<ArchivedTrail> {
-    const { archives, unreadable } = await findArchives(store)
-    const [bad] = unreadable
-    if (bad !== undefined) throw archiveError(`${store.place}: ${bad.problem}`)
-    if (archives.length === 0) throw archiveError(`there is no archive in ${store.place}`)
-    const { retention = [], trails = [] } = trust
-    let before: ReadManifest | undefined
-    for (const archive of archives) {
-      const { folder, manifest } = archive
-      const why = retention.length === 0 ? undefined : whyUnsigned(archive, retention)
-      if (why !== undefined) throw archiveError(`${store.place}/${folder}: ${why}`)
-      if (trails.length > 0 && !trails.includes(manifest.trail))
-        throw archiveError(`${store.place}/${folder} is of trail ${manifest.trail}`)
-      if (manifest.previous !== (before?.hash ?? null))
-        throw archiveError(
-          `${store.place}/${folder} does not follow from the archive before it: one is missing`,
-        )
-      before = archive
-    }
-    return new ArchivedTrail(store, archives, key)
-  }
-
-  /** From the first to the last id of the partitions that are archived. */
-  get ids(): IdRange {
-    const ranges = this.#archives.map(idsOf)
-    return ranges.reduce((all, { first, last }) => ({
-      first: first < all.first ? first : all.first,
-      last: last > all.last ? last : all.last,
-    }))
   }
 
   /** Members that were read so far. */

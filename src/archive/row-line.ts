@@ -21,7 +21,8 @@ const OTHERS = [
 
 type Kind = 'int8' | 'int4' | 'time' | 'bytes' | 'text'
 
-const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
+/** What a line may have, in its order. */
+export const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
   ...FIELDS.map(({ column, kind }) => [column, kind === 'int8' || kind === 'time' ? kind : 'text'] as const),
   ...OTHERS,
 ]
@@ -99,6 +100,18 @@ function valueOf(kind: Kind, bytes: Buffer, start: number, end: number): string 
     case 'text':
       return jsonString(bytes.toString('utf8', start, end))
   }
+}
+
+/** The line of the texts of its columns, in the order of {@link COLUMNS}: what stands in the line, without quotes. Null: NULL. */
+export function lineOfTexts(texts: readonly (string | null)[]): string {
+  let line = '{'
+  for (const [column, [, kind]] of COLUMNS.entries()) {
+    const text = texts[column] ?? null
+    if (text === null) continue
+    const value = kind === 'text' ? jsonString(text) : kind === 'int4' ? text : `"${text}"`
+    line += `${line === '{' ? '' : ','}${KEYS[column]}${value}`
+  }
+  return `${line}}`
 }
 
 /** Every field absent. */

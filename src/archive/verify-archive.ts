@@ -7,6 +7,7 @@ import type { Trust } from '../verify/trust.js'
 import { verify, type VerifyProgress, type VerifyReport } from '../verify/verify.js'
 import { ArchiveSource } from './archive-source.js'
 import type { ArchiveStore } from './archive-store.js'
+import { checkParquet } from './check-parquet.js'
 import { type FoundArchives, findArchives } from './archives.js'
 import { type ReadManifest, whyUnsigned } from './manifest.js'
 import { fileProblem } from './ndjson-file.js'
@@ -33,7 +34,7 @@ export interface ArchiveReport {
  * Verifies archives from their files and from what the auditor knows, without a database.
  *
  * 1. Every manifest: that a retention key of the trust file has signed it, that it is of this trail, and follows the one before.
- * 2. Every file: that it is the one of its manifest.
+ * 2. Every file: that it is the one of its manifest; of Parquet files, of their note.
  * 3. What they say, as the trail itself is verified: blocks and rows.
  *
  * Where a file is not the one of its manifest, 3 would only say so again, and is left out.
@@ -52,6 +53,7 @@ export async function verifyArchive(store: ArchiveStore, request: ArchiveRequest
     }
   }
   const isReadable = !findings.counts.has('archive-file')
+  await checkParquet(store, found.archives, request.trust.retention ?? [], findings)
   const report = isReadable ? await verifyRows(store, found.archives, request) : undefined
   return { archives: found.archives, findings: findings.counts, report }
 }

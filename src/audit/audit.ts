@@ -1,11 +1,12 @@
 import { performance } from '../host/globals.js'
-import { cryptoProblem } from '../host/crypto.js'
+import { cryptoProblem, randomUUID } from '../host/crypto.js'
 import { diag, useLogger } from '../host/diagnostics.js'
 import { errorText } from '../host/error-text.js'
 import { moved, type Moves } from '../host/invariant.js'
 import { givenOptions } from '../host/own.js'
 import { checkDuration } from '../host/timers.js'
 import { AuditError } from '../errors.js'
+import type { AuditFields } from '../event/event.js'
 import { Outcome } from '../event/vocabulary.js'
 import type { AuditStats, SettledListener, SpooledListener } from '../exporter/fates.js'
 import { lifecycleRow } from '../event/self-rows.js'
@@ -102,6 +103,8 @@ export class Audit {
   /** The helper. It may be used at once: the first record calls {@link start}, and strict ones wait for the self-test. */
   readonly service: SecretAuditService
   readonly #options: AuditOptions
+  /** In its rows about itself: those of another pipeline of this process or instance are not its. */
+  readonly #id = randomUUID()
   #state: State = { is: 'new' }
   #parts: Parts | undefined
   #instrumentsOnce: Instruments | undefined
@@ -268,7 +271,7 @@ export class Audit {
     exporter.refuseStrict(undefined)
     this.#instrumentsOnce?.tellDelivered()
     if (exporter.isClosed || !this.#tellsItsLife) return report
-    exporter.recordOwn(lifecycleRow(Outcome.Started, { version: VERSION, mode: modeName(this.#strict) }))
+    exporter.recordOwn(this.#lifeRow(Outcome.Started))
     this.#instrumentsOnce?.report.start()
     return report
   }
@@ -360,12 +363,17 @@ export class Audit {
 
   async #close({ settings, exporter }: Parts, timeoutMs = settings.closeTimeoutMs): Promise<void> {
     if (this.#state.is === 'started' && this.#tellsItsLife) {
-      exporter.recordOwn(lifecycleRow(Outcome.Stopped, { version: VERSION, mode: modeName(this.#strict) }))
+      exporter.recordOwn(this.#lifeRow(Outcome.Stopped))
     }
     this.#instrumentsOnce?.report.stop()
     await exporter.close(timeoutMs)
     unregisterPipeline(exporter)
     nothingToSayAtExit(exporter)
+  }
+
+  #lifeRow(outcome: Outcome): AuditFields {
+    const attributes = { version: VERSION, mode: modeName(this.#strict), pipeline: this.#id }
+    return lifecycleRow(outcome, attributes)
   }
 
   /** Calls `listener` with the audit id and the fate of every event. @returns takes it off again */
@@ -399,7 +407,7 @@ export class Audit {
   #instruments(): Instruments {
     if (this.#instrumentsOnce !== undefined) return this.#instrumentsOnce
     const { exporter, settings } = this.#assembled()
-    this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter)
+    this.#instrumentsOnce = new Instruments(this.service, settings, process.env, exporter, this.#id)
     exporter.metrics.cover(this.#instrumentsOnce.watch.coverage)
     if (this.#state.is === 'started' && this.#tellsItsLife) this.#instrumentsOnce.report.start()
     return this.#instrumentsOnce

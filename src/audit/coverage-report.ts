@@ -20,14 +20,19 @@ interface Noted {
  */
 export class CoverageReport {
   readonly #register: CoverageRegister
+  readonly #pipeline: string
   readonly #record: (fields: AuditFields) => void
   readonly #stopListening: () => void
   readonly #noted = new Map<string, Noted>()
   #timer: NodeJS.Timeout | undefined
 
-  /** @param record takes a row of the pipeline about itself. MUST NOT throw */
-  constructor(register: CoverageRegister, record: (fields: AuditFields) => void) {
+  /**
+   * @param pipeline names it
+   * @param record takes a row of the pipeline about itself. MUST NOT throw
+   */
+  constructor(register: CoverageRegister, pipeline: string, record: (fields: AuditFields) => void) {
     this.#register = register
+    this.#pipeline = pipeline
     this.#record = record
     this.#stopListening = register.onChange((entry) => this.#changed(entry))
   }
@@ -60,7 +65,8 @@ export class CoverageReport {
     const client = clientOf(entry)
     const { state, hook, reason } = entry
     const since = this.#noted.get(client)?.since ?? now()
-    this.#record(coverageRow({ client, state, hook, reason, node: process.version, since }))
+    const pipeline = this.#pipeline
+    this.#record(coverageRow({ client, state, hook, reason, node: process.version, since, pipeline }))
   }
 }
 

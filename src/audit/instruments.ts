@@ -39,13 +39,22 @@ export class Instruments {
   readonly #env: Environment
   #instrumentation: ModuleInstrumentation | undefined
 
-  /** @throws AuditError `AUDIT_INVALID_OPTION` */
-  constructor(recorder: AccessRecorder, settings: AuditSettings, env: Environment, told: Told) {
+  /**
+   * @param pipeline names it in the rows about coverage
+   * @throws AuditError `AUDIT_INVALID_OPTION`
+   */
+  constructor(
+    recorder: AccessRecorder,
+    settings: AuditSettings,
+    env: Environment,
+    told: Told,
+    pipeline: string,
+  ) {
     const coverage = new CoverageRegister()
     this.watch = { recorder, coverage, settings: instrumentSettings(settings, env) }
     this.#told = told
     this.#env = env
-    this.report = new CoverageReport(coverage, (fields) => told.recordOwn(fields))
+    this.report = new CoverageReport(coverage, pipeline, (fields) => told.recordOwn(fields))
     coverage.onChange(() => this.#refuseUncovered())
   }
 

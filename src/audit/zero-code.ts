@@ -1,13 +1,16 @@
 import cluster from 'node:cluster'
 import { createRequire } from 'node:module'
+import { isMainThread } from 'node:worker_threads'
 import type * as Api from '@opentelemetry/api'
 import { type Audit, createAudit } from './audit.js'
 import { diag } from '../host/diagnostics.js'
+import { setImmediate } from '../host/globals.js'
 import type { ModuleInstrumentation } from '../instrument/secret-instrumentation.js'
 import type { OptionSpec } from '../options/option-spec.js'
 import { OPTIONS } from '../options/options.js'
 import { registerLoaderHook } from './loader-hook.js'
 import { SecondSdk } from './second-sdk.js'
+import { Threads } from './threads.js'
 import { locateSdkNode, resolveOptional } from '../otel/sdk/packages.js'
 
 export { refuseStart } from './refuse-start.js'
@@ -113,18 +116,27 @@ function namesOf(instrumentations: readonly unknown[]): readonly string[] {
 /** From orchestrators and terminals; from a terminal or connection that is gone; nodemon; `STOPSIGNAL` of some images. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 
+/** Of the pipeline of a thread, beside its storing: to hear that it is asked, to shut its SDK down, and to answer, in ms. */
+const THREAD_GRACE_MS = 2000
+
 /**
- * On the signals that end a process: what waits is stored. When nobody else listens, pipeline and SDK are closed and the signal
- * does what it would have done. When the application listens too, it has its own way to end, and may still answer
- * requests on it: then both are closed when its work is done.
+ * On the signals that end a process: what waits is stored, here and in the threads below. When nobody else listens, pipeline and
+ * SDK are closed and the signal does what it would have done. When the application listens too, it has its own way to end, and
+ * may still answer requests on it: then both are closed when its work is done. No signal reaches a thread: it is asked by the
+ * one that has started it.
  */
 function endCleanly(audit: Audit, sdk: NodeSdk): void {
+  const threads = new Threads((wish) => (wish === 'close' ? close() : flush()))
+  const timeoutMs = audit.settings.closeTimeoutMs + THREAD_GRACE_MS
   let closed: Promise<void> | undefined
-  const close = (): Promise<void> => (closed ??= closeBoth(audit, sdk))
+  const close = (): Promise<void> => (closed ??= both(threads.ask('close', timeoutMs), closeBoth(audit, sdk)))
+  const flush = (): Promise<void> => both(threads.ask('flush', timeoutMs), said('flush', audit.flush()))
+  process.once('beforeExit', () => void close())
+  if (!isMainThread) return
   for (const signal of SIGNALS) {
     const onSignal = (): void => {
       if (process.listenerCount(signal) - signalExitListeners() > 1) {
-        void said('flush', audit.flush())
+        void flush()
         return
       }
       void close().finally(() => {
@@ -138,8 +150,13 @@ function endCleanly(audit: Audit, sdk: NodeSdk): void {
       diag.debug(`otel-audit: this system has no ${signal}`, error)
     }
   }
-  process.once('beforeExit', () => void close())
   endWithPrimary(close)
+}
+
+/** In a turn of its own: what threads have put on stderr comes by this one. */
+async function both(threads: Promise<void>, own: Promise<void>): Promise<void> {
+  await Promise.all([threads, own])
+  await new Promise<void>((resolve) => setImmediate(resolve))
 }
 
 /**

@@ -14,6 +14,10 @@ export function addArchiveCommand(program: Command): void {
   addOwnerFlags(command)
     .option('--trust <file>', 'a trust file: its keys and rules are part of the proof')
     .option('--accept-findings', 'archives count as proven although their rows do not all verify')
+    .option(
+      '--parquet',
+      'also write the rows as Parquet, beside the archives (needs the package @duckdb/node-api)',
+    )
     .option('--dry-run', 'say which months would be archived, and write nothing')
     .addHelpText(
       'after',
@@ -22,6 +26,7 @@ Examples:
   $ otel-audit keys create --retention --origin otel-audit/wallet --out retention.pem >> audit.trust
   $ export NOETL_SECRET_AUDIT_RETENTION_KEY_FILE=retention.pem
   $ otel-audit archive --before -90d --to /archive/wallet --trust audit.trust
+  $ otel-audit archive --before -90d --to /archive/wallet --trust audit.trust --parquet
   $ otel-audit verify --archive /archive/wallet --trust audit.trust      # offline
 
 Run it as the owner of the trail, any number of times: what is archived is left alone, and what was interrupted is done again.

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { lazily } from './lazily.js'
-import { addReadFlags } from './read-flags.js'
+import { addArchiveFlag, addReadFlags } from './read-flags.js'
 
 /** Adds `otel-audit review`. */
 export function addReviewCommand(program: Command): void {
@@ -14,13 +14,14 @@ export function addReviewCommand(program: Command): void {
     .option('--to <time>', 'its end, exclusive (default: now)')
     .option('--credential <name>', 'one credential, or those with a prefix followed by *', '*')
     .option('--out <directory>', 'the directory to make (default: access-review-<window>)')
-  addReadFlags(command)
+  addArchiveFlag(addReadFlags(command))
     .addHelpText(
       'after',
       `
 Examples:
   $ otel-audit review --quarter 2026Q3 --trust audit.trust
   $ otel-audit review --from -90d --credential 'payments-*' --out payments
+  $ otel-audit review --quarter 2024Q1 --archive /archive/wallet --trust audit.trust
 
 The directory gets review.csv, review.html and manifest.json. The whole trail is read, and verified while it is counted:
 what is counted is what was proven. "dormant" and "first seen" look back as far as the trail has rows.

@@ -5,6 +5,7 @@ import { byId, present } from './dom.js'
 import { fillIn, makeFilters, markInvalid } from './filters.js'
 import { legend } from './legend.js'
 import { closePanel, makePanel, showPanel } from './panel.js'
+import { forgetRetired, retiredNotices } from './retired.js'
 import { rowsView } from './rows.js'
 import { fillSaved } from './saved.js'
 import { askToSignIn, beginSession, forget, isSignedIn, showSession } from './session.js'
@@ -71,7 +72,7 @@ async function show(isAgain = false) {
 }
 
 async function showHistogram(state, view, signal) {
-  if (WITHOUT_FILTERS.includes(view)) return
+  if (WITHOUT_FILTERS.includes(view)) return showNotices([])
   const data = await read('/histogram', { ...filtersOf(state), buckets: BUCKETS }, signal)
   const box = byId('histogram')
   const had = box.contains(document.activeElement) && document.activeElement.closest('.plot') !== null
@@ -80,6 +81,13 @@ async function showHistogram(state, view, signal) {
   box.replaceChildren(...drawn.elements, legend(data, state))
   before?.destroy()
   if (had) box.querySelector('.plot').focus()
+  const notices = await retiredNotices(state, data)
+  if (!signal.aborted) showNotices(notices)
+}
+
+function showNotices(notices) {
+  byId('retired').replaceChildren(...notices)
+  byId('retired').hidden = notices.length === 0
 }
 
 async function showResults(state, view, signal) {
@@ -121,6 +129,8 @@ function lockOut(problem) {
   closePanel()
   byId('histogram').replaceChildren()
   byId('results').replaceChildren()
+  forgetRetired()
+  showNotices([])
   askToSignIn(problem)
 }
 

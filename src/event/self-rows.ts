@@ -72,13 +72,16 @@ interface CoverageStatement {
   readonly node: string
   /** When that began, RFC 3339: a state that lasts is stated again. */
   readonly since: string
+  /** Which one says so: an instance of a service has one in each of its threads. Its rows of the lifecycle name it, too. */
+  readonly pipeline?: string | undefined
 }
 
 /** Longest text that a row about coverage repeats. */
 const LONGEST_REASON = 512
 
 /** The row about how a secret client is covered from now on, or still is. */
-export function coverageRow({ client, state, hook, reason, node, since }: CoverageStatement): AuditFields {
+export function coverageRow(statement: CoverageStatement): AuditFields {
+  const { client, state, hook, reason, node, since, pipeline } = statement
   return {
     credential: client,
     operation: Operation.AuditCoverage,
@@ -87,6 +90,7 @@ export function coverageRow({ client, state, hook, reason, node, since }: Covera
     attributes: {
       node,
       since,
+      ...(pipeline !== undefined && { pipeline }),
       ...(hook !== undefined && { hook: hook.slice(0, LONGEST_REASON) }),
       ...(reason !== undefined && { reason: reason.slice(0, LONGEST_REASON) }),
     },
@@ -307,6 +311,7 @@ export interface Reading {
     | 'tail'
     | 'reconcile'
     | 'coverage'
+    | 'retired'
     | 'review'
     | 'evidence'
     | 'sign_in'

@@ -30,7 +30,8 @@ import {
 } from './suspicions.js'
 
 const DAY_MS = 86_400_000
-const MONTH_MS = 30 * DAY_MS
+/** Of a summary that says no window. */
+export const SUMMARY_WINDOW_MS = 30 * DAY_MS
 const QUARTER_MS = 92 * DAY_MS
 
 type Statement = 'histogram' | 'summary' | 'matrix' | 'bursts' | 'reversals'
@@ -79,7 +80,7 @@ export class Counts {
   async summary(filter: TrailFilter, options: SummaryOptions): Promise<Summary> {
     const by = checkBy(options.by)
     const ORDER = orderSql(options.order)
-    const { resolved, placeholders, values } = await this.#asked(filter, MONTH_MS, by)
+    const { resolved, placeholders, values } = await this.#asked(filter, SUMMARY_WINDOW_MS, by)
     const rows = await this.#trail.query<SummaryRow>('summary', { ...placeholders, ORDER }, values)
     return summaryOf(by, rows, resolved.limit)
   }

@@ -1,16 +1,16 @@
--- What each process said last of each of its clients, unless it has stopped since: counted by service.
+-- What each pipeline said last of each of the clients of its process or thread, unless it has stopped since: counted by service.
 with covered as (:COVERED),
 latest as (
-  select distinct on (service_name, service_instance_id, credential) *
+  select distinct on (service_name, service_instance_id, pipeline, credential) *
   from covered
   where operation = 'audit_coverage'
-  order by service_name, service_instance_id, credential, audit_id desc
+  order by service_name, service_instance_id, pipeline, credential, audit_id desc
 ),
 stopped as (
-  select service_name, service_instance_id, max(audit_id) as audit_id
+  select service_name, service_instance_id, pipeline, max(audit_id) as audit_id
   from covered
   where operation = 'audit_lifecycle'
-  group by service_name, service_instance_id
+  group by service_name, service_instance_id, pipeline
 )
 select
   service_name, credential as client, outcome as state, hook, reason,
@@ -22,6 +22,7 @@ where not exists (
   select from stopped
   where stopped.service_name is not distinct from latest.service_name
     and stopped.service_instance_id is not distinct from latest.service_instance_id
+    and stopped.pipeline is not distinct from latest.pipeline
     and stopped.audit_id > latest.audit_id
 )
 group by service_name, client, state, hook, reason

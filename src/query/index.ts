@@ -21,6 +21,7 @@ export type { FindOptions, FindPattern, FoundAccesses } from './find.js'
 export type { Bucket, Histogram, HistogramOptions } from './histogram.js'
 export type { Matrix, MatrixCell, MatrixOptions } from './matrix.js'
 export { type Reading, readingFields, type Principal } from '../event/self-rows.js'
+export type { Retired, RetiredRange } from './retired.js'
 export { type IdFormat, rowJson, type TrailRow } from './row.js'
 export type { StoredBlock } from './stored-block.js'
 export {

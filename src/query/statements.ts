@@ -24,6 +24,8 @@ const FILES = [
   'find-first',
   'find-dormant',
   'find-not-enrolled',
+  'may-see-retired',
+  'retired',
 ] as const
 
 export type StatementName = (typeof FILES)[number]

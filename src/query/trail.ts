@@ -29,6 +29,7 @@ import type { Page } from './page.js'
 import { Pages } from './pages.js'
 import { parseParameter } from './parameter.js'
 import { PartitionList } from './partition-list.js'
+import { type Retired, retiredRange, type RetiredRow } from './retired.js'
 import { SELECT_COLUMNS, type TrailRow } from './row.js'
 import type { SettledState } from './settled-state.js'
 import { Statements } from './statements.js'
@@ -223,6 +224,14 @@ export class Trail {
     }
     const rows = await this.#statements.query<TrailRow>(`find-${pattern}`, placeholders, values)
     return { pattern, rows: rows.slice(0, resolved.limit), truncated: rows.length > resolved.limit }
+  }
+
+  /** What was retired of the trail, and where the archives of that are. */
+  async retired(): Promise<Retired> {
+    const [login] = await this.#statements.query<{ may: boolean }>('may-see-retired')
+    if (login?.may !== true) return { ranges: null }
+    const rows = await this.#statements.query<RetiredRow>('retired')
+    return { ranges: rows.map(retiredRange) }
   }
 
   /** A block as it is stored. @returns undefined when there is none */

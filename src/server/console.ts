@@ -41,6 +41,7 @@ const FILES = [
   'outcomes.js',
   'paint.js',
   'panel.js',
+  'retired.js',
   'rows.js',
   'saved.js',
   'session.js',

@@ -174,6 +174,30 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
     truncated: { type: 'boolean', description: 'Whether there are more clients than `limit`.' },
   }),
+  Retired: object({
+    ranges: {
+      anyOf: [
+        list(
+          object({
+            partition: string,
+            state: { enum: ['retiring', 'retired'] },
+            from: {
+              type: ['string', 'null'],
+              format: 'date-time',
+              description: 'Of ids; null: no lower bound.',
+            },
+            to: time,
+            rows: integer,
+            place: {
+              type: ['string', 'null'],
+              description: 'Where the archive was put; null: retired without one.',
+            },
+          }),
+        ),
+        { type: 'null' },
+      ],
+    },
+  }),
   Status: object({ status: { const: 'ok' } }),
   SignIn: object({
     sign_in: { type: 'boolean', description: 'Whether people sign in here, at `/auth/login`.' },

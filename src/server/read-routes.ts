@@ -159,8 +159,23 @@ const coverage: Route = {
   },
 }
 
+const retired: Route = {
+  path: `${TRAIL_PATH}/retired`,
+  operationId: 'getRetired',
+  summary: 'What was retired of the trail, and where its archives are',
+  description:
+    'Oldest first. A window that reaches into one of them is answered without its rows: `otel-audit query --archive` reads those. `ranges` is null for a login that may not see it.',
+  access: 'readers',
+  answers: { 'application/json': 'Retired' },
+  async handle(context, call) {
+    const found = await context.trail.retired()
+    await recordRead(context, call, { what: 'retired', filter: '{}', rows: found.ranges?.length ?? 0 })
+    return json(`${JSON.stringify(found)}\n`)
+  },
+}
+
 /** The routes that read the trail. Those with a fixed path go before the one with an id in it. */
-export const READ_ROUTES: readonly Route[] = [rows, ...COUNT_ROUTES, manifest, chains, coverage, row]
+export const READ_ROUTES: readonly Route[] = [rows, ...COUNT_ROUTES, manifest, chains, coverage, retired, row]
 
 function idFormat(given: string | undefined): IdFormat {
   return given === undefined ? 'string' : parseParameter('ids', IDS, given)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ArchivedTrail } from '../../src/archive/archived-trail.js'
 import { DirectoryStore } from '../../src/archive/directory-store.js'
+import { type OpenArchives, openArchives } from '../../src/archive/open-archives.js'
 import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { TrailFilter } from '../../src/query/filter.js'
 import { SUMMARY_BY, type Summary } from '../../src/query/summary.js'
@@ -78,7 +79,7 @@ beforeAll(async () => {
     }
   }
   await trail.retire(3)
-  archived = await ArchivedTrail.open(trail.store, trail.trust, KEY)
+  archived = new ArchivedTrail(await openArchives(trail.store, trail.trust), KEY)
 })
 
 afterAll(async () => {
@@ -148,8 +149,8 @@ test('what is settled, and a mark, are as of the trail', async () => {
 })
 
 describe('archives that are not in order are not asked', () => {
-  const open = (trust: Partial<Trust>, place = trail.directory): Promise<ArchivedTrail> =>
-    ArchivedTrail.open(new DirectoryStore(place), { ...NO_TRUST, ...trust }, KEY)
+  const open = (trust: Partial<Trust>, place = trail.directory): Promise<OpenArchives> =>
+    openArchives(new DirectoryStore(place), { ...NO_TRUST, ...trust })
 
   test('of another key, or another trail', async () => {
     const stranger = generateNoteKey(trail.key.signer.name)

@@ -40,7 +40,7 @@ const saidOf = (events: readonly AuditEvent[]) =>
   events.map(({ operation, outcome, attributesJson }) => ({
     operation,
     outcome,
-    attributes: JSON.parse(attributesJson ?? '{}') as unknown,
+    attributes: JSON.parse(attributesJson ?? '{}') as Readonly<Record<string, unknown>>,
   }))
 
 describe('createAudit', () => {
@@ -81,11 +81,14 @@ describe('the rows of the pipeline about itself', () => {
     await audit.close()
     const version = expect.stringMatching(/^\d+\.\d+\.\d+/)
     const own = { operation: 'audit_lifecycle' }
-    expect(saidOf(sink.events)).toEqual([
-      { ...own, outcome: 'started', attributes: { version, mode: 'strict' } },
+    const said = saidOf(sink.events)
+    const { pipeline } = said[0]?.attributes ?? {}
+    expect(pipeline).toMatch(/^[\da-f-]{36}$/)
+    expect(said).toEqual([
+      { ...own, outcome: 'started', attributes: { version, mode: 'strict', pipeline } },
       { ...own, outcome: 'mode_changed', attributes: { from: 'strict', to: 'async' } },
       { ...own, outcome: 'mode_changed', attributes: { from: 'async', to: 'policy' } },
-      { ...own, outcome: 'stopped', attributes: { version, mode: 'policy' } },
+      { ...own, outcome: 'stopped', attributes: { version, mode: 'policy', pipeline } },
     ])
     for (const event of sink.events) {
       expect(event).toMatchObject({ actorType: 'system', serviceName: 'orders', traceId: null })

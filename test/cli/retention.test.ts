@@ -297,6 +297,12 @@ describe('refused', () => {
       2,
       'cannot be read',
     ],
+    [
+      'Parquet without its package, before anything is archived',
+      ['archive', '--before', '-1d', '--to', '/nowhere', '--parquet'],
+      2,
+      'npm install @duckdb/node-api',
+    ],
     ['a hold without a reason', ['hold', 'add', '--credential', 'x'], 2, '--reason TEXT is required'],
     ['a hold of nothing', ['hold', 'add', '--reason', 'x'], 2, '--credential NAME is required'],
     [

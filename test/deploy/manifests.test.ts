@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { GATEWAY_OPTIONS } from '../../src/options/gateway-options.js'
 import type { OptionSpec } from '../../src/options/option-spec.js'
 import { OPTIONS } from '../../src/options/options.js'
+import { RETENTION_OPTIONS } from '../../src/options/retention-options.js'
 import { READ_OPTIONS } from '../../src/options/read-options.js'
 import { packageRoot } from '../support/postgres/package-root.js'
 
@@ -13,26 +14,32 @@ import { packageRoot } from '../support/postgres/package-root.js'
 
 const ROOT = packageRoot()
 const KUBERNETES = join(ROOT, 'deploy', 'kubernetes')
+/** Of kustomize: what an overlay takes in when it wants it. */
+const COMPONENTS = ['retention']
 const SYSTEMD = join(ROOT, 'deploy', 'systemd')
 const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   version: string
 }
 const VARIABLES = new Set(
-  [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS]
+  [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS]
     .flatMap((table) => Object.values<OptionSpec>(table))
     .flatMap(({ variables }) => variables),
 )
 
 const documents = (directory: string): readonly (readonly [file: string, text: string])[] =>
-  readdirSync(directory).map((file) => [file, readFileSync(join(directory, file), 'utf8')])
+  readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => [name, readFileSync(join(directory, name), 'utf8')])
 const all = (text: string, pattern: RegExp): string[] =>
   [...text.matchAll(pattern)].map(([, found = '']) => found)
 
 /** Every command that something is started with, by where it is. */
 const COMMANDS = [
-  ...documents(KUBERNETES).flatMap(([file, text]) =>
-    all(text, /^ +args: \[(.*)\]$/gm).map((args) => [file, args.split(', ')] as const),
-  ),
+  ...[KUBERNETES, ...COMPONENTS.map((name) => join(KUBERNETES, name))]
+    .flatMap(documents)
+    .flatMap(([file, text]) =>
+      all(text, /^ +args: \[(.*)\]$/gm).map((args) => [file, args.split(', ')] as const),
+    ),
   ...documents(SYSTEMD).flatMap(([file, text]) =>
     all(text, /^ExecStart=\/usr\/bin\/env otel-audit (.*)$/gm).map(
       (args) => [file, args.split(' ')] as const,
@@ -46,15 +53,27 @@ test.each(COMMANDS)('%s: %j is a command, with flags that it has', (_, args) => 
     encoding: 'utf8',
   })
   for (const flag of args.filter((word) => word.startsWith('--'))) expect(help).toContain(flag)
-  expect(COMMANDS).toHaveLength(7)
+  expect(COMMANDS).toHaveLength(11)
 })
 
 describe('deploy/kubernetes', () => {
-  const files = documents(KUBERNETES).filter(([file]) => file !== 'kustomization.yaml')
+  const ownOf = (directory: string) => documents(directory).filter(([file]) => file !== 'kustomization.yaml')
+  const components = COMPONENTS.map((name) => join(KUBERNETES, name))
+  const files = [KUBERNETES, ...components].flatMap(ownOf)
   const base = readFileSync(join(KUBERNETES, 'kustomization.yaml'), 'utf8')
 
   test('has every file in its base, and the image of this version', () => {
-    expect(all(base, /^ {2}- (\S+\.yaml)$/gm).toSorted()).toEqual(files.map(([file]) => file).toSorted())
+    const named = (text: string): string[] => all(text, /^ {2}- (\S+\.yaml)$/gm).toSorted()
+    expect(named(base)).toEqual(
+      ownOf(KUBERNETES)
+        .map(([file]) => file)
+        .toSorted(),
+    )
+    for (const directory of components) {
+      const component = readFileSync(join(directory, 'kustomization.yaml'), 'utf8')
+      expect(component).toContain('\nkind: Component\n')
+      expect(named(component)).toEqual(ownOf(directory).map(([file]) => file))
+    }
     expect(base).toContain(`newTag: ${VERSION}\n`)
   })
 
@@ -114,7 +133,7 @@ describe('deploy/systemd', () => {
   test('the timer starts what is there', () => {
     const units = readdirSync(SYSTEMD)
     const timers = units.filter((unit) => unit.endsWith('.timer'))
-    expect(timers).toHaveLength(1)
+    expect(timers).toHaveLength(2)
     expect(timers.filter((unit) => !units.includes(unit.replace('.timer', '.service')))).toEqual([])
   })
 

@@ -15,6 +15,7 @@ import type { AuditEvent } from '../../src/event/event.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { connect } from '../support/database.js'
 import { anEvent, batchOf } from '../support/events.js'
+import { HeldTimers } from '../support/held-timers.js'
 import { openPipeline, type TestPipeline } from '../support/pipeline.js'
 import { readTrail } from '../support/trail.js'
 import { TrailServer } from '../support/trail-server.js'
@@ -25,15 +26,28 @@ vi.mock('../../src/postgres/store/judge.js', () => ({ judgeStore: () => [] }))
 
 // Batches whose fate is not known: each case is made by a real server, and each ends with one row, or provably none.
 
+/** No answer is given up before a test says so: its steps are in time, also on a busy machine. */
+const ANSWER_MS = 90_000
+/** Nor is a caller. */
+const DEADLINE_MS = 80_000
+
 let trails: TrailServer
 let url: string
 let owner: Client
+let answers: HeldTimers
+let deadlines: HeldTimers
 
 beforeAll(async () => {
   trails = await TrailServer.start()
+  answers = new HeldTimers(ANSWER_MS)
+  deadlines = new HeldTimers(DEADLINE_MS)
 })
 
-afterAll(() => trails.close())
+afterAll(async () => {
+  deadlines.restore()
+  answers.restore()
+  await trails.close()
+})
 
 beforeEach(async () => {
   url = await trails.trail()
@@ -62,7 +76,7 @@ describe('the sink', () => {
   let before: readonly bigint[]
 
   beforeEach(async () => {
-    sink = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 500, applicationName })
+    sink = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: ANSWER_MS, applicationName })
     // Whatever is made at the first connection is made: a batch is sent at once from now on.
     await sent(anEvent())
     before = await stored()
@@ -73,16 +87,15 @@ describe('the sink', () => {
     await waitUntil('its sessions to end', async () => (await trails.sessions(applicationName)).length === 0)
   })
 
-  /**
-   * What comes of the batch once it is sent: it is not (`failed`) while a busy machine needs longer to let the sink in
-   * again than the sink waits.
-   */
-  const sentBy = (by: PostgresAuditSink, event: AuditEvent): Promise<WriteResult> =>
-    waitUntil('a write that is sent', async () => {
-      const result = await by.write(batchOf(event))
-      return result.status !== 'failed' && result
-    })
-  const sent = (event: AuditEvent): Promise<WriteResult> => sentBy(sink, event)
+  const sent = (event: AuditEvent): Promise<WriteResult> => sink.write(batchOf(event))
+
+  /** Sent, and given up while it waits, as the last of so many sessions that wait. */
+  async function givenUp(by: PostgresAuditSink, event: AuditEvent, many = 1): Promise<WriteResult> {
+    const writing = by.write(batchOf(event))
+    await trails.waiting(applicationName, 'SyncRep', many)
+    answers.goOff()
+    return await writing
+  }
 
   /** A batch that is sent, of which no more is heard. */
   const unknown = { status: 'unknown', fault: { code: 'AUDIT_TIMEOUT' } }
@@ -102,7 +115,7 @@ describe('the sink', () => {
   test('failed, but stored: the commit waits for its standby longer than we do', async () => {
     const event = anEvent()
     const letGo = await trails.holdCommits()
-    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    expect(await givenUp(sink, event)).toMatchObject(unknown)
     expect(await stored(), 'absent is no proof').toEqual(before)
     await letGo()
     await waitUntil('the row', async () => (await stored()).length > before.length)
@@ -127,6 +140,7 @@ describe('the sink', () => {
     const writing = sink.write(batchOf(event))
     const { pid } = await trails.waiting(applicationName, 'advisory')
     process.kill(pid, 'SIGSTOP')
+    answers.goOff()
     expect(await writing).toMatchObject(unknown)
     await owner.query('select pg_advisory_unlock(42)')
     expect(await stored(), 'absent is no proof').toEqual(before)
@@ -141,6 +155,7 @@ describe('the sink', () => {
     const writing = sink.write(batchOf(event))
     const { pid } = await trails.waiting(applicationName, 'Lock')
     process.kill(pid, 'SIGSTOP')
+    answers.goOff()
     expect(await writing).toMatchObject(unknown)
     await unlock()
     expect(await sent(event)).toMatchObject({ status: 'committed' })
@@ -154,7 +169,7 @@ describe('the sink', () => {
   test('refused now, but stored by the send before', async () => {
     const event = anEvent({ credential: 'forbidden from now on' })
     const letGo = await trails.holdCommits()
-    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    expect(await givenUp(sink, event)).toMatchObject(unknown)
     await letGo()
     await waitUntil('the row', async () => (await stored()).includes(event.auditId))
     await owner.query(`
@@ -166,20 +181,20 @@ describe('the sink', () => {
 
   test('stored here, and its standby has not confirmed it: the row is there, and is not yet what was asked for', async () => {
     const event = anEvent()
-    const other = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 500, applicationName })
+    const other = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: ANSWER_MS, applicationName })
     // It has a chain, too.
-    await sentBy(other, anEvent())
+    await other.write(batchOf(anEvent()))
     const letGo = await trails.holdCommits()
     onTestFinished(letGo)
-    expect(await sink.write(batchOf(event))).toMatchObject(unknown)
+    expect(await givenUp(sink, event)).toMatchObject(unknown)
     // A crash ends the wait of that commit; who asks for it again still has to wait.
     await owner.end()
     await trails.server.kill()
     await trails.server.start()
     owner = await connect(url)
     expect(await stored()).toContain(event.auditId)
-    for (const each of [sink, other])
-      expect(await each.write(batchOf(event))).toMatchObject({ status: 'unknown' })
+    for (const [i, each] of [sink, other].entries())
+      expect(await givenUp(each, event, i + 1)).toMatchObject({ status: 'unknown' })
     await letGo()
     expect(await sent(event)).toMatchObject({ status: 'committed', place: { block: 2 } })
     expect(await other.write(batchOf(event))).toMatchObject({ status: 'conflict' })
@@ -199,11 +214,9 @@ describe('the sink', () => {
   })
 
   test('a commit whose wait for the standby was cancelled is unconfirmed', async () => {
-    const patient = new PostgresAuditSink({ databaseUrl: url, answerTimeoutMs: 60_000, applicationName })
-    await patient.write(batchOf(anEvent()))
     const letGo = await trails.holdCommits()
     const event = anEvent()
-    const writing = patient.write(batchOf(event))
+    const writing = sink.write(batchOf(event))
     const { pid } = await trails.waiting(applicationName, 'SyncRep')
     await trails.server.query('select pg_cancel_backend($1)', [pid])
     expect(await writing).toEqual({
@@ -214,8 +227,7 @@ describe('the sink', () => {
       },
     })
     await letGo()
-    expect(await patient.write(batchOf(event))).toMatchObject({ status: 'committed', place: { block: 2 } })
-    await patient.close()
+    expect(await sent(event)).toMatchObject({ status: 'committed', place: { block: 2 } })
   })
 })
 
@@ -223,7 +235,7 @@ describe('the exporter', () => {
   let pipeline: TestPipeline
 
   beforeEach(() => {
-    pipeline = openPipeline(url, { answerTimeoutMs: 500 })
+    pipeline = openPipeline(url, { answerTimeoutMs: ANSWER_MS })
   })
 
   afterEach(() => pipeline.finish())
@@ -233,6 +245,7 @@ describe('the exporter', () => {
     const events = [pipeline.ledger.strict(), pipeline.ledger.async()]
     const { pid } = await trails.waiting(pipeline.applicationName, 'Lock')
     process.kill(pid, 'SIGSTOP')
+    answers.goOff()
     await waitUntil('it to be given up', () => pipeline.watched.writes[0]?.result)
     await unlock()
     expect(await events[0]?.answer).toHaveProperty('committedAt')
@@ -246,8 +259,11 @@ describe('the exporter', () => {
   test('a refused caller whose row is stored after all: a second row says that the secret was withheld', async () => {
     await pipeline.ledger.strict().answer
     const letGo = await trails.holdCommits()
-    const { answer, fate, event } = pipeline.ledger.strict({ credential: 'held back' }, 200)
+    const { answer, fate, event } = pipeline.ledger.strict({ credential: 'held back' }, DEADLINE_MS)
+    await trails.waiting(pipeline.applicationName, 'SyncRep')
+    deadlines.goOff()
     expect(await answer).toMatchObject({ code: 'AUDIT_TIMEOUT', row: 'unknown', auditId: event.auditId })
+    answers.goOff()
     await waitUntil('a send that is given up', () => pipeline.watched.writes[1]?.result)
     expect(pipeline.exporter.stats()).toMatchObject({ written: 1, pending: 1 })
     await letGo()

@@ -69,6 +69,8 @@ describe('coverage', () => {
       operation: 'audit_coverage',
       node: process.version,
       since: expect.stringMatching(/^2.*Z$/),
+      // As the rows of its lifecycle name it.
+      pipeline: expect.stringMatching(/^[\da-f-]{36}$/),
     }
     expect(await stated()).toEqual([
       { ...known, credential: `${client}@3.1162.0`, outcome: 'hooked', hook: 'SSMClient.prototype.send' },

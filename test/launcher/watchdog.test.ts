@@ -10,6 +10,7 @@ import { serverAccount, temporaryDirectory } from '../../src/cli/run/embedded/ac
 import { packageRoot } from '../support/postgres/package-root.js'
 import { CLUSTER_TEMPLATE } from '../support/postgres/cluster.js'
 import { clusterProcesses } from '../support/postgres/processes.mjs'
+import type { PostgresOptions } from '../support/postgres/server.js'
 
 // The parent is a process of its own, which can be killed. It runs the launcher as the demo does: compiled.
 const launcher = join(packageRoot(), 'build/test/support/postgres/server.js')
@@ -34,10 +35,10 @@ afterEach(async () => {
 })
 
 /** Starts a parent that has a server, does something with it, and says where its data are. */
-async function parentWith(action: string): Promise<string> {
+async function parentWith(action: string, options: PostgresOptions = {}): Promise<string> {
   const script = `
     import { startPostgres } from ${JSON.stringify(pathToFileURL(launcher).href)}
-    const server = await startPostgres()
+    const server = await startPostgres(${JSON.stringify(options)})
     ${action}
     console.log(server.dataDirectory)
     setInterval(() => {}, 1000)
@@ -70,6 +71,20 @@ test.each([
 
   parent?.kill('SIGKILL')
   await expectNothingLeft(directory)
+})
+
+test('the server of a parent that is killed leaves no process and all that it has, when it is to be kept', async () => {
+  const keptIn = join(temporary, 'kept')
+  const table = `server.query('create table if not exists survivors ()')`
+  const directory = await parentWith(`await ${table}`, { keptIn })
+  expect(dirname(directory)).toBe(keptIn)
+  parent?.kill('SIGKILL')
+  await expect.poll(() => clusterProcesses(basename(directory)), { timeout: 60_000 }).toEqual([])
+
+  const again = await parentWith(`await server.query('table survivors'); await server.close()`, { keptIn })
+  expect(again).toBe(directory)
+  expect(clusterProcesses(basename(again))).toEqual([])
+  await rm(keptIn, { recursive: true })
 })
 
 test('a parent that just exits leaves nothing either', async () => {

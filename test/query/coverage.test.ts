@@ -62,14 +62,15 @@ const stated = (
   hoursAgo: number,
   client: string,
   state: 'hooked' | 'not_hooked' | 'wire' | 'observed',
-  process: Process & { readonly since?: string; readonly reason?: string } = {},
+  process: Process & { readonly since?: string; readonly reason?: string; readonly pipeline?: string } = {},
 ): Promise<void> => {
   const since = process.since ?? new Date(NOW - hoursAgo * HOUR).toISOString()
   const hook = state === 'hooked' ? 'send' : undefined
+  const { pipeline } = process
   return wrote(
     hoursAgo,
     {
-      ...coverageRow({ client, state, hook, reason: process.reason, node: 'v24.1.0', since }),
+      ...coverageRow({ client, state, hook, node: 'v24.1.0', since, reason: process.reason, pipeline }),
       executionId: undefined,
     },
     process,
@@ -167,4 +168,15 @@ test('refuses a time that is not one', async () => {
     code: 'AUDIT_INVALID_QUERY',
     field: 'at',
   })
+})
+
+test('of an instance with several pipelines, as one with threads, is that of each of them until it has stopped', async () => {
+  await stated(4, 'node-vault@0.10.2', 'hooked', { pipeline: 'of-the-process' })
+  await stated(3, 'node-vault@0.10.2', 'not_hooked', { pipeline: 'of-a-thread' })
+  expect(brief(await covered())).toEqual([
+    'orders node-vault 0.10.2 not_hooked',
+    'orders node-vault 0.10.2 hooked',
+  ])
+  await wrote(2, lifecycleRow('stopped', { version: '1', mode: 'strict', pipeline: 'of-a-thread' }))
+  expect(brief(await covered())).toEqual(['orders node-vault 0.10.2 hooked'])
 })

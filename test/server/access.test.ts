@@ -17,7 +17,9 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const READING = ['', '/5', '/histogram', '/summary', '/chains', '/coverage'].map((path) => PATH + path)
+const READING = ['', '/5', '/histogram', '/summary', '/chains', '/coverage', '/retired'].map(
+  (path) => PATH + path,
+)
 
 async function rowsAboutReads(): Promise<number> {
   const client = await connect(database.url)

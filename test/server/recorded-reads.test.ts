@@ -80,6 +80,7 @@ describe('every read leaves a row with the reader and the filter', () => {
       '/coverage?service_name=orders&at=2026-01-01',
       { what: 'coverage', rows: 0, filter: { service_name: 'orders', at: '2026-01-01T00:00:00.000000Z' } },
     ],
+    ['/retired', { what: 'retired', rows: 0, filter: {} }],
     ['/123456', { what: 'row', rows: 0, filter: { audit_id: '123456' } }],
   ])('%s', async (path, { filter, ...attributes }) => {
     const { get } = await served(database.url)

@@ -44,13 +44,18 @@ export class TrailServer {
     return rows
   }
 
-  /** The session of that name that waits for something of the given kind: `Lock`, `IPC` (`SyncRep`), … */
-  waiting(applicationName: string, kind: string): Promise<Session> {
-    return waitUntil(`a session of ${applicationName} that waits for ${kind}`, async () =>
-      (await this.sessions(applicationName)).find(
-        (session) => session.wait_event_type === kind || session.wait_event === kind,
-      ),
-    )
+  /**
+   * The session of that name that waits for something of the given kind: `Lock`, `IPC` (`SyncRep`), …
+   *
+   * @param many so many of them have to; the last to come is given back
+   */
+  waiting(applicationName: string, kind: string, many = 1): Promise<Session> {
+    return waitUntil(`${many} sessions of ${applicationName} that wait for ${kind}`, async () => {
+      const sessions = await this.sessions(applicationName)
+      return sessions.filter(({ wait_event_type, wait_event }) =>
+        [wait_event_type, wait_event].includes(kind),
+      )[many - 1]
+    })
   }
 
   /** From now on each commit is on disk, and waits for a standby that does not exist. @returns lets all of them go */

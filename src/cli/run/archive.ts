@@ -2,10 +2,17 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { archive, archivePlan } from '../../archive/archive.js'
 import { DirectoryStore } from '../../archive/directory-store.js'
+import type { ArchiveContext } from '../../archive/place.js'
 import { archivedRow } from '../../event/self-rows.js'
 import { visible, visibleLines } from '../../host/visible.js'
+import { openParquetWriter } from './archive-parquet.js'
 import { Progress } from './progress.js'
-import { type RetentionFlags, retentionCommand, retentionSigner } from './retention-session.js'
+import {
+  type RetentionCommand,
+  type RetentionFlags,
+  retentionCommand,
+  retentionSigner,
+} from './retention-session.js'
 import { openTrailWriter, operator } from './trail-writer.js'
 import { trustFrom } from './verify-input.js'
 import { findingLine } from './verify-output.js'
@@ -15,6 +22,7 @@ interface ArchiveFlags extends RetentionFlags {
   readonly trust?: string
   readonly acceptFindings?: boolean
   readonly dryRun?: boolean
+  readonly parquet?: boolean
 }
 
 const EXIT_FINDINGS = 1
@@ -53,6 +61,24 @@ export async function run(flags: ArchiveFlags, command: Command): Promise<void> 
     onFinding: (finding: Parameters<typeof findingLine>[0]) =>
       process.stdout.write(`${visible(findingLine(finding))}\n`),
   }
+  const parquet = flags.parquet === true ? await openParquetWriter() : undefined
+  try {
+    const isProven = await archiveAndTell(context, given, progress)
+    if (!isProven || parquet === undefined) return
+    const count = await parquet.write(context)
+    process.stdout.write(`${count} archives written as Parquet, too, and read back\n`)
+  } finally {
+    await parquet?.close()
+  }
+}
+
+/** @returns whether what was written counts as archived */
+async function archiveAndTell(
+  context: ArchiveContext,
+  { settings, databaseUrl, bound }: RetentionCommand,
+  progress: Progress,
+): Promise<boolean> {
+  const { store, acceptFindings } = context
   const { archived, already, findings } = await archive(context, bound)
   progress.end()
   const writer = openTrailWriter(settings, databaseUrl)
@@ -69,10 +95,11 @@ export async function run(flags: ArchiveFlags, command: Command): Promise<void> 
       'otel-audit: the archived rows do not all verify: nothing counts as archived. Look at the findings; --accept-findings archives them as they are\n',
     )
     process.exitCode = EXIT_FINDINGS
-    return
+    return false
   }
   const rows = archived.reduce((sum, one) => sum + one.rows, 0)
   process.stdout.write(
     `${archived.length} partitions archived and proven, ${rows} rows, in ${visible(store.place)}; ${already} were before\n`,
   )
+  return true
 }

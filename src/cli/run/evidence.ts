@@ -11,6 +11,7 @@ import { checkEvidence } from './evidence-check.js'
 import { makeBundle } from './evidence-bundle.js'
 import { logName } from './keys-create.js'
 import { refuseExistingDirectory } from './output-directory.js'
+import { tellRetired } from './retired-window.js'
 import { withTrail } from './read-session.js'
 import { snapshotOf } from './verify-database.js'
 import { anchorsFrom, trailsOf, trustAndHash } from './verify-input.js'
@@ -64,6 +65,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
         onMade: (sha256, rows) => record({ ...reading, rows, sha256 }),
       })
       process.stdout.write(made.text)
+      await tellRetired(trail, parseFilter(settled), undefined)
       if (made.hasFindings) process.exitCode = EXIT_FINDINGS
     } catch (error) {
       // How it ended is a row, too. Where that cannot be written either, the first error is the one to look at.

@@ -9,6 +9,7 @@ import { filterOf, type Flags } from '../read-flags.js'
 import { type AskSession, withAsked } from './archive-session.js'
 import { Progress } from './progress.js'
 import { type ReadSession, withTrail } from './read-session.js'
+import { tellRetired } from './retired-window.js'
 import { saySettled } from './settled.js'
 
 export async function run(flags: Flags, command: Command): Promise<void> {
@@ -80,6 +81,7 @@ async function toFile(
       return
     }
     await record({ what: 'export', filter: described, rows, sha256: manifest.sha256 })
+    await tellRetired(trail, parseFilter(filter), 'export')
     process.stdout.write(`${rows} rows, ${manifest.bytes} bytes, sha256 ${manifest.sha256}\n`)
     saySettled({ ...manifest, replicated })
   } finally {
@@ -131,5 +133,6 @@ async function toStandardOutput({
     await failed(record, { what: 'export', filter: described, rows }, error)
   }
   saySettled({ ...state, foreign })
+  if (session.retiredOf !== undefined) await tellRetired(session.retiredOf, parseFilter(filter), 'export')
   await record({ what: 'export', filter: described, rows }, isGone ? Outcome.Stopped : Outcome.Ok)
 }

@@ -10,6 +10,7 @@ import type { Trail } from '../../query/trail.js'
 import { filterOf, type Flags, formatOf } from '../read-flags.js'
 import { whileWaiting } from './progress.js'
 import { withTrail } from './read-session.js'
+import { tellRetired } from './retired-window.js'
 import { ROW_COLUMNS } from './row-table.js'
 import { hasColours, table, type TableColumn } from './table.js'
 import { trustFrom } from './verify-input.js'
@@ -40,9 +41,16 @@ export async function run(flags: Flags, command: Command): Promise<void> {
       const all = lines.map((line) => `\n${line}`).join(',')
       process.stdout.write(visibleJson(`{"found":[${all}],"truncated":${truncated}}\n`))
     }
+    if (ofTheWholeTrail(pattern) || flags['from'] !== undefined)
+      await tellRetired(trail, parseFilter(filter, undefined, { isBounded: true }), undefined)
     if (truncated) process.stderr.write('There are more: use a larger --limit\n')
     if (flags['exitCode'] === true && lines.length > 0) process.exitCode = EXIT_FOUND
   })
+}
+
+/** What was accessed first, or last, is so as far as the trail goes. */
+function ofTheWholeTrail(pattern: string): boolean {
+  return pattern === 'first' || pattern === 'dormant'
 }
 
 interface Finder {

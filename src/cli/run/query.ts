@@ -7,6 +7,7 @@ import { rowJson } from '../../query/row.js'
 import type { Page } from '../../query/page.js'
 import { filterOf, type Flags, formatOf } from '../read-flags.js'
 import { withAsked } from './archive-session.js'
+import { tellRetired } from './retired-window.js'
 import { whileWaiting } from './progress.js'
 import { ROW_COLUMNS } from './row-table.js'
 import { saySettled } from './settled.js'
@@ -20,7 +21,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const filter = filterOf(flags)
   const resolved = parseFilter(filter)
   const described = describeFilter(resolved)
-  await withAsked(flags, async ({ trail, record }) => {
+  await withAsked(flags, async ({ trail, record, retiredOf }) => {
     const state = resolved.settled ? await trail.settledState() : undefined
     const page = await whileWaiting('reading', () => trail.search(filter))
     await record({ what: 'rows', filter: described, rows: page.rows.length })
@@ -28,6 +29,9 @@ export async function run(flags: Flags, command: Command): Promise<void> {
     if (page.next_cursor !== null && format !== 'json') {
       process.stderr.write(`There are more rows: add --cursor ${page.next_cursor}\n`)
     }
+    // Without a window it is the last page that ends where the rest was retired.
+    const isReached = resolved.from !== undefined || page.next_cursor === null
+    if (retiredOf !== undefined && isReached) await tellRetired(retiredOf, resolved, 'query')
     if (state !== undefined) saySettled({ ...state, foreign: page.foreign ?? 0 })
     if (flags['exitCode'] === true && page.rows.length > 0) process.exitCode = EXIT_FOUND
   })

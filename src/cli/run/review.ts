@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
+import { snowflakeTime } from '../../event/snowflake.js'
 import { formatTime } from '../../event/time.js'
 import { JSON } from '../../host/globals.js'
 import type { ReadRow } from '../../postgres/read/copied-event.js'
-import type { Snapshot } from '../../postgres/read/snapshot.js'
 import { parseFilter } from '../../query/filter.js'
 import { matches } from '../../query/matches.js'
 import { type AccessReview, ReviewTally } from '../../query/review/access-review.js'
@@ -12,15 +12,14 @@ import type { ReviewManifest, ReviewVerification } from '../../query/review/revi
 import { reviewPage } from '../../query/review/review-page.js'
 import { type ReviewWindow, reviewWindow } from '../../query/review/window.js'
 import { Anchors } from '../../verify/anchors.js'
-import type { Trust } from '../../verify/trust.js'
-import { verify } from '../../verify/verify.js'
+import { verify, type VerifyReport } from '../../verify/verify.js'
 import { VERSION } from '../../version.js'
 import type { Flags } from '../read-flags.js'
 import { fileOf, makeDirectory, refuseExistingDirectory, writeInto } from './output-directory.js'
 import { Progress } from './progress.js'
-import { whoami, withTrail } from './read-session.js'
-import { snapshotOf } from './verify-database.js'
-import { trailsOf, trustAndHash } from './verify-input.js'
+import { whoami } from './read-session.js'
+import { type ReviewBasis, withBasis } from './review-basis.js'
+import { trustAndHash } from './verify-input.js'
 import { watchedRows } from './watched-rows.js'
 
 const EXIT_FINDINGS = 1
@@ -32,35 +31,29 @@ export async function run(flags: Flags, _command: Command): Promise<void> {
   const filter = { credential, from: formatTime(window.from), to: formatTime(window.to) }
   const directory = text('out') ?? `access-review-${window.label}`
   await refuseExistingDirectory(directory)
-  const { trust: given, sha256 } = await trustAndHash(text('trust'))
-  await withTrail(flags, async ({ settings, record }) => {
-    const trust = { ...given, trails: trailsOf(given, settings.trail) }
-    const reader = await snapshotOf(settings, trust.trails)
-    try {
-      const made = await madeReview(reader, { window, credential, trust, trustSha256: sha256 })
-      const manifestText = `${JSON.stringify(made.manifest, undefined, 2)}\n`
-      const manifest = fileOf('manifest.json', manifestText)
-      await record({
-        what: 'review',
-        filter: JSON.stringify(filter),
-        rows: made.manifest.rows_read,
-        sha256: manifest.sha256,
-      })
-      await makeDirectory(directory)
-      for (const [name, content] of made.files) await writeInto(directory, name, content)
-      await writeInto(directory, manifest.name, manifestText)
-      process.stdout.write(summaryOf(directory, made.manifest, manifest.sha256))
-      if (made.manifest.verification.result === 'findings') process.exitCode = EXIT_FINDINGS
-    } finally {
-      await reader.close()
-    }
+  const { trust, sha256 } = await trustAndHash(text('trust'))
+  await withBasis({ flags, trust, window }, async (basis) => {
+    const made = await madeReview(basis, { window, credential, trustSha256: sha256 })
+    const manifestText = `${JSON.stringify(made.manifest, undefined, 2)}\n`
+    const manifest = fileOf('manifest.json', manifestText)
+    await basis.record({
+      what: 'review',
+      filter: JSON.stringify(filter),
+      rows: made.manifest.rows_read,
+      sha256: manifest.sha256,
+    })
+    await makeDirectory(directory)
+    for (const [name, content] of made.files) await writeInto(directory, name, content)
+    await writeInto(directory, manifest.name, manifestText)
+    process.stdout.write(summaryOf(directory, made.manifest, manifest.sha256))
+    if (made.manifest.retired_before !== null) sayRetired(made.manifest.retired_before)
+    if (made.manifest.verification.result === 'findings') process.exitCode = EXIT_FINDINGS
   })
 }
 
 interface ReviewRequest {
   readonly window: ReviewWindow
   readonly credential: string
-  readonly trust: Trust
   readonly trustSha256: string | null
 }
 
@@ -69,22 +62,22 @@ interface MadeReview {
   readonly files: readonly (readonly [name: string, text: string])[]
 }
 
-/** Reads the whole trail once: each row is verified and counted from the same bytes. */
+/** Reads everything once: each row is verified and counted from the same bytes. */
 async function madeReview(
-  reader: Snapshot,
-  { window, credential, trust, trustSha256 }: ReviewRequest,
+  { source, trust, elsewhere, mark, stated }: ReviewBasis,
+  { window, credential, trustSha256 }: ReviewRequest,
 ): Promise<MadeReview> {
-  const mark = await reader.mark()
   const counted = new Counted(window, credential, mark)
   const findings = new Map<string, number>()
   const progress = new Progress('rows')
   let done = 0
   const report = await verify(
-    watchedRows(reader, (row) => counted.add(row)),
+    watchedRows(source, (row) => counted.add(row)),
     {
       trust,
       anchors: new Anchors(),
       selection: { chain: undefined, ids: undefined },
+      elsewhere,
       onFinding: () => {},
       onProgress: ({ step, done: now }) => {
         if (step === 'rows') progress.add(now - done)
@@ -112,11 +105,9 @@ async function madeReview(
     from: formatTime(window.from),
     to: formatTime(window.to),
     credential,
-    made_at: formatTime(reader.now),
     made_by: whoami().actorId,
-    trail: await reader.trail(),
-    mark: String(mark),
-    ...(await reader.place()),
+    ...stated,
+    retired_before: retiredBefore(report.retention),
     rows_read: counted.read,
     unsettled: counted.unsettled,
     verification,
@@ -134,17 +125,30 @@ async function madeReview(
   }
 }
 
+/** The end of what was retired, as its notes say: what is before it is not all there. */
+function retiredBefore(retention: VerifyReport['retention']): string | null {
+  const gone = retention.filter(({ state }) => state !== 'kept').map(({ to }) => to)
+  if (gone.length === 0) return null
+  return formatTime(snowflakeTime(gone.reduce((last, to) => (to > last ? to : last))) * 1000)
+}
+
+function sayRetired(before: string): void {
+  process.stderr.write(
+    `otel-audit: rows before ${before} were retired: what is said of then is not complete. otel-audit review --archive reviews their archives\n`,
+  )
+}
+
 /** What a review counts of the rows that come by. */
 class Counted {
   readonly coverage: CoverageTally
   readonly #tally: ReviewTally
   readonly #window: ReviewWindow
-  readonly #mark: bigint
+  readonly #mark: bigint | undefined
   readonly #asked: ReturnType<typeof parseFilter>
   read = 0
   unsettled = 0
 
-  constructor(window: ReviewWindow, credential: string, mark: bigint) {
+  constructor(window: ReviewWindow, credential: string, mark: bigint | undefined) {
     this.#window = window
     this.#mark = mark
     this.#asked = parseFilter({ credential })
@@ -156,7 +160,7 @@ class Counted {
     this.read++
     const { from, to } = this.#window
     // A foreign row names a transaction of another server.
-    if (isForeign === false && recordedXid >= this.#mark) {
+    if (isForeign === false && this.#mark !== undefined && recordedXid >= this.#mark) {
       if (event.occurredAt >= from && event.occurredAt < to) this.unsettled++
       return
     }

@@ -1,11 +1,13 @@
-import { JSON } from '../../host/globals.js'
+import { JSON, wallClock } from '../../host/globals.js'
 import { visibleJson } from '../../host/visible.js'
 import type { Command } from 'commander'
 import { csvCell } from '../../query/csv.js'
+import { SUMMARY_WINDOW_MS } from '../../query/counts.js'
 import { describeFilter, parseFilter } from '../../query/filter.js'
 import { checkBy, checkOrder, type Summary, type SummaryBy, type SummaryGroup } from '../../query/summary.js'
 import { filterOf, type Flags, formatOf } from '../read-flags.js'
 import { withAsked } from './archive-session.js'
+import { tellRetired } from './retired-window.js'
 import { whileWaiting } from './progress.js'
 import { hasColours, table, type TableColumn } from './table.js'
 
@@ -17,10 +19,12 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   const order = checkOrder(flags['order'])
   const filter = filterOf(flags)
   const described = describeFilter(parseFilter(filter))
-  await withAsked(flags, async ({ trail, record }) => {
+  const window = parseFilter(filter, wallClock(), { windowMs: SUMMARY_WINDOW_MS })
+  await withAsked(flags, async ({ trail, record, retiredOf }) => {
     const summary = await whileWaiting('reading', () => trail.summary(filter, { by, order }))
     await record({ what: 'summary', filter: described, rows: summary.groups.length })
     process.stdout.write(rendered(summary, format))
+    if (retiredOf !== undefined) await tellRetired(retiredOf, window, 'summary')
     if (summary.truncated) process.stderr.write('There are more groups: use a larger --limit\n')
   })
 }

@@ -23,6 +23,16 @@ interface ReviewFile {
   readonly sha256: string
 }
 
+/** Archives that a review was made of. */
+interface ReviewedArchive {
+  readonly place: string
+  readonly archives: number
+  /** SHA-256 of the manifest of the last one, lower-case hex: it names those before it. */
+  readonly last_manifest: string
+  /** RFC 3339. Rows with ids of then and later are not in them, whenever they happened. */
+  readonly ids_before: string
+}
+
 /** What a review is, and what it rests on. Kept beside its files. */
 export interface ReviewManifest {
   readonly format: 'otel-audit/review/v1'
@@ -37,10 +47,14 @@ export interface ReviewManifest {
   readonly made_by: string
   /** The trail that was read, 32 hex digits. */
   readonly trail: string
-  /** Of rows of transactions below this one, and foreign ones. */
-  readonly mark: string
+  /** Of rows of transactions below this one, and foreign ones. `null`, as the two after it: it was made of archives. */
+  readonly mark: string | null
   readonly system: string | null
-  readonly table: string
+  readonly table: string | null
+  /** The archives that were read in place of the trail; `null`: the trail was. */
+  readonly archive: ReviewedArchive | null
+  /** RFC 3339. Rows before it were retired from what was read, or are being: they are not counted. `null`: none were. */
+  readonly retired_before: string | null
   /** Rows that were read, of whatever time. */
   readonly rows_read: number
   /** Rows of the window that were committed and not settled: they are not counted. */

@@ -62,7 +62,14 @@ ${section('Appendix: every credential and actor', pairs, 'There was no access.')
 `
 }
 
-function warnings({ verification, totals, coverage, unsettled }: ReviewManifest): string {
+function warnings({
+  verification,
+  totals,
+  coverage,
+  unsettled,
+  retired_before: retired,
+  from,
+}: ReviewManifest): string {
   const uncovered = coverage.filter(({ state }) => isUncovered(state))
   const { result, findings } = verification
   return [
@@ -71,6 +78,11 @@ function warnings({ verification, totals, coverage, unsettled }: ReviewManifest)
           `The trail does not verify: ${Object.entries(findings)
             .map(([code, count]) => `${count} ${code}`)
             .join(', ')}. Find out why before these figures are relied on (otel-audit verify).`,
+        ]
+      : []),
+    ...(retired !== null
+      ? [
+          `Rows before ${retired} were retired from this trail: ${retired > from ? 'those of this window are not counted here' : 'whether somebody had access before then is not seen here'}. A review of their archives counts them (otel-audit review --archive).`,
         ]
       : []),
     ...(totals.lost > 0
@@ -135,10 +147,7 @@ function basisOf({ verification, files, ...manifest }: ReviewManifest): string {
   return `<h2>What this rests on</h2>
 ${facts([
   ['Trail', manifest.trail],
-  [
-    'Settled below transaction',
-    `${manifest.mark} of server ${manifest.system ?? 'not known'}, table ${manifest.table}`,
-  ],
+  readFrom(manifest),
   ['Rows read', count(manifest.rows_read)],
   [
     'Verification of what was read',
@@ -153,7 +162,20 @@ ${facts([
   ...files.map(({ name, sha256 }): [string, string] => [name, `SHA-256 ${sha256}`]),
   ['Made with', `otel-audit ${manifest.version}`],
 ])}
-<p>The rows were counted from the very columns that were verified, of one snapshot. That this review was made is a row of the trail. It does not show accesses that were never recorded, nor what was done with a secret afterwards, and it is a review only when somebody has read it.</p>`
+<p>The rows were counted from the very columns that were verified, ${manifest.archive === null ? 'of one snapshot' : 'of the files of the archives'}. That this review was made is a row of the trail, unless it was made with --unrecorded, or without a database. It does not show accesses that were never recorded, nor what was done with a secret afterwards, and it is a review only when somebody has read it.</p>`
+}
+
+function readFrom({
+  archive,
+  mark,
+  system,
+  table,
+}: Omit<ReviewManifest, 'verification' | 'files'>): [string, string] {
+  if (archive === null)
+    return ['Settled below transaction', `${mark} of server ${system ?? 'not known'}, table ${table}`]
+  const { archives, place, ids_before, last_manifest } = archive
+  const many = `${count(archives)} of ${place}, of rows with ids before ${ids_before}`
+  return ['Archives', `${many}; the last manifest has the SHA-256 ${last_manifest}`]
 }
 
 function facts(entries: readonly (readonly [string, string])[]): string {

@@ -293,6 +293,16 @@ describe('the global fetch', () => {
     expect((await at.rows()).map(said)).toMatchObject([{ credential: 'db' }])
   })
 
+  it('knows the body that is given beside a request, whose headers say what it is', async () => {
+    const { url } = await secretServer()
+    const at = scene()
+    const headers = { 'x-amz-target': 'secretsmanager.GetSecretValue' }
+    const request = new Request(`${url}/`, { method: 'POST', headers })
+    const response = await fetch(request, { method: 'POST', body: JSON.stringify({ SecretId: 'db' }) })
+    expect(await response.text()).toContain(SECRET)
+    expect((await at.rows()).map(said)).toMatchObject([{ credential: 'db' }])
+  })
+
   it('is the one before again when nobody watches', () => {
     const before = globalThis.fetch
     const end = watchWire(watched().watch)

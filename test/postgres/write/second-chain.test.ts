@@ -1,17 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AuditError } from '../../../src/errors.js'
 import { PostgresAuditSink } from '../../../src/postgres/write/sink.js'
 import { listening } from '../../service/telemetry.js'
 import { connect, migratedDatabase, type TestDatabase } from '../../support/database.js'
 import { anEvent, batchOf } from '../../support/events.js'
+import { HeldTimers } from '../../support/held-timers.js'
 import { openPipeline, type TestPipeline, writerLogin } from '../../support/pipeline.js'
 import { readTrail } from '../../support/trail.js'
 import { verifiedTrail } from '../../support/verified.js'
 import { waitUntil } from '../../support/wait-until.js'
 
 // Two chains of one writer, on two connections, in one table.
+
+/** Longer than any test: a sink is idle when a test says so. */
+const IDLE_AFTER_MS = 90_000
 
 let database: TestDatabase
 let owner: Client
@@ -48,14 +52,14 @@ describe('under load', () => {
   let pipeline: TestPipeline
 
   beforeEach(() => {
-    pipeline = openPipeline(database.url, { secondChain: 'always', answerTimeoutMs: 4000 })
+    pipeline = openPipeline(database.url, { secondChain: 'always', answerTimeoutMs: 60_000 })
   })
 
   /** So many callers, each of whom records again as soon as it is answered. @returns the chains that their rows are in */
   async function callers(count: number, rounds: number, between?: () => Promise<void>): Promise<Set<string>> {
     const chains = new Set<string>()
     // Until the second is there, however long that takes.
-    const isDone = (round: number): boolean => round >= rounds && (chains.size > 1 || round > 200)
+    const isDone = (round: number): boolean => round >= rounds && chains.size > 1
     const caller = async (): Promise<void> => {
       for (let round = 0; !isDone(round); round++) {
         const answer = await pipeline.ledger.strict().answer
@@ -117,10 +121,18 @@ describe('the sink beside another', () => {
   let sink: PostgresAuditSink
   let name: string
   const lost = { value: 3 }
+  let idle: HeldTimers
+
+  beforeAll(() => {
+    idle = new HeldTimers(IDLE_AFTER_MS)
+  })
+
+  afterAll(() => idle.restore())
 
   beforeEach(async () => {
     name = `second ${Math.random()}`
-    sink = new PostgresAuditSink({ databaseUrl: database.url, applicationName: name, idleAfterMs: 200 })
+    const options = { applicationName: name, idleAfterMs: IDLE_AFTER_MS, answerTimeoutMs: 60_000 }
+    sink = new PostgresAuditSink({ databaseUrl: database.url, ...options })
     sink.attach({
       serviceName: 'wallet',
       serviceInstanceId: 'i-1',
@@ -160,6 +172,7 @@ describe('the sink beside another', () => {
     const second = sink.beside()
     await second.prepare()
     const chain = chainOf(await second.write(batchOf(anEvent())))
+    idle.goOff()
     await waitUntil('the end of the connection', async () => (await sessions(name)).length === 1)
     expect(second.isReady).toBe(false)
     expect((await blocksOf(chain)).map(({ kind }) => kind)).toEqual(['genesis', 'data', 'idle'])
@@ -179,6 +192,7 @@ describe('the sink beside another', () => {
   test('lets go of a connection that it has never used', async () => {
     const second = sink.beside()
     await second.prepare()
+    idle.goOff()
     await waitUntil('the end of the connection', async () => (await sessions(name)).length === 1)
     expect(second.isReady).toBe(false)
   })

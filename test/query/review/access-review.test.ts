@@ -176,6 +176,8 @@ describe('a review as a file', () => {
     mark: '1175',
     system: null,
     table: '5.6',
+    archive: null,
+    retired_before: null,
     rows_read: 2,
     unsettled: 3,
     verification: {

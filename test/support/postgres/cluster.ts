@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
-import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Account, serverAccount, temporaryDirectory } from '../../../src/cli/run/embedded/account.js'
 import { installedBinaries, runnableBinaries } from '../../../src/cli/run/embedded/binaries.js'
@@ -21,7 +21,11 @@ export interface Cluster {
   readonly binaries: string
   readonly account: Account
   readonly password: string
+  /** It stays when its server is closed, and when the process is gone. */
+  readonly isKept: boolean
 }
+
+const NAME = 'otel-audit-postgres-'
 
 /**
  * The environment variable that names a cluster which nobody has started, to be copied instead of having `initdb` make
@@ -60,6 +64,29 @@ export function createCluster(
   )
 }
 
+/**
+ * The cluster that is kept in a directory, made if there is not one yet. Its settings are those that it was made with.
+ *
+ * @param place can be entered by the account that the server runs as
+ */
+export async function keptCluster(
+  place: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<Cluster> {
+  const account = serverAccount()
+  await mkdir(place, { recursive: true })
+  const found = (await readdir(place)).find((name) => name.startsWith(NAME))
+  if (found === undefined) return await newCluster(settings, undefined, undefined, place)
+  const directory = join(place, found)
+  await guard(directory, 'kept')
+  return {
+    ...clusterIn(directory, account),
+    binaries: await runnableBinaries(installedBinaries(), account, join(directory, 'postgres')),
+    password: await readFile(join(directory, PASSWORD_FILE), 'utf8'),
+    isKept: true,
+  }
+}
+
 /** Makes what {@link CLUSTER_TEMPLATE} names by its directory. Its copies have its password. */
 export async function createClusterTemplate(): Promise<Cluster> {
   const cluster = await newCluster({}, undefined)
@@ -77,18 +104,16 @@ async function newCluster(
   settings: Readonly<Record<string, string>>,
   template: string | undefined,
   installation?: string,
+  place?: string,
 ): Promise<Cluster> {
   const account = serverAccount()
-  const name = `otel-audit-postgres-${randomBytes(6).toString('hex')}`
-  const directory = join(temporaryDirectory(account), name)
-  await guard(directory)
+  const isKept = place !== undefined
+  const directory = join(place ?? temporaryDirectory(account), `${NAME}${randomBytes(6).toString('hex')}`)
+  await guard(directory, isKept ? 'kept' : 'removed')
   try {
     await makeDirectory(directory, account)
     const cluster: Cluster = {
-      name,
-      directory,
-      dataDirectory: join(directory, 'data'),
-      logFile: join(directory, 'log'),
+      ...clusterIn(directory, account),
       binaries:
         installation ?? (await runnableBinaries(installedBinaries(), account, join(directory, 'postgres'))),
       account,
@@ -96,18 +121,28 @@ async function newCluster(
         template === undefined
           ? randomBytes(16).toString('hex')
           : await readFile(join(template, PASSWORD_FILE), 'utf8'),
+      isKept,
     }
     await (template === undefined
       ? initialize(cluster, installation === undefined ? HASTE : ANY_VERSION)
       : copy(template, cluster))
     await writeFile(join(cluster.dataDirectory, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
     await configure(cluster, settings)
+    if (isKept) await writeFile(join(directory, PASSWORD_FILE), cluster.password, { mode: 0o600 })
     return cluster
   } catch (error) {
     await rm(directory, { recursive: true, force: true })
     await release(directory)
     throw error
   }
+}
+
+function clusterIn(
+  directory: string,
+  account: Account,
+): Pick<Cluster, 'name' | 'directory' | 'dataDirectory' | 'logFile' | 'account'> {
+  const files = { dataDirectory: join(directory, 'data'), logFile: join(directory, 'log') }
+  return { name: basename(directory), directory, ...files, account }
 }
 
 /** Ours alone; or, if we are root, the server's account's, and open to us by being root. */

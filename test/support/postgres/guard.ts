@@ -3,22 +3,25 @@ import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { supportScript } from './package-root.js'
 
-/** The directories of the clusters which this process has, and must not leave behind. */
-const guarded = new Set<string>()
+/** What becomes of a cluster's directory when this process is gone; the cluster is stopped in any case. */
+export type Afterwards = 'removed' | 'kept'
+
+/** The directories of the clusters which this process has, and must not leave running. */
+const guarded = new Map<string, Afterwards>()
 
 /** The pipe to the watchdog, one per process. This process holds its only writing end, and never closes it. */
 let watchdog: Promise<Writable> | undefined
 
 /**
  * Hands a cluster's directory to the watchdog: when this process ends, also by SIGKILL, the cluster is stopped and the
- * directory removed. To be called *before* the directory is made.
+ * directory removed, unless it is to be kept. To be called *before* the directory is made.
  */
-export async function guard(directory: string): Promise<void> {
-  guarded.add(directory)
+export async function guard(directory: string, afterwards: Afterwards = 'removed'): Promise<void> {
+  guarded.set(directory, afterwards)
   await tell()
 }
 
-/** The cluster is stopped and its directory removed. */
+/** The cluster is stopped, and its directory removed unless it is kept. */
 export async function release(directory: string): Promise<void> {
   guarded.delete(directory)
   await tell()
@@ -28,8 +31,13 @@ async function tell(): Promise<void> {
   watchdog ??= startWatchdog()
   const pipe = await watchdog
   await new Promise<void>((resolve, reject) => {
-    pipe.write(`${JSON.stringify([...guarded])}\n`, (error) => (error ? reject(error) : resolve()))
+    const told = { removed: directoriesOf('removed'), kept: directoriesOf('kept') }
+    pipe.write(`${JSON.stringify(told)}\n`, (error) => (error ? reject(error) : resolve()))
   })
+}
+
+function directoriesOf(afterwards: Afterwards): string[] {
+  return [...guarded].filter(([, what]) => what === afterwards).map(([directory]) => directory)
 }
 
 async function startWatchdog(): Promise<Writable> {

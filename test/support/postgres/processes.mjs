@@ -99,13 +99,18 @@ export async function crash(directory) {
   await removeSharedMemory(directory)
 }
 
-/** Ends the cluster in whatever state it is, by an immediate shutdown, and removes its directory. */
-export async function removeCluster(directory) {
+/** Ends the cluster in whatever state it is, by an immediate shutdown. */
+export async function endCluster(directory) {
   const cluster = basename(directory)
   signal(clusterProcesses(cluster), 'SIGQUIT')
   thaw(cluster)
   // The postmaster itself kills what has not heeded an immediate shutdown after 5 s.
   if (!(await gone(cluster, 8_000))) await crash(directory)
+}
+
+/** Ends the cluster in whatever state it is, and removes its directory. */
+export async function removeCluster(directory) {
+  await endCluster(directory)
   await rm(directory, { recursive: true, force: true, maxRetries: 5 })
 }
 

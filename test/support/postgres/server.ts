@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Client, type QueryResult, type QueryResultRow } from 'pg'
-import { type Cluster, createCluster, freePort, SERVER_ENVIRONMENT } from './cluster.js'
+import { type Cluster, createCluster, freePort, keptCluster, SERVER_ENVIRONMENT } from './cluster.js'
 import { release } from './guard.js'
 import { supportScript } from './package-root.js'
 
@@ -17,6 +17,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** The directory whose `bin` has the binaries, of whatever version. Default: those of the npm package. */
   readonly installation?: string | undefined
+  /** Where the cluster is kept, and is found again by the next start. Default: it is a temporary one. */
+  readonly keptIn?: string | undefined
 }
 
 /** How `stop` treats open sessions: aborts them; does not even write a checkpoint; waits until they end by themselves. */
@@ -32,13 +34,16 @@ const PORT_ATTEMPTS = 5
 
 /**
  * Makes and starts a Postgres server of this process's own: a new cluster in a temporary directory, on a free port of
- * 127.0.0.1. It is removed by `close()`, or when this process is gone, in whatever way.
+ * 127.0.0.1. It is removed by `close()`, or when this process is gone, in whatever way; one that is kept is stopped.
  *
  * @throws Error with the end of the server's log, if it does not start.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const processes = (await import(pathToFileURL(supportScript('processes.mjs')).href)) as Processes
-  const cluster = await createCluster(options.settings ?? {}, options.installation)
+  const { settings = {}, installation, keptIn } = options
+  const cluster = await (keptIn === undefined
+    ? createCluster(settings, installation)
+    : keptCluster(keptIn, settings))
   for (let attempt = 1; ; attempt++) {
     const server = new PostgresServer(cluster, await freePort(), processes)
     try {
@@ -174,10 +179,15 @@ export class PostgresServer {
     }
   }
 
-  /** Ends the server in whatever state it is, and removes its directory. Idempotent. */
+  /** Ends the server in whatever state it is, and removes its directory unless it is kept. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#processes.removeCluster(this.#cluster.directory)
+    if (this.#cluster.isKept) {
+      if (this.#postmaster !== undefined) await this.stop()
+      await this.#processes.endCluster(this.#cluster.directory)
+    } else {
+      await this.#processes.removeCluster(this.#cluster.directory)
+    }
     await release(this.#cluster.directory)
   }
 
