@@ -111,7 +111,7 @@ describe('it finds', () => {
 
   test('a chain that begins after retired blocks and is gone', async () => {
     await trail.owner.query('delete from noetl.secret_audit_block where chain_id = $1', [closed])
-    expect((await run(2)).found.map(({ code }) => code)).toContain('chain-missing')
+    expect((await run(2)).found.map(({ code }) => code)).toContain('head-missing')
   })
 
   test('a start that was altered', async () => {

@@ -21,7 +21,7 @@ import { type ChainShare, walkChainShare } from './chain-share.js'
 import type { ChainRequest, WalkedPart } from './chain-walks.js'
 import { bucketOf, idsOf } from './id-bucket.js'
 import { IdCollector, joined } from './id-sets.js'
-import type { IncrementalSource } from './incremental-source.js'
+import type { BlockPlace, IncrementalSource } from './incremental-source.js'
 import { retentionFrom } from './known-retention.js'
 import { type NewBlocks, walkNewBlocks } from './new-blocks.js'
 import { chainsDue, dueBy, idsDue, isBehind } from './pace.js'
@@ -255,7 +255,8 @@ class Run {
 
   async #walkShare(): Promise<void> {
     const { chainsTo } = this.#cycle
-    const upTo = this.#due === 1 ? undefined : chainsDue(this.#state?.chains ?? new Map(), this.#due)
+    const due = this.#due === 1 ? undefined : chainsDue(this.#state?.chains ?? new Map(), this.#due)
+    const upTo = due && this.#behindStart(due)
     if (this.#due < 1 && (upTo === undefined || !isBehind(upTo, placeOf(chainsTo)))) return
     const cycle = { sums: this.#sums, isOfCycle: this.#isOfCycle }
     const share = await walkChainShare(this.#source, this.#chainRequest, chainsTo, upTo, cycle)
@@ -265,6 +266,11 @@ class Run {
       this.#take(share.walked)
     }
     this.#progress('blocks', share.blocks)
+  }
+
+  /** Among retired blocks a walk cannot end, to go on from there later. */
+  #behindStart({ chain, block }: BlockPlace): BlockPlace {
+    return { chain, block: Math.max(block, (this.#starts.get(chain)?.block ?? -1) + 1) }
   }
 
   readonly #isOfCycle = (chain: string, block: number): boolean => {
