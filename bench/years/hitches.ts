@@ -9,10 +9,11 @@ const MADE = 3
 const WARM_UP_MS = 2000
 const BETWEEN_MS = 1000
 
-/** The slowest strict call of a time, in ms. */
+/** The strict calls of a time. */
 interface Slowest {
   readonly seconds: number
   readonly calls: number
+  /** The slowest one, in ms. */
   readonly max_ms: number
 }
 
@@ -25,11 +26,6 @@ export interface HitchResult {
   readonly retired: Slowest
   readonly acknowledged: number
   readonly missing: number
-}
-
-interface Call {
-  readonly began: number
-  readonly ended: number
 }
 
 /**
@@ -49,44 +45,47 @@ export async function measureHitches(
   await archiveMonth(context, month, place)
   const load = new Load(side)
   try {
-    // Each connection of the writers makes what is missing when it begins.
     await sleep(WARM_UP_MS)
-    await removeComingMonths(context)
-    await sleep(BETWEEN_MS)
     progress('writers at full speed')
-    const first = await timed(() => sleep((seconds * 1000) / 2))
+    const halfMs = (seconds * 1000) / 2
+    await load.while('without', () => sleep(halfMs))
     progress(`${MADE} months are made`)
-    const made = await timed(() => makeMonths(context))
+    const partitions = await load.while('made', () => makeMonths(context))
     await sleep(BETWEEN_MS)
     progress(`${month.partition} is retired`)
-    const retired = await timed(async () => {
+    await load.while('retired', async () => {
       const args = ['retire', '--before', month.before, '--trust', context.keys.trustFile]
       succeeded(await otelAudit(context, args), 'retire')
     })
     await sleep(BETWEEN_MS)
     progress('writers at full speed')
-    const second = await timed(() =>
-      sleep(Math.max((seconds * 1000) / 2, made.ended - made.began + retired.ended - retired.began)),
+    const { made, retired } = load.slowest
+    await load.while('without', () =>
+      sleep(Math.max(halfMs, (made.seconds + retired.seconds) * 1000 - halfMs)),
     )
     await load.stop()
-    return {
-      without: slowest(load.calls, [first, second], within),
-      made: slowest(load.calls, [made], during),
-      retired: slowest(load.calls, [retired], during),
-      acknowledged: load.acknowledged.length,
-      missing: await side.missing(load.acknowledged),
-    }
+    await removeMonths(context, partitions)
+    const { acknowledged } = load
+    return { ...load.slowest, acknowledged: acknowledged.length, missing: await side.missing(acknowledged) }
   } finally {
     await load.stop()
   }
 }
 
+type What = 'without' | 'made' | 'retired'
+
 /** So many callers that each record their next access when the last one is acknowledged. */
 class Load {
-  readonly calls: Call[] = []
+  readonly slowest: Record<What, { seconds: number; calls: number; max_ms: number }> = {
+    without: { seconds: 0, calls: 0, max_ms: 0 },
+    made: { seconds: 0, calls: 0, max_ms: 0 },
+    retired: { seconds: 0, calls: 0, max_ms: 0 },
+  }
   readonly acknowledged: bigint[] = []
   readonly #side: InsertSide
   readonly #callers: Promise<unknown>
+  /** What has begun or ended so far, one after the other; undefined: something is done that is not measured. */
+  readonly #times: (What | undefined)[] = [undefined]
   #stopped = false
   #next = 0
 
@@ -97,6 +96,16 @@ class Load {
     this.#callers.catch(() => {})
   }
 
+  /** Calls that wait while this is done count for it. */
+  async while<T>(what: What, work: () => Promise<T>): Promise<T> {
+    const began = performance.now()
+    this.#times.push(what)
+    const result = await work()
+    this.#times.push(undefined)
+    this.slowest[what].seconds += (performance.now() - began) / 1000
+    return result
+  }
+
   /** @throws what a record has thrown */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -105,60 +114,48 @@ class Load {
 
   async #caller(): Promise<void> {
     while (!this.#stopped) {
-      const began = performance.now()
+      const [began, first] = [performance.now(), this.#times.length - 1]
       this.acknowledged.push(await this.#side.record(this.#next++))
-      this.calls.push({ began, ended: performance.now() })
+      this.#count(performance.now() - began, this.#times.slice(first))
+    }
+  }
+
+  /** One that waited while something else was done as well says nothing about the time without it. */
+  #count(ms: number, times: readonly (What | undefined)[]): void {
+    for (const what of times) {
+      if (what === undefined || (what === 'without' && times.length > 1)) continue
+      const slowest = this.slowest[what]
+      slowest.calls++
+      slowest.max_ms = Math.max(slowest.max_ms, ms)
     }
   }
 }
 
-async function timed(work: () => Promise<unknown>): Promise<Call> {
-  const began = performance.now()
-  await work()
-  return { began, ended: performance.now() }
+/** Beyond those that every writer keeps ahead, so that none of these has made them already. @returns their partitions */
+async function makeMonths({ server, database }: CommandContext): Promise<string[]> {
+  return await connected(server.url(database), async (client) => {
+    const partitions: string[] = []
+    for (let n = 0; n < MADE; n++) {
+      const { rows } = await client.query<{ partition: string }>(
+        `select noetl.secret_audit_create_partition(noetl.secret_audit_id_month(max(to_id))) as partition
+         from noetl.secret_audit_partitions()`,
+      )
+      partitions.push(...rows.map(({ partition }) => partition))
+      await sleep(BETWEEN_MS)
+    }
+    return partitions
+  })
 }
 
-const within = (call: Call, time: Call): boolean => call.began >= time.began && call.ended <= time.ended
-const during = (call: Call, time: Call): boolean => call.began <= time.ended && call.ended >= time.began
-
-function slowest(
-  calls: readonly Call[],
-  times: readonly Call[],
-  counts: (call: Call, time: Call) => boolean,
-): Slowest {
-  const counted = calls.filter((call) => times.some((time) => counts(call, time)))
-  return {
-    seconds: times.reduce((sum, { began, ended }) => sum + (ended - began) / 1000, 0),
-    calls: counted.length,
-    max_ms: counted.reduce((most, { began, ended }) => Math.max(most, ended - began), 0),
-  }
-}
-
-/** The last of those to come, so that there are some to make. They are empty. */
-async function removeComingMonths({ server, database }: CommandContext): Promise<void> {
+/** They are empty. */
+async function removeMonths(
+  { server, database }: CommandContext,
+  partitions: readonly string[],
+): Promise<void> {
   await connected(server.url(database), async (client) => {
-    const { rows } = await client.query<{ partition: string }>(
-      'select partition from noetl.secret_audit_partitions() order by from_id desc limit $1',
-      [MADE],
-    )
-    for (const { partition } of rows) {
+    for (const partition of partitions) {
       await client.query(`alter table noetl.secret_audit detach partition noetl.${partition}`)
       await client.query(`drop table noetl.${partition}`)
     }
   })
 }
-
-/** As a writer does that keeps months ahead. */
-async function makeMonths({ server, database }: CommandContext): Promise<void> {
-  await connected(server.url(database), async (client) => {
-    const made = `select count(*)::int as made from noetl.secret_audit_ensure_partitions($1)`
-    for (let ahead = MOST_AHEAD - MADE + 1; ahead <= MOST_AHEAD; ahead++) {
-      const { rows } = await client.query<{ made: number }>(made, [ahead])
-      if (rows[0]?.made !== 1) throw new Error(`${rows[0]?.made} months were made in place of one`)
-      await sleep(BETWEEN_MS)
-    }
-  })
-}
-
-/** Months to come that a trail has after `migrate`. */
-const MOST_AHEAD = 12

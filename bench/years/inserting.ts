@@ -11,6 +11,7 @@ import { accessAt, type Population } from './population.js'
 export const CALLERS = 64
 /** On a machine that does other things too, an answer may take a while: it is counted, and refuses nobody. */
 const DEADLINE_MS = 60_000
+const DAY_MS = 86_400_000
 
 interface InsertSpeed {
   /** Rows a second. */
@@ -74,6 +75,12 @@ export class InsertSide implements Side {
     await this.#audit.close()
     await this.#check.close()
   }
+}
+
+/** The rows of one more day, by the pipeline. @returns how many of those that were acknowledged are missing */
+export async function recordDay(side: InsertSide, { fromMs, toMs, rows }: Population): Promise<number> {
+  const load = await closedLoop(side, CALLERS, { rows: Math.ceil((rows * DAY_MS) / (toMs - fromMs)) })
+  return await side.missing(load.acknowledged)
 }
 
 /** Both trails on one server, in turns; a first round of each does not count. */

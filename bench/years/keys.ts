@@ -14,12 +14,15 @@ export interface Keys {
   /** PEM, as an option of a pipeline takes it. */
   readonly enrolmentPem: string
   readonly retentionFile: string
+  readonly verifierFile: string
   readonly trustFile: string
 }
 
 /** Those that are in the directory, made if there are none yet. */
 export async function keysIn(directory: string): Promise<Keys> {
   const [enrolmentFile, retentionFile] = [join(directory, 'enrolment.pem'), join(directory, 'retention.pem')]
+  const verifierFile = join(directory, 'verifier.pem')
+  await keyIn(verifierFile)
   const [enrolmentPem, retentionPem] = [await keyIn(enrolmentFile), await keyIn(retentionFile)]
   const enrolment = new NoteSigner(enrolmentKeyName(LOG), enrolmentPem)
   const retention = new NoteSigner(retentionKeyName(LOG), retentionPem)
@@ -31,7 +34,7 @@ export async function keysIn(directory: string): Promise<Keys> {
     '',
   ]
   await writeFile(trustFile, trust.join('\n'))
-  return { enrolment, enrolmentPem, retentionFile, trustFile }
+  return { enrolment, enrolmentPem, retentionFile, verifierFile, trustFile }
 }
 
 async function keyIn(file: string): Promise<string> {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { wholeNumberOption } from '../number-option.js'
 
 /** What can be measured, in this order. */
-const PARTS = ['queries', 'insert', 'verify', 'archive', 'months'] as const
+const PARTS = ['queries', 'insert', 'archive', 'months', 'verify'] as const
 export type YearsPart = (typeof PARTS)[number]
 
 export interface YearsOptions {
@@ -35,7 +35,7 @@ const DEFAULT_ROUNDS = 5
 const DEFAULT_SECONDS = 10
 
 export const HELP = `Fills a trail of years with signed rows, and measures what becomes of it as it grows: inserting and reading, archiving
-a month, verifying all of it and one more day, and the slowest strict call while months are made and retired.
+a month, the slowest strict call while months are made and retired, and verifying all of it and one more day.
 
   npm run bench:years -- [--rows <n>[,<n>…]] [--months <n>] [--credentials <n>] [--seed <n>] [--queries <n>]
                          [--rounds <n>] [--seconds <n>] [--only <part>[,<part>…]] [--keep <directory>] [--json]

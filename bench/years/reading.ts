@@ -1,7 +1,9 @@
 import { Trail, type TrailFilter } from 'otel-audit/query'
+import { firstIdOf } from '../../src/event/snowflake.js'
 import { SeededRandom } from '../../soak/random.js'
 import { CREDENTIALS, credentialOf } from '../query/fill.js'
 import { kindsOf, windowIn } from '../query/kinds.js'
+import { CpuClock } from '../cpu.js'
 import { percentile } from '../statistics.js'
 import type { FilledTrail } from './trails.js'
 
@@ -11,6 +13,8 @@ export interface KindSpeed {
   readonly p50_ms: number
   readonly p95_ms: number
   readonly max_ms: number
+  /** Of processor time, of this process and the server together: what others do on the machine is not in it. Linux only. */
+  readonly cpu_p95_ms: number | undefined
 }
 
 /** One way to ask. @returns the question, ready to be measured */
@@ -22,36 +26,64 @@ interface Question {
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
+interface ReadingExtent {
+  /** Of each kind. */
+  readonly queries: number
+  readonly seed: number
+  readonly postmaster: number
+}
+
+interface Took {
+  readonly ms: number
+  readonly cpuMs: number | undefined
+}
+
 /** Asks in every way so many times, the ways in turn. Each first time does not count. */
 export async function measureReading(
   databaseUrl: string,
   filled: FilledTrail,
-  { queries, seed }: { readonly queries: number; readonly seed: number },
+  { queries, seed, postmaster }: ReadingExtent,
   progress: (what: string) => void,
 ): Promise<KindSpeed[]> {
   const questions = questionsOf(filled)
   const random = new SeededRandom(seed)
-  const times = new Map<string, number[]>(questions.map(({ name }) => [name, []]))
+  const cpu = new CpuClock(postmaster)
+  const times = new Map<string, Took[]>(questions.map(({ name }) => [name, []]))
   const trail = new Trail({ databaseUrl })
   try {
     for (let done = -1; done < queries; done++) {
       if (done % 20 === 0) progress(`${done} of ${queries} queries of each kind are done`)
       for (const { name, prepare } of questions) {
         const ask = await prepare(trail, random)
-        const began = performance.now()
-        await ask()
-        if (done >= 0) times.get(name)?.push(performance.now() - began)
+        const took = await measured(cpu, ask)
+        if (done >= 0) times.get(name)?.push(took)
       }
     }
   } finally {
     await trail.close()
   }
-  return [...times].map(([kind, all]) => ({
+  return [...times].map(([kind, all]) => speedOf(kind, all))
+}
+
+async function measured(cpu: CpuClock, ask: () => Promise<unknown>): Promise<Took> {
+  const used = cpu.start()
+  const began = performance.now()
+  await ask()
+  const ms = performance.now() - began
+  const { node, postgres } = used()
+  return { ms, cpuMs: postgres && (node + postgres) / 1000 }
+}
+
+function speedOf(kind: string, all: readonly Took[]): KindSpeed {
+  const times = all.map(({ ms }) => ms)
+  const used = all.map(({ cpuMs }) => cpuMs).filter((ms) => ms !== undefined)
+  return {
     kind,
-    p50_ms: percentile(all, 0.5),
-    p95_ms: percentile(all, 0.95),
-    max_ms: Math.max(...all),
-  }))
+    p50_ms: percentile(times, 0.5),
+    p95_ms: percentile(times, 0.95),
+    max_ms: Math.max(...times),
+    cpu_p95_ms: used.length === 0 ? undefined : percentile(used, 0.95),
+  }
 }
 
 /** Those of `bench:query`, and what a trail of years is asked besides. */
@@ -77,6 +109,8 @@ function questionsOf(filled: FilledTrail): Question[] {
   const window = (random: SeededRandom) => windowIn(filled, random)
   const anyCredential = (random: SeededRandom): string => credentialOf(random.between(0, credentials - 1))
   return [
+    // What every other kind takes at least on a machine that does other things too.
+    { name: 'one_row', prepare: async (trail) => () => trail.row(firstIdOf(filled.toMs)) },
     ...pages,
     // Without a window: the rows may be in each of the months.
     page('credential_ever', (random) => ({ credential: anyCredential(random) })),

@@ -35,7 +35,8 @@ export function yearsReport({ months, credentials, seed }: YearsOptions, { serve
 
 export function missingOf(trails: readonly Growth[]): number {
   return trails.reduce(
-    (sum, { insert, hitches }) => sum + (insert?.missing ?? 0) + (hitches?.missing ?? 0),
+    (sum, { insert, hitches, verify }) =>
+      sum + (insert?.missing ?? 0) + (hitches?.missing ?? 0) + (verify?.missing ?? 0),
     0,
   )
 }
@@ -58,27 +59,33 @@ const LINES: readonly Line[] = [
   ['  rows/s of processor time', ({ archive }) => whole(archive?.archive.per_cpu_second)],
   ['  COPY', ({ archive }) => whole(archive?.copy.per_cpu_second)],
   ['  resident MiB', ({ archive }) => whole(archive?.resident_mib)],
-  ['verified rows', ({ verify }) => whole(verify?.rows)],
-  ['  s', ({ verify }) => verify?.seconds.toFixed(1)],
-  ['  rows/s of processor time', ({ verify }) => whole(verify?.per_cpu_second)],
-  ['  resident MiB', ({ verify }) => whole(verify?.resident_mib)],
   ['slowest strict call, ms', ({ hitches }) => whole(hitches?.without.max_ms)],
   ['  while months are made', ({ hitches }) => whole(hitches?.made.max_ms)],
   ['  while one is retired', ({ hitches }) => whole(hitches?.retired.max_ms)],
+  ['verified rows', ({ verify }) => whole(verify?.whole.rows)],
+  ['  s', ({ verify }) => verify?.whole.seconds.toFixed(1)],
+  ['  rows/s of processor time', ({ verify }) => whole(verify?.whole.per_cpu_second)],
+  ['  resident MiB', ({ verify }) => whole(verify?.whole.resident_mib)],
+  ['one more day: rows read', ({ verify }) => whole(verify?.day.rows)],
+  ['  of them old ones', ({ verify }) => whole(verify?.day.again)],
+  ['  s', ({ verify }) => verify?.day.seconds.toFixed(1)],
+  ['  s of processor time', ({ verify }) => verify?.day.cpu_seconds.toFixed(1)],
 ]
 
 function growthTable(trails: readonly Growth[]): string[] {
   const kinds = trails.flatMap(({ reading = [] }) => reading.map(({ kind }) => kind))
   const reading = [...new Set(kinds)].map(
-    (name): Line => [
-      `p95 ms, ${name}`,
-      (growth) => growth.reading?.find(({ kind }) => kind === name)?.p95_ms.toFixed(1),
-    ],
+    (name): Line => [`p95 ms (of processor time), ${name}`, (growth) => readingCell(growth, name)],
   )
   return table([
     ['rows', ...trails.map(({ rows }) => `${rows}`)],
     ...[...LINES, ...reading].map(([what, cell]) => [what, ...trails.map((growth) => cell(growth) ?? '–')]),
   ])
+}
+
+function readingCell({ reading = [] }: Growth, name: string): string | undefined {
+  const speed = reading.find(({ kind }) => kind === name)
+  return speed && `${speed.p95_ms.toFixed(1)} (${speed.cpu_p95_ms?.toFixed(1) ?? '–'})`
 }
 
 function goalTable(trails: readonly Growth[]): string[] {

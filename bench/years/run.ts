@@ -6,13 +6,13 @@ import { type ArchiveResult, measureArchive, placeOf } from './archiving.js'
 import type { CommandContext } from './command.js'
 import { connected } from './connected.js'
 import { type HitchResult, measureHitches } from './hitches.js'
-import { compareInserting, type InsertResult, InsertSide } from './inserting.js'
+import { compareInserting, type InsertResult, InsertSide, recordDay } from './inserting.js'
 import { type Keys, keysIn } from './keys.js'
 import type { YearsOptions, YearsPart } from './options.js'
 import { type KindSpeed, measureReading } from './reading.js'
 import { openServer, READER, WRITER } from './server.js'
 import { emptyTrail, type FilledTrail, trailWith } from './trails.js'
-import { measureWhole, type VerifyResult } from './verifying.js'
+import { measureVerify, type WatchResult } from './verifying.js'
 
 /** What became of one trail. What was not measured is undefined. */
 export interface Growth {
@@ -24,9 +24,9 @@ export interface Growth {
   readonly partitions: number
   readonly reading: readonly KindSpeed[] | undefined
   readonly insert: InsertResult | undefined
-  readonly verify: VerifyResult | undefined
   readonly archive: ArchiveResult | undefined
   readonly hitches: HitchResult | undefined
+  readonly verify: WatchResult | undefined
 }
 
 export interface YearsBench {
@@ -76,13 +76,9 @@ async function grown(
     options.parts.includes(part) ? work() : Promise.resolve(undefined)
   const size = await sizeOf(server, database)
   const reading = await measured('queries', () =>
-    measureReading(server.url(database, READER), filled, options, progress),
+    measureReading(server.url(database, READER), filled, { ...options, postmaster: server.pid }, progress),
   )
   const insert = await measured('insert', () => measureInsert(options, context, filled, progress))
-  const verify = await measured('verify', () => {
-    progress('verifying all of it')
-    return measureWhole(context)
-  })
   const place = placeOf(directory, context)
   const archive = await measured('archive', () => measureArchive(context, place, progress))
   const hitches = await measured('months', () =>
@@ -90,7 +86,11 @@ async function grown(
       measureHitches(context, side, { place, seconds: options.seconds }, progress),
     ),
   )
-  return { rows, fillSeconds, ...size, reading, insert, verify, archive, hitches }
+  const verify = await measured('verify', () => {
+    const day = () => withSide(context, filled, database, (side) => recordDay(side, filled))
+    return measureVerify(context, directory, day, progress)
+  })
+  return { rows, fillSeconds, ...size, reading, insert, archive, hitches, verify }
 }
 
 async function measureInsert(

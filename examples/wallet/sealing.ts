@@ -34,9 +34,9 @@ export function newRecipient(): RecipientKeys {
   return generateKeyPairSync('x25519')
 }
 
-/** The 32 bytes of RFC 7748. */
+/** The 32 bytes of RFC 7748: at the end of what X.509 has of such a key (RFC 8410). */
 export function rawPublicKey(key: KeyObject): Buffer {
-  return Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url')
+  return key.export({ format: 'der', type: 'spki' }).subarray(-32)
 }
 
 /** Throws `TypeError` for what is not a usable X25519 public key, the low-order points included. */

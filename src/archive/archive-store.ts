@@ -29,6 +29,10 @@ export interface ArchiveStore {
   discard(folder: string): Promise<void>
 }
 
-export function archiveError(problem: string, cause?: unknown): AuditError {
-  return new AuditError('AUDIT_ARCHIVE', problem, cause === undefined ? {} : { cause })
+/** @param remedy in place of the one that the catalogue has */
+export function archiveError(problem: string, cause?: unknown, remedy?: string): AuditError {
+  return new AuditError('AUDIT_ARCHIVE', problem, {
+    ...(cause !== undefined && { cause }),
+    ...(remedy !== undefined && { remedy }),
+  })
 }

@@ -1,7 +1,7 @@
 import type { Connection } from '../postgres/connection.js'
 import { checkSchema } from '../postgres/schema-version.js'
 import { openSession } from '../postgres/session.js'
-import { archivesOf, findArchives } from './archives.js'
+import { archivesOf, checkThere, findArchives } from './archives.js'
 import { addLate, markLate, unnamed } from './late-archives.js'
 import type { ReadManifest } from './manifest.js'
 import { type PartitionRange, PartitionReader } from './partition-reader.js'
@@ -79,9 +79,13 @@ export async function archivePlan(
   })
   try {
     await session.run((client) => checkSchema(client, schema))
-    const hashes = new Set((await findArchives(store)).archives.map(({ hash }) => hash))
-    const { todo, already } = await session.run(async (client) =>
-      split(await partitionsBelow(client, schema, bound), await readRetirements(client, schema), hashes),
+    const { archives } = await findArchives(store)
+    const known = await session.run((client) => readRetirements(client, schema))
+    checkThere(store, archives, known)
+    const { todo, already } = split(
+      await session.run((client) => partitionsBelow(client, schema, bound)),
+      known,
+      new Set(archives.map(({ hash }) => hash)),
     )
     return { partitions: todo, already }
   } finally {
@@ -98,12 +102,12 @@ async function archiveBelow(context: ArchiveContext, bound: bigint): Promise<Arc
   })
   try {
     const place = await openPlace(context, session)
-    const { todo, already } = await session.run(async (client) =>
-      split(
-        await partitionsBelow(client, schema, bound),
-        await readRetirements(client, schema),
-        new Set(place.archives.map(({ hash }) => hash)),
-      ),
+    const known = await session.run((client) => readRetirements(client, schema))
+    checkThere(store, place.archives, known)
+    const { todo, already } = split(
+      await session.run((client) => partitionsBelow(client, schema, bound)),
+      known,
+      new Set(place.archives.map(({ hash }) => hash)),
     )
     await writeAll(context, session, place, todo)
     const unproven = await unnamed(session, schema, place.archives)

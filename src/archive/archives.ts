@@ -1,10 +1,11 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
 import type { IdRange } from '../verify/source.js'
-import type { ArchiveStore } from './archive-store.js'
-import { type ArchivedChain, chainOfLine } from './block-line.js'
+import { archiveError, type ArchiveStore } from './archive-store.js'
+import { type ArchivedChain, chainOfLine, startOfLine } from './block-line.js'
 import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest } from './manifest.js'
 import { readLines } from './ndjson-file.js'
+import type { ChainStart } from '../verify/chain-start.js'
 import type { PartitionRange } from './partition-reader.js'
 
 /** The name of a folder: its place in the sequence, and the partition. */
@@ -63,6 +64,51 @@ export function archivesOf(
   return archives.filter(
     ({ manifest: { from_id, to_id } }) => to_id === String(to) && from_id === (from?.toString() ?? null),
   )
+}
+
+/** What the trail says of an archive that should be there. */
+interface NamedArchive {
+  /** The partition. */
+  readonly name: string
+  readonly place: string | null
+  readonly manifests: readonly string[]
+}
+
+/**
+ * Sees to it that a place has the archives that the trail says are there: a directory that is not mounted looks like one that is new.
+ *
+ * @throws AuditError `AUDIT_ARCHIVE`
+ */
+export function checkThere(
+  { place }: Pick<ArchiveStore, 'place'>,
+  archives: readonly ReadManifest[],
+  named: readonly NamedArchive[],
+): void {
+  const hashes = new Set(archives.map(({ hash }) => hash))
+  for (const one of named) {
+    const missing = one.place === place ? one.manifests.find((hash) => !hashes.has(hash)) : undefined
+    if (missing === undefined) continue
+    const what =
+      archives.length === 0
+        ? `${place} has no archive, and the trail says that ${one.name} is there`
+        : `${place}: the archive of ${one.name} with the manifest ${missing} is not there`
+    throw archiveError(
+      what,
+      undefined,
+      'Is it mounted, and the whole of it? Bring back what was moved or removed. Nothing was written or removed; archives can also begin anew, in another place.',
+    )
+  }
+}
+
+/** Where chains began when the place did: their blocks up to there are in another one, or nowhere any more. */
+export async function* startsIn(
+  store: ArchiveStore,
+  archives: readonly ReadManifest[],
+): AsyncGenerator<readonly ChainStart[], void> {
+  for (const { folder, manifest } of archives) {
+    if (manifest.starts === undefined) continue
+    for await (const lines of readLines(store, folder, manifest.starts)) yield lines.map(startOfLine)
+  }
 }
 
 /** The last block of each chain that is archived, of all archives together. */

@@ -33,17 +33,25 @@ export async function writeStarts(
   )
 }
 
-/** Of how many chains a place lacks retired blocks. @param archived the last block of each chain that it has */
-export async function lackingBlocks(
-  client: ClientBase,
-  schema: string,
-  archived: ReadonlyMap<string, bigint>,
-): Promise<number> {
-  const { rows } = await client.query<{ chain: string; block: string }>(
-    `select replace(chain_id::text, '-', '') as chain, block_no::text as block
-     from ${quotedSchema(schema)}.secret_audit_chain_start`,
+/** Where chains begin, in ascending order of chains. */
+export async function readStartTable(client: ClientBase, schema: string): Promise<readonly ChainStart[]> {
+  const { rows } = await client.query<Readonly<Record<string, string>> & { last_id: string | null }>(
+    `select replace(chain_id::text, '-', '') as chain, block_no::text as block, encode(block_hash, 'hex') as hash,
+       key_block::text, encode(key_hash, 'hex') as key_hash, row_total::text as rows, lost_total::text as lost,
+       block_time::text as time, last_id::text
+     from ${quotedSchema(schema)}.secret_audit_chain_start order by chain_id`,
   )
-  return rows.filter(({ chain, block }) => (archived.get(chain) ?? -1n) < BigInt(block)).length
+  return rows.map((row) => ({
+    chain: row['chain'] ?? '',
+    block: Number(row['block']),
+    hash: Buffer.from(row['hash'] ?? '', 'hex'),
+    keyBlock: Number(row['key_block']),
+    keyHash: Buffer.from(row['key_hash'] ?? '', 'hex'),
+    rows: Number(row['rows']),
+    lost: Number(row['lost']),
+    time: Number(row['time']),
+    lastId: row.last_id === null ? undefined : BigInt(row.last_id),
+  }))
 }
 
 /** Chains that still have blocks which are not needed since they begin later. */

@@ -5,6 +5,19 @@ import { type ArchiveFile, archiveError, type ArchiveStore } from './archive-sto
 /** Who else may read the trail is the database's to say, not the file system's. */
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
+const NO_SPACE =
+  'Make room there, and run the same command again: what was interrupted is written anew, and nothing counts as archived before it is proven.'
+const NO_RIGHT =
+  'Let the user that runs this write there: the directory is for archives alone, and for their owner.'
+
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', NO_SPACE],
+  ['EDQUOT', NO_SPACE],
+  ['EACCES', NO_RIGHT],
+  ['EPERM', NO_RIGHT],
+  ['EROFS', NO_RIGHT],
+])
+
 /** Of a file whose length nothing has proven yet. */
 const LONGEST_READ = 256 * 1024 * 1024
 
@@ -79,7 +92,8 @@ export class DirectoryStore implements ArchiveStore {
       return {
         write: async (bytes) => {
           for (let done = 0; done < bytes.length; ) {
-            const { bytesWritten } = await handle.write(bytes, done).catch((error: unknown) => {
+            const { bytesWritten } = await handle.write(bytes, done).catch(async (error: unknown) => {
+              await handle.close().catch(() => {})
               throw this.#failed(file, 'cannot be written', error)
             })
             done += bytesWritten
@@ -111,7 +125,8 @@ export class DirectoryStore implements ArchiveStore {
 
   #failed(file: string, problem: string, error: unknown): Error {
     if ((error as Error).name === 'AuditError') return error as Error
-    return archiveError(`${join(this.place, file)} ${problem} (${codeOf(error)})`, error)
+    const code = codeOf(error)
+    return archiveError(`${join(this.place, file)} ${problem} (${code})`, error, REMEDIES.get(code))
   }
 }
 

@@ -56,6 +56,20 @@ export interface ArchiveManifest {
   readonly leaves: FileInfo
   /** How far the blocks of each chain are archived, with this archive. */
   readonly chains: FileInfo
+  /** Of the first archive of a place: where chains began then. Undefined: with genesis. */
+  readonly starts?: FileInfo | undefined
+}
+
+/** Every file of an archive beside the manifest and its note. */
+export function filesOf({
+  parts,
+  blocks,
+  row_blocks,
+  leaves,
+  chains,
+  starts,
+}: ArchiveManifest): readonly FileInfo[] {
+  return [...parts, blocks, row_blocks, leaves, chains, ...(starts === undefined ? [] : [starts])]
 }
 
 /** Rows of a part. */
@@ -143,7 +157,14 @@ function problemOf(given: unknown): string | undefined {
   if (typeof partition !== 'string' || !/^[a-z0-9_]{1,63}$/.test(partition)) return 'partition is not a name'
   if (!isId(to_id) || (from_id !== null && !isId(from_id))) return 'from_id and to_id are not ids'
   if (!isCount(rows) || !Array.isArray(parts)) return 'rows or parts are missing'
-  const all = [...parts, files.blocks, files.row_blocks, files.leaves, files.chains]
+  const all = [
+    ...parts,
+    files.blocks,
+    files.row_blocks,
+    files.leaves,
+    files.chains,
+    ...(files.starts === undefined ? [] : [files.starts]),
+  ]
   if (!all.every(isFile)) return 'it does not say of each file what it is'
   if (!parts.every((part) => isId(part.first_id) && isId(part.last_id) && Array.isArray(part.member_ids)))
     return 'it does not say of each part which ids it has'

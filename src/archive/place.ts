@@ -7,8 +7,8 @@ import type { Finding } from '../verify/finding.js'
 import type { Trust } from '../verify/trust.js'
 import type { VerifyProgress } from '../verify/verify.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
-import { archivedChains, findArchives } from './archives.js'
-import { lackingBlocks } from './chain-start-table.js'
+import { archivedChains, findArchives, startsIn } from './archives.js'
+import { readStartTable } from './chain-start-table.js'
 import { type ReadManifest, whyUnsigned } from './manifest.js'
 import type { PartitionRange, PartitionReader } from './partition-reader.js'
 import type { RowLine } from './row-line.js'
@@ -59,8 +59,7 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
   for (const folder of unfinished) await store.discard(folder)
   const archives = [...found]
   const chains = await archivedChains(store, archives)
-  const lacking = await session.run((client) => lackingBlocks(client, schema, chains))
-  if (lacking > 0) throw lacksBlocks(store, lacking)
+  if (archives.length > 0) await refuseGap(store, archives, chains, session, schema)
   return {
     archives,
     async add(partition, reader, rows) {
@@ -83,12 +82,30 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
   }
 }
 
-/** A place that is begun now cannot have the blocks that are gone, and its archives could not be verified. */
-function lacksBlocks({ place }: ArchiveStore, chains: number): AuditError {
-  return new AuditError('AUDIT_RETENTION', `${place} lacks blocks of ${chains} chains that were retired`, {
-    remedy:
-      'Archive to the place that has them, which secret_audit_retirement names; or copy its archives first.',
-  })
+/** A place that was begun before blocks were retired which it does not have cannot go on: its archives could not be verified. */
+async function refuseGap(
+  store: ArchiveStore,
+  archives: readonly ReadManifest[],
+  chains: ReadonlyMap<string, bigint>,
+  session: Connection,
+  schema: string,
+): Promise<void> {
+  const begun = new Map<string, number>()
+  for await (const batch of startsIn(store, archives))
+    for (const { chain, block } of batch) begun.set(chain, block)
+  const starts = await session.run((client) => readStartTable(client, schema))
+  const lacking = starts.filter(
+    ({ chain, block }) => Math.max(Number(chains.get(chain) ?? -1n), begun.get(chain) ?? -1) < block,
+  )
+  if (lacking.length === 0) return
+  throw new AuditError(
+    'AUDIT_RETENTION',
+    `${store.place} lacks blocks of ${lacking.length} chains that were retired since it was begun`,
+    {
+      remedy:
+        'Archive to the place that has them, which secret_audit_retirement names, or begin another one: otel-audit archive --to …',
+    },
+  )
 }
 
 function checkSequence(
@@ -100,11 +117,20 @@ function checkSequence(
   let before: ReadManifest | undefined
   for (const archive of archives) {
     const { folder, manifest } = archive
-    const why =
-      manifest.trail === trail
-        ? whyUnsigned(archive, keys)
-        : `it is of trail ${manifest.trail}, and this is trail ${trail}`
-    if (why !== undefined) throw archiveError(`${store.place}/${folder}: ${why}`)
+    const at = `${store.place}/${folder}`
+    if (manifest.trail !== trail)
+      throw archiveError(
+        `${at}: it is of trail ${manifest.trail}, and this is trail ${trail}`,
+        undefined,
+        'A place is of one trail: name another directory, or look whether this is the database that you mean.',
+      )
+    const why = whyUnsigned(archive, keys)
+    if (why !== undefined)
+      throw archiveError(
+        `${at}: ${why}`,
+        undefined,
+        'Use the retention key that has signed it; or give --trust with a trust file that names that key, where the key was changed on purpose.',
+      )
     if (manifest.previous !== (before?.hash ?? null)) {
       throw archiveError(
         `${store.place}/${folder} does not follow from the archive before it: one is missing`,

@@ -4,7 +4,7 @@ import type { StoredLeaf } from '../verify/source.js'
 import { archiveError } from './archive-store.js'
 import { idsOf } from './archives.js'
 import { leafOfLine } from './block-line.js'
-import type { ReadManifest } from './manifest.js'
+import { filesOf, type ReadManifest } from './manifest.js'
 import { fileProblem, readLines } from './ndjson-file.js'
 import type { ArchiveContext } from './place.js'
 import { keepLeaves, type Retirement, writeRetirement } from './retirement-state.js'
@@ -24,8 +24,7 @@ export async function prove(
   const { store, signer, trust, onFinding, onProgress, onLine } = context
   if (unproven.length === 0) return 0
   for (const { folder, manifest } of unproven) {
-    const { parts, blocks, row_blocks, leaves, chains } = manifest
-    for (const file of [...parts, blocks, row_blocks, leaves, chains]) {
+    for (const file of filesOf(manifest)) {
       const problem = await fileProblem(store, folder, file)
       if (problem !== undefined)
         throw archiveError(`${problem}. It was read back, and is not what was written`)

@@ -7,6 +7,7 @@ import { openSession } from '../postgres/session.js'
 import { readIdentity } from '../postgres/trail-identity.js'
 import { type Retention, type RetentionState, signRetention } from '../verify/retention-note.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
+import { checkThere } from './archives.js'
 import { holdsOn, lockHolds } from './holds.js'
 import { inTheWay } from './in-the-way.js'
 import { archivesOf } from './archives.js'
@@ -302,6 +303,7 @@ class Retirer {
   /** @throws AuditError `AUDIT_ARCHIVE` when one of them is not there */
   async #archivesOf(at: Retirement): Promise<readonly ReadManifest[]> {
     const { archives } = await this.#placeOf(at)
+    checkThere(this.#storeOf(at), archives, [at])
     return at.manifests.map((hash) => {
       const found = archives.find((one) => one.hash === hash)
       if (found === undefined) {

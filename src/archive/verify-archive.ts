@@ -9,7 +9,7 @@ import { ArchiveSource } from './archive-source.js'
 import type { ArchiveStore } from './archive-store.js'
 import { checkParquet } from './check-parquet.js'
 import { type FoundArchives, findArchives } from './archives.js'
-import { type ReadManifest, whyUnsigned } from './manifest.js'
+import { filesOf, type ReadManifest, whyUnsigned } from './manifest.js'
 import { fileProblem } from './ndjson-file.js'
 
 export interface ArchiveRequest {
@@ -46,8 +46,7 @@ export async function verifyArchive(store: ArchiveStore, request: ArchiveRequest
   const found = await findArchives(store)
   checkManifests(found, request.trust, findings)
   for (const { folder, manifest } of found.archives) {
-    const { parts, blocks, row_blocks, leaves, chains } = manifest
-    for (const file of [...parts, blocks, row_blocks, leaves, chains]) {
+    for (const file of filesOf(manifest)) {
       const problem = await fileProblem(store, folder, file)
       if (problem !== undefined) findings.add('archive-file', problem, {})
     }
@@ -128,15 +127,15 @@ export function pinningStarts(trust: Trust, starts: ChainStarts): Trust {
   return { ...trust, heads: [...heads, ...pinned.map(({ chain, block, hash }) => ({ chain, block, hash }))] }
 }
 
-/** Holds where the chains of the trail begin against the archives, which must have the blocks up to there. */
+/** Holds where the chains of the trail begin against the archives: they must have the blocks up to there, from where their place began. */
 export function checkStarts(
   starts: ChainStarts,
-  { chains }: Pick<VerifyReport, 'chains'>,
+  { chains, starts: begun }: Pick<VerifyReport, 'chains' | 'starts'>,
   findings: FindingLog,
 ): void {
   const archived = new Map(chains.map(({ chain, lastBlock }) => [chain, lastBlock]))
   for (const { chain, block } of starts.values()) {
-    if ((archived.get(chain) ?? -1) >= block) continue
+    if (Math.max(archived.get(chain) ?? -1, begun.get(chain)?.block ?? -1) >= block) continue
     const what = 'its blocks up to this one were retired, and are not in the archives'
     findings.add('archive-missing', what, { chain, block })
   }

@@ -2,6 +2,9 @@ import { generateKeyPairSync } from '../host/crypto.js'
 import { chainIdOf, chainKeyName } from './block.js'
 import { isKeyName, NoteSigner } from './note-key.js'
 
+/** At the end of what X.509 has of an Ed25519 key: RFC 8410. */
+const PUBLIC_KEY_BYTES = 32
+
 /** A chain that does not exist yet: its id, and the key that its genesis block will name. */
 export interface NewChain {
   readonly id: string
@@ -11,8 +14,10 @@ export interface NewChain {
 /** Makes a key in memory, and nowhere else. The chain's id comes from it. */
 export function newChain(log: string): NewChain {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  const { x = '' } = publicKey.export({ format: 'jwk' })
-  const id = chainIdOf(Buffer.from(x, 'base64url'))
+  // Not as a JWK: Node 20 keeps the key locked while it makes its texts, and a collection of garbage then, which finds the
+  // job that made the key, waits for that lock for ever.
+  const spki = publicKey.export({ format: 'der', type: 'spki' })
+  const id = chainIdOf(spki.subarray(-PUBLIC_KEY_BYTES))
   return { id, signer: new NoteSigner(chainKeyName(log, id), privateKey) }
 }
 

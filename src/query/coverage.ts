@@ -28,7 +28,7 @@ export interface CoveredClient {
   readonly hook: string | null
   /** Why it is not, or what was seen. */
   readonly reason: string | null
-  /** Processes that said so, and had not stopped. */
+  /** Processes and threads that said so, and had not stopped. */
   readonly processes: number
   /** Since when in the first of them; `null` where it is not known. */
   readonly since: string | null

@@ -176,8 +176,8 @@ export class Trail {
   }
 
   /**
-   * How the secret clients of the fleet were covered at a time: what each process had said last, and had not stopped since.
-   * `limit` counts clients.
+   * How the secret clients of the fleet were covered at a time: what each process and thread had said last, and had not
+   * stopped since. `limit` counts clients.
    */
   async coverage(
     filter: Pick<TrailFilter, 'service_name' | 'limit'> = {},

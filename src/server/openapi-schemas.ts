@@ -167,7 +167,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         state: { enum: ['hooked', 'not_hooked', 'wire', 'observed'] },
         hook: { type: ['string', 'null'], description: 'What is hooked.' },
         reason: { type: ['string', 'null'], description: 'Why it is not, or what was seen.' },
-        processes: { type: 'integer', description: 'Processes that said so, and had not stopped.' },
+        processes: {
+          type: 'integer',
+          description: 'Processes and threads that said so, and had not stopped.',
+        },
         since: { type: ['string', 'null'], format: 'date-time' },
         stated: time,
       }),

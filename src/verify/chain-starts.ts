@@ -11,17 +11,18 @@ export const NO_STARTS: ChainStarts = new Map()
  * The starts that the store has, all of them, if a retention key has signed exactly these. An older list that was signed counts
  * too: while a newer one is put in its place, and since more blocks are gone than it says, it would hide nothing.
  *
- * @param signed sums of the lists that were signed
+ * @param signed sums of the lists that were signed. Undefined: the source is a part of a trail, held to be what was signed as a whole
  */
 export async function readStarts(
   source: Pick<TrailSource, 'chainStarts'>,
-  signed: ReadonlySet<string>,
+  signed: ReadonlySet<string> | undefined,
   findings: FindingLog,
 ): Promise<ChainStarts> {
   const starts: ChainStart[] = []
   for await (const batch of source.chainStarts?.() ?? []) starts.push(...batch)
   if (starts.length === 0) return NO_STARTS
-  if (signed.has(startsSum(starts))) return new Map(starts.map((start) => [start.chain, start]))
+  if (signed === undefined || signed.has(startsSum(starts)))
+    return new Map(starts.map((start) => [start.chain, start]))
   const what = `where ${starts.length} chains begin is not what the retention key has signed: they are taken for whole chains`
   findings.add('start-altered', what, {})
   return NO_STARTS

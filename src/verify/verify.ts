@@ -144,13 +144,13 @@ async function walk(source: TrailSource, request: VerifyRequest, findings: Findi
   const sums = new BlockSums()
   const signed = await readRetention(source, trust, findings)
   const retention = signed.partitions
-  const starts = await readStarts(source, signed.starts, findings)
+  const { elsewhere } = request
+  const starts = await readStarts(source, elsewhere === undefined ? signed.starts : undefined, findings)
   const walked = await walkChains(source, request, starts, sums.start(), findings)
   const { chains, blocks, signatures } = walked
-  const { elsewhere } = request
   if (selection.chain === undefined && elsewhere === undefined) checkContinuations(chains, findings)
   if (elsewhere === undefined) endPinned(trust, chains, selection.chain, findings)
-  endStarts(starts, chains, selection.chain, findings)
+  if (elsewhere === undefined) endStarts(starts, chains, selection.chain, findings)
   anchors.endBlocks(chains, trust.origin, selection.chain, findings, starts)
   const gone = await goneRows(source, { trust, retention, elsewhere }, findings)
   const again = sums.start()

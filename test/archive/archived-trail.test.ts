@@ -6,7 +6,7 @@ import { DirectoryStore } from '../../src/archive/directory-store.js'
 import { type OpenArchives, openArchives } from '../../src/archive/open-archives.js'
 import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { TrailFilter } from '../../src/query/filter.js'
-import { SUMMARY_BY, type Summary } from '../../src/query/summary.js'
+import { ORDER, SUMMARY_BY, type Summary } from '../../src/query/summary.js'
 import type { Page } from '../../src/query/page.js'
 import { Trail } from '../../src/query/trail.js'
 import { NO_TRUST, type Trust } from '../../src/verify/trust.js'
@@ -37,6 +37,12 @@ const FILTERS: readonly ((from: () => string, to: () => string) => TrailFilter)[
   (from, to) => ({ worker_id: 'w-1', from: from(), to: to() }),
   (from, to) => ({ execution_id: '77', from: from(), to: to() }),
   (from, to) => ({ actor_id: 'jane', from: from(), to: to() }),
+  (from, to) => ({ from: from(), to: to(), credential: '!key-1' }),
+  (from, to) => ({ from: from(), to: to(), credential: 'key-0,only-*', outcome: '!wrong_region' }),
+  (from, to) => ({ from: from(), to: to(), actor_id: '!jane' }),
+  (from, to) => ({ from: from(), to: to(), own: 'include', hours: 'mo-su 00:00-12:00' }),
+  (from, to) => ({ from: from(), to: to(), hours: '!mo-su 00:00-00:01 Europe/Berlin', limit: 4 }),
+  (from, to) => ({ from: from(), to: to(), operation: 'audit_lifecycle' }),
   (_, to) => ({ from: time(1), to: to() }),
   (from) => ({ from: from(), to: time(1, 25) }),
   (_, to) => ({ from: time(0, 86_400), to: to(), credential: 'displaced' }),
@@ -78,6 +84,8 @@ beforeAll(async () => {
       )
     }
   }
+  for (const order of ORDER.choices)
+    summaries.set(order, await live.summary({ from: from(), to: to() }, { order }))
   await trail.retire(3)
   archived = new ArchivedTrail(await openArchives(trail.store, trail.trust), KEY)
 })
@@ -101,6 +109,10 @@ test('every summary is, by whatever', async () => {
       const key = JSON.stringify([filter, by])
       expect(await archived.summary(filter, { by }), key).toEqual(summaries.get(key))
     }
+})
+
+test.each(ORDER.choices)('every group has its place, by %s', async (order) => {
+  expect(await archived.summary({ from: from(), to: to() }, { order })).toEqual(summaries.get(order))
 })
 
 test('paging goes on from a cursor, repeats no row and misses none; a cursor of the trail is understood', async () => {

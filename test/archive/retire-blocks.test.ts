@@ -10,8 +10,9 @@ import { Snapshot } from '../../src/postgres/read/snapshot.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { type ChainStart, signStarts, startsSum } from '../../src/verify/chain-start.js'
 import type { ChainStarts } from '../../src/verify/chain-starts.js'
-import { FindingLog } from '../../src/verify/finding.js'
-import { checkStarts, pinningStarts } from '../../src/archive/verify-archive.js'
+import { type Finding, FindingLog } from '../../src/verify/finding.js'
+import { checkStarts, pinningStarts, verifyArchive } from '../../src/archive/verify-archive.js'
+import { Anchors } from '../../src/verify/anchors.js'
 import { checkRowProof } from '../../src/verify/row-proof.js'
 import type { Trust } from '../../src/verify/trust.js'
 import { generateNoteKey } from '../../src/chain/note-key.js'
@@ -159,7 +160,7 @@ describe('blocks of retired rows', () => {
     const inArchive = (which: ChainStarts): readonly string[] => {
       const missing: string[] = []
       const log = new FindingLog(({ code, chain }) => missing.push(`${code} ${chain}`))
-      checkStarts(which, report ?? { chains: [] }, log)
+      checkStarts(which, report ?? { chains: [], starts: new Map() }, log)
       return missing
     }
     expect([found, inArchive(known)]).toEqual([[], []])
@@ -170,14 +171,40 @@ describe('blocks of retired rows', () => {
     expect((await trail.verifyFiles(wrong)).found.map(({ code }) => code)).toEqual(['head-mismatch'])
   })
 
-  test('are in one place: another one lacks them, and is refused', async () => {
+  test('are not in a place that is begun later, which says where the chains began: it is proven by itself', async () => {
     await trail.archive(2)
     await trail.retire(2)
     const elsewhere = mkdtempSync(join(tmpdir(), 'otel-audit-elsewhere-'))
     try {
-      const archiving = trail.archive(3, { store: new DirectoryStore(elsewhere) })
-      await expect(archiving).rejects.toMatchObject({ code: 'AUDIT_RETENTION' })
-      expect((await trail.archive(3)).findings).toBe(0)
+      const store = new DirectoryStore(elsewhere)
+      expect((await trail.archive(3, { store })).findings).toBe(0)
+      const found: Finding[] = []
+      const { starts: known } = await verified()
+      const { archives, report } = await verifyArchive(store, {
+        trust: pinningStarts(trail.trust, known),
+        anchors: new Anchors(),
+        selection: { chain: undefined, ids: undefined },
+        onFinding: (finding) => found.push(finding),
+      })
+      expect([found, archives.map(({ manifest }) => manifest.starts?.lines), report?.rows.partly]).toEqual([
+        [],
+        [2],
+        0,
+      ])
+      const missing: string[] = []
+      checkStarts(
+        known,
+        report ?? { chains: [], starts: known },
+        new FindingLog(({ code }) => missing.push(code)),
+      )
+      expect(missing).toEqual([])
+      // From now on it has what is retired, and the other one does not.
+      await trail.retire(3)
+      expect((await verified()).found).toEqual([])
+      await expect(trail.archive(4)).rejects.toThrow(
+        /lacks blocks of 1 chains that were retired since it was begun/,
+      )
+      expect((await trail.archive(4, { store })).findings).toBe(0)
     } finally {
       rmSync(elsewhere, { recursive: true })
     }

@@ -78,7 +78,7 @@ test('each command runs as it is printed, one after the other', async () => {
     NOETL_SECRET_AUDIT_ORIGIN: 'otel-audit/wallet',
   }
   const { stdout, stderr } = await promisify(execFile)('sh', ['-e', '-x', '-c', script], { cwd: home, env })
-  expect(stdout).toMatch(/months archived and proven/)
+  expect(stdout).toMatch(/partitions archived and proven/)
   // The policy of a year, and then that of three months: each retires what is older.
   expect(stdout.match(/: retired: its \d+ rows are in/g)?.length).toBeGreaterThan(MONTHS - 7)
   expect(stdout).toContain('hold 1 on payments-*')

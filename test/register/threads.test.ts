@@ -118,6 +118,14 @@ it('a thread that does not answer is not waited for without end, and that is sai
   expect(app.stderr).toContain('threads of this process that have not answered within 2100 ms: 1.')
 })
 
+it('a thread whose own environment has no database does not start; the process goes on', async () => {
+  const app = application()
+  expect(await app.get('/bare')).toBe('ended with 1')
+  const why = 'AUDIT_INVALID_OPTION: no database: set DATABASE_URL'
+  await waitUntil('the reason', () => app.stderr.includes(why))
+  expect(await app.get(READ)).toBe(CANARY)
+})
+
 it('what a thread had on disk when it was ended is stored by the next process, once', async () => {
   const directory = temporaryDirectory()
   const env = { NOETL_SECRET_AUDIT_SPOOL_DIR: directory, NOETL_SECRET_AUDIT_SPOOL_MODE: 'always' }

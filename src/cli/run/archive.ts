@@ -47,14 +47,15 @@ export async function run(flags: ArchiveFlags, command: Command): Promise<void> 
     )
     return
   }
-  const signing = await retentionSigner(given)
+  const known = await trustFrom(trust)
+  const signing = await retentionSigner(given, known)
   const progress = new Progress('rows')
   const context = {
     databaseUrl,
     schema,
     store,
     ...signing,
-    trust: await trustFrom(trust),
+    trust: known,
     acceptFindings,
     onLine: (line: string) => process.stderr.write(`${visible(line)}\n`),
     onRows: (count: number) => progress.add(count),

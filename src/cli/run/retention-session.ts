@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { logNameFor } from '../../chain/chain-key.js'
-import { NoteSigner } from '../../chain/note-key.js'
+import { enrolmentKeyName, logNameFor } from '../../chain/chain-key.js'
+import { NoteSigner, type VerifierKey } from '../../chain/note-key.js'
 import { AuditError } from '../../errors.js'
 import { firstIdOf } from '../../event/snowflake.js'
 import { wallClock } from '../../host/globals.js'
@@ -10,6 +10,7 @@ import type { RetentionSettings } from '../../options/retention-options.js'
 import type { DatabaseUrl } from '../../postgres/database-url.js'
 import { parseTime } from '../../query/time.js'
 import { retentionKeyName } from '../../verify/retention-note.js'
+import type { Trust } from '../../verify/trust.js'
 
 export interface RetentionFlags {
   readonly before?: string
@@ -76,8 +77,14 @@ export interface RetentionSigner {
   readonly signer: NoteSigner
 }
 
-/** @throws AuditError `AUDIT_INVALID_OPTION` without a key, or for what is not one */
-export async function retentionSigner({ settings, databaseUrl }: RetentionCommand): Promise<RetentionSigner> {
+/**
+ * @param trust what it names of keys is held against the key
+ * @throws AuditError `AUDIT_INVALID_OPTION` without a key, and for what is not the operator's retention key
+ */
+export async function retentionSigner(
+  { settings, databaseUrl }: RetentionCommand,
+  trust: Trust,
+): Promise<RetentionSigner> {
   const { retentionKeyFile: file, origin } = settings
   if (file === undefined) {
     throw invalid(
@@ -92,10 +99,45 @@ export async function retentionSigner({ settings, databaseUrl }: RetentionComman
       `${file} cannot be read (${String((cause as { code?: unknown }).code)})`,
     )
   })
+  let signer: NoteSigner
   try {
-    return { log, signer: new NoteSigner(retentionKeyName(log), pem) }
+    signer = new NoteSigner(retentionKeyName(log), pem)
   } catch (error) {
     throw invalid('retentionKeyFile', `${file}: ${(error as AuditError).reason}`)
+  }
+  const problem = wrongKey(signer.key, trust, await enrolmentKeyOf(settings, log))
+  if (problem === undefined) return { log, signer }
+  throw invalid('retentionKeyFile', `${file} ${problem}`)
+}
+
+/** Why what a key signs would count for nothing, or could be signed by a service. */
+function wrongKey(
+  key: VerifierKey,
+  { enrolment, retention = [] }: Trust,
+  own: VerifierKey | undefined,
+): string | undefined {
+  const isIt = (other: VerifierKey): boolean => Buffer.compare(other.publicKey, key.publicKey) === 0
+  if ([...enrolment, ...(own === undefined ? [] : [own])].some(isIt))
+    return 'is the enrolment key, which services have: make a key that no service has (otel-audit keys create --retention)'
+  if (retention.length === 0 || retention.some((other) => String(other) === String(key))) return undefined
+  return `is not a retention key of the trust file, and what it signs would not be believed: use that one, or add the line "retention ${String(key)}"`
+}
+
+/** The key that the rows of this command are signed in the name of, where it is configured. */
+async function enrolmentKeyOf(
+  { enrolmentKey, enrolmentKeyFile }: AuditSettings,
+  log: string,
+): Promise<VerifierKey | undefined> {
+  const pem =
+    enrolmentKeyFile === undefined
+      ? enrolmentKey
+      : await readFile(enrolmentKeyFile, 'utf8').catch(() => undefined)
+  if (pem === undefined) return undefined
+  try {
+    return new NoteSigner(enrolmentKeyName(log), pem).key
+  } catch {
+    // Whoever writes the rows says what is wrong with it.
+    return undefined
   }
 }
 

@@ -28,7 +28,8 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
   const { schema } = settings
   const withoutArchive = flags.withoutArchive ?? false
   if (flags.dryRun === true) return tell(await retirePlan({ databaseUrl, schema, withoutArchive }, bound))
-  const signing = await retentionSigner(given)
+  const trust = await trustFrom(flags.trust)
+  const signing = await retentionSigner(given, trust)
   const writer = openTrailWriter(settings, databaseUrl)
   try {
     const outcomes = await retire(
@@ -36,7 +37,7 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
         databaseUrl,
         schema,
         ...signing,
-        trust: await trustFrom(flags.trust),
+        trust,
         acceptFindings: false,
         withoutArchive,
         patienceMs: patience * 1000,

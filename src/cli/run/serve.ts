@@ -22,6 +22,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   }
   diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN)
   const settings = readSettings(flags)
+  const everyMs = verifyEveryMs(flags)
   const authenticator = await authenticatorOf(settings)
   const signIn = await signInOf(settings)
   const file = await trustFrom(flags['trust'] as string | undefined)
@@ -53,7 +54,7 @@ export async function run(flags: Flags, command: Command): Promise<void> {
         'No authentication is configured, so every read is denied: set NOETL_INTERNAL_API_TOKEN (or …_FILE), or an OpenID Connect issuer and audience.\n',
       )
     }
-    await verifying(flags, stop.signal)
+    if (everyMs !== undefined) await verifyBeside(verificationFlags(flags), everyMs, stop.signal)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
     stop.abort()
     await server.close()
@@ -64,13 +65,14 @@ export async function run(flags: Flags, command: Command): Promise<void> {
   }
 }
 
-/** Where it was asked for. */
-async function verifying(flags: Flags, signal: AbortSignal): Promise<void> {
-  const text = (name: string): string | undefined => flags[name] as string | undefined
-  const { verifyEvery } = resolveVerifyOptions({ verifyEvery: text('verifyEvery') }, process.env)
-  if (verifyEvery === undefined) return
-  const everyMs = durationMs(verifyEvery, 'verifyEvery')
-  const asked = ['trust', 'schema', 'readerUrl', 'databaseUrl', 'state', 'verifierKey', 'fullEvery'] as const
-  const given = Object.fromEntries(asked.map((name) => [name, text(name)]))
-  await verifyBeside(given as VerificationFlags, everyMs, signal)
+/** How often it was asked to verify, in ms. */
+function verifyEveryMs(flags: Flags): number | undefined {
+  const given = flags['verifyEvery'] as string | undefined
+  const { verifyEvery } = resolveVerifyOptions({ verifyEvery: given }, process.env)
+  return verifyEvery === undefined ? undefined : durationMs(verifyEvery, 'verifyEvery')
+}
+
+function verificationFlags(flags: Flags): VerificationFlags {
+  const names = ['trust', 'schema', 'readerUrl', 'databaseUrl', 'state', 'verifierKey', 'fullEvery'] as const
+  return Object.fromEntries(names.map((name) => [name, flags[name]])) as VerificationFlags
 }

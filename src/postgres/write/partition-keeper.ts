@@ -32,7 +32,7 @@ export class PartitionKeeper {
   }
 
   /**
-   * Once a day: partitions for the coming months. What goes wrong here must not stop today's rows.
+   * Once a day: the partitions that are kept ahead. What goes wrong here must not stop today's rows.
    *
    * @throws what broke the connection
    */
@@ -43,7 +43,7 @@ export class PartitionKeeper {
       await connection.run((client) => ensurePartitions(client, this.#schema))
     } catch (error) {
       diag.error(
-        'otel-audit: partitions for the coming months could not be made',
+        'otel-audit: the partitions that are kept ahead could not be made',
         fault('AUDIT_UNAVAILABLE', 'ensure', error).message,
       )
       if (connection.isBroken) throw error

@@ -333,11 +333,13 @@ describe('node:http', () => {
     const heard = ask(url)
     heard.request.once('socket', (socket) => {
       // The answer is in the parser's hands when the request is given up.
-      socket.once('data', () => heard.request.abort())
+      socket.prependOnceListener('data', () => heard.request.abort())
     })
     await heard.ended
     await turns()
-    for (const row of (await at.rows()).map(said)) expect(row).not.toHaveProperty('held')
+    const rows = (await at.rows()).map(said)
+    expect(rows).toMatchObject([{ outcome: 'aborted' }])
+    expect(rows[0]).not.toHaveProperty('held')
   })
 
   it('what a listener throws is an uncaught exception, and the row is there', async () => {

@@ -32,6 +32,13 @@ if (isMainThread) {
   const routes = {
     read: (name) => asked(worker, name),
     end: async () => `ended with ${await worker.terminate()}`,
+    // With an environment of its own, which configures no audit.
+    bare: () =>
+      new Promise((resolve) => {
+        const bare = new Worker(new URL('?depth=1', import.meta.url), { env: {} })
+        bare.once('exit', (code) => resolve(`ended with ${code}`))
+        bare.on('error', () => {})
+      }),
   }
   if (WHEN === 'it listens to SIGTERM') process.on('SIGTERM', () => console.log('SIGTERM heard'))
   if (WHEN === 'main is done first') {

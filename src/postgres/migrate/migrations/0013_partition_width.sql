@@ -130,7 +130,7 @@ begin
 end
 $$;
 
--- Months of the given range of which an id has no partition, and was not retired.
+-- Months of the given range of which an id has no partition, and was not retired. Services of before miss it when it is gone.
 create or replace function :SCHEMA.secret_audit_missing_months(first timestamp, last timestamp) returns setof timestamp
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select month
