@@ -5,16 +5,19 @@ import type { ChainStart } from '../verify/chain-start.js'
 import type { CheckedRow, IdRange, RowBlock, Selection, StoredLeaf, TrailSource } from '../verify/source.js'
 import type { ArchiveStore } from './archive-store.js'
 import { idsOf, startsIn } from './archives.js'
+import { checkedRowsOf } from './checked-line.js'
 import { blockOfLine, leafOfLine, rowBlockOfLine } from './block-line.js'
 import type { PartInfo, ReadManifest } from './manifest.js'
 import { merged, type SortedList } from './merge.js'
-import { type FileInfo, readLines } from './ndjson-file.js'
+import { type FileInfo, linesOf, readTexts } from './ndjson-file.js'
 import { rowOfLine } from './row-line.js'
 
 /** Archives as a part of a trail that can be verified: from their files, and nothing else. */
 export class ArchiveSource implements TrailSource {
   readonly #store: ArchiveStore
   readonly #archives: readonly ReadManifest[]
+  /** Members that were read and are those of the manifest, by file. */
+  readonly #read = new Map<FileInfo, number>()
 
   /** @param archives in the order of the sequence */
   constructor(store: ArchiveStore, archives: readonly ReadManifest[]) {
@@ -32,6 +35,11 @@ export class ArchiveSource implements TrailSource {
       if (last >= next) next = last + 1n
     }
     return next > INT8_MAX ? gaps : [...gaps, { first: next, last: INT8_MAX }]
+  }
+
+  /** Every member of the file was read, and held against the manifest. */
+  wasRead(file: FileInfo): boolean {
+    return (this.#read.get(file) ?? 0) >= file.members.length
   }
 
   async alterations(): Promise<readonly []> {
@@ -61,21 +69,31 @@ export class ArchiveSource implements TrailSource {
   }
 
   rows(range: IdRange, selection: Selection): AsyncIterable<readonly CheckedRow[]> {
-    return this.wholeRows(range, selection)
+    return this.#rows(range, selection, checkedRowsOf)
   }
 
   /** {@link rows} with what they say. */
-  wholeRows(range: IdRange, { chain }: Selection): AsyncIterable<readonly ReadRow[]> {
+  wholeRows(range: IdRange, selection: Selection): AsyncIterable<readonly ReadRow[]> {
+    return this.#rows(range, selection, (text) => linesOf(text).map(rowOfLine))
+  }
+
+  #rows<Row extends CheckedRow>(
+    range: IdRange,
+    { chain }: Selection,
+    read: (text: Buffer) => readonly Row[],
+  ): AsyncIterable<readonly Row[]> {
     const parts = this.#archives.flatMap(({ folder, manifest }) =>
       manifest.parts.filter((part) => overlaps(part, range)).map((part) => ({ folder, part })),
     )
-    const lists = parts.map(({ folder, part }): SortedList<ReadRow> => {
-      const isIn = (row: ReadRow): boolean =>
+    const lists = parts.map(({ folder, part }): SortedList<Row> => {
+      const isAsked = (row: Row): boolean =>
         row.auditId >= range.first &&
         row.auditId <= range.last &&
         (chain === undefined || row.chain === chain)
-      const list = this.#list(folder, part, rowOfLine, isIn)
-      return { ...list, from: { auditId: BigInt(part.first_id) } as ReadRow }
+      return {
+        from: { auditId: BigInt(part.first_id) } as Row,
+        open: () => mapped(this.#texts(folder, part), (text) => read(text).filter(isAsked)),
+      }
     })
     return merged(lists, (a, b) => (a.auditId < b.auditId ? -1 : a.auditId > b.auditId ? 1 : 0))
   }
@@ -87,7 +105,7 @@ export class ArchiveSource implements TrailSource {
 
   async *leaves(): AsyncGenerator<readonly StoredLeaf[], void> {
     for (const { folder, manifest } of this.#archives) {
-      for await (const lines of readLines(this.#store, folder, manifest.leaves)) yield lines.map(leafOfLine)
+      yield* mapped(this.#texts(folder, manifest.leaves), (text) => linesOf(text).map(leafOfLine))
     }
   }
 
@@ -97,14 +115,23 @@ export class ArchiveSource implements TrailSource {
     read: (line: string) => T,
     isAsked: (item: T) => boolean,
   ): SortedList<T> {
-    const store = this.#store
     return {
       from: undefined,
-      open: async function* () {
-        for await (const lines of readLines(store, folder, file)) yield lines.map(read).filter(isAsked)
-      },
+      open: () => mapped(this.#texts(folder, file), (text) => linesOf(text).map(read).filter(isAsked)),
     }
   }
+
+  async *#texts(folder: string, file: FileInfo): AsyncGenerator<Buffer, void> {
+    let members = 0
+    for await (const text of readTexts(this.#store, folder, file)) {
+      this.#read.set(file, Math.max(this.#read.get(file) ?? 0, ++members))
+      yield text
+    }
+  }
+}
+
+async function* mapped<T, U>(items: AsyncIterable<T>, change: (item: T) => U): AsyncGenerator<U, void> {
+  for await (const item of items) yield change(item)
 }
 
 function overlaps({ first_id, last_id }: PartInfo, { first, last }: IdRange): boolean {

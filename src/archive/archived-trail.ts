@@ -8,13 +8,14 @@ import { rowOf } from '../query/row.js'
 import { checkBy, checkOrder, type Summary, type SummaryOptions } from '../query/summary.js'
 import type { SettledState } from '../query/settled-state.js'
 import type { Page } from '../query/page.js'
+import type { Trust } from '../verify/trust.js'
 import type { ArchiveStore } from './archive-store.js'
 import { SummaryTally } from './archived-summary.js'
 import { CredentialFilter } from './credential-filter.js'
 import type { PartInfo, ReadManifest } from './manifest.js'
 import { merged, type SortedList } from './merge.js'
 import { readMember } from './ndjson-file.js'
-import type { OpenArchives } from './open-archives.js'
+import { type OpenArchives, openArchives } from './open-archives.js'
 import { rowOfLine } from './row-line.js'
 
 /** Rows of a page where a whole result is read. */
@@ -38,6 +39,11 @@ export class ArchivedTrail {
     this.#store = store
     this.#archives = archives
     this.#cursors = new Cursors(cursorKey(key))
+  }
+
+  /** @throws AuditError `AUDIT_ARCHIVE` as {@link openArchives} */
+  static async open(store: ArchiveStore, trust: Trust, key: string | undefined): Promise<ArchivedTrail> {
+    return new ArchivedTrail(await openArchives(store, trust), key)
   }
 
   /** Members that were read so far. */

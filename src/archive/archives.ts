@@ -3,7 +3,8 @@ import { INT8_MIN } from '../event/int8.js'
 import type { IdRange } from '../verify/source.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { type ArchivedChain, chainOfLine, startOfLine } from './block-line.js'
-import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest } from './manifest.js'
+import type { VerifierKey } from '../chain/note-key.js'
+import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest, whyUnsigned } from './manifest.js'
 import { readLines } from './ndjson-file.js'
 import type { ChainStart } from '../verify/chain-start.js'
 import type { PartitionRange } from './partition-reader.js'
@@ -25,21 +26,28 @@ export interface FoundArchives {
   readonly unfinished: readonly string[]
 }
 
-/** Reads the manifests of a place. Nothing of them is believed yet. */
-export async function findArchives(store: ArchiveStore): Promise<FoundArchives> {
+/**
+ * Reads the manifests of a place. Nothing of them is believed yet.
+ *
+ * @param keys of several versions of a manifest, one that these have signed counts
+ */
+export async function findArchives(
+  store: ArchiveStore,
+  keys: readonly VerifierKey[] = [],
+): Promise<FoundArchives> {
   const archives: ReadManifest[] = []
   const unreadable: { folder: string; problem: string }[] = []
   const unfinished: string[] = []
   for (const folder of await store.folders()) {
     const number = FOLDER.exec(folder)?.[1]
     if (number === undefined) continue
-    if (!(await store.has(`${folder}/${MANIFEST_NOTE}`))) {
+    const notes = await store.versions(`${folder}/${MANIFEST_NOTE}`)
+    if (notes.length === 0) {
       unfinished.push(folder)
       continue
     }
     try {
-      const note = await store.read(`${folder}/${MANIFEST_NOTE}`)
-      const read = readManifest(folder, await store.read(`${folder}/${MANIFEST}`), note)
+      const read = await readVersions(store, folder, notes, keys)
       const { sequence, partition } = read.manifest
       if (folder === folderName(sequence, partition)) archives.push(read)
       else unreadable.push({ folder, problem: `it has the archive of ${folderName(sequence, partition)}` })
@@ -49,6 +57,43 @@ export async function findArchives(store: ArchiveStore): Promise<FoundArchives> 
     }
   }
   return { archives, unreadable, unfinished }
+}
+
+/** Of each file. More are made by somebody who wants the true one not to be found; then who has deleted them finds it. */
+const MOST_VERSIONS = 16
+
+/** The newest manifest that fits a note and is signed by one of the keys; else the newest that fits one. */
+async function readVersions(
+  store: ArchiveStore,
+  folder: string,
+  notes: readonly (string | undefined)[],
+  keys: readonly VerifierKey[],
+): Promise<ReadManifest> {
+  const [noteFile, manifestFile] = [`${folder}/${MANIFEST_NOTE}`, `${folder}/${MANIFEST}`]
+  const manifests = await store.versions(manifestFile)
+  let fits: ReadManifest | undefined
+  let problem: unknown
+  for (const note of notes.slice(0, MOST_VERSIONS)) {
+    const noteBytes = await store.read(noteFile, note)
+    // Where there is none, reading it says so.
+    for (const version of manifests.length === 0 ? [undefined] : manifests.slice(0, MOST_VERSIONS)) {
+      try {
+        const read = readManifest(folder, await store.read(manifestFile, version), noteBytes)
+        const at = [
+          { file: manifestFile, version },
+          { file: noteFile, version: note },
+        ]
+        const found = { ...read, at }
+        if (keys.length === 0 || whyUnsigned(read, keys) === undefined) return found
+        fits ??= found
+      } catch (error) {
+        if (!(error instanceof AuditError)) throw error
+        problem ??= error
+      }
+    }
+  }
+  if (fits === undefined) throw problem
+  return fits
 }
 
 /** The ids that an archive has the rows of. */

@@ -3,7 +3,7 @@ import { AuditError } from '../errors.js'
 import { createHash } from '../host/crypto.js'
 import type { VerifierKey } from '../chain/note-key.js'
 import type { FindingLog } from '../verify/finding.js'
-import type { ArchiveStore } from './archive-store.js'
+import { type ArchiveStore, isThere } from './archive-store.js'
 import type { ReadManifest } from './manifest.js'
 import {
   archiveOfParquet,
@@ -50,7 +50,7 @@ async function checkFolder(
   findings: FindingLog,
 ): Promise<void> {
   const folder = parquetFolder(archive.folder)
-  if (!(await store.has(`${folder}/${PARQUET_NOTE}`))) {
+  if (!(await isThere(store, `${folder}/${PARQUET_NOTE}`))) {
     const what = `${folder} has no signed note: it was interrupted, or the note was removed`
     findings.add('archive-manifest', what, {})
     return
@@ -68,8 +68,8 @@ export async function checkParquetFile(
   { name, bytes, sha256 }: ParquetFile,
 ): Promise<string | undefined> {
   const path = `${folder}/${name}`
-  if (!(await store.has(path))) return `${path} is missing`
-  const size = await store.size(path)
+  if (!(await isThere(store, path))) return `${path} is missing`
+  const size = (await store.stat(path))?.bytes ?? 0
   if (size !== bytes) return `${path} has ${size} bytes, and its note says ${bytes}`
   const hash: Hash = createHash('sha256')
   for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {

@@ -1,6 +1,14 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ArchiveFile, archiveError, type ArchiveStore } from './archive-store.js'
+import {
+  type ArchiveFile,
+  archiveError,
+  type ArchiveStore,
+  type FileStanding,
+  type FileVersion,
+  type Marking,
+} from './archive-store.js'
+import type { ObjectLock } from './object-lock.js'
 
 /** Who else may read the trail is the database's to say, not the file system's. */
 const FILE_MODE = 0o600
@@ -20,6 +28,8 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
 
 /** Of a file whose length nothing has proven yet. */
 const LONGEST_READ = 256 * 1024 * 1024
+/** In the folder of an archive that is held. A file system cannot keep its owner from deleting: it is for people to see. */
+const HELD_MARK = 'HELD'
 
 /** Archives in a directory. A file is on disk, with its name, when it is closed. */
 export class DirectoryStore implements ArchiveStore {
@@ -40,26 +50,22 @@ export class DirectoryStore implements ArchiveStore {
     }
   }
 
-  async has(file: string): Promise<boolean> {
+  async versions(file: string): Promise<readonly undefined[]> {
+    return (await this.stat(file)) === undefined ? [] : [undefined]
+  }
+
+  async stat(file: string): Promise<FileStanding | undefined> {
     try {
-      await stat(join(this.place, file))
-      return true
+      return { bytes: (await stat(join(this.place, file))).size }
     } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
       throw this.#failed(file, 'cannot be looked at', error)
     }
   }
 
-  async size(file: string): Promise<number> {
-    try {
-      return (await stat(join(this.place, file))).size
-    } catch (error) {
-      throw this.#failed(file, 'cannot be read', error)
-    }
-  }
-
   async read(file: string): Promise<Buffer> {
-    if ((await this.size(file)) > LONGEST_READ) throw archiveError(`${join(this.place, file)} is too long`)
+    const { bytes = 0 } = (await this.stat(file)) ?? {}
+    if (bytes > LONGEST_READ) throw archiveError(`${join(this.place, file)} is too long`)
     try {
       return await readFile(join(this.place, file))
     } catch (error) {
@@ -104,10 +110,13 @@ export class DirectoryStore implements ArchiveStore {
             await handle.sync()
             await handle.close()
             for (const name of [directory, this.place]) await syncDirectory(name)
+            return undefined
           } catch (error) {
             throw this.#failed(file, 'cannot be written', error)
           }
         },
+        // Closing it twice is an error, and then nothing is left to do.
+        abandon: () => handle.close().catch(() => {}),
       }
     } catch (error) {
       throw this.#failed(file, 'cannot be written', error)
@@ -123,12 +132,39 @@ export class DirectoryStore implements ArchiveStore {
     }
   }
 
+  lockedBy(_lock: ObjectLock): never {
+    throw archiveError(
+      `${this.place} is a directory: only object storage can lock what is put there`,
+      undefined,
+      'Archive to s3://BUCKET/PREFIX, or leave the lock out.',
+    )
+  }
+
+  async lockOf(): Promise<undefined> {
+    return undefined
+  }
+
+  async mark(folder: string, _files: readonly FileVersion[], isHeld: boolean): Promise<Marking> {
+    const file = `${folder}/${HELD_MARK}`
+    try {
+      if (isHeld) await writeFile(join(this.place, file), HELD_TEXT, { mode: FILE_MODE })
+      else await rm(join(this.place, file), { force: true })
+      await syncDirectory(join(this.place, folder))
+      return 'mark'
+    } catch (error) {
+      throw this.#failed(file, 'cannot be written', error)
+    }
+  }
+
   #failed(file: string, problem: string, error: unknown): Error {
     if ((error as Error).name === 'AuditError') return error as Error
     const code = codeOf(error)
     return archiveError(`${join(this.place, file)} ${problem} (${code})`, error, REMEDIES.get(code))
   }
 }
+
+const HELD_TEXT =
+  'A legal hold is about rows of this archive: do not delete it. `otel-audit hold list` shows the holds.\n'
 
 /** The name of a file is the directory's to keep. */
 async function syncDirectory(path: string): Promise<void> {

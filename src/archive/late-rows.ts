@@ -3,11 +3,11 @@ import { merged } from './merge.js'
 import type { ArchiveStore } from './archive-store.js'
 import { archiveError } from './archive-store.js'
 import type { ReadManifest } from './manifest.js'
-import { readLines } from './ndjson-file.js'
+import { readTexts } from './ndjson-file.js'
 
 interface ArchivedLine {
   readonly auditId: bigint
-  readonly line: string
+  readonly line: Buffer
 }
 
 /** The lines of the rows of archives, in ascending order of ids, read from where they were put. */
@@ -17,18 +17,33 @@ function archivedLines(
 ): AsyncIterable<readonly ArchivedLine[]> {
   const lists = archives.flatMap(({ folder, manifest }) =>
     manifest.parts.map((part) => ({
-      from: { auditId: BigInt(part.first_id), line: '' },
+      from: { auditId: BigInt(part.first_id), line: NOTHING },
       open: async function* () {
-        for await (const lines of readLines(store, folder, part))
-          yield lines.map((line) => ({ auditId: idOf(line, `${folder}/${part.name}`), line }))
+        for await (const text of readTexts(store, folder, part)) yield linesOf(text, `${folder}/${part.name}`)
       },
     })),
   )
   return merged<ArchivedLine>(lists, (a, b) => (a.auditId < b.auditId ? -1 : a.auditId > b.auditId ? 1 : 0))
 }
 
-function idOf(line: string, file: string): bigint {
-  const found = /^\{"audit_id":"(-?\d{1,19})"/.exec(line)?.[1]
+const NOTHING = Buffer.alloc(0)
+const NEWLINE = 0x0a
+/** Of a line that has its id in it. */
+const BEGINNING = '{"audit_id":"-9223372036854775808"'.length
+
+function linesOf(text: Buffer, file: string): readonly ArchivedLine[] {
+  const lines: ArchivedLine[] = []
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf(NEWLINE, from)
+    const line = text.subarray(from, end)
+    lines.push({ auditId: idOf(line, file), line })
+    from = end + 1
+  }
+  return lines
+}
+
+function idOf(line: Buffer, file: string): bigint {
+  const found = /^\{"audit_id":"(-?\d{1,19})"/.exec(line.toString('latin1', 0, BEGINNING))?.[1]
   if (found === undefined) throw archiveError(`${file}: a line of it is not a row`)
   return BigInt(found)
 }
@@ -54,7 +69,7 @@ export async function* lateRows(
         late.push(row)
         continue
       }
-      if (known.line !== row.line) {
+      if (!known.line.equals(row.line)) {
         throw archiveError(
           `row ${row.auditId} is not what was archived: the trail, or the archive, was altered since`,
         )

@@ -5,9 +5,10 @@ import { openNote, parseNote, signNote } from '../chain/note.js'
 import { isKeyName, type NoteSigner, type VerifierKey } from '../chain/note-key.js'
 import { sha256 } from '../event/sha256.js'
 import { JSON } from '../host/globals.js'
-import { archiveError } from './archive-store.js'
+import { archiveError, type FileVersion } from './archive-store.js'
 import type { CredentialFilterJson } from './credential-filter.js'
 import type { FileInfo } from './ndjson-file.js'
+import { isObjectLock, type ObjectLock } from './object-lock.js'
 
 const FORMAT = 'otel-audit/archive/v1'
 
@@ -58,18 +59,8 @@ export interface ArchiveManifest {
   readonly chains: FileInfo
   /** Of the first archive of a place: where chains began then. Undefined: with genesis. */
   readonly starts?: FileInfo | undefined
-}
-
-/** Every file of an archive beside the manifest and its note. */
-export function filesOf({
-  parts,
-  blocks,
-  row_blocks,
-  leaves,
-  chains,
-  starts,
-}: ArchiveManifest): readonly FileInfo[] {
-  return [...parts, blocks, row_blocks, leaves, chains, ...(starts === undefined ? [] : [starts])]
+  /** How all of its files are locked, the manifest too. Absent: they are not. */
+  readonly lock?: ObjectLock
 }
 
 /** Rows of a part. */
@@ -103,6 +94,20 @@ export interface ReadManifest {
   readonly manifest: ArchiveManifest
   readonly hash: string
   readonly note: string
+  /** Where manifest and note were found. */
+  readonly at?: readonly FileVersion[]
+}
+
+/** The files that a manifest names, those with rows first. */
+export function filesOf({
+  parts,
+  blocks,
+  row_blocks,
+  leaves,
+  chains,
+  starts,
+}: ArchiveManifest): readonly FileInfo[] {
+  return [...parts, blocks, row_blocks, leaves, chains, ...(starts === undefined ? [] : [starts])]
 }
 
 /**
@@ -157,6 +162,7 @@ function problemOf(given: unknown): string | undefined {
   if (typeof partition !== 'string' || !/^[a-z0-9_]{1,63}$/.test(partition)) return 'partition is not a name'
   if (!isId(to_id) || (from_id !== null && !isId(from_id))) return 'from_id and to_id are not ids'
   if (!isCount(rows) || !Array.isArray(parts)) return 'rows or parts are missing'
+  if (files.lock !== undefined && !isObjectLock(files.lock)) return 'lock is not how files are locked'
   const all = [
     ...parts,
     files.blocks,
@@ -179,6 +185,7 @@ function isFile(file: FileInfo | undefined): boolean {
     /^[a-z0-9-]+\.ndjson\.gz$/.test(file.name) &&
     isCount(file.bytes) &&
     isCount(file.lines) &&
+    (file.version_id === undefined || typeof file.version_id === 'string') &&
     Array.isArray(file.members) &&
     file.members.every(({ bytes, lines }) => isCount(bytes) && isCount(lines))
   )

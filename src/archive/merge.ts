@@ -44,8 +44,19 @@ export async function* merged<T>(
       continue
     }
     if (least === undefined || item === undefined) break
-    out.push(item)
-    least.next++
+    // Mostly the lists follow each other: what comes before the next item of every other one needs no further look.
+    const others = [
+      ...open.filter((list) => list !== least).map((list) => list.batch[list.next]),
+      waiting[0]?.from,
+    ]
+    do {
+      out.push(least.batch[least.next] as T)
+      least.next++
+    } while (
+      out.length < BATCH &&
+      least.next < least.batch.length &&
+      isBelow(least.batch[least.next] as T, others, compare)
+    )
     if (least.next === least.batch.length) {
       if (!(await refilled(least))) open.splice(open.indexOf(least), 1)
       least = undefined
@@ -75,6 +86,11 @@ async function refilled<T>(list: Opened<T>): Promise<boolean> {
     list.next = 0
     return true
   }
+}
+
+function isBelow<T>(item: T, others: readonly (T | undefined)[], compare: (a: T, b: T) => number): boolean {
+  for (const other of others) if (other !== undefined && compare(item, other) >= 0) return false
+  return true
 }
 
 function leastOf<T>(open: readonly Opened<T>[], compare: (a: T, b: T) => number): Opened<T> | undefined {

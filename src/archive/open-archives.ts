@@ -19,7 +19,7 @@ export interface OpenArchives {
  * @throws AuditError `AUDIT_ARCHIVE` when there is no archive, one is missing, or one is not of this trust
  */
 export async function openArchives(store: ArchiveStore, trust: Trust): Promise<OpenArchives> {
-  const { archives, unreadable } = await findArchives(store)
+  const { archives, unreadable } = await findArchives(store, trust.retention)
   const [bad] = unreadable
   if (bad !== undefined) throw archiveError(`${store.place}: ${bad.problem}`)
   if (archives.length === 0) throw archiveError(`there is no archive in ${store.place}`)

@@ -14,7 +14,7 @@ import type { ChainStart } from '../verify/chain-start.js'
 import type { LeafDigest } from '../verify/leaf-digests.js'
 import type { RowBlock } from '../verify/source.js'
 import { readStartTable } from './chain-start-table.js'
-import { lineOfTuple, type RowLine } from './row-line.js'
+import { linesOfTuples, type RowLine } from './row-line.js'
 
 /** A partition of the trail: one that is attached, or was. */
 export interface PartitionRange {
@@ -75,7 +75,7 @@ export class PartitionReader {
   /** In ascending order of ids. */
   rows({ name }: PartitionRange): AsyncIterable<readonly RowLine[]> {
     const RELATION = `${quotedSchema(this.#schema)}.${quoteIdentifier(name)}`
-    return this.#copy('archive-rows', { EVENT, RELATION }, lineOfTuple)
+    return this.#copy('archive-rows', { EVENT, RELATION }, linesOfTuples())
   }
 
   /**

@@ -1,5 +1,6 @@
 import { AuditError } from '../errors.js'
 import type { NoteSigner } from '../chain/note-key.js'
+import { wallClock } from '../host/globals.js'
 import type { Connection } from '../postgres/connection.js'
 import type { DatabaseUrl } from '../postgres/database-url.js'
 import { readIdentity } from '../postgres/trail-identity.js'
@@ -9,10 +10,11 @@ import type { VerifyProgress } from '../verify/verify.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { archivedChains, findArchives, startsIn } from './archives.js'
 import { readStartTable } from './chain-start-table.js'
-import { type ReadManifest, whyUnsigned } from './manifest.js'
+import { type ArchiveManifest, type ReadManifest, whyUnsigned } from './manifest.js'
+import { type ObjectLock, strongest } from './object-lock.js'
 import type { PartitionRange, PartitionReader } from './partition-reader.js'
 import type { RowLine } from './row-line.js'
-import { writeArchive } from './write-archive.js'
+import { type ArchiveSizes, writeArchive } from './write-archive.js'
 
 export interface ArchiveContext {
   /** Of the owner of the trail. */
@@ -31,6 +33,10 @@ export interface ArchiveContext {
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined
   /** Archives of rows that do not verify count as proven to be what the trail has. */
   readonly acceptFindings: boolean
+  /** How what is written is locked. Undefined: as the archives of the same partition that are there are. */
+  readonly lock?: ObjectLock | undefined
+  /** Default: parts of a million rows, in members of 8192. */
+  readonly sizes?: ArchiveSizes | undefined
 }
 
 /** A place for archives, and how far it has come. */
@@ -50,9 +56,13 @@ export interface Place {
  * @throws AuditError `AUDIT_ARCHIVE` when it is not in order, or of another trail
  */
 export async function openPlace(context: ArchiveContext, session: Connection): Promise<Place> {
-  const { schema, store, signer, log, trust, onRows } = context
+  const { schema, store, signer, log, trust, lock, sizes, onRows } = context
   const { trail } = await session.run((client) => readIdentity(client, schema))
-  const { archives: found, unreadable, unfinished } = await findArchives(store)
+  const {
+    archives: found,
+    unreadable,
+    unfinished,
+  } = await findArchives(store, [signer.key, ...(trust.retention ?? [])])
   const [bad] = unreadable
   if (bad !== undefined) throw archiveError(`${store.place} is not in order: ${bad.problem}`)
   checkSequence(store, found, trail, [signer.key, ...(trust.retention ?? [])])
@@ -75,6 +85,8 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
         before: archives.at(-1),
         chains,
         onRows,
+        sizes,
+        lock: lock ?? strongest(archives.flatMap(({ manifest }) => locksOf(manifest, partition))),
       })
       archives.push(written)
       return written
@@ -106,6 +118,11 @@ async function refuseGap(
         'Archive to the place that has them, which secret_audit_retirement names, or begin another one: otel-audit archive --to …',
     },
   )
+}
+
+/** What comes to a partition later is kept as long as the rest of it. */
+function locksOf({ to_id, lock }: ArchiveManifest, { to }: PartitionRange): readonly ObjectLock[] {
+  return lock !== undefined && to_id === String(to) && Date.parse(lock.until) > wallClock() ? [lock] : []
 }
 
 function checkSequence(

@@ -1,17 +1,20 @@
 import type { Connection } from '../postgres/connection.js'
 import { Anchors } from '../verify/anchors.js'
 import type { StoredLeaf } from '../verify/source.js'
+import type { Finding } from '../verify/finding.js'
+import { ArchiveSource } from './archive-source.js'
 import { archiveError } from './archive-store.js'
 import { idsOf } from './archives.js'
 import { leafOfLine } from './block-line.js'
 import { filesOf, type ReadManifest } from './manifest.js'
-import { fileProblem, readLines } from './ndjson-file.js'
+import { type FileInfo, fileProblem, readLines, sizeProblem } from './ndjson-file.js'
 import type { ArchiveContext } from './place.js'
 import { keepLeaves, type Retirement, writeRetirement } from './retirement-state.js'
 import { verifyRows } from './verify-archive.js'
 
 /**
- * Reads archives back, and verifies them from their files alone.
+ * Reads archives back, and verifies them from their files alone: each file in one pass, in which its members are those that were
+ * written, byte by byte, and its rows those of the blocks.
  *
  * @returns how much was found
  * @throws AuditError `AUDIT_ARCHIVE` when a file is not what was written
@@ -23,13 +26,7 @@ export async function prove(
 ): Promise<number> {
   const { store, signer, trust, onFinding, onProgress, onLine } = context
   if (unproven.length === 0) return 0
-  for (const { folder, manifest } of unproven) {
-    for (const file of filesOf(manifest)) {
-      const problem = await fileProblem(store, folder, file)
-      if (problem !== undefined)
-        throw archiveError(`${problem}. It was read back, and is not what was written`)
-    }
-  }
+  await checkFiles(unproven, (folder, file) => sizeProblem(store, folder, file))
   const ranges = unproven.map(idsOf)
   const first = ranges.reduce(
     (least, range) => (range.first < least ? range.first : least),
@@ -38,21 +35,40 @@ export async function prove(
   const last = ranges.reduce((most, range) => (range.last > most ? range.last : most), ranges[0]?.last ?? 0n)
   const keys = [signer.key, ...(trust.retention ?? [])]
   let findings = 0
-  const report = await verifyRows(store, all, {
+  const source = new ArchiveSource(store, all)
+  const request = {
     trust: { ...trust, retention: keys },
     anchors: new Anchors(),
     selection: { chain: undefined, ids: { first, last } },
-    onFinding: (finding) => {
+    onFinding: (finding: Finding) => {
       findings++
       onFinding(finding)
     },
     onProgress,
-  })
+  }
+  const report = await verifyRows(store, all, request, source)
+  // Of what verifying has no need of.
+  await checkFiles(unproven, async (folder, file) =>
+    source.wasRead(file) ? undefined : fileProblem(store, folder, file),
+  )
   const { proven, unsigned, partly } = report.rows
   onLine(
     `read back and verified from the files alone: ${proven + partly} rows in signed blocks, ${unsigned} without`,
   )
   return findings
+}
+
+async function checkFiles(
+  archives: readonly ReadManifest[],
+  look: (folder: string, file: FileInfo) => Promise<string | undefined>,
+): Promise<void> {
+  for (const { folder, manifest } of archives) {
+    for (const file of filesOf(manifest)) {
+      const problem = await look(folder, file)
+      if (problem !== undefined)
+        throw archiveError(`${problem}. It was read back, and is not what was written`)
+    }
+  }
 }
 
 /** From here on it may be retired: what is left of its rows in blocks that reach over the bound is in the trail. */

@@ -5,6 +5,7 @@ import type { Connection } from '../postgres/connection.js'
 import { checkSchema } from '../postgres/schema-version.js'
 import { openSession } from '../postgres/session.js'
 import { readIdentity } from '../postgres/trail-identity.js'
+import { leafOf, StraddlingBlocks } from './straddling.js'
 import { type Retention, type RetentionState, signRetention } from '../verify/retention-note.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { checkThere } from './archives.js'
@@ -229,13 +230,9 @@ class Retirer {
     const { databaseUrl, schema } = this.#context
     const reader = await PartitionReader.open(databaseUrl, schema)
     try {
-      const straddling = new Set((await reader.straddling(at)).map(({ chain, block }) => `${chain} ${block}`))
+      const straddling = new StraddlingBlocks(await reader.straddling(at), at)
       for await (const batch of reader.rows(at)) {
-        const leaves = batch.flatMap(({ chain, block, index, digest }) =>
-          chain !== null && index !== null && digest?.length === 32 && straddling.has(`${chain} ${block}`)
-            ? [{ chain, block: Number(block), index, digest, partition: at.name }]
-            : [],
-        )
+        const leaves = batch.flatMap((row) => leafOf(row, straddling, at.name) ?? [])
         if (leaves.length > 0) await this.#session.run((client) => keepLeaves(client, schema, leaves))
       }
     } finally {

@@ -4,10 +4,12 @@ import { type AuditEvent, FIELDS } from '../event/fields.js'
 import { JSON } from '../host/globals.js'
 import { jsonString } from '../host/json-text.js'
 import type { ReadRow } from '../postgres/read/copied-event.js'
+import type { ReadTuple } from '../postgres/read/copy-out.js'
 import { archiveError } from './archive-store.js'
+import { LineWriter } from './line-writer.js'
 
 /** 2000-01-01T00:00:00Z, the zero of Postgres, in µs since the Unix epoch. */
-const POSTGRES_EPOCH_US = 946_684_800_000_000n
+const POSTGRES_EPOCH_US = 946_684_800_000_000
 
 /** Behind the columns of an event, in the order of `archive-rows.sql`. */
 const OTHERS = [
@@ -19,97 +21,100 @@ const OTHERS = [
   ['recorded_at', 'time'],
 ] as const
 
-type Kind = 'int8' | 'int4' | 'time' | 'bytes' | 'text'
+export type Kind = 'int8' | 'int4' | 'time' | 'bytes' | 'text'
 
-/** What a line may have, in its order. */
-export const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
+type Column = readonly [name: string, kind: Kind]
+
+/** In the order of lines. */
+export const COLUMNS: readonly Column[] = [
   ...FIELDS.map(({ column, kind }) => [column, kind === 'int8' || kind === 'time' ? kind : 'text'] as const),
   ...OTHERS,
 ]
-const KEYS = COLUMNS.map(([name]) => `"${name}":`)
+/** Of the first column, which every row has, and of those behind it. */
+const KEYS = COLUMNS.map(([name], column) => Buffer.from(`${column === 0 ? '{' : ','}"${name}":`))
+const END = Buffer.from('}')
+
+const OCCURRED_AT = COLUMNS.findIndex(([name]) => name === 'occurred_at')
+const CREDENTIAL = COLUMNS.findIndex(([name]) => name === 'credential')
+const CHAIN = COLUMNS.findIndex(([name]) => name === 'chain_id')
 
 /** A row as an archive has it: one line of JSON, and what decides where it goes. */
-export interface RowLine {
+export class RowLine {
   readonly auditId: bigint
   readonly credential: string
   /** µs since the Unix epoch. */
   readonly occurredAt: bigint
-  /** 32 hex digits. */
-  readonly chain: string | null
-  readonly block: bigint | null
-  readonly index: number | null
-  /** As it is stored. */
-  readonly digest: Buffer | null
   /** Without a line end. */
-  readonly line: string
+  readonly line: Buffer
+  /** It says that it is of a block. */
+  readonly hasBlock: boolean
+
+  constructor(auditId: bigint, credential: string, occurredAt: bigint, line: Buffer, hasBlock: boolean) {
+    this.auditId = auditId
+    this.credential = credential
+    this.occurredAt = occurredAt
+    this.line = line
+    this.hasBlock = hasBlock
+  }
+
+  /** Its place in a block, read from the line: few rows are asked for it. The digest is the one that is stored. */
+  get place(): Pick<ReadRow, 'chain' | 'block' | 'index' | 'stored'> {
+    return rowOfLine(this.line.toString())
+  }
 }
 
-const OCCURRED_AT = COLUMNS.findIndex(([name]) => name === 'occurred_at')
-const CREDENTIAL = COLUMNS.findIndex(([name]) => name === 'credential')
-const [DIGEST, CHAIN, BLOCK, INDEX] = [0, 1, 2, 3].map((at) => FIELDS.length + at) as [
-  number,
-  number,
-  number,
-  number,
-]
-
 /**
- * A tuple of COPY's binary format as a line: every column that is not NULL, by its name. What is hashed is there exactly as it
+ * Makes lines of tuples of COPY's binary format: every column that is not NULL, by its name. What is hashed is there exactly as it
  * is hashed, whatever reads it: integers of 64 bits and times (in µs since the Unix epoch) are strings of digits, the attributes
  * a string that is their JSON text, bytes hex.
  */
-export function lineOfTuple(bytes: Buffer, from: number): RowLine {
-  let at = from
-  let line = '{'
-  const starts: number[] = []
-  const ends: number[] = []
-  for (const [column, [, kind]] of COLUMNS.entries()) {
-    const length = bytes.readInt32BE(at)
-    const start = at + 4
-    at = start + Math.max(0, length)
-    starts.push(length < 0 ? -1 : start)
-    ends.push(at)
-    if (length >= 0) line += `${line === '{' ? '' : ','}${KEYS[column]}${valueOf(kind, bytes, start, at)}`
-  }
-  const slice = (column: number): Buffer | null => {
-    const start = starts[column] ?? -1
-    return start < 0 ? null : Buffer.from(bytes.subarray(start, ends[column]))
-  }
-  return {
-    auditId: bytes.readBigInt64BE(from + 4),
-    occurredAt: (slice(OCCURRED_AT)?.readBigInt64BE() ?? 0n) + POSTGRES_EPOCH_US,
-    credential: slice(CREDENTIAL)?.toString() ?? '',
-    chain: slice(CHAIN)?.toString('hex') ?? null,
-    block: slice(BLOCK)?.readBigInt64BE() ?? null,
-    index: slice(INDEX)?.readInt32BE() ?? null,
-    digest: slice(DIGEST),
-    line: `${line}}`,
+export function linesOfTuples(): ReadTuple<RowLine> {
+  const writer = new LineWriter()
+  return (bytes, from) => {
+    let at = from
+    let credential = ''
+    let occurredAt = BigInt(POSTGRES_EPOCH_US)
+    let hasBlock = false
+    writer.begin()
+    for (let column = 0; column < COLUMNS.length; column++) {
+      const length = bytes.readInt32BE(at)
+      const start = at + 4
+      at = start + Math.max(0, length)
+      if (length < 0) continue
+      writer.ascii(KEYS[column] as Buffer)
+      write(writer, (COLUMNS[column] as Column)[1], bytes, start, at)
+      if (column === OCCURRED_AT) occurredAt += bytes.readBigInt64BE(start)
+      if (column === CHAIN) hasBlock = true
+      if (column === CREDENTIAL) credential = bytes.toString('utf8', start, at)
+    }
+    writer.ascii(END)
+    return new RowLine(bytes.readBigInt64BE(from + 4), credential, occurredAt, writer.end(), hasBlock)
   }
 }
 
-function valueOf(kind: Kind, bytes: Buffer, start: number, end: number): string {
+function write(writer: LineWriter, kind: Kind, bytes: Buffer, start: number, end: number): void {
   switch (kind) {
     case 'int8':
-      return `"${bytes.readBigInt64BE(start)}"`
+      return writer.int8(bytes, start, 0)
     case 'time':
-      return `"${bytes.readBigInt64BE(start) + POSTGRES_EPOCH_US}"`
+      return writer.int8(bytes, start, POSTGRES_EPOCH_US)
     case 'int4':
-      return String(bytes.readInt32BE(start))
+      return writer.int4(bytes.readInt32BE(start))
     case 'bytes':
-      return `"${bytes.toString('hex', start, end)}"`
+      return writer.hex(bytes, start, end)
     case 'text':
-      return jsonString(bytes.toString('utf8', start, end))
+      return writer.string(bytes, start, end)
   }
 }
 
 /** The line of the texts of its columns, in the order of {@link COLUMNS}: what stands in the line, without quotes. Null: NULL. */
 export function lineOfTexts(texts: readonly (string | null)[]): string {
   let line = '{'
-  for (const [column, [, kind]] of COLUMNS.entries()) {
+  for (const [column, [name, kind]] of COLUMNS.entries()) {
     const text = texts[column] ?? null
     if (text === null) continue
     const value = kind === 'text' ? jsonString(text) : kind === 'int4' ? text : `"${text}"`
-    line += `${line === '{' ? '' : ','}${KEYS[column]}${value}`
+    line += `${line === '{' ? '' : ','}"${name}":${value}`
   }
   return `${line}}`
 }

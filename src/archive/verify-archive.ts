@@ -1,3 +1,4 @@
+import { wallClock } from '../host/globals.js'
 import type { Anchors } from '../verify/anchors.js'
 import type { ChainStarts } from '../verify/chain-starts.js'
 import { type Finding, type FindingCode, FindingLog } from '../verify/finding.js'
@@ -6,11 +7,12 @@ import type { Selection } from '../verify/source.js'
 import type { Trust } from '../verify/trust.js'
 import { verify, type VerifyProgress, type VerifyReport } from '../verify/verify.js'
 import { ArchiveSource } from './archive-source.js'
-import type { ArchiveStore } from './archive-store.js'
+import type { ArchiveStore, FileVersion } from './archive-store.js'
 import { checkParquet } from './check-parquet.js'
 import { type FoundArchives, findArchives } from './archives.js'
 import { filesOf, type ReadManifest, whyUnsigned } from './manifest.js'
 import { fileProblem } from './ndjson-file.js'
+import { isAsStrong } from './object-lock.js'
 
 export interface ArchiveRequest {
   readonly trust: Trust
@@ -43,12 +45,21 @@ export interface ArchiveReport {
  */
 export async function verifyArchive(store: ArchiveStore, request: ArchiveRequest): Promise<ArchiveReport> {
   const findings = new FindingLog(request.onFinding)
-  const found = await findArchives(store)
+  const found = await findArchives(store, request.trust.retention)
   checkManifests(found, request.trust, findings)
-  for (const { folder, manifest } of found.archives) {
+  for (const archive of found.archives) {
+    const { folder, manifest, at = [] } = archive
+    for (const one of at) await checkKept(store, archive, one, findings)
     for (const file of filesOf(manifest)) {
       const problem = await fileProblem(store, folder, file)
       if (problem !== undefined) findings.add('archive-file', problem, {})
+      else
+        await checkKept(
+          store,
+          archive,
+          { file: `${folder}/${file.name}`, version: file.version_id },
+          findings,
+        )
     }
   }
   const isReadable = !findings.counts.has('archive-file')
@@ -57,13 +68,31 @@ export async function verifyArchive(store: ArchiveStore, request: ArchiveRequest
   return { archives: found.archives, findings: findings.counts, report }
 }
 
+/** That a file which was locked is, and that who looks for it finds it. */
+async function checkKept(
+  store: ArchiveStore,
+  { manifest: { lock } }: ReadManifest,
+  { file, version }: FileVersion,
+  findings: FindingLog,
+): Promise<void> {
+  const { hiddenBy } = (await store.stat(file, version)) ?? {}
+  if (hiddenBy !== undefined)
+    findings.add('archive-hidden', `${file} is hidden by ${hiddenBy}; it was read by its version`, {})
+  if (lock === undefined || Date.parse(lock.until) <= wallClock()) return
+  const shown = await store.lockOf(file, version)
+  if (shown !== undefined && isAsStrong(shown, lock)) return
+  const now =
+    shown === undefined ? 'the store shows no lock' : `the store shows ${shown.mode} until ${shown.until}`
+  findings.add('archive-unlocked', `${file} was locked (${lock.mode} until ${lock.until}), and ${now}`, {})
+}
+
 /** The third step alone: of archives whose files are known to be the ones that were written. */
 export function verifyRows(
   store: ArchiveStore,
   archives: readonly ReadManifest[],
   { trust, ...request }: ArchiveRequest,
+  source = new ArchiveSource(store, archives),
 ): Promise<VerifyReport> {
-  const source = new ArchiveSource(store, archives)
   const { trails = [] } = trust
   const named = trails.length > 0 ? trails : [...new Set(archives.map(({ manifest }) => manifest.trail))]
   return verify(source, { ...request, trust: { ...trust, trails: named }, elsewhere: source.elsewhere })

@@ -3,7 +3,7 @@ import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
 import { toHex } from '../chain/hash.js'
 import type { NoteSigner } from '../chain/note-key.js'
 import { VERSION } from '../version.js'
-import type { ArchiveStore } from './archive-store.js'
+import type { ArchiveFile, ArchiveStore } from './archive-store.js'
 import { folderName } from './archives.js'
 import { blockLine, chainLine, leafLine, rowBlockLine, startLine } from './block-line.js'
 import { CredentialFilter } from './credential-filter.js'
@@ -20,7 +20,9 @@ import {
 } from './manifest.js'
 import { type FileInfo, MEMBER_LINES, NdjsonWriter } from './ndjson-file.js'
 import type { PartitionRange, PartitionReader, Straddling } from './partition-reader.js'
+import type { ObjectLock } from './object-lock.js'
 import type { RowLine } from './row-line.js'
+import { leafOf, StraddlingBlocks } from './straddling.js'
 
 /** Lines of a member of blocks: many archives are read side by side. */
 const BLOCK_LINES = 1024
@@ -39,11 +41,56 @@ export interface NewArchive {
   /** The last block of each chain that the place has. Brought up to date. */
   readonly chains: Map<string, bigint>
   readonly onRows: (count: number) => void
+  readonly lock?: ObjectLock | undefined
+  readonly sizes?: ArchiveSizes | undefined
 }
 
+/** Of how much a file and its members consist. */
+export interface ArchiveSizes {
+  readonly partRows: number
+  readonly memberLines: number
+}
+
+const SIZES: ArchiveSizes = { partRows: PART_ROWS, memberLines: MEMBER_LINES }
+
 /** Writes one archive. It is there when this returns, and nothing of it is proven. */
-export async function writeArchive(archive: NewArchive): Promise<ReadManifest> {
-  const { store, reader, partition, before, chains, signer, log, trail } = archive
+export async function writeArchive(given: NewArchive): Promise<ReadManifest> {
+  const { lock } = given
+  const store = new OpenFiles(lock === undefined ? given.store : given.store.lockedBy(lock))
+  try {
+    return await writeFiles({ ...given, store })
+  } catch (error) {
+    await store.abandon()
+    throw error
+  }
+}
+
+/** The files that are being written. */
+class OpenFiles implements Pick<ArchiveStore, 'create'> {
+  readonly #store: ArchiveStore
+  readonly #files: ArchiveFile[] = []
+
+  constructor(store: ArchiveStore) {
+    this.#store = store
+  }
+
+  async create(name: string): Promise<ArchiveFile> {
+    const file = await this.#store.create(name)
+    this.#files.push(file)
+    return file
+  }
+
+  async abandon(): Promise<void> {
+    for (const file of this.#files) await file.abandon()
+  }
+}
+
+interface Writing extends Omit<NewArchive, 'store'> {
+  readonly store: Pick<ArchiveStore, 'create'>
+}
+
+async function writeFiles(archive: Writing): Promise<ReadManifest> {
+  const { store, reader, partition, before, chains, signer, log, trail, lock } = archive
   const sequence = (before?.manifest.sequence ?? 0) + 1
   const folder = folderName(sequence, partition.name)
   const straddling = await reader.straddling(partition)
@@ -69,6 +116,7 @@ export async function writeArchive(archive: NewArchive): Promise<ReadManifest> {
     leaves,
     ...blocks,
     ...(starts !== undefined && { starts }),
+    ...(lock !== undefined && { lock }),
   }
   const text = manifestText(manifest)
   const note = signManifest(text, signer)
@@ -77,7 +125,7 @@ export async function writeArchive(archive: NewArchive): Promise<ReadManifest> {
   return readManifest(folder, Buffer.from(text), Buffer.from(note))
 }
 
-async function put(store: ArchiveStore, file: string, text: string): Promise<void> {
+async function put(store: Pick<ArchiveStore, 'create'>, file: string, text: string): Promise<void> {
   const created = await store.create(file)
   await created.write(Buffer.from(text))
   await created.close()
@@ -92,28 +140,25 @@ interface WrittenRows {
 }
 
 async function writeRows(
-  { store, rows, partition, onRows }: NewArchive,
+  { store, rows, partition, onRows, sizes = SIZES }: Writing,
   folder: string,
   straddling: readonly Straddling[],
 ): Promise<WrittenRows> {
   const parts: PartInfo[] = []
   const leaves: string[] = []
-  const isStraddling = new Set(straddling.map(({ chain, block }) => `${chain} ${block}`))
+  const blocks = new StraddlingBlocks(straddling, partition)
   let part: OpenPart | undefined
   let [count, unsigned] = [0, 0]
   for await (const batch of rows) {
     for (const row of batch) {
-      part ??= await OpenPart.begin(store, folder, parts.length + 1)
-      await part.add(row)
-      const { chain, block, index, digest } = row
-      if (chain === null) unsigned++
-      if (digest?.length === 32 && index !== null && index >= 0 && isStraddling.has(`${chain} ${block}`)) {
-        leaves.push(
-          leafLine({ chain: chain ?? '', block: Number(block), index, digest, partition: partition.name }),
-        )
-      }
+      part ??= await OpenPart.begin(store, folder, parts.length + 1, sizes.memberLines)
+      const isFull = part.add(row)
+      if (isFull !== undefined) await isFull
+      if (!row.hasBlock) unsigned++
+      const leaf = leafOf(row, blocks, partition.name)
+      if (leaf !== undefined) leaves.push(leafLine(leaf))
       count++
-      if (part.rows < PART_ROWS) continue
+      if (part.rows < sizes.partRows) continue
       parts.push(await part.end())
       part = undefined
     }
@@ -128,7 +173,7 @@ class OpenPart {
   readonly #writer: NdjsonWriter
   readonly #credentials = new Set<string>()
   readonly #memberIds: string[] = []
-  #last = ''
+  #last = 0n
   #firstTime = 0n
   #lastTime = 0n
   #rows = 0
@@ -137,33 +182,39 @@ class OpenPart {
     this.#writer = writer
   }
 
-  static async begin(store: ArchiveStore, folder: string, number: number): Promise<OpenPart> {
+  static async begin(
+    store: Pick<ArchiveStore, 'create'>,
+    folder: string,
+    number: number,
+    memberLines: number,
+  ): Promise<OpenPart> {
     const name = `rows-${String(number).padStart(6, '0')}.ndjson.gz`
-    return new OpenPart(await NdjsonWriter.create(store, folder, name, MEMBER_LINES))
+    return new OpenPart(await NdjsonWriter.create(store, folder, name, memberLines))
   }
 
   get rows(): number {
     return this.#rows
   }
 
-  async add({ auditId, occurredAt, credential, line }: RowLine): Promise<void> {
+  /** @returns what has to be waited for */
+  add({ auditId, occurredAt, credential, line }: RowLine): Promise<void> | undefined {
     if (this.#rows === 0 || occurredAt < this.#firstTime) this.#firstTime = occurredAt
     if (this.#rows === 0 || occurredAt > this.#lastTime) this.#lastTime = occurredAt
     this.#rows++
-    this.#last = String(auditId)
+    this.#last = auditId
     this.#credentials.add(credential)
-    if (this.#writer.isAtMember) this.#memberIds.push(this.#last)
-    await this.#writer.add(line)
+    if (this.#writer.isAtMember) this.#memberIds.push(String(auditId))
+    return this.#writer.add(line)
   }
 
   async end(): Promise<PartInfo> {
     const file = await this.#writer.end()
     const credentials = CredentialFilter.of(this.#credentials).json
-    const first = this.#memberIds[0] ?? this.#last
+    const last = String(this.#last)
     return {
       ...file,
-      first_id: first,
-      last_id: this.#last,
+      first_id: this.#memberIds[0] ?? last,
+      last_id: last,
       first_time: String(this.#firstTime),
       last_time: String(this.#lastTime),
       member_ids: this.#memberIds,
@@ -173,7 +224,7 @@ class OpenPart {
 }
 
 async function writeLeaves(
-  { store, reader, partition }: NewArchive,
+  { store, reader, partition }: Writing,
   folder: string,
   straddling: readonly Straddling[],
   inside: readonly string[],
@@ -189,7 +240,7 @@ async function writeLeaves(
 }
 
 /** The first archive of a place says where the chains begin whose first blocks are gone. */
-async function writeStarts({ store, reader }: NewArchive, folder: string): Promise<FileInfo | undefined> {
+async function writeStarts({ store, reader }: Writing, folder: string): Promise<FileInfo | undefined> {
   const starts = await reader.starts()
   if (starts.length === 0) return undefined
   const writer = await NdjsonWriter.create(store, folder, 'starts.ndjson.gz')
@@ -198,7 +249,7 @@ async function writeStarts({ store, reader }: NewArchive, folder: string): Promi
 }
 
 async function writeBlocks(
-  { store, reader, partition, chains }: NewArchive,
+  { store, reader, partition, chains }: Writing,
   folder: string,
   known: ReadonlyMap<string, bigint>,
 ): Promise<Pick<ArchiveManifest, 'blocks' | 'row_blocks' | 'chains'>> {

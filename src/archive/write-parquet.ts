@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createHash } from '../host/crypto.js'
 import { sha256 } from '../event/sha256.js'
 import type { NoteSigner, VerifierKey } from '../chain/note-key.js'
-import { archiveError, type ArchiveStore } from './archive-store.js'
+import { archiveError, type ArchiveStore, isThere } from './archive-store.js'
 import type { PartInfo, ReadManifest } from './manifest.js'
 import type { ParquetEngine } from './parquet-engine.js'
 import { checkParquetFile } from './check-parquet.js'
@@ -48,7 +48,7 @@ export async function writeParquet(
   for (const archive of archives) {
     const folder = parquetFolder(archive.folder)
     if (folders.has(folder)) {
-      if (await store.has(`${folder}/${PARQUET_NOTE}`)) {
+      if (await isThere(store, `${folder}/${PARQUET_NOTE}`)) {
         readParquetNote(await store.read(`${folder}/${PARQUET_NOTE}`), archive, [signer.key, ...keys])
         continue
       }
@@ -97,14 +97,14 @@ async function writePart(
 async function fetchPart(
   store: ArchiveStore,
   folder: string,
-  { name, members }: PartInfo,
+  { name, members, version_id }: PartInfo,
   to: string,
 ): Promise<void> {
   const file = await open(to, 'wx', 0o600)
   try {
     let offset = 0
     for (const { bytes, sha256: expected } of members) {
-      const read = await store.readAt(`${folder}/${name}`, offset, bytes)
+      const read = await store.readAt(`${folder}/${name}`, offset, bytes, version_id)
       if (sha256(read).toString('hex') !== expected)
         throw archiveError(`${folder}/${name} is not the file of its manifest: it was altered, or exchanged`)
       await file.writeFile(read)

@@ -27,6 +27,9 @@ export function addHoldCommand(program: Command): void {
     .option('--id <id>', 'as `otel-audit hold list` shows it')
     .option('--reason <text>', 'why')
     .action(lazily(() => import('./run/hold-release.js')))
+  add('mark', 'Mark the archives of what is held once more, where adding a hold could not.').action(
+    lazily(() => import('./run/hold-mark.js')),
+  )
   hold.addHelpText(
     'after',
     `
@@ -34,6 +37,10 @@ Examples:
   $ otel-audit hold add --credential 'payments-*' --from 2025-01-01 --to 2025-07-01 --reason 'case 2025-17'
   $ otel-audit hold list
   $ otel-audit hold release --id 3 --reason 'case 2025-17 is closed'
+  $ otel-audit hold mark
+
+What is held and was retired is in an archive: that is marked, in object storage with an S3 legal hold on each of its files, in a
+directory with a file HELD in its folder.
 
 Run it as the owner of the trail. Adding and releasing leave a row in the trail, with the operation audit_hold.
 Exit code: 0 done, 1 failed, 2 usage.`,

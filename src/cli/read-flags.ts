@@ -50,8 +50,8 @@ export function addReadFlags(command: Command, { canBeUnrecorded = true } = {}):
 /** Adds the flag of a command that can ask archives as well. */
 export function addArchiveFlag(command: Command): Command {
   return command.option(
-    '--archive <directory>',
-    'ask the archives there (otel-audit archive) in place of the trail; without a database the read is not recorded',
+    '--archive <place>',
+    'ask the archives there (a directory or s3://BUCKET/PREFIX) in place of the trail; without a database the read is not recorded',
   )
 }
 

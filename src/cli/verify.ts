@@ -31,11 +31,11 @@ export function addVerifyCommand(program: Command): void {
       'check an export by its manifest: the file, its rows, and the blocks that contain them',
     )
     .option(
-      '--archive <directory>',
-      'verify the archives there (otel-audit archive) from their files alone, without a database',
+      '--archive <place>',
+      'verify the archives there (a directory or s3://BUCKET/PREFIX) from their files alone, without a database',
     )
     .option(
-      '--with-archive <directory>',
+      '--with-archive <place>',
       'verify the trail, and with it the archives of what was retired from it',
     )
     .option(

@@ -8,6 +8,11 @@ import type { OptionSpec } from './option-spec.js'
 import { type AuditOptions, type AuditSettings, type OptionName, OPTIONS } from './options.js'
 import { GATEWAY_OPTIONS, type GatewayOptionsGiven, type GatewaySettings } from './gateway-options.js'
 import { READ_OPTIONS, type ReadOptions, type ReadSettings } from './read-options.js'
+import {
+  OBJECT_STORAGE_OPTIONS,
+  type ObjectStorageOptionsGiven,
+  type ObjectStorageSettings,
+} from './object-storage-options.js'
 import { RETENTION_OPTIONS, type RetentionOptionsGiven, type RetentionSettings } from './retention-options.js'
 import { VERIFY_OPTIONS, type VerifyOptionsGiven, type VerifySettings } from './verify-options.js'
 import { parseSwitch } from '../service/mode.js'
@@ -65,6 +70,14 @@ export function resolveGatewayOptions(given: GatewayOptionsGiven, env: Environme
 /** The same for those of archives and retirement. @throws AuditError `AUDIT_INVALID_OPTION` */
 export function resolveRetentionOptions(given: RetentionOptionsGiven, env: Environment): RetentionSettings {
   return resolvedAlone(RETENTION_OPTIONS, given, env)
+}
+
+/** The same for those of object storage. @throws AuditError `AUDIT_INVALID_OPTION` */
+export function resolveObjectStorageOptions(
+  given: ObjectStorageOptionsGiven,
+  env: Environment,
+): ObjectStorageSettings {
+  return resolvedAlone(OBJECT_STORAGE_OPTIONS, given, env)
 }
 
 /** The same for those of repeated verification. @throws AuditError `AUDIT_INVALID_OPTION` */

@@ -47,7 +47,7 @@ export async function diagnosePartitions(client: ClientBase, schema: string): Pr
     ...(await partitionGaps(client, schema)).map(gapFinding),
     ...(await pendingPartitions(client, schema)).map((name) => pendingFinding(schema, name)),
     ...tooMany(partitions.length, width, growth),
-    ...(await tooFewLocks(client, partitions.length)),
+    ...tooFewLocks(partitions.length, await serverLocks(client)),
     ...tooWide(width, growth),
   ]
   const state = until === undefined ? 'none' : `${partitions.length}, one a ${width}, up to ${dateOf(until)}`
@@ -97,12 +97,21 @@ export function tooMany(count: number, width: PartitionWidth, growth: Growth | u
   ]
 }
 
-async function tooFewLocks(client: ClientBase, partitions: number): Promise<HealthFinding[]> {
-  const { rows } = await client.query<{ locks: number; connections: number }>(
+async function serverLocks(client: ClientBase): Promise<ServerLocks> {
+  const { rows } = await client.query<ServerLocks>(
     `select current_setting('max_locks_per_transaction')::int as locks,
        current_setting('max_connections')::int as connections`,
   )
-  const { locks = 0, connections = 1 } = rows[0] ?? {}
+  return rows[0] ?? { locks: 0, connections: 1 }
+}
+
+/** `max_locks_per_transaction` and `max_connections`: the server has room for their product. */
+interface ServerLocks {
+  readonly locks: number
+  readonly connections: number
+}
+
+export function tooFewLocks(partitions: number, { locks, connections }: ServerLocks): HealthFinding[] {
   const needed = Math.ceil((2 * partitions * LOCKS_OF_PARTITION * READERS) / connections)
   if (locks >= needed) return []
   return [

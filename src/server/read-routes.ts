@@ -1,17 +1,19 @@
 import { JSON } from '../host/globals.js'
 import { AuditError } from '../errors.js'
+import { snowflakeTime } from '../event/snowflake.js'
 import { AT } from '../query/coverage.js'
 import { settledFilter } from '../query/export/export-file.js'
 import { manifestOf } from '../query/export/manifest-of.js'
 import { describeFilter, parseFilter } from '../query/filter.js'
 import { FILTER_FIELDS, type FilterField, type FilterName } from '../query/filter-fields.js'
 import { AUDIT_ID, parseParameter } from '../query/parameter.js'
+import { retiredIn } from '../query/retired.js'
 import { type IdFormat, rowJson } from '../query/row.js'
 import { preferred } from './accept.js'
 import { COUNT_ROUTES } from './count-routes.js'
 import { Problem } from './problem.js'
 import { recordRead } from './record-read.js'
-import { json, type Route } from './route.js'
+import { json, type Route, type RouteContext } from './route.js'
 import { CSV, NDJSON, pageResponse, streamRows } from './stream.js'
 import { TRAIL_PATH } from './trail-path.js'
 
@@ -87,7 +89,7 @@ const row: Route = {
     const found = await context.trail.row(auditId)
     const filter = JSON.stringify({ audit_id: String(auditId) })
     await recordRead(context, call, { what: 'row', filter, rows: found === undefined ? 0 : 1 })
-    if (found === undefined) throw new Problem(404, 'There is no row with this id.')
+    if (found === undefined) throw new Problem(404, await whyMissing(context.trail, auditId))
     context.metrics.rowsRead(1)
     const { proven, ...verdict } = (await context.evidence?.evidenceOf(auditId)) ?? {}
     const evidence = 'status' in verdict ? verdict : null
@@ -179,6 +181,15 @@ export const READ_ROUTES: readonly Route[] = [rows, ...COUNT_ROUTES, manifest, c
 
 function idFormat(given: string | undefined): IdFormat {
   return given === undefined ? 'string' : parseParameter('ids', IDS, given)
+}
+
+/** A link to a row may be older than what the trail keeps. */
+async function whyMissing(trail: RouteContext['trail'], auditId: bigint): Promise<string> {
+  const at = snowflakeTime(auditId) * 1000
+  const [range] = retiredIn(await trail.retired(), { from: at, to: at + 1 })
+  if (range === undefined) return 'There is no row with this id.'
+  const where = range.place === null ? 'without an archive' : `and their archive is in ${range.place}`
+  return `There is no row with this id: those of its time were retired, ${where}.`
 }
 
 function auditIdOf(text = ''): bigint {

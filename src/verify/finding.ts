@@ -41,6 +41,10 @@ export const FINDINGS = Object.freeze({
   'archive-manifest':
     'The manifest of an archive is not signed by a retention key of the trust file, is of another trail, or does not follow from the one before it.',
   'archive-file': 'A file of an archive is not the one of its manifest, or is not there.',
+  'archive-hidden':
+    'A file of an archive is there, and who asks for it by its name does not get it: a delete marker or a newer version hides it.',
+  'archive-unlocked':
+    'A file of an archive was locked until a date that is not over, and the store does not show that it still is.',
   'archive-missing': 'An archive that the trail, or a later archive, names is not there.',
   'export-file': 'The exported file is not the one of its manifest.',
   'export-rows': 'The trail has other rows for the export than its file or its manifest.',

@@ -109,6 +109,33 @@ describe('archiving', () => {
     expect((await trail.verifyFiles()).found).toEqual([])
   })
 
+  test.each(['rows-000001', 'blocks', 'row-blocks', 'leaves', 'chains'])(
+    'counts nothing as archived when %s is read back as something else than was written',
+    async (name) => {
+      class Altering extends DirectoryStore {
+        override async readAt(file: string, offset: number, length: number): Promise<Buffer> {
+          const bytes = await super.readAt(file, offset, length)
+          if (file.endsWith(`/${name}.ndjson.gz`)) bytes[bytes.length - 12] = (bytes.at(-12) ?? 0) ^ 1
+          return bytes
+        }
+      }
+      await expect(trail.archive(2, { store: new Altering(trail.directory) })).rejects.toThrow(
+        new RegExp(`/${name}.ndjson.gz is not the file of its manifest`),
+      )
+      class Cut extends DirectoryStore {
+        override async stat(file: string): ReturnType<DirectoryStore['stat']> {
+          const standing = await super.stat(file)
+          return standing && file.endsWith(`/${name}.ndjson.gz`) ? { bytes: standing.bytes - 1 } : standing
+        }
+      }
+      await expect(trail.archive(2, { store: new Cut(trail.directory) })).rejects.toThrow(
+        new RegExp(`/${name}.ndjson.gz is cut off.* It was read back`),
+      )
+      const { rowCount } = await trail.owner.query('select from noetl.secret_audit_retirement')
+      expect(rowCount).toBe(0)
+    },
+  )
+
   test('says what it would do, and changes nothing', async () => {
     const plan = await archivePlan(trail.context(), trail.bound(3))
     expect([plan.partitions.length, plan.already, folders()]).toEqual([3, 0, []])

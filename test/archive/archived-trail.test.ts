@@ -87,7 +87,7 @@ beforeAll(async () => {
   for (const order of ORDER.choices)
     summaries.set(order, await live.summary({ from: from(), to: to() }, { order }))
   await trail.retire(3)
-  archived = new ArchivedTrail(await openArchives(trail.store, trail.trust), KEY)
+  archived = await ArchivedTrail.open(trail.store, trail.trust, KEY)
 })
 
 afterAll(async () => {

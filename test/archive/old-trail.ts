@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Client } from 'pg'
 import { archive, type ArchiveResult } from '../../src/archive/archive.js'
 import type { ArchiveContext } from '../../src/archive/place.js'
+import type { ArchiveStore } from '../../src/archive/archive-store.js'
 import { DirectoryStore } from '../../src/archive/directory-store.js'
 import { retire, type RetireContext } from '../../src/archive/retire.js'
 import type { RetireOutcome } from '../../src/archive/retire-plan.js'
@@ -61,9 +62,16 @@ export class OldTrail {
     this.writer = new PostgresAuditSink({ databaseUrl: database.url, origin: ORIGIN })
   }
 
-  /** @param months how many are over: months, or units of another width */
-  static async create(months: number, width: PartitionWidth = 'month'): Promise<OldTrail> {
-    const database = await migratedDatabase()
+  /**
+   * @param months how many are over: months, or units of another width
+   * @param given with an empty trail. Default: one of the test server
+   */
+  static async create(
+    months: number,
+    width: PartitionWidth = 'month',
+    given?: TestDatabase,
+  ): Promise<OldTrail> {
+    const database = given ?? (await migratedDatabase())
     const owner = await connect(database.url)
     if (width !== 'month') return new OldTrail(database, owner, await oldUnits(owner, months, width))
     const now = new Date()
@@ -161,9 +169,12 @@ export class OldTrail {
     return retire(this.context(more), this.bound(month))
   }
 
-  async verifyFiles(trust: Partial<Trust> = {}): Promise<ArchiveReport & { found: Finding[] }> {
+  async verifyFiles(
+    trust: Partial<Trust> = {},
+    store: ArchiveStore = this.store,
+  ): Promise<ArchiveReport & { found: Finding[] }> {
     const found: Finding[] = []
-    const report = await verifyArchive(this.store, {
+    const report = await verifyArchive(store, {
       trust: { ...this.trust, ...trust },
       anchors: new Anchors(),
       selection: { chain: undefined, ids: undefined },

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ArchivedTrail } from '../../src/archive/archived-trail.js'
 import { DirectoryStore } from '../../src/archive/directory-store.js'
-import { openArchives } from '../../src/archive/open-archives.js'
 import type { TrailFilter } from '../../src/query/filter.js'
 import { OldTrail } from './old-trail.js'
 
@@ -42,7 +41,7 @@ beforeAll(async () => {
   }
   await trail.archive(MONTHS)
   store = new WatchingStore(trail.directory)
-  archived = new ArchivedTrail(await openArchives(store, trail.trust), undefined)
+  archived = await ArchivedTrail.open(store, trail.trust, undefined)
   // Manifests alone tell what is where.
   expect(store.monthsRead()).toEqual([])
 })

@@ -60,8 +60,12 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>): 
 }
 
 const STATE = (): readonly string[] => [
-  ...['--trust', path('audit.trust'), '--state', path('verify.state')],
-  ...['--verifier-key', path('verifier.pem')],
+  '--trust',
+  path('audit.trust'),
+  '--state',
+  path('verify.state'),
+  '--verifier-key',
+  path('verifier.pem'),
 ]
 
 async function alter(): Promise<void> {
@@ -145,7 +149,7 @@ test('a length of time that is none, and a port that is none, are refused', asyn
   expect([port.code, port.stderr]).toEqual([2, expect.stringContaining('--metrics-port must be an integer')])
   const serve = await otelAudit(['serve', '--port', '0', '--verify-every', 'often'], env)
   expect([serve.code, serve.stderr]).toEqual([
-    1,
+    2,
     expect.stringContaining('verifyEvery must be a number of seconds'),
   ])
 })

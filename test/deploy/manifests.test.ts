@@ -7,6 +7,7 @@ import type { OptionSpec } from '../../src/options/option-spec.js'
 import { OPTIONS } from '../../src/options/options.js'
 import { RETENTION_OPTIONS } from '../../src/options/retention-options.js'
 import { READ_OPTIONS } from '../../src/options/read-options.js'
+import { VERIFY_OPTIONS } from '../../src/options/verify-options.js'
 import { packageRoot } from '../support/postgres/package-root.js'
 
 // Manifests of Kubernetes and units of systemd: what must hold of all of them, and of those that are still to come. Against the
@@ -21,7 +22,7 @@ const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'),
   version: string
 }
 const VARIABLES = new Set(
-  [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS]
+  [OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS, VERIFY_OPTIONS]
     .flatMap((table) => Object.values<OptionSpec>(table))
     .flatMap(({ variables }) => variables),
 )
@@ -108,7 +109,7 @@ describe('deploy/kubernetes', () => {
   test('lets nothing in or out but what it names', () => {
     const policies = readFileSync(join(KUBERNETES, 'network-policy.yaml'), 'utf8')
     expect(policies).toContain('policyTypes: [Ingress, Egress]')
-    expect(all(policies, /port: (\w+), protocol/g)).toEqual(['53', '53', '5432', 'http', 'otlp'])
+    expect(all(policies, /port: (\w+), protocol/g)).toEqual(['53', '53', '5432', 'http', 'otlp', 'metrics'])
   })
 })
 

@@ -41,13 +41,16 @@ afterAll(async () => {
   await trail.drop()
 })
 
-/** Blocks of the shell, without what needs more than this machine or does not end. */
-const BLOCKS = [...PAGE.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) =>
-  block
-    .split('\n')
-    .filter((line) => !/s3:\/\/|--watch|otel-audit serve/.test(line))
-    .join('\n'),
-)
+/** Blocks of the shell, without those that need more than this machine, and without lines that do not end. */
+const BLOCKS = [...PAGE.matchAll(/^```sh\n(.*?)^```/gms)]
+  .map(([, block = '']) => block)
+  .filter((block) => !/s3:\/\/|^aws |^npm install/m.test(block))
+  .map((block) =>
+    block
+      .split('\n')
+      .filter((line) => !/--watch|otel-audit serve/.test(line))
+      .join('\n'),
+  )
 
 /** Its places and dates are those of an example. */
 function here(script: string): string {

@@ -9,11 +9,13 @@ import { READ_OPTIONS } from '../../src/options/read-options.js'
 import { GATEWAY_OPTIONS } from '../../src/options/gateway-options.js'
 import {
   resolveGatewayOptions,
+  resolveObjectStorageOptions,
   resolveOptions,
   resolveReadOptions,
   resolveRetentionOptions,
   resolveVerifyOptions,
 } from '../../src/options/resolve.js'
+import { OBJECT_STORAGE_OPTIONS } from '../../src/options/object-storage-options.js'
 import { RETENTION_OPTIONS } from '../../src/options/retention-options.js'
 import { VERIFY_OPTIONS } from '../../src/options/verify-options.js'
 import { optionsPage } from '../support/reference-docs.js'
@@ -179,6 +181,23 @@ describe.each(Object.entries<OptionSpec>(RETENTION_OPTIONS))('the option of rete
   })
 })
 
+describe.each(Object.entries<OptionSpec>(OBJECT_STORAGE_OPTIONS))(
+  'the option of object storage %s',
+  (name, spec) => {
+    const key = name as keyof typeof OBJECT_STORAGE_OPTIONS
+
+    it('has no default, is taken from code and from the first of its variables that is set', () => {
+      expect(resolveObjectStorageOptions({}, {})[key]).toBeUndefined()
+      expect(resolveObjectStorageOptions({ [name]: 'given' }, {})[key]).toBe('given')
+      expect(() => resolveObjectStorageOptions({ [name]: '' }, {})).toThrow(invalid(name))
+      const all = Object.fromEntries(spec.variables.map((variable) => [variable, variable]))
+      expect(resolveObjectStorageOptions({}, all)[key]).toBe(spec.variables[0])
+      for (const variable of spec.variables)
+        expect(resolveObjectStorageOptions({}, { [variable]: 'x' })[key]).toBe('x')
+    })
+  },
+)
+
 describe('a policy', () => {
   it.each(['strict', 'deadlineMs', 'instrumentActor'])(
     'may be given for %s in code, and for nothing else',
@@ -336,7 +355,14 @@ describe('createAudit, before it is used', () => {
 describe('docs/options.md', () => {
   it('is made from the table', async () => {
     await expect(
-      optionsPage(OPTIONS, READ_OPTIONS, GATEWAY_OPTIONS, RETENTION_OPTIONS, VERIFY_OPTIONS),
+      optionsPage(
+        OPTIONS,
+        READ_OPTIONS,
+        GATEWAY_OPTIONS,
+        RETENTION_OPTIONS,
+        VERIFY_OPTIONS,
+        OBJECT_STORAGE_OPTIONS,
+      ),
     ).toMatchFileSnapshot('../../docs/options.md')
   })
 })

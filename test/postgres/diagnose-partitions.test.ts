@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { firstIdOf } from '../../src/event/snowflake.js'
-import { diagnosePartitions, tooMany, tooWide } from '../../src/postgres/diagnose-partitions.js'
+import { diagnosePartitions, tooFewLocks, tooMany, tooWide } from '../../src/postgres/diagnose-partitions.js'
 import { type Growth, growthOf } from '../../src/postgres/partition-growth.js'
 import { listPartitions } from '../../src/postgres/partitions.js'
 import { connect, migratedDatabase, type TestDatabase } from '../support/database.js'
@@ -110,6 +110,14 @@ test('more than 128 partitions are too many, and so are their locks for a server
     ...(locks < needed
       ? [expect.stringMatching(`^warning: max_locks_per_transaction is ${locks}: .* may need ${needed},`)]
       : []),
+  ])
+})
+
+test('the locks that readers of the whole trail need are 2 × partitions × 7 × 4 / max_connections', () => {
+  expect(tooFewLocks(114, { locks: 64, connections: 100 })).toEqual([])
+  expect(tooFewLocks(128, { locks: 72, connections: 100 })).toEqual([])
+  expect(tooFewLocks(128, { locks: 64, connections: 100 })).toMatchObject([
+    { level: 'warning', message: expect.stringMatching(/^max_locks_per_transaction is 64: .* may need 72,/) },
   ])
 })
 

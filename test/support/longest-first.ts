@@ -14,6 +14,7 @@ const LONGEST = [
   'cli/verify-attacks',
   'launcher/watchdog',
   'bench/bench',
+  'bench/years',
   'register/end',
   'launcher/server',
   'postgres/partitions',

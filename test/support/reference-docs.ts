@@ -83,6 +83,13 @@ For \`otel-audit verify --state\` and \`--watch\`, and \`serve --verify-every\`;
 said by the options of reading. [integrity.md](integrity.md#verification-that-goes-on) says what they mean.
 `
 
+const OBJECT_STORAGE_INTRODUCTION = `
+## Of object storage
+
+For archives at \`s3://…\`: of \`otel-audit archive\`, \`retire\` and \`hold\`, and of whatever reads archives. They are variables only.
+[retention.md](retention.md#object-storage) says what a bucket needs.
+`
+
 type Options = Readonly<Record<string, OptionRow>>
 
 export function optionsPage(
@@ -91,8 +98,9 @@ export function optionsPage(
   gatewayOptions: Options,
   retentionOptions: Options,
   verifyOptions: Options,
+  objectStorageOptions: Options,
 ): string {
-  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}${VERIFY_INTRODUCTION}\n${optionsTable(verifyOptions)}`
+  const further = `${READING_INTRODUCTION}\n${optionsTable(readOptions)}${GATEWAY_INTRODUCTION}\n${optionsTable(gatewayOptions)}${RETENTION_INTRODUCTION}\n${optionsTable(retentionOptions)}${OBJECT_STORAGE_INTRODUCTION}\n${optionsTable(objectStorageOptions)}${VERIFY_INTRODUCTION}\n${optionsTable(verifyOptions)}`
   return `${OPTIONS_INTRODUCTION}\n${optionsTable(options)}${OPTIONS_END.replace('\n## Elsewhere', `${further}\n## Elsewhere`)}`
 }
 

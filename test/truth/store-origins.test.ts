@@ -47,6 +47,7 @@ describe('a trail is ours', () => {
       'drop type noetl.secret_audit_row_v1',
       'drop table noetl.secret_audit_retirement, noetl.secret_audit_leaf, noetl.secret_audit_hold',
       'drop function noetl.secret_audit_pending(), noetl.secret_audit_is_retired(bigint, bigint)',
+      'drop index noetl.secret_audit_block_ids, noetl.secret_audit_block_keys',
       'drop table noetl.secret_audit_partitioning',
       'drop function noetl.secret_audit_partition_width(), noetl.secret_audit_first_id(timestamp), noetl.secret_audit_id_time(bigint), noetl.secret_audit_uncovered(bigint, bigint)',
       'drop function noetl.secret_audit_missing_partitions(bigint, bigint), noetl.secret_audit_missing_ahead(int), noetl.secret_audit_create_partition(text, bigint, bigint)',

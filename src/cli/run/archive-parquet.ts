@@ -31,7 +31,8 @@ export async function openParquetWriter(
   return {
     write: (context) =>
       withProven(context, (archives) => {
-        const { store, signer, trust, onLine } = context
+        const { signer, trust, lock, onLine } = context
+        const store = lock === undefined ? context.store : context.store.lockedBy(lock)
         return writeParquet(
           { store, engine, signer, keys: trust.retention ?? [], directory, onLine },
           archives,

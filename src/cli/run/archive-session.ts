@@ -1,5 +1,4 @@
 import { ArchivedTrail } from '../../archive/archived-trail.js'
-import { DirectoryStore } from '../../archive/directory-store.js'
 import { type OpenArchives, openArchives } from '../../archive/open-archives.js'
 import { AuditError } from '../../errors.js'
 import { snowflakeTime } from '../../event/snowflake.js'
@@ -10,6 +9,7 @@ import { resolveReadOptions } from '../../options/resolve.js'
 import type { Trail } from '../../query/trail.js'
 import type { Trust } from '../../verify/trust.js'
 import type { Flags } from '../read-flags.js'
+import { archivesAt } from './archive-place.js'
 import { type ReadSession, withRecord, withTrail } from './read-session.js'
 import { trustFrom } from './verify-input.js'
 
@@ -52,7 +52,7 @@ export async function withArchives(
   work: (session: ArchiveSession) => Promise<void>,
 ): Promise<void> {
   refuseOfTrail(flags)
-  const opened = await openArchives(new DirectoryStore(archive), trust)
+  const opened = await openArchives(archivesAt(archive), trust)
   if ((trust.retention ?? []).length === 0) {
     process.stderr.write(
       'otel-audit: who has signed these archives was not looked at: --trust with a trust file that names a retention key\n',

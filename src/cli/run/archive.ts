@@ -1,10 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { archive, archivePlan } from '../../archive/archive.js'
-import { DirectoryStore } from '../../archive/directory-store.js'
+import { lockUntil, type ObjectLock } from '../../archive/object-lock.js'
 import type { ArchiveContext } from '../../archive/place.js'
+import { isS3Place } from '../../archive/s3/s3-place.js'
 import { archivedRow } from '../../event/self-rows.js'
+import { wallClock } from '../../host/globals.js'
 import { visible, visibleLines } from '../../host/visible.js'
+import { archivesAt } from './archive-place.js'
 import { openParquetWriter } from './archive-parquet.js'
 import { Progress } from './progress.js'
 import {
@@ -23,6 +26,8 @@ interface ArchiveFlags extends RetentionFlags {
   readonly acceptFindings?: boolean
   readonly dryRun?: boolean
   readonly parquet?: boolean
+  readonly objectLock?: string
+  readonly retainFor?: string
 }
 
 const EXIT_FINDINGS = 1
@@ -30,12 +35,13 @@ const EXIT_FINDINGS = 1
 export async function run(flags: ArchiveFlags, command: Command): Promise<void> {
   const { to, trust, acceptFindings = false, dryRun = false } = flags
   if (flags.before === undefined || to === undefined)
-    command.error('--before DATE and --to DIRECTORY are required')
+    command.error('--before DATE and --to PLACE are required')
   const given = retentionCommand(flags)
   const { settings, databaseUrl, bound } = given
   const { schema } = settings
   // The trail names the place: it has to mean the same from wherever it is read.
-  const store = new DirectoryStore(resolve(to))
+  const store = archivesAt(isS3Place(to) ? to : resolve(to))
+  const lock = lockOf(flags, to, command)
   if (dryRun) {
     const { partitions, already } = await archivePlan({ databaseUrl, schema, store }, bound)
     process.stdout.write(
@@ -57,6 +63,7 @@ export async function run(flags: ArchiveFlags, command: Command): Promise<void> 
     ...signing,
     trust: known,
     acceptFindings,
+    lock,
     onLine: (line: string) => process.stderr.write(`${visible(line)}\n`),
     onRows: (count: number) => progress.add(count),
     onFinding: (finding: Parameters<typeof findingLine>[0]) =>
@@ -103,4 +110,24 @@ async function archiveAndTell(
     `${archived.length} partitions archived and proven, ${rows} rows, in ${visible(store.place)}; ${already} were before\n`,
   )
   return true
+}
+
+const DAY_MS = 86_400_000
+const MOST_DAYS = 36_500
+
+/** What is archived now is locked from now on. */
+function lockOf(
+  { objectLock, retainFor }: ArchiveFlags,
+  place: string,
+  command: Command,
+): ObjectLock | undefined {
+  if (objectLock === undefined && retainFor === undefined) return undefined
+  const mode = objectLock?.toUpperCase()
+  if ((mode !== 'COMPLIANCE' && mode !== 'GOVERNANCE') || retainFor === undefined)
+    command.error('--object-lock compliance or governance, and --retain-for, go together')
+  const [, count = '', unit] = /^(\d{1,6})([dw])$/.exec(retainFor) ?? []
+  const days = Number(count) * (unit === 'w' ? 7 : 1)
+  if (days < 1 || days > MOST_DAYS) command.error('--retain-for takes days or weeks: 2557d, 365w')
+  if (!isS3Place(place)) command.error('--object-lock is of object storage: --to s3://BUCKET/PREFIX')
+  return lockUntil(mode, wallClock() + days * DAY_MS)
 }

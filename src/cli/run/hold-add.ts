@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
-import { heldCredentials, insertHold } from '../../archive/holds.js'
+import { type Hold, heldCredentials, insertHold, readHolds } from '../../archive/holds.js'
 import { readRetirements, type Retirement } from '../../archive/retirement-state.js'
 import { holdRow } from '../../event/self-rows.js'
 import { firstIdOf } from '../../event/snowflake.js'
 import { wallClock } from '../../host/globals.js'
 import { visibleLines } from '../../host/visible.js'
 import { parseTime } from '../../query/time.js'
+import { tellMarks } from './held-archives.js'
 import { type HoldFlags, withHolds } from './hold-session.js'
 import { operator } from './trail-writer.js'
 
@@ -37,15 +38,15 @@ export async function run(flags: HoldAddFlags, command: Command): Promise<void> 
   }
   const [from, to] = [time('from'), time('to')]
   if (from !== undefined && to !== undefined && from >= to) command.error('--from is not before --to')
-  await withHolds(flags, true, async ({ schema, ask, record }) => {
+  const marks = await withHolds(flags, true, async ({ schema, ask, record }) => {
     const { actorId } = operator()
     const id = await ask((client) =>
       insertHold(client, schema, { credential, reason, addedBy: actorId, from, to }),
     )
     const names = await ask((client) => heldCredentials(client, schema, credential, MOST_NAMES + 1))
-    const retired = (await ask((client) => readRetirements(client, schema))).filter((one) =>
-      isAbout(one, from, to),
-    )
+    const active = (await ask((client) => readHolds(client, schema))).filter(isActive)
+    const retirements = await ask((client) => readRetirements(client, schema))
+    const retired = retirements.filter((one) => isAbout(one, from, to))
     await record(
       holdRow(
         {
@@ -62,7 +63,13 @@ export async function run(flags: HoldAddFlags, command: Command): Promise<void> 
     process.stdout.write(
       visibleLines([`hold ${id} on ${credential}`, ...namesOf(names), ...retired.map(whereIs), '']),
     )
+    return { retirements, about: active.filter((one) => one.id === id), active }
   })
+  await tellMarks(marks)
+}
+
+function isActive({ releasedAt }: Hold): boolean {
+  return releasedAt === null
 }
 
 function namesOf(names: readonly string[]): readonly string[] {

@@ -21,11 +21,11 @@ export interface HoldSession {
 }
 
 /** @param locks no step of a retirement comes in between */
-export async function withHolds(
+export async function withHolds<T>(
   { databaseUrl, schema }: HoldFlags,
   locks: boolean,
-  work: (session: HoldSession) => Promise<void>,
-): Promise<void> {
+  work: (session: HoldSession) => Promise<T>,
+): Promise<T> {
   const settings = resolveOptions({ databaseUrl, schema }, process.env)
   const url = settings.databaseUrl
   if (url === undefined) {
@@ -43,12 +43,13 @@ export async function withHolds(
     await session.run((client) => checkSchema(client, settings.schema))
     await session.run((client) => client.query('begin'))
     if (locks) await session.run((client) => lockHolds(client, settings.schema))
-    await work({
+    const done = await work({
       schema: settings.schema,
       ask: (ask) => session.run(ask),
       record: async (fields) => writer?.record(fields),
     })
     await session.run((client) => client.query('commit'))
+    return done
   } finally {
     await session.close()
     await writer?.close()

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { DirectoryStore } from '../../archive/directory-store.js'
 import { retire } from '../../archive/retire.js'
 import { retirePlan, type RetireOutcome } from '../../archive/retire-plan.js'
 import { chainStartsRow, retentionRow } from '../../event/self-rows.js'
 import { visible, visibleLines } from '../../host/visible.js'
+import { archivesAt } from './archive-place.js'
 import { type RetentionFlags, refuseYoung, retentionCommand, retentionSigner } from './retention-session.js'
 import { openTrailWriter, operator } from './trail-writer.js'
 import { trustFrom } from './verify-input.js'
@@ -41,7 +41,7 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
         acceptFindings: false,
         withoutArchive,
         patienceMs: patience * 1000,
-        storeAt: (place) => new DirectoryStore(place),
+        storeAt: archivesAt,
         record: (retention, note) => writer.record(retentionRow(retention, note, operator())),
         recordStarts: (starts, note) => writer.record(chainStartsRow(starts, note, operator())),
         onLine: (line) => process.stderr.write(`${visible(line)}\n`),

@@ -1,4 +1,3 @@
-import { DirectoryStore } from '../../archive/directory-store.js'
 import { checkRetired, checkStarts, pinningStarts, verifyArchive } from '../../archive/verify-archive.js'
 import { wallClock } from '../../host/globals.js'
 import { visible } from '../../host/visible.js'
@@ -7,6 +6,7 @@ import { type FindingCode, FindingLog } from '../../verify/finding.js'
 import type { IdRange } from '../../verify/source.js'
 import type { Trust } from '../../verify/trust.js'
 import type { VerifyReport } from '../../verify/verify.js'
+import { archivesAt } from './archive-place.js'
 import { anchorsFrom } from './verify-input.js'
 import { type VerifyFormat, VerifyOutput } from './verify-output.js'
 
@@ -26,7 +26,7 @@ export async function verifyArchiveAlone(directory: string, trust: Trust, asked:
   const { format, chain, ids, everySignature } = asked
   const output = new VerifyOutput(format, wallClock() * 1000)
   const { anchors, lines } = await anchorsFrom(asked.anchors)
-  const { archives, findings, report } = await verifyArchive(new DirectoryStore(directory), {
+  const { archives, findings, report } = await verifyArchive(archivesAt(directory), {
     trust,
     anchors,
     selection: { chain, ids },
@@ -60,7 +60,7 @@ export async function archiveOf(
   output: VerifyOutput,
 ): Promise<ReadonlyMap<FindingCode, number>> {
   const log = new FindingLog((finding) => output.finding(finding))
-  const { archives, findings, report } = await verifyArchive(new DirectoryStore(directory), {
+  const { archives, findings, report } = await verifyArchive(archivesAt(directory), {
     trust: pinningStarts(trust, starts),
     anchors: new Anchors(),
     selection: { chain: undefined, ids: undefined },

@@ -6,6 +6,7 @@ import { errorText } from '../../host/error-text.js'
 import { wallClock } from '../../host/globals.js'
 import { visible } from '../../host/visible.js'
 import { resolveOptions } from '../../options/resolve.js'
+import type { Trust } from '../../verify/trust.js'
 import { durationMs } from '../../watch/duration.js'
 import { type MetricsServer, serveMetrics } from '../../watch/metrics-server.js'
 import { verifyInRounds } from '../../watch/rounds.js'
@@ -37,7 +38,7 @@ export async function verifyAgain(
   if (metricsPort !== undefined && !/^\d{1,5}$/.test(metricsPort))
     command.error(`--metrics-port must be an integer from 0 to 65535, not ${metricsPort}`)
   const asked = await verificationOf(flags)
-  const recorder = flags.record === true ? openRecorder(flags) : undefined
+  const recorder = flags.record === true ? openRecorder(flags, asked.trust) : undefined
   const after = async (verified: Verified): Promise<void> => {
     if (flags.metrics !== undefined) await writeMetrics(flags.metrics, verified, wallClock())
     await recorder?.record(verified)
@@ -117,8 +118,10 @@ interface Recorder {
   readonly close: () => Promise<void>
 }
 
-function openRecorder({ databaseUrl, schema }: OnwardsFlags): Recorder {
-  const settings = resolveOptions({ databaseUrl, schema }, process.env)
+function openRecorder({ databaseUrl, schema }: OnwardsFlags, { origin }: Trust): Recorder {
+  const given = resolveOptions({ databaseUrl, schema }, process.env)
+  // The rows are of the log that is verified: of another one they would be a finding of the next round.
+  const settings = { ...given, origin: given.origin ?? origin }
   if (settings.databaseUrl === undefined) {
     throw new AuditError(
       'AUDIT_INVALID_OPTION',

@@ -88,7 +88,7 @@ export async function walkRange(
   return { ...found, coverage: { ...coverage, proven: 0, partly: 0 } }
 }
 
-export function named({ first, last }: IdRange): string {
+function named({ first, last }: IdRange): string {
   return `that begin with ids ${first} to ${last}`
 }
 

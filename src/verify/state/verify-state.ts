@@ -41,7 +41,7 @@ export interface KnownChain {
 }
 
 /** Where something was found: each is looked at in every run, until nothing is found there. */
-export interface OpenPlaces {
+interface OpenPlaces {
   readonly chains: ReadonlySet<string>
   readonly ids: readonly IdRange[]
   /** Everything. */

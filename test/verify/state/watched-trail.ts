@@ -23,6 +23,8 @@ export class PartedTrail extends MemoryTrail {
   identity = TRAIL
   altered: readonly StoreAlteration[] = []
   notes: readonly RetentionRow[] = []
+  /** What is not shown to who asks by ids. */
+  hides: (columns: BlockColumns) => boolean = () => false
   /** Rows and blocks that were read, in all. */
   read = { blocks: 0, rows: 0 }
   #made = 0
@@ -75,8 +77,10 @@ export class PartedTrail extends MemoryTrail {
   }
 
   async *blocksOfIds(range: IdRange): AsyncGenerator<readonly BlockColumns[]> {
-    const begins = ({ minId }: BlockColumns): boolean =>
-      minId !== null && minId >= range.first && minId <= range.last
+    const begins = (columns: BlockColumns): boolean => {
+      const { minId } = columns
+      return minId !== null && minId >= range.first && minId <= range.last && !this.hides(columns)
+    }
     const chains = new Set(this.table.filter(begins).map(({ chainId }) => chainId))
     const isKey = ({ chainId, kind }: BlockColumns): boolean =>
       chains.has(chainId) && (kind === 'genesis' || kind === 'rotate')
@@ -85,7 +89,10 @@ export class PartedTrail extends MemoryTrail {
 
   async *rowBlocksOfIds(range: IdRange): ReturnType<MemoryTrail['rowBlocks']> {
     for await (const batch of this.rowBlocks({ chain: undefined, ids: range })) {
-      yield batch.filter(({ minId }) => minId >= range.first && minId <= range.last)
+      yield batch.filter(
+        ({ chain, block, minId }) =>
+          minId >= range.first && minId <= range.last && !this.hides(this.blockAt(chain, block)),
+      )
     }
   }
 
