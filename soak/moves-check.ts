@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { installed, type Installations, NEWER, OLDER } from './moves/installation.js'
 import { type Move, MOVES } from './moves/list.js'
-import { Report } from './moves/report.js'
+import { Report } from './check-report.js'
 
 const HELP = `Moves an honest trail in the ways in which databases are moved, and holds that export, tail and verify say of it there
 what is true: the same rows, all of them proven, and which of them came by a move.

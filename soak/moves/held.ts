@@ -2,7 +2,7 @@ import { deepEqual, equal, match, rejects } from 'node:assert/strict'
 import { otelAudit, type Place, tail } from './command-line.js'
 import type { HonestTrail } from './honest-trail.js'
 import { type Exported, expectProven, exported, idsOf, markAt, markIn, stored, verified } from './reading.js'
-import type { Report } from './report.js'
+import type { Report } from '../check-report.js'
 
 const LATE_ROWS = 7
 const OLD_ROWS = 4

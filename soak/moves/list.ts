@@ -13,7 +13,7 @@ import {
 import { HonestTrail } from './honest-trail.js'
 import type { Installation, Installations } from './installation.js'
 import { createRoles, dump, emptyDatabase, endReplication, renamed, replicate, restore } from './moves.js'
-import type { Report } from './report.js'
+import type { Report } from '../check-report.js'
 import { expectOursOnNewer, expectRowsAheadRestored } from './restored.js'
 import { upgrade } from './upgrade.js'
 

@@ -1,9 +1,10 @@
 import type { BlockColumns } from '../chain/block-columns.js'
 import { INT8_MAX, INT8_MIN } from '../event/int8.js'
 import type { ReadRow } from '../postgres/read/copied-event.js'
+import type { ChainStart } from '../verify/chain-start.js'
 import type { CheckedRow, IdRange, RowBlock, Selection, StoredLeaf, TrailSource } from '../verify/source.js'
 import type { ArchiveStore } from './archive-store.js'
-import { idsOf } from './archives.js'
+import { idsOf, startsIn } from './archives.js'
 import { checkedRowsOf } from './checked-line.js'
 import { blockOfLine, leafOfLine, rowBlockOfLine } from './block-line.js'
 import type { PartInfo, ReadManifest } from './manifest.js'
@@ -95,6 +96,11 @@ export class ArchiveSource implements TrailSource {
       }
     })
     return merged(lists, (a, b) => (a.auditId < b.auditId ? -1 : a.auditId > b.auditId ? 1 : 0))
+  }
+
+  /** Where the chains began when the place did. */
+  chainStarts(): AsyncIterable<readonly ChainStart[]> {
+    return startsIn(this.#store, this.#archives)
   }
 
   async *leaves(): AsyncGenerator<readonly StoredLeaf[], void> {

@@ -1,10 +1,11 @@
 import type { Connection } from '../postgres/connection.js'
 import { checkSchema } from '../postgres/schema-version.js'
 import { openSession } from '../postgres/session.js'
-import { checkThere, findArchives } from './archives.js'
+import { archivesOf, checkThere, findArchives } from './archives.js'
+import { addLate, markLate, unnamed } from './late-archives.js'
 import type { ReadManifest } from './manifest.js'
-import type { PartitionRange } from './partition-reader.js'
-import { type ArchiveContext, openPlace } from './place.js'
+import { type PartitionRange, PartitionReader } from './partition-reader.js'
+import { type ArchiveContext, openPlace, type Place } from './place.js'
 import { markArchived, prove } from './prove.js'
 import { lockRetirement, partitionsBelow, readRetirements, type Retirement } from './retirement-state.js'
 
@@ -93,7 +94,7 @@ export async function archivePlan(
 }
 
 async function archiveBelow(context: ArchiveContext, bound: bigint): Promise<ArchiveResult> {
-  const { databaseUrl, schema, store, onLine } = context
+  const { databaseUrl, schema, store } = context
   const session = await openSession('migrate', {
     databaseUrl,
     applicationName: 'otel-audit archive',
@@ -108,24 +109,43 @@ async function archiveBelow(context: ArchiveContext, bound: bigint): Promise<Arc
       known,
       new Set(place.archives.map(({ hash }) => hash)),
     )
-    const unproven: ReadManifest[] = []
-    for (const partition of todo) {
-      const there = place.archives.filter(({ manifest }) => isOf(manifest, partition))
-      if (there.length > 0) {
-        onLine(`${partition.name}: was written before, and is proven now`)
-        unproven.push(...there)
-        continue
-      }
-      unproven.push(await place.add(partition, (reader) => reader.rows(partition)))
-      onLine(`${partition.name}: ${unproven.at(-1)?.manifest.rows} rows, in ${store.place}`)
-    }
+    await writeAll(context, session, place, todo)
+    const unproven = await unnamed(session, schema, place.archives)
     const findings = await prove(context, place.archives, unproven)
     if (findings > 0 && !context.acceptFindings) return { archived: [], already, findings }
+    await markLate(context, session, place.archives, unproven)
     const archived = todo.map((partition) => retirementOf(partition, place.archives, store.place))
     for (const one of archived) await markArchived(context, session, one, place.archives)
     return { archived, already, findings }
   } finally {
     await session.close()
+  }
+}
+
+/**
+ * From one snapshot, since a block that has rows in several months is archived once: what came to months that the place has, and
+ * the months that it does not have.
+ */
+async function writeAll(
+  context: ArchiveContext,
+  session: Connection,
+  place: Place,
+  todo: readonly PartitionRange[],
+): Promise<void> {
+  const { databaseUrl, schema, store, onLine } = context
+  const reader = await PartitionReader.open(databaseUrl, schema)
+  try {
+    await addLate(context, session, place, reader)
+    for (const partition of todo) {
+      if (archivesOf(partition, place.archives).length > 0) {
+        onLine(`${partition.name}: was written before, and is proven now`)
+        continue
+      }
+      const archived = await place.add(partition, reader, reader.rows(partition))
+      onLine(`${partition.name}: ${archived.manifest.rows} rows, in ${store.place}`)
+    }
+  } finally {
+    await reader.close()
   }
 }
 
@@ -143,16 +163,12 @@ function split(
   return { todo, already: partitions.length - todo.length }
 }
 
-function isOf({ from_id, to_id }: ReadManifest['manifest'], { from, to }: PartitionRange): boolean {
-  return to_id === String(to) && from_id === (from?.toString() ?? null)
-}
-
 function retirementOf(
   partition: PartitionRange,
   archives: readonly ReadManifest[],
   place: string,
 ): Retirement {
-  const its = archives.filter(({ manifest }) => isOf(manifest, partition))
+  const its = archivesOf(partition, archives)
   return {
     ...partition,
     state: 'archived',

@@ -2,10 +2,12 @@ import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
 import type { IdRange } from '../verify/source.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
-import { chainOfLine } from './block-line.js'
+import { type ArchivedChain, chainOfLine, startOfLine } from './block-line.js'
 import type { VerifierKey } from '../chain/note-key.js'
 import { MANIFEST, MANIFEST_NOTE, readManifest, type ReadManifest, whyUnsigned } from './manifest.js'
 import { readLines } from './ndjson-file.js'
+import type { ChainStart } from '../verify/chain-start.js'
+import type { PartitionRange } from './partition-reader.js'
 
 /** The name of a folder: its place in the sequence, and the partition. */
 export function folderName(sequence: number, partition: string): string {
@@ -99,6 +101,16 @@ export function idsOf({ manifest: { from_id, to_id } }: ReadManifest): IdRange {
   return { first: from_id === null ? INT8_MIN : BigInt(from_id), last: BigInt(to_id) - 1n }
 }
 
+/** Those of one partition, oldest first. */
+export function archivesOf(
+  { from, to }: PartitionRange,
+  archives: readonly ReadManifest[],
+): readonly ReadManifest[] {
+  return archives.filter(
+    ({ manifest: { from_id, to_id } }) => to_id === String(to) && from_id === (from?.toString() ?? null),
+  )
+}
+
 /** What the trail says of an archive that should be there. */
 interface NamedArchive {
   /** The partition. */
@@ -133,20 +145,38 @@ export function checkThere(
   }
 }
 
+/** Where chains began when the place did: their blocks up to there are in another one, or nowhere any more. */
+export async function* startsIn(
+  store: ArchiveStore,
+  archives: readonly ReadManifest[],
+): AsyncGenerator<readonly ChainStart[], void> {
+  for (const { folder, manifest } of archives) {
+    if (manifest.starts === undefined) continue
+    for await (const lines of readLines(store, folder, manifest.starts)) yield lines.map(startOfLine)
+  }
+}
+
 /** The last block of each chain that is archived, of all archives together. */
 export async function archivedChains(
   store: ArchiveStore,
   archives: readonly ReadManifest[],
 ): Promise<Map<string, bigint>> {
   const last = new Map<string, bigint>()
-  for (const { folder, manifest } of archives) {
-    for await (const lines of readLines(store, folder, manifest.chains)) {
-      for (const line of lines) {
-        const { chain, lastBlock } = chainOfLine(line)
-        const known = last.get(chain)
-        if (known === undefined || known < lastBlock) last.set(chain, lastBlock)
-      }
+  for (const archive of archives) {
+    for await (const { chain, lastBlock } of chainsOf(store, archive)) {
+      const known = last.get(chain)
+      if (known === undefined || known < lastBlock) last.set(chain, lastBlock)
     }
   }
   return last
+}
+
+/** How far the blocks of the chains are archived that an archive has blocks of. */
+export async function* chainsOf(
+  store: ArchiveStore,
+  { folder, manifest }: ReadManifest,
+): AsyncGenerator<ArchivedChain, void> {
+  for await (const lines of readLines(store, folder, manifest.chains)) {
+    for (const line of lines) yield chainOfLine(line)
+  }
 }

@@ -2,6 +2,7 @@ import type { AuditError } from '../errors.js'
 import type { BlockColumns } from '../chain/block-columns.js'
 import { JSON } from '../host/globals.js'
 import { jsonString } from '../host/json-text.js'
+import type { ChainStart } from '../verify/chain-start.js'
 import type { StoredLeaf, RowBlock } from '../verify/source.js'
 import { toHex } from '../chain/hash.js'
 import { archiveError } from './archive-store.js'
@@ -70,6 +71,41 @@ export function leafOfLine(line: string): StoredLeaf {
     index: fields.number('block_index'),
     digest: fields.hex('digest'),
     partition: fields.text('partition'),
+  }
+}
+
+/** Where a chain began when a place was begun. */
+export function startLine({
+  chain,
+  block,
+  hash,
+  keyBlock,
+  keyHash,
+  rows,
+  lost,
+  time,
+  lastId,
+}: ChainStart): string {
+  const id = lastId === undefined ? '' : `,"last_id":"${lastId}"`
+  return (
+    `{"chain_id":"${chain}","block_no":${block},"hash":"${toHex(hash)}","key_block":${keyBlock},"key_hash":"${toHex(keyHash)}",` +
+    `"row_total":${rows},"lost_total":${lost},"block_time":${time}${id}}`
+  )
+}
+
+/** @throws AuditError `AUDIT_ARCHIVE` */
+export function startOfLine(line: string): ChainStart {
+  const fields = new Fields(line, 'the start of a chain')
+  return {
+    chain: fields.hex('chain_id').toString('hex'),
+    block: fields.number('block_no'),
+    hash: fields.hex('hash'),
+    keyBlock: fields.number('key_block'),
+    keyHash: fields.hex('key_hash'),
+    rows: fields.number('row_total'),
+    lost: fields.number('lost_total'),
+    time: fields.number('block_time'),
+    lastId: fields.has('last_id') ? fields.integer('last_id') : undefined,
   }
 }
 

@@ -57,6 +57,8 @@ export interface ArchiveManifest {
   readonly leaves: FileInfo
   /** How far the blocks of each chain are archived, with this archive. */
   readonly chains: FileInfo
+  /** Of the first archive of a place: where chains began then. Undefined: with genesis. */
+  readonly starts?: FileInfo | undefined
   /** How all of its files are locked, the manifest too. Absent: they are not. */
   readonly lock?: ObjectLock
 }
@@ -97,8 +99,15 @@ export interface ReadManifest {
 }
 
 /** The files that a manifest names, those with rows first. */
-export function filesOf({ parts, blocks, row_blocks, leaves, chains }: ArchiveManifest): readonly FileInfo[] {
-  return [...parts, blocks, row_blocks, leaves, chains]
+export function filesOf({
+  parts,
+  blocks,
+  row_blocks,
+  leaves,
+  chains,
+  starts,
+}: ArchiveManifest): readonly FileInfo[] {
+  return [...parts, blocks, row_blocks, leaves, chains, ...(starts === undefined ? [] : [starts])]
 }
 
 /**
@@ -154,7 +163,14 @@ function problemOf(given: unknown): string | undefined {
   if (!isId(to_id) || (from_id !== null && !isId(from_id))) return 'from_id and to_id are not ids'
   if (!isCount(rows) || !Array.isArray(parts)) return 'rows or parts are missing'
   if (files.lock !== undefined && !isObjectLock(files.lock)) return 'lock is not how files are locked'
-  const all = [...parts, files.blocks, files.row_blocks, files.leaves, files.chains]
+  const all = [
+    ...parts,
+    files.blocks,
+    files.row_blocks,
+    files.leaves,
+    files.chains,
+    ...(files.starts === undefined ? [] : [files.starts]),
+  ]
   if (!all.every(isFile)) return 'it does not say of each file what it is'
   if (!parts.every((part) => isId(part.first_id) && isId(part.last_id) && Array.isArray(part.member_ids)))
     return 'it does not say of each part which ids it has'

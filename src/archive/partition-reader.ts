@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg'
 import type { BlockColumns } from '../chain/block-columns.js'
 import { INT8_MIN } from '../event/int8.js'
 import { FIELDS } from '../event/fields.js'
@@ -9,8 +10,10 @@ import { copyOut, type ReadTuple } from '../postgres/read/copy-out.js'
 import { quoteIdentifier, quotedSchema } from '../postgres/schema-name.js'
 import { openSession } from '../postgres/session.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
+import type { ChainStart } from '../verify/chain-start.js'
 import type { LeafDigest } from '../verify/leaf-digests.js'
 import type { RowBlock } from '../verify/source.js'
+import { readStartTable } from './chain-start-table.js'
 import { linesOfTuples, type RowLine } from './row-line.js'
 
 /** A partition of the trail: one that is attached, or was. */
@@ -57,6 +60,16 @@ export class PartitionReader {
       await connection.close()
       throw error
     }
+  }
+
+  /** Where chains begin whose first blocks were retired. */
+  starts(): Promise<readonly ChainStart[]> {
+    return this.ask((client) => readStartTable(client, this.#schema))
+  }
+
+  /** Asks in the same snapshot. Not while a stream of it is read. */
+  ask<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
+    return this.#connection.run(work)
   }
 
   /** In ascending order of ids. */

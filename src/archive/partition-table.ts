@@ -18,6 +18,31 @@ export async function standingOf(client: ClientBase, schema: string, name: strin
   return rows[0]?.standing ?? 'gone'
 }
 
+/** The tables that have rows of the trail: partitions, those that are being detached, and those that are, by a retirement. */
+export async function standingPartitions(
+  client: ClientBase,
+  schema: string,
+): Promise<readonly PartitionRange[]> {
+  const own = quotedSchema(schema)
+  const { rows } = await client.query<{ name: string; from: string | null; to: string }>(
+    `select partition as name, from_id::text as from, to_id::text as to from (
+       select partition, from_id, to_id from ${own}.secret_audit_partitions()
+       union
+       select partition, from_id, to_id from ${own}.secret_audit_pending()
+       union
+       select partition, from_id, to_id from ${own}.secret_audit_retirement
+       where state in ('retiring', 'detached') and to_regclass(format('%I.%I', $1::text, partition)) is not null
+     ) standing
+     where to_id is not null order by to_id`,
+    [schema],
+  )
+  return rows.map(({ name, from, to }) => ({
+    name,
+    from: from === null ? undefined : BigInt(from),
+    to: BigInt(to),
+  }))
+}
+
 /**
  * Takes a partition out of the trail, while writers go on. It waits for all that use the trail; never without CONCURRENTLY, which
  * would stop all writers behind the first reader. In no transaction.

@@ -8,10 +8,11 @@ import type { Finding } from '../verify/finding.js'
 import type { Trust } from '../verify/trust.js'
 import type { VerifyProgress } from '../verify/verify.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
-import { archivedChains, findArchives } from './archives.js'
+import { archivedChains, findArchives, startsIn } from './archives.js'
+import { readStartTable } from './chain-start-table.js'
 import { type ArchiveManifest, type ReadManifest, whyUnsigned } from './manifest.js'
 import { type ObjectLock, strongest } from './object-lock.js'
-import { type PartitionRange, PartitionReader } from './partition-reader.js'
+import type { PartitionRange, PartitionReader } from './partition-reader.js'
 import type { RowLine } from './row-line.js'
 import { type ArchiveSizes, writeArchive } from './write-archive.js'
 
@@ -41,10 +42,11 @@ export interface ArchiveContext {
 /** A place for archives, and how far it has come. */
 export interface Place {
   readonly archives: readonly ReadManifest[]
-  /** Writes the next archive. */
+  /** Writes the next archive: these rows of the partition, and what the snapshot has of blocks. */
   add(
     partition: PartitionRange,
-    rows: (reader: PartitionReader) => AsyncIterable<readonly RowLine[]>,
+    reader: PartitionReader,
+    rows: AsyncIterable<readonly RowLine[]>,
   ): Promise<ReadManifest>
 }
 
@@ -54,7 +56,7 @@ export interface Place {
  * @throws AuditError `AUDIT_ARCHIVE` when it is not in order, or of another trail
  */
 export async function openPlace(context: ArchiveContext, session: Connection): Promise<Place> {
-  const { databaseUrl, schema, store, signer, log, trust, lock, sizes, onRows } = context
+  const { schema, store, signer, log, trust, lock, sizes, onRows } = context
   const { trail } = await session.run((client) => readIdentity(client, schema))
   const {
     archives: found,
@@ -67,33 +69,55 @@ export async function openPlace(context: ArchiveContext, session: Connection): P
   for (const folder of unfinished) await store.discard(folder)
   const archives = [...found]
   const chains = await archivedChains(store, archives)
+  if (archives.length > 0) await refuseGap(store, archives, chains, session, schema)
   return {
     archives,
-    async add(partition, rows) {
+    async add(partition, reader, rows) {
       checkPartitionName(partition)
-      const reader = await PartitionReader.open(databaseUrl, schema)
-      try {
-        const written = await writeArchive({
-          store,
-          reader,
-          partition,
-          rows: rows(reader),
-          log,
-          trail,
-          signer,
-          before: archives.at(-1),
-          chains,
-          onRows,
-          sizes,
-          lock: lock ?? strongest(archives.flatMap(({ manifest }) => locksOf(manifest, partition))),
-        })
-        archives.push(written)
-        return written
-      } finally {
-        await reader.close()
-      }
+      const written = await writeArchive({
+        store,
+        reader,
+        partition,
+        rows,
+        log,
+        trail,
+        signer,
+        before: archives.at(-1),
+        chains,
+        onRows,
+        sizes,
+        lock: lock ?? strongest(archives.flatMap(({ manifest }) => locksOf(manifest, partition))),
+      })
+      archives.push(written)
+      return written
     },
   }
+}
+
+/** A place that was begun before blocks were retired which it does not have cannot go on: its archives could not be verified. */
+async function refuseGap(
+  store: ArchiveStore,
+  archives: readonly ReadManifest[],
+  chains: ReadonlyMap<string, bigint>,
+  session: Connection,
+  schema: string,
+): Promise<void> {
+  const begun = new Map<string, number>()
+  for await (const batch of startsIn(store, archives))
+    for (const { chain, block } of batch) begun.set(chain, block)
+  const starts = await session.run((client) => readStartTable(client, schema))
+  const lacking = starts.filter(
+    ({ chain, block }) => Math.max(Number(chains.get(chain) ?? -1n), begun.get(chain) ?? -1) < block,
+  )
+  if (lacking.length === 0) return
+  throw new AuditError(
+    'AUDIT_RETENTION',
+    `${store.place} lacks blocks of ${lacking.length} chains that were retired since it was begun`,
+    {
+      remedy:
+        'Archive to the place that has them, which secret_audit_retirement names, or begin another one: otel-audit archive --to …',
+    },
+  )
 }
 
 /** What comes to a partition later is kept as long as the rest of it. */

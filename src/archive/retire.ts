@@ -11,23 +11,29 @@ import { archiveError, type ArchiveStore } from './archive-store.js'
 import { checkThere } from './archives.js'
 import { holdsOn, lockHolds } from './holds.js'
 import { inTheWay } from './in-the-way.js'
+import { archivesOf } from './archives.js'
+import { addLate, markLate, rowsOf, unnamed } from './late-archives.js'
 import { lateRows } from './late-rows.js'
 import type { ReadManifest } from './manifest.js'
 import { PartitionReader } from './partition-reader.js'
 import { attachAgain, countRows, detach, dropTable, lockPartition, standingOf } from './partition-table.js'
 import { type ArchiveContext, openPlace, type Place } from './place.js'
-import { markArchived, prove } from './prove.js'
+import { prove } from './prove.js'
+import { retireBlocks, type RetireBlocksContext } from './retire-blocks.js'
 import { candidates, heldText, type RetireOutcome, RUN_ARCHIVE } from './retire-plan.js'
 import {
   keepLeaves,
   leafSetOf,
   lockRetirement,
+  readRetirements,
   type Retirement,
   type RetirementState,
   writeRetirement,
 } from './retirement-state.js'
 
-export interface RetireContext extends Omit<ArchiveContext, 'store'> {
+export interface RetireContext
+  extends Omit<ArchiveContext, 'store'>,
+    Pick<RetireBlocksContext, 'recordStarts'> {
   /** Where an archive was put. */
   readonly storeAt: (place: string) => ArchiveStore
   /** Writes the row of the trail about a partition, with its signed note, and waits for the commit. */
@@ -88,7 +94,18 @@ class Retirer {
       if (one.place !== null || this.#context.withoutArchive) outcomes.push(await this.#retire(one))
       else outcomes.push({ partition: one.name, outcome: 'not archived', detail: RUN_ARCHIVE })
     }
+    await this.#retireBlocks()
     return outcomes
+  }
+
+  /** The blocks that only retired rows needed; where what was retired last is archived. */
+  async #retireBlocks(): Promise<void> {
+    const { schema } = this.#context
+    const known = await this.#session.run((client) => readRetirements(client, schema))
+    const last = known.findLast(({ state, place }) => state === 'retired' && place !== null)
+    if (last === undefined) return
+    const archives = async (): Promise<readonly ReadManifest[]> => (await this.#placeOf(last)).archives
+    await retireBlocks({ ...this.#context, store: this.#storeOf(last) }, this.#session, archives)
   }
 
   async #retire(begun: Retirement): Promise<RetireOutcome> {
@@ -223,33 +240,36 @@ class Retirer {
     }
   }
 
+  /** What came since to any month that the place has: the blocks of these rows come with the others. */
   async #archiveLate(at: Retirement): Promise<Retirement> {
-    const { onLine } = this.#context
+    const { databaseUrl, schema } = this.#context
     const place = await this.#placeOf(at)
     const store = this.#storeOf(at)
-    const before = await this.#archivesOf(at)
-    const added = await place.add(at, (reader) => lateRows(reader.rows(at), store, before))
-    onLine(
-      `${at.name}: ${added.manifest.rows} rows had come since it was archived; they are in ${added.folder}`,
-    )
     const context = { ...this.#context, store }
-    const findings = await prove(context, place.archives, [added])
+    const reader = await PartitionReader.open(databaseUrl, schema)
+    try {
+      await addLate(context, this.#session, place, reader)
+    } finally {
+      await reader.close()
+    }
+    const unproven = await unnamed(this.#session, schema, place.archives)
+    const findings = await prove(context, place.archives, unproven)
     if (findings > 0 && !context.acceptFindings) {
+      const folders = unproven.map(({ folder }) => folder).join(', ')
       throw archiveError(
-        `${store.place}/${added.folder}: its rows do not verify, ${findings} findings; nothing was dropped`,
+        `${store.place}/${folders}: the rows do not verify, ${findings} findings; nothing was dropped`,
       )
     }
-    const manifests = [...at.manifests, added.hash]
-    const rows = [...before, added].reduce((sum, { manifest }) => sum + manifest.rows, 0)
-    const archived: Retirement = { ...at, manifests, rows }
-    await markArchived(context, this.#session, archived, place.archives)
-    return archived
+    await markLate(context, this.#session, place.archives, unproven)
+    const its = archivesOf(at, place.archives)
+    return { ...at, manifests: its.map(({ hash }) => hash), rows: rowsOf(its) }
   }
 
   /** The row of the trail first: what it says may be less than what is so, and never more. */
   async #say(state: RetentionState, at: Retirement, to: RetirementState): Promise<Retirement> {
     const { schema, log, signer, record } = this.#context
-    const { name, from, manifests, rows } = at
+    const { name, from, rows } = at
+    const manifests = at.manifests.slice(-MOST_NAMED)
     const { leaves, trail } = await this.#session.run(async (client) => ({
       leaves: await leafSetOf(client, schema, name),
       trail: (await readIdentity(client, schema)).trail,
@@ -257,8 +277,6 @@ class Retirer {
     const time = Math.floor(wallClock() * 1000)
     const said = { log, trail, state, partition: name, from, to: at.to, rows, leaves, manifests, time }
     const note = signRetention(said, signer)
-    // What is cut off is not signed, and the rows would be missing.
-    if (Buffer.byteLength(note) > LONGEST_NOTE) throw tooManyParts(at)
     await record(said, note)
     return this.#note({ ...at, state: to }, note)
   }
@@ -317,18 +335,8 @@ class Retirer {
   }
 }
 
-/** Of the attributes of a row, in bytes, as base64 and with what is beside it. */
-const LONGEST_NOTE = 2900
-
-function tooManyParts({ name, manifests }: Retirement): AuditError {
-  return new AuditError(
-    'AUDIT_RETENTION',
-    `${name} has ${manifests.length} archives: more than a signed row can name`,
-    {
-      remedy: 'Archive it to another place, as one: otel-audit archive --to …',
-    },
-  )
-}
+/** Manifests that a signed row has room for: the newest. Each of them names the one before it. */
+const MOST_NAMED = 24
 
 /** How often a detachment is looked at again that another session may be at. */
 const MOST_TRIES = 3

@@ -1,5 +1,6 @@
 import { wallClock } from '../host/globals.js'
 import type { Anchors } from '../verify/anchors.js'
+import type { ChainStarts } from '../verify/chain-starts.js'
 import { type Finding, type FindingCode, FindingLog } from '../verify/finding.js'
 import type { Retention } from '../verify/retention-note.js'
 import type { Selection } from '../verify/source.js'
@@ -144,6 +145,28 @@ function checkOrder(
     findings.add('archive-missing', `${which} missing: ${folder} follows`, {})
   } else if (manifest.previous !== (before?.hash ?? null)) {
     findings.add('archive-manifest', `${folder}: it does not follow from the manifest before it`, {})
+  }
+}
+
+/** A trust file that also pins, in the archives, the blocks at which the chains of the trail begin. */
+export function pinningStarts(trust: Trust, starts: ChainStarts): Trust {
+  const { heads = [] } = trust
+  const known = new Set(heads.map(({ chain, block }) => `${chain} ${block}`))
+  const pinned = [...starts.values()].filter(({ chain, block }) => !known.has(`${chain} ${block}`))
+  return { ...trust, heads: [...heads, ...pinned.map(({ chain, block, hash }) => ({ chain, block, hash }))] }
+}
+
+/** Holds where the chains of the trail begin against the archives: they must have the blocks up to there, from where their place began. */
+export function checkStarts(
+  starts: ChainStarts,
+  { chains, starts: begun }: Pick<VerifyReport, 'chains' | 'starts'>,
+  findings: FindingLog,
+): void {
+  const archived = new Map(chains.map(({ chain, lastBlock }) => [chain, lastBlock]))
+  for (const { chain, block } of starts.values()) {
+    if (Math.max(archived.get(chain) ?? -1, begun.get(chain)?.block ?? -1) >= block) continue
+    const what = 'its blocks up to this one were retired, and are not in the archives'
+    findings.add('archive-missing', what, { chain, block })
   }
 }
 

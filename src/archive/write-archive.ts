@@ -5,7 +5,7 @@ import type { NoteSigner } from '../chain/note-key.js'
 import { VERSION } from '../version.js'
 import type { ArchiveFile, ArchiveStore } from './archive-store.js'
 import { folderName } from './archives.js'
-import { blockLine, chainLine, leafLine, rowBlockLine } from './block-line.js'
+import { blockLine, chainLine, leafLine, rowBlockLine, startLine } from './block-line.js'
 import { CredentialFilter } from './credential-filter.js'
 import {
   type ArchiveManifest,
@@ -98,6 +98,7 @@ async function writeFiles(archive: Writing): Promise<ReadManifest> {
   const leaves = await writeLeaves(archive, folder, straddling, rows.leaves)
   const known = new Map(chains)
   const blocks = await writeBlocks(archive, folder, known)
+  const starts = before === undefined ? await writeStarts(archive, folder) : undefined
   const manifest: ArchiveManifest = {
     format: 'otel-audit/archive/v1',
     version: VERSION,
@@ -114,6 +115,7 @@ async function writeFiles(archive: Writing): Promise<ReadManifest> {
     parts: rows.parts,
     leaves,
     ...blocks,
+    ...(starts !== undefined && { starts }),
     ...(lock !== undefined && { lock }),
   }
   const text = manifestText(manifest)
@@ -234,6 +236,15 @@ async function writeLeaves(
       for (const leaf of batch) await writer.add(leafLine({ ...leaf, partition: '' }))
     }
   }
+  return writer.end()
+}
+
+/** The first archive of a place says where the chains begin whose first blocks are gone. */
+async function writeStarts({ store, reader }: Writing, folder: string): Promise<FileInfo | undefined> {
+  const starts = await reader.starts()
+  if (starts.length === 0) return undefined
+  const writer = await NdjsonWriter.create(store, folder, 'starts.ndjson.gz')
+  for (const start of starts) await writer.add(startLine(start))
   return writer.end()
 }
 

@@ -163,6 +163,22 @@ export function retentionRow(
   }
 }
 
+/** The row about where chains begin whose first blocks were retired, with the signed note about it. */
+export function chainStartsRow(
+  { chains }: { readonly chains: number },
+  note: string,
+  { actorId, actorType }: Principal,
+): AuditFields {
+  return {
+    credential: TRAIL_CREDENTIAL,
+    operation: Operation.AuditRetention,
+    outcome: Outcome.Ok,
+    actorId,
+    actorType,
+    attributes: { state: 'chain starts', chains, note: Buffer.from(note).toString('base64') },
+  }
+}
+
 /** The row about partitions that were archived, and proven. */
 export function archivedRow(
   attributes: {

@@ -3,7 +3,7 @@ import { AuditError } from '../errors.js'
 import { DEFAULT_SCHEMA, quotedSchema } from './schema-name.js'
 
 /** The number of the newest migration this version knows, and therefore needs. */
-export const SCHEMA_VERSION = 14
+export const SCHEMA_VERSION = 15
 
 /**
  * Makes sure that the tables are those this version writes to. It needs no more than the rights of the writer role.

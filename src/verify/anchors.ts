@@ -1,6 +1,7 @@
 import { isKeyName } from '../chain/note-key.js'
 import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
+import { type ChainStarts, NO_STARTS } from './chain-starts.js'
 import type { FindingLog } from './finding.js'
 import type { CheckedRow } from './source.js'
 
@@ -32,6 +33,8 @@ export interface AnchorCoverage {
   readonly given: number
   /** They are there, as they were said. */
   readonly held: number
+  /** Their blocks were retired: an archive has them. */
+  readonly retired: number
   /** Of other logs than the trust file names, and not there: a backend for traces serves many. */
   readonly foreign: number
 }
@@ -73,6 +76,7 @@ export class Anchors {
   #found = 0
   #held = 0
   #missing = 0
+  #retired = 0
   #foreign = 0
 
   add({ row, chain, block, log, hash }: Anchor): void {
@@ -166,19 +170,24 @@ export class Anchors {
    *
    * @param origin the log that the auditor knows. Undefined: all anchors are of this trail
    * @param only the chain that is looked at. Undefined: all
+   * @param starts blocks up to there were retired, and are not missing
    */
   endBlocks(
     chains: ReadonlyMap<string, unknown>,
     origin: string | undefined,
     only: string | undefined,
     findings: FindingLog,
+    starts: ChainStarts = NO_STARTS,
   ): void {
     const isOurs = ({ log }: Pick<Anchor, 'log'>): boolean =>
       origin === undefined || log === undefined || log === origin
     for (const [chain, blocks] of this.#byChain) {
       if (only !== undefined && chain !== only) continue
-      const ours = [...blocks].filter(([, { statements }]) => statements.some(isOurs)).map(([block]) => block)
-      this.#foreign += blocks.size - ours.length
+      const all = [...blocks].filter(([, { statements }]) => statements.some(isOurs)).map(([block]) => block)
+      this.#foreign += blocks.size - all.length
+      const retiredTo = starts.get(chain)?.block ?? -1
+      const ours = all.filter((block) => block > retiredTo)
+      this.#retired += all.length - ours.length
       this.#missing += ours.length
       if (ours.length === 0) continue
       const block = ours.reduce((first, next) => Math.min(first, next))
@@ -195,8 +204,9 @@ export class Anchors {
   /** When blocks and rows have been looked at. */
   get coverage(): AnchorCoverage {
     return {
-      given: this.#found + this.#missing,
+      given: this.#found + this.#missing + this.#retired,
       held: this.#held - this.#fallen.size,
+      retired: this.#retired,
       foreign: this.#foreign,
     }
   }

@@ -1,6 +1,7 @@
 import type { Block } from '../chain/block.js'
 import { sameBytes } from '../chain/hash.js'
 import type { ChainPoint } from './chain-point.js'
+import type { ChainStart } from './chain-start.js'
 import type { FindingLog } from './finding.js'
 import { enrolmentKeysFor, signatureProblem, whyForeign } from './genesis.js'
 import type { PinnedBlock, Trust } from './trust.js'
@@ -17,6 +18,18 @@ export interface Standing {
   readonly lastId: bigint | undefined
 }
 
+/** What is known of a chain before its first block is read. */
+export interface KnownOfChain {
+  /** Blocks of it that the trust file pins. */
+  readonly heads?: readonly PinnedBlock[] | undefined
+  /** Where it begins, if its first blocks were retired. */
+  readonly start?: ChainStart | undefined
+  /** It was walked before, up to that block, and is walked on from there. */
+  readonly from?: ChainPoint | undefined
+  /** It is a part of a trail: of what comes after its last block nothing is known. */
+  readonly isPart?: boolean | undefined
+}
+
 /**
  * What the auditor knows of one chain: whether a key of the operator has enrolled it, whether the trust file pins blocks of it,
  * and whether it is of the trail that is looked at.
@@ -30,24 +43,27 @@ export class ChainStanding {
   #genesis: Block | undefined
   #isEnrolled = false
   #lastId: bigint | undefined
+  readonly #retiredTo: number
+  readonly #isPart: boolean
+  #lastSeen = -1
 
   /** The chain was walked before, up to that block. */
   readonly #from: ChainPoint | undefined
 
-  /** @param heads blocks of this chain that the trust file pins */
   constructor(
     chain: string,
     trust: Trust,
     findings: FindingLog,
-    heads: readonly PinnedBlock[],
-    from?: ChainPoint,
+    { heads = [], start, isPart, from }: KnownOfChain,
   ) {
+    this.#retiredTo = start?.block ?? -1
+    this.#isPart = isPart ?? false
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
     this.#from = from
     this.#isEnrolled = from?.enrolled ?? false
-    this.#lastId = from?.lastId
+    this.#lastId = largest(from?.lastId, start?.lastId)
     // Those up to there were held against what the walk before has seen.
     const ahead = heads.filter(({ block }) => block > (from?.last.number ?? -1))
     this.#pins = new Map(ahead.map(({ block, hash }) => [block, { hash, found: 'nothing' }]))
@@ -67,10 +83,16 @@ export class ChainStanding {
     return this.#pins.has(block)
   }
 
+  /** One that was retired cannot be looked at any more: the retention key vouches for what comes after it. */
+  #isElsewhere(block: number): boolean {
+    return block <= this.#retiredTo || (this.#isPart && block > this.#lastSeen)
+  }
+
   /** Each block that is there, whether it is one or not. */
   see(number: number, block: Block | undefined, hash: Uint8Array): void {
     const last = block?.ids?.last
     if (last !== undefined && (this.#lastId === undefined || last > this.#lastId)) this.#lastId = last
+    this.#lastSeen = number
     const pin = this.#pins.get(number)
     if (pin === undefined) return
     const isIt = sameBytes(pin.hash, hash)
@@ -82,11 +104,17 @@ export class ChainStanding {
 
   /** @param isBegun the genesis block is proven: before that nothing says which trail the chain is of */
   end(isBegun: boolean): Standing {
-    const missing = [...this.#pins].filter(([, { found }]) => found === 'nothing').map(([number]) => number)
+    const missing = [...this.#pins]
+      .filter(([number, { found }]) => found === 'nothing' && !this.#isElsewhere(number))
+      .map(([number]) => number)
     if (missing.length > 0) addMissing(this.#findings, this.#chain, missing)
     const { enrolment, unenrolledBefore } = this.#trust
     const hasPins = this.#pins.size > 0 || this.#from?.pinned === true
-    const isWhole = hasPins && [...this.#pins.values()].every(({ found }) => found === 'it')
+    const isWhole =
+      hasPins &&
+      [...this.#pins].every(
+        ([number, { found }]) => found === 'it' || (found === 'nothing' && this.#isElsewhere(number)),
+      )
     const isBefore =
       unenrolledBefore !== undefined && (this.#lastId === undefined || this.#lastId < unenrolledBefore)
     const pinned = !this.#isEnrolled && isWhole && isBefore
@@ -99,6 +127,11 @@ export class ChainStanding {
     if (why !== undefined) this.#findings.add('chain-foreign', why, { chain: this.#chain, block: 0 })
     return { enrolled: this.#isEnrolled, pinned, foreign: why !== undefined, lastId: this.#lastId }
   }
+}
+
+function largest(one: bigint | undefined, other: bigint | undefined): bigint | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one > other ? one : other
 }
 
 /** The blocks that a trust file pins, by chain. */

@@ -5,12 +5,13 @@ import { parseBlock } from '../chain/block-parse.js'
 import { sameBytes } from '../chain/hash.js'
 import { BlockDoubts } from './block-doubts.js'
 import type { ChainPoint } from './chain-point.js'
-import { ChainStanding, type Standing } from './chain-standing.js'
+import type { ChainStart } from './chain-start.js'
+import { ChainStanding, type KnownOfChain, type Standing } from './chain-standing.js'
 import { CurrentKey } from './current-key.js'
 import type { FindingCode, FindingLog } from './finding.js'
 import { brokenCounters, LinkedRun, type ReadBlock } from './linked-run.js'
 import type { SignatureChecks } from './signature-checks.js'
-import type { PinnedBlock, Trust } from './trust.js'
+import type { Trust } from './trust.js'
 
 /** How a chain ends. */
 export type ChainEnd = 'closed' | 'idle' | 'open'
@@ -87,27 +88,31 @@ export class ChainWalk {
   #tail: Pick<ReadBlock, 'block' | 'hash'> | undefined
   /** How many findings there were when it had come. */
   #quietAt = 0
+  /** Where it begins, as long as the walk has not come there. */
+  #start: ChainStart | undefined
+  /** It begins behind a block that was walked before: the key there is known without its block. */
+  readonly #isResumed: boolean
+  /** SHA-256 of the text of the last block that brought in a key. */
+  #keyHash: Uint8Array | undefined
 
-  /**
-   * @param heads blocks of this chain that the trust file pins
-   * @param from the walk goes on behind this block, which another one has come to
-   */
+  /** @param known with a start, only genesis and rotations are looked for up to there */
   constructor(
     chain: string,
     trust: Trust,
     findings: FindingLog,
     checks: SignatureChecks,
-    heads: readonly PinnedBlock[] = [],
-    from?: ChainPoint,
+    known: KnownOfChain = {},
   ) {
+    this.#start = known.start
+    this.#isResumed = known.from !== undefined
     this.#chain = chain
     this.#trust = trust
     this.#findings = findings
     this.#checks = checks
     this.#key = new CurrentKey(chain, findings, checks)
     this.#run = new LinkedRun(chain, checks)
-    this.#standing = new ChainStanding(chain, trust, findings, heads, from)
-    if (from !== undefined) this.#resume(from)
+    this.#standing = new ChainStanding(chain, trust, findings, known)
+    if (known.from !== undefined) this.#resume(known.from)
   }
 
   #resume({ last, hash, key, keyFrom, log, opening }: ChainPoint): void {
@@ -149,6 +154,11 @@ export class ChainWalk {
     const text = textOfColumns(columns)
     const block = parsed(text)
     const hash = blockHash(text)
+    if (this.#start !== undefined) {
+      // It goes at any time.
+      if (this.#isRetired(columns)) return { block: block instanceof AuditError ? undefined : block, hash }
+      if (columns.blockNo > BigInt(this.#start.block)) this.#begin(this.#start)
+    }
     this.#checks.see()
     if (block instanceof AuditError) {
       this.#addUnusable(columns, hash, block.reason)
@@ -167,7 +177,44 @@ export class ChainWalk {
     return { block, hash }
   }
 
+  /** Whether the block is one of those that were retired, and is there still. */
+  #isRetired({ blockNo, kind }: BlockColumns): boolean {
+    return blockNo <= BigInt(this.#start?.block ?? -1) && kind !== 'genesis' && kind !== 'rotate'
+  }
+
+  /** From genesis and the rotations to where the chain begins now: what comes is held against what the retention key has signed. */
+  #begin({ block, hash, keyBlock, keyHash, rows, lost, time }: ChainStart): void {
+    this.#start = undefined
+    this.#endRun()
+    this.#tail = undefined
+    const hasGenesis = this.#genesis !== undefined
+    if (!hasGenesis && this.#lastNumber < 0) this.#find('block-missing', 0, 'block 0 is missing')
+    const isIt = this.#keyHash === undefined ? this.#isResumed : sameBytes(this.#keyHash, keyHash)
+    const isCurrent = hasGenesis && this.#key.from === keyBlock && isIt
+    if (hasGenesis && !isCurrent)
+      this.#find(
+        'block-missing',
+        keyBlock,
+        'it brought in the key, and is not there as the retention key has signed it',
+      )
+    if (!isCurrent) this.#key.lose()
+    if (block > this.#lastNumber) this.#doubts.addGap(this.#lastNumber + 1, block)
+    this.#doubtUnsigned()
+    this.#lastNumber = block
+    // Of which kind it was the next one does not depend on.
+    this.#last = { number: block, kind: 'data', rowsTotal: rows, lost, time }
+    this.#lastHash = hash
+    this.#lastText = hash
+    this.#lost = Math.max(this.#lost, lost)
+  }
+
   end(): ChainSummary {
+    const start = this.#start
+    if (start !== undefined) {
+      this.#begin(start)
+      const what = 'blocks are missing from here on: the retention key has signed that the chain goes on'
+      this.#find('block-missing', start.block + 1, what)
+    }
     this.#endRun()
     const last = this.#newest
     this.#doubtUnsigned()
@@ -220,7 +267,10 @@ export class ChainWalk {
 
   #checkNumber(number: number): void {
     const expected = this.#lastNumber + 1
-    if (number > expected) {
+    if (number > expected && this.#start !== undefined && expected > 0) {
+      this.#doubts.addGap(expected, number - 1)
+      this.#forget()
+    } else if (number > expected) {
       const range =
         number - 1 === expected ? `block ${expected} is` : `blocks ${expected} to ${number - 1} are`
       this.#find('block-missing', expected, `${range} missing`)
@@ -282,6 +332,7 @@ export class ChainWalk {
     this.#checkNumber(number)
     this.#standing.see(number, block, hash)
     if (this.#closed) this.#find('block-after-close', number, 'the chain was closed before')
+    if (kind === 'genesis' || kind === 'rotate') this.#keyHash = hash
     if (kind === 'genesis') {
       this.#genesis = block
       this.#key.begin(block)

@@ -46,6 +46,11 @@ export class CurrentKey {
     this.#find('chain-id', 0, 'the id is not that of the key in the genesis block')
   }
 
+  /** It is not the one that was current here: nothing that comes is proven, and it is said already. */
+  lose(): void {
+    this.#key = undefined
+  }
+
   /** The key of a chain that was walked before, as far as here. */
   resume(key: string, from: number): void {
     this.#key = VerifierKey.parse(key)

@@ -36,6 +36,8 @@ export const FINDINGS = Object.freeze({
     'A row says that a part of the trail was retired, and no retention key of the trust file has signed it.',
   'leaf-altered':
     'The digests that are left of retired rows are not those that the retention key has signed.',
+  'start-altered':
+    'Where chains begin whose first blocks were retired is not what the retention key has signed.',
   'archive-manifest':
     'The manifest of an archive is not signed by a retention key of the trust file, is of another trail, or does not follow from the one before it.',
   'archive-file': 'A file of an archive is not the one of its manifest, or is not there.',

@@ -1,6 +1,7 @@
 import { AuditError } from '../errors.js'
 import { INT8_MIN } from '../event/int8.js'
 import { openNote } from '../chain/note.js'
+import { isStartsNote, parseStarts, type SignedStarts } from './chain-start.js'
 import type { FindingLog } from './finding.js'
 import { IdRanges } from './id-ranges.js'
 import { checkLeafSets, LeafDigests, LeafSum } from './leaf-digests.js'
@@ -12,6 +13,13 @@ import type { Trust } from './trust.js'
 /** What is known to have been retired: of each partition what was signed last. */
 export type KnownRetention = readonly Retention[]
 
+/** What retention keys have signed. */
+export interface SignedRetention {
+  readonly partitions: KnownRetention
+  /** Sums of where chains begin: of every list that was ever signed. */
+  readonly starts: ReadonlySet<string>
+}
+
 /**
  * Reads what the trail says was retired. A row counts only with the note of a retention key of the trust file: every service
  * can write rows, and none has that key. What does not count is a finding.
@@ -20,18 +28,23 @@ export async function readRetention(
   source: Pick<TrailSource, 'retentionRows'>,
   trust: Trust,
   findings: FindingLog,
-): Promise<KnownRetention> {
+): Promise<SignedRetention> {
   const newest = new Map<string, Retention>()
+  const starts = new Set<string>()
   for await (const batch of source.retentionRows?.() ?? []) {
     for (const row of batch) {
       const retention = opened(row, trust, findings)
       if (retention === undefined) continue
+      if ('chains' in retention) {
+        starts.add(retention.sum)
+        continue
+      }
       const key = `${retention.from ?? '-'} ${retention.to}`
       const known = newest.get(key)
       if (known === undefined || known.time <= retention.time) newest.set(key, retention)
     }
   }
-  return [...newest.values()].filter(({ state }) => state !== 'kept')
+  return { partitions: [...newest.values()].filter(({ state }) => state !== 'kept'), starts }
 }
 
 /**
@@ -71,12 +84,17 @@ export async function goneRows(
   return { ids, leaves }
 }
 
-function opened({ auditId, note }: RetentionRow, trust: Trust, findings: FindingLog): Retention | undefined {
+function opened(
+  { auditId, note }: RetentionRow,
+  trust: Trust,
+  findings: FindingLog,
+): Retention | SignedStarts | undefined {
   try {
-    const retention = parseRetention(note)
-    const why = whyRefused(note, retention, trust)
-    if (why === undefined) return retention
-    findings.add('retention-refused', `${retention.partition}, ${retention.state}: ${why}`, { auditId })
+    const said = isStartsNote(note) ? parseStarts(note) : parseRetention(note)
+    const why = whyRefused(note, said, trust)
+    if (why === undefined) return said
+    const what = 'chains' in said ? `starts of ${said.chains} chains` : `${said.partition}, ${said.state}`
+    findings.add('retention-refused', `${what}: ${why}`, { auditId })
   } catch (error) {
     if (!(error instanceof AuditError)) throw error
     findings.add('retention-refused', error.reason, { auditId })
@@ -86,7 +104,7 @@ function opened({ auditId, note }: RetentionRow, trust: Trust, findings: Finding
 
 function whyRefused(
   note: string,
-  { log, trail }: Retention,
+  { log, trail }: Pick<Retention, 'log' | 'trail'>,
   { retention = [], origin, trails = [] }: Trust,
 ): string | undefined {
   if (origin !== undefined && log !== origin) return `it is of log ${log}`

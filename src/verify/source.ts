@@ -1,5 +1,6 @@
 import type { BlockColumns } from '../chain/block-columns.js'
 import { INT8_MAX, INT8_MIN } from '../event/int8.js'
+import type { ChainStart } from './chain-start.js'
 import type { LeafDigest } from './leaf-digests.js'
 
 /** Rows from and to these audit ids, both included. */
@@ -93,6 +94,8 @@ export interface TrailSource {
   retentionRows?(): AsyncIterable<readonly RetentionRow[]>
   /** What is left of retired rows, in whatever order. */
   leaves?(): AsyncIterable<readonly StoredLeaf[]>
+  /** Where chains begin whose first blocks were retired, in ascending order of chains. Without them all begin with genesis. */
+  chainStarts?(): AsyncIterable<readonly ChainStart[]>
   /** All blocks, chain by chain, in ascending order of their numbers. */
   blocks(selection: Selection): AsyncIterable<readonly BlockColumns[]>
   /** Blocks with rows of that range, in ascending order of their smallest ids. */

@@ -3,6 +3,7 @@ import type { BlockColumns } from '../chain/block-columns.js'
 import { type BlockSum, BlockSums } from './block-sum.js'
 import { BlockStream } from './block-stream.js'
 import { endPinned, headsByChain } from './chain-standing.js'
+import { type ChainStarts, endStarts, readStarts, rowsBefore } from './chain-starts.js'
 import { type ChainReport, type ChainSummary, ChainWalk } from './chain-walk.js'
 import { checkContinuations } from './continuations.js'
 import { type Finding, type FindingCode, FindingLog } from './finding.js'
@@ -49,6 +50,8 @@ export interface VerifyReport {
   readonly foreign: number
   /** What the trail says was retired, or is being retired, where a retention key of the trust file has signed it. */
   readonly retention: KnownRetention
+  /** Where chains begin whose first blocks were retired, where a retention key of the trust file has signed it. */
+  readonly starts: ChainStarts
   readonly anchors: AnchorCoverage
   /** Anchors that were given and could not be read: nothing was checked by them. */
   readonly unread: UnreadAnchors
@@ -78,7 +81,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
   for (const { what } of alterations) findings.add('store-altered', what, {})
   const { anchors, trust } = request
   const isHidden = alterations.some(({ hidesRows }) => hidesRows)
-  const { chains, blocks, signatures, rows, foreign, retention } = isHidden
+  const { chains, blocks, signatures, rows, foreign, retention, starts } = isHidden
     ? NOTHING_READ
     : await walk(source, { ...request, trust: await trustIn(source, trust) }, findings)
   return {
@@ -89,6 +92,7 @@ export async function verify(source: TrailSource, request: VerifyRequest): Promi
     rows,
     foreign,
     retention,
+    starts,
     anchors: anchors.coverage,
     unread: anchors.unread(trust.origin),
   }
@@ -109,7 +113,9 @@ export async function verifyChains(
   const findings = new FindingLog(request.onFinding)
   const trust = await trustIn(source, request.trust)
   const whole = { trust, onFinding: request.onFinding, anchors: new Anchors(), selection: EVERYTHING }
-  const { chains } = await walkChains(source, whole, new BlockSums().start(), findings)
+  const { starts: signed } = await readRetention(source, trust, findings)
+  const starts = await readStarts(source, signed, findings)
+  const { chains } = await walkChains(source, whole, starts, new BlockSums().start(), findings)
   return [...chains.values()]
 }
 
@@ -119,6 +125,7 @@ interface Walked extends Pick<WalkedChains, 'chains' | 'blocks' | 'signatures'> 
   readonly rows: RowCoverage
   readonly foreign: number
   readonly retention: KnownRetention
+  readonly starts: ChainStarts
 }
 
 /** What cannot be read is not said to be missing. */
@@ -128,26 +135,31 @@ const NOTHING_READ: Walked = {
   signatures: { checked: 0, of: 0 },
   foreign: 0,
   retention: [],
+  starts: new Map(),
   rows: { proven: 0, unsigned: 0, retired: 0, partly: 0, kept: 0 },
 }
 
 async function walk(source: TrailSource, request: VerifyRequest, findings: FindingLog): Promise<Walked> {
   const { anchors, trust, selection } = request
   const sums = new BlockSums()
-  const walked = await walkChains(source, request, sums.start(), findings)
-  const { chains, blocks, signatures } = walked
+  const signed = await readRetention(source, trust, findings)
+  const retention = signed.partitions
   const { elsewhere } = request
+  const starts = await readStarts(source, elsewhere === undefined ? signed.starts : undefined, findings)
+  const walked = await walkChains(source, request, starts, sums.start(), findings)
+  const { chains, blocks, signatures } = walked
   if (selection.chain === undefined && elsewhere === undefined) checkContinuations(chains, findings)
-  endPinned(trust, chains, selection.chain, findings)
-  anchors.endBlocks(chains, trust.origin, selection.chain, findings)
-  const retention = await readRetention(source, trust, findings)
+  if (elsewhere === undefined) endPinned(trust, chains, selection.chain, findings)
+  if (elsewhere === undefined) endStarts(starts, chains, selection.chain, findings)
+  anchors.endBlocks(chains, trust.origin, selection.chain, findings, starts)
   const gone = await goneRows(source, { trust, retention, elsewhere }, findings)
   const again = sums.start()
-  const { coverage: rows, foreign } = await walkRows(source, request, walked, gone, again, findings)
-  if (walked.sum.equals(again)) return { chains, blocks, signatures, rows, foreign, retention }
+  const { coverage, foreign } = await walkRows(source, request, walked, gone, again, findings)
+  const rows = { ...coverage, retired: coverage.retired + rowsBefore(starts, selection) }
+  if (walked.sum.equals(again)) return { chains, blocks, signatures, rows, foreign, retention, starts }
   const what = 'asked twice for the same blocks, it gave different ones: no row counts as proven'
   findings.add('store-altered', what, {})
-  return { chains, blocks, signatures, foreign, retention, rows: { ...rows, proven: 0, partly: 0 } }
+  return { chains, blocks, signatures, foreign, retention, starts, rows: { ...rows, proven: 0, partly: 0 } }
 }
 
 interface WalkedChains {
@@ -162,13 +174,15 @@ interface WalkedChains {
 
 async function walkChains(
   source: TrailSource,
-  { trust, selection, anchors, everySignature = false, onProgress }: VerifyRequest,
+  { trust, selection, anchors, everySignature = false, elsewhere, onProgress }: VerifyRequest,
+  starts: ChainStarts,
   sum: BlockSum,
   findings: FindingLog,
 ): Promise<WalkedChains> {
   const checks = new SignatureChecks(everySignature, findings)
   const chains = new Map<string, ChainSummary>()
   const pinned = headsByChain(trust)
+  const isPart = elsewhere !== undefined
   let extent: IdRange | undefined
   let blocks = 0
   let current: { readonly chain: string; readonly walk: ChainWalk } | undefined
@@ -177,7 +191,8 @@ async function walkChains(
       if (current?.chain !== columns.chainId) {
         if (current !== undefined) chains.set(current.chain, current.walk.end())
         const { chainId: chain } = columns
-        current = { chain, walk: new ChainWalk(chain, trust, findings, checks, pinned.get(chain)) }
+        const known = { heads: pinned.get(chain), start: starts.get(chain), isPart }
+        current = { chain, walk: new ChainWalk(chain, trust, findings, checks, known) }
       }
       const walked = current.walk.add(columns)
       const { block, hash } = walked

@@ -7,7 +7,9 @@ import { DirectoryStore } from '../../src/archive/directory-store.js'
 import type { ArchiveManifest } from '../../src/archive/manifest.js'
 import { rowOfLine } from '../../src/archive/row-line.js'
 import { eventDigest } from '../../src/event/digest.js'
+import type { PinnedBlock } from '../../src/verify/trust.js'
 import { connect } from '../support/database.js'
+import { verifiedTrail } from '../support/verified.js'
 import { readTrail } from '../support/trail.js'
 import { unguard } from '../cli/honest-trail.js'
 import { OldTrail } from './old-trail.js'
@@ -140,6 +142,70 @@ describe('archiving', () => {
     await trail.archive(1)
     const next = await archivePlan(trail.context(), trail.bound(3))
     expect([next.partitions.length, next.already]).toEqual([2, 1])
+  })
+
+  test('takes on what came since to months that are archived: their blocks come with those of the next', async () => {
+    await trail.archive(2)
+    await trail.write(trail.event(0, 100), trail.event(2, 100))
+    await trail.write(trail.event(1, 100))
+    const { archived, findings } = await trail.archive(3)
+    expect([archived.map(({ rows }) => rows), findings]).toEqual([[8], 0])
+    const manifests = folders().map(manifestOf)
+    expect(manifests.map(({ rows }) => rows)).toEqual([7, 7, 1, 1, 8])
+    const { rows } = await trail.owner.query<{ rows: string; manifests: string }>(
+      `select row_count as rows, array_to_string(manifests, ' ') as manifests from noetl.secret_audit_retirement order by to_id`,
+    )
+    expect(rows.map((row) => [row.rows, row.manifests.split(' ').length])).toEqual([
+      ['8', 2],
+      ['8', 2],
+      ['8', 1],
+    ])
+    expect((await trail.verifyFiles()).found).toEqual([])
+    expect((await trail.retire(3)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired', 'retired'])
+    expect(folders()).toHaveLength(5)
+  })
+
+  test('is of one moment: rows that come to an earlier month meanwhile are not missing', async () => {
+    class LateStore extends DirectoryStore {
+      override async create(file: string): ReturnType<DirectoryStore['create']> {
+        if (file.startsWith('000002-')) await trail.write(trail.event(0, 100 + this.#files++))
+        return super.create(file)
+      }
+      #files = 0
+    }
+    const { archived, findings } = await trail.archive(3, { store: new LateStore(trail.directory) })
+    expect([archived.length, findings]).toEqual([3, 0])
+    expect((await trail.verifyFiles()).found).toEqual([])
+    expect((await trail.retire(3)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired', 'retired'])
+    expect((await trail.verifyFiles()).found).toEqual([])
+  })
+
+  test('says of a row that was altered since that it is not what was archived, and counts nothing', async () => {
+    await trail.archive(1)
+    await trail.write(trail.event(0, 100))
+    await unguard(trail.owner)
+    await trail.owner.query(`update noetl.secret_audit set notes = 'other' where audit_id = (
+      select min(audit_id) from noetl.secret_audit where chain_id is not null)`)
+    await expect(trail.archive(2)).rejects.toThrow(/is not what was archived/)
+    const { rowCount } = await trail.owner.query('select from noetl.secret_audit_retirement')
+    expect(rowCount).toBe(1)
+  })
+
+  test('misses no block that the trust file pins, and that is not archived yet', async () => {
+    const head = async (): Promise<PinnedBlock> => {
+      const [chain] = (await verifiedTrail(trail.database.url, trail.trust)).chains
+      return {
+        chain: chain?.chain ?? '',
+        block: chain?.head?.block ?? 0,
+        hash: chain?.head?.hash ?? Buffer.alloc(0),
+      }
+    }
+    const trust = { ...trail.trust, heads: [await head(), { ...(await head()), chain: '0'.repeat(32) }] }
+    expect((await trail.archive(2, { trust })).findings).toBe(0)
+    expect((await trail.verifyFiles(trust)).found).toEqual([])
+    const [first] = trust.heads
+    const wrong = { ...trail.trust, heads: [{ ...first, block: 2 } as PinnedBlock] }
+    expect((await trail.verifyFiles(wrong)).found.map(({ code }) => code)).toEqual(['head-mismatch'])
   })
 
   test('takes no rows that do not verify for proven, unless somebody accepts that', async () => {

@@ -13,7 +13,7 @@ import { generateNoteKey } from '../../src/chain/note-key.js'
 import type { AuditBatch } from '../../src/contract/sink.js'
 import type { AuditEvent, AuditFields } from '../../src/event/event.js'
 import { firstIdOf } from '../../src/event/snowflake.js'
-import { retentionRow } from '../../src/event/self-rows.js'
+import { chainStartsRow, retentionRow } from '../../src/event/self-rows.js'
 import { listPartitions, type PartitionWidth } from '../../src/postgres/partitions.js'
 import { PostgresAuditSink } from '../../src/postgres/write/sink.js'
 import { Anchors } from '../../src/verify/anchors.js'
@@ -153,6 +153,9 @@ export class OldTrail {
       withoutArchive: false,
       record: async (retention, note) => {
         await this.write(anEvent(retentionRow(retention, note, { actorId: 'op', actorType: 'user' })))
+      },
+      recordStarts: async (starts, note) => {
+        await this.write(anEvent(chainStartsRow(starts, note, { actorId: 'op', actorType: 'user' })))
       },
       ...more,
     }

@@ -118,6 +118,22 @@ describe('killed', () => {
     await nothingIsLost(stored)
   })
 
+  test('when it has written what came late, and has not proven it: that is not written again', async () => {
+    await trail.write(trail.event(0, 4000))
+    const stored = await storedIds()
+    class Unreadable extends DirectoryStore {
+      override readAt(file: string, ...range: [number, number]): Promise<Buffer> {
+        if (file.startsWith('000003-')) throw new Error('killed')
+        return super.readAt(file, ...range)
+      }
+    }
+    await expect(trail.retire(1, { storeAt: (place) => new Unreadable(place) })).rejects.toThrow('killed')
+    expect(await states()).toEqual(['detached', 'archived'])
+    expect((await trail.retire(2)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired'])
+    expect((await trail.verifyFiles()).archives.map(({ manifest }) => manifest.rows)).toEqual([7, 7, 1])
+    await nothingIsLost(stored)
+  })
+
   test('on the server, while the detachment waits for a reader: it is pending, and finished by the next run', async () => {
     const stored = await storedIds()
     const reader = await connect(trail.database.url)

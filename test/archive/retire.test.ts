@@ -218,16 +218,18 @@ describe('verifying after retirement finds', () => {
 
   test('the row about it removed', async () => {
     await trail.owner.query(`delete from noetl.secret_audit where operation = 'audit_retention'`)
-    expect(codes((await verified()).found)).toEqual(['row-missing'])
+    expect(codes((await verified()).found)).toEqual(['block-missing', 'row-missing', 'start-altered'])
   })
 
   test('a retention row that no retention key has signed: of a service, or of another operator', async () => {
     const other = generateNoteKey('otel-audit/wallet/retention')
     const { found } = await verified({ retention: [other.signer.key] })
-    expect(codes(found)).toEqual(['retention-refused', 'row-missing'])
+    expect(codes(found)).toEqual(['block-missing', 'retention-refused', 'row-missing', 'start-altered'])
     expect(codes((await verified({ retention: undefined })).found)).toEqual([
+      'block-missing',
       'retention-refused',
       'row-missing',
+      'start-altered',
     ])
   })
 })

@@ -97,15 +97,18 @@ describe('from the command line', () => {
     expect([code, report['findings'], report['retention']]).toEqual([
       0,
       {},
-      { retired: 2, retiring: 0, archives: 2 },
+      { retired: 2, retiring: 0, archives: 2, chains: 1 },
     ])
     expect((await verified('--with-archive', place))[0]).toBe(0)
     const table = await run('verify', '--trust', trust, '--format', 'table')
-    expect(table.stdout).toContain('retention  2 partitions retired, 0 being retired; 2 archives named')
+    expect(table.stdout).toContain(
+      'retention  2 partitions retired, 0 being retired; 2 archives named; the first blocks of 1 chains',
+    )
 
     const rows = (await readTrail(trail.owner)).filter(({ event }) => event.operation === 'audit_retention')
     const said = rows.map(({ event }) => (JSON.parse(event.attributesJson ?? '') as { state: string }).state)
-    expect(said).toEqual(['archived', 'archived', 'retiring', 'retired', 'retiring', 'retired'])
+    const states = ['archived', 'archived', 'retiring', 'retired', 'retiring', 'retired', 'chain starts']
+    expect(said).toEqual(states)
     // The private key goes nowhere.
     const secret =
       readFileSync(env['NOETL_SECRET_AUDIT_RETENTION_KEY_FILE'] ?? '', 'utf8').split('\n')[1] ?? '?'
@@ -137,7 +140,7 @@ describe('from the command line', () => {
     rmSync(join(place, second), { recursive: true })
     expect((await verified('--archive', place))[0]).toBe(0)
     const [missing, told] = await verified('--with-archive', place)
-    expect([missing, told['findings']]).toEqual([1, { 'archive-missing': 1 }])
+    expect([missing, told['findings']]).toEqual([1, { 'archive-missing': 2 }])
     expect((await otelAudit(['verify', '--trust', trust, '--archive', join(files, 'nowhere')])).code).toBe(2)
   })
 

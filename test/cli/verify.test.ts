@@ -37,7 +37,7 @@ describe('an honest trail', () => {
       chains: { total: 3, closed: 1, idle: 1, unenrolled: 0 },
       blocks: honest.blocks.length,
       rows: { proven: rows, unsigned: 0, retired: 0, partly: 0, kept: 0 },
-      anchors: { given: honest.blocks.length, held: honest.blocks.length, foreign: 0 },
+      anchors: { given: honest.blocks.length, held: honest.blocks.length, retired: 0, foreign: 0 },
     })
     const { chains, openTails } = report as { chains: Record<string, number>; openTails: { chain: string }[] }
     expect((chains['live'] ?? 0) + (chains['unclean'] ?? 0)).toBe(1)

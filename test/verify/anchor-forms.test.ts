@@ -47,7 +47,12 @@ describe('an anchor is found by its attributes', () => {
       { attributes },
       { body: { stringValue: '*' }, attributes },
     ]) {
-      expect((await scene.held(line(logs(record)))).anchors).toEqual({ given: 1, held: 1, foreign: 0 })
+      expect((await scene.held(line(logs(record)))).anchors).toEqual({
+        given: 1,
+        held: 1,
+        retired: 0,
+        foreign: 0,
+      })
     }
   })
 })
@@ -177,7 +182,7 @@ describe('every form is read', () => {
     ],
   ])('%s', async (_, text) => {
     const { found, anchors, unread } = await scene.held(text(), LOG)
-    expect([found, anchors, unread.count]).toEqual([[], { given: ALL, held: ALL, foreign: 0 }, 0])
+    expect([found, anchors, unread.count]).toEqual([[], { given: ALL, held: ALL, retired: 0, foreign: 0 }, 0])
   })
 })
 

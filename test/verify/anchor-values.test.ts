@@ -40,7 +40,7 @@ describe('a hash that is not one never holds', () => {
       line(traces(span(scene.saying(2, { 'secret_audit.block_hash': hash() })))),
     )
     expect(codes(result)).toEqual(['anchor-mismatch'])
-    expect(result.anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+    expect(result.anchors).toEqual({ given: 1, held: 0, retired: 0, foreign: 0 })
   })
 
   test('also when it is there twice, and once right', async () => {
@@ -54,13 +54,18 @@ describe('a hash that is not one never holds', () => {
     scene.trail.blockAt(scene.writer.id, 3).blockTime += 1n
     const masked = scene.sayings().map((said) => span({ ...said, 'secret_audit.block_hash': '****' }))
     const result = await scene.held(line(traces(...masked)))
-    expect(result.anchors).toEqual({ given: ALL, held: 0, foreign: 0 })
+    expect(result.anchors).toEqual({ given: ALL, held: 0, retired: 0, foreign: 0 })
     expect(codes(result).filter((code) => code === 'anchor-mismatch')).toHaveLength(ALL)
   })
 
   test('and one that was never said does, as far as it goes: the block is there', async () => {
     const { 'secret_audit.block_hash': _, ...said } = scene.saying()
-    expect((await scene.held(line(traces(span(said))))).anchors).toEqual({ given: 1, held: 1, foreign: 0 })
+    expect((await scene.held(line(traces(span(said))))).anchors).toEqual({
+      given: 1,
+      held: 1,
+      retired: 0,
+      foreign: 0,
+    })
   })
 })
 
@@ -76,7 +81,7 @@ describe('a row that an anchor says', () => {
 
   test('is held against the one that is there', async () => {
     const { found, anchors } = await result({})
-    expect([found, anchors]).toEqual([[], { given: 1, held: 1, foreign: 0 }])
+    expect([found, anchors]).toEqual([[], { given: 1, held: 1, retired: 0, foreign: 0 }])
   })
 
   test.each<[string, () => Values]>([
@@ -98,7 +103,7 @@ describe('a row that an anchor says', () => {
   ])('%s', async (_, other) => {
     const { found, anchors } = await result(other())
     expect(found).toMatchObject([{ code: 'anchor-mismatch', chain: scene.writer.id }])
-    expect(anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+    expect(anchors).toEqual({ given: 1, held: 0, retired: 0, foreign: 0 })
   })
 
   test.each<[string, (whole: string) => unknown]>([
@@ -111,7 +116,7 @@ describe('a row that an anchor says', () => {
   ])('whose place is %s cannot be read', async (_, changed) => {
     const bad = span(strict({ 'secret_audit.place': changed(place(1)) }))
     const { found, anchors, unread } = await scene.held(line(traces(span(scene.saying(3)), bad)))
-    expect([found, anchors]).toEqual([[], { given: 1, held: 1, foreign: 0 }])
+    expect([found, anchors]).toEqual([[], { given: 1, held: 1, retired: 0, foreign: 0 }])
     expect(unread).toMatchObject({ count: 1, first: [{ problem: 'secret_audit.place cannot be read' }] })
   })
 
@@ -142,7 +147,12 @@ describe('a row that an anchor says', () => {
     const spans = [0, 1, 2].map((index) =>
       span(strict({ 'secret_audit.place': place(index), 'audit.record.id': '1' }), 'x'),
     )
-    expect((await scene.held(line(traces(...spans)))).anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+    expect((await scene.held(line(traces(...spans)))).anchors).toEqual({
+      given: 1,
+      held: 0,
+      retired: 0,
+      foreign: 0,
+    })
   })
 })
 

@@ -106,7 +106,7 @@ describe('anchors', () => {
     const { trail, spans, writer } = scene()
     const { found, anchors } = await verifiedWith(trail, [lieOf(spans[1] ?? '')])
     expect(found).toMatchObject([{ code: 'anchor-mismatch', chain: writer.id, block: 1 }])
-    expect(anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+    expect(anchors).toEqual({ given: 1, held: 0, retired: 0, foreign: 0 })
   })
 
   test('that contradict each other do not hold, in whatever order they come', async () => {
@@ -123,7 +123,7 @@ describe('anchors', () => {
       ]) {
         const { found, anchors } = await verifiedWith(trail, lines, LOG)
         expect(found).toMatchObject([{ code: 'anchor-mismatch', chain: writer.id, block: 1 }])
-        expect(anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+        expect(anchors).toEqual({ given: 1, held: 0, retired: 0, foreign: 0 })
       }
     }
     // Nor does one that names another log hide that the block is gone.
@@ -133,7 +133,12 @@ describe('anchors', () => {
       [span, ofAnotherLog],
       [ofAnotherLog, span],
     ]) {
-      expect((await verifiedWith(trail, lines, LOG)).anchors).toEqual({ given: 1, held: 0, foreign: 0 })
+      expect((await verifiedWith(trail, lines, LOG)).anchors).toEqual({
+        given: 1,
+        held: 0,
+        retired: 0,
+        foreign: 0,
+      })
     }
   })
 
@@ -161,7 +166,7 @@ describe('anchors', () => {
       const { found, anchors } = await verifiedWith(trail, lines)
       expect(found).toMatchObject([{ code: 'anchor-missing', chain: writer.id, block: 0 }])
       expect(found[0]?.message).toContain('the trust file has to name this one (origin)')
-      expect(anchors).toEqual({ given: lines.length, held: 0, foreign: 0 })
+      expect(anchors).toEqual({ given: lines.length, held: 0, retired: 0, foreign: 0 })
     }
     // Of two logs, one is gone.
     const both = scene()
@@ -182,10 +187,10 @@ describe('anchors', () => {
     for (const lines of [spans, notes]) {
       const mixed = [...lines, ...spansOf(other)]
       const { found, anchors } = await verifiedWith(trail, mixed, 'otel-audit/other')
-      expect([found, anchors]).toEqual([[], { given: 2, held: 2, foreign: lines.length }])
+      expect([found, anchors]).toEqual([[], { given: 2, held: 2, retired: 0, foreign: lines.length }])
       const ours = await verifiedWith(new MemoryTrail(), mixed, LOG)
       expect(ours.found).toMatchObject([{ code: 'anchor-missing', chain: writer.id, block: 0 }])
-      expect(ours.anchors).toEqual({ given: lines.length, held: 0, foreign: 2 })
+      expect(ours.anchors).toEqual({ given: lines.length, held: 0, retired: 0, foreign: 2 })
     }
   })
 
@@ -193,7 +198,7 @@ describe('anchors', () => {
     const { trail } = scene()
     const said = { 'secret_audit.place': `otel-audit/other/${'0'.repeat(32)}/2/0` }
     const { found, anchors } = await verifiedWith(trail, [traces({ attributes: attributes(said) })], LOG)
-    expect([found, anchors]).toEqual([[], { given: 0, held: 0, foreign: 1 }])
+    expect([found, anchors]).toEqual([[], { given: 0, held: 0, retired: 0, foreign: 1 }])
   })
 
   test('that do not say their log are ours', async () => {
@@ -218,7 +223,7 @@ describe('anchors', () => {
       [other.id, 2],
     ] as const) {
       const { found, anchors } = await verifiedWith(trail, lines, undefined, { chain })
-      expect([found, anchors]).toEqual([[], { given: count, held: count, foreign: 0 }])
+      expect([found, anchors]).toEqual([[], { given: count, held: count, retired: 0, foreign: 0 }])
     }
     trail.table = []
     trail.rows = []
@@ -250,7 +255,7 @@ describe('anchors', () => {
       ...spans,
     ]
     const { anchors, unread } = await verifiedWith(trail, lines)
-    expect(anchors).toEqual({ given: spans.length, held: spans.length, foreign: 0 })
+    expect(anchors).toEqual({ given: spans.length, held: spans.length, retired: 0, foreign: 0 })
     expect(unread).toEqual({ count: 0, first: [] })
   })
 

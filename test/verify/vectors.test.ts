@@ -48,7 +48,12 @@ test('the honest trail has no finding, and its anchors hold', async () => {
   const anchors = read('honest/anchors.jsonl') + read('honest/notes.txt')
   const { found, exit, anchors: coverage, rows, unread } = await outcomeOf(published(), trust(), anchors)
   expect([found, exit, unread.count]).toEqual([[], 0, 0])
-  expect(coverage).toEqual({ given: published().blocks.length, held: published().blocks.length, foreign: 0 })
+  expect(coverage).toEqual({
+    given: published().blocks.length,
+    held: published().blocks.length,
+    retired: 0,
+    foreign: 0,
+  })
   expect(rows).toEqual({
     proven: published().rows.length - 3,
     unsigned: 3,

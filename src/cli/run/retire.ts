@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { retire } from '../../archive/retire.js'
 import { retirePlan, type RetireOutcome } from '../../archive/retire-plan.js'
-import { retentionRow } from '../../event/self-rows.js'
+import { chainStartsRow, retentionRow } from '../../event/self-rows.js'
 import { visible, visibleLines } from '../../host/visible.js'
 import { archivesAt } from './archive-place.js'
 import { type RetentionFlags, refuseYoung, retentionCommand, retentionSigner } from './retention-session.js'
@@ -43,6 +43,7 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
         patienceMs: patience * 1000,
         storeAt: archivesAt,
         record: (retention, note) => writer.record(retentionRow(retention, note, operator())),
+        recordStarts: (starts, note) => writer.record(chainStartsRow(starts, note, operator())),
         onLine: (line) => process.stderr.write(`${visible(line)}\n`),
         onRows: () => {},
         onFinding: (finding) => process.stdout.write(`${visible(findingLine(finding))}\n`),

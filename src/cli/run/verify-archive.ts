@@ -1,4 +1,4 @@
-import { checkRetired, verifyArchive } from '../../archive/verify-archive.js'
+import { checkRetired, checkStarts, pinningStarts, verifyArchive } from '../../archive/verify-archive.js'
 import { wallClock } from '../../host/globals.js'
 import { visible } from '../../host/visible.js'
 import { Anchors } from '../../verify/anchors.js'
@@ -56,18 +56,19 @@ export async function verifyArchiveAlone(directory: string, trust: Trust, asked:
 export async function archiveOf(
   directory: string,
   trust: Trust,
-  { retention }: Pick<VerifyReport, 'retention'>,
+  { retention, starts }: Pick<VerifyReport, 'retention' | 'starts'>,
   output: VerifyOutput,
 ): Promise<ReadonlyMap<FindingCode, number>> {
   const log = new FindingLog((finding) => output.finding(finding))
   const { archives, findings, report } = await verifyArchive(archivesAt(directory), {
-    trust,
+    trust: pinningStarts(trust, starts),
     anchors: new Anchors(),
     selection: { chain: undefined, ids: undefined },
     onFinding: (finding) => output.finding(finding),
     onProgress: (progress) => output.progress(progress),
   })
   checkRetired(retention, archives, log)
+  if (report !== undefined) checkStarts(starts, report, log)
   tellArchives(
     directory,
     archives.length,

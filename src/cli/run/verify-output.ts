@@ -41,8 +41,16 @@ export interface ReportSummary {
   }
   /** Chains of which the last blocks, with their rows, could be cut off without a trace in the database. */
   readonly openTails: readonly OpenTail[]
-  /** What a retention key has signed about partitions: how many are in which state, and the archives of them. */
-  readonly retention: { readonly retired: number; readonly retiring: number; readonly archives: number }
+  /**
+   * What a retention key has signed about partitions: how many are in which state, and the archives of them; and how many chains
+   * begin after blocks that were retired.
+   */
+  readonly retention: {
+    readonly retired: number
+    readonly retiring: number
+    readonly archives: number
+    readonly chains: number
+  }
   /** What was looked at, where it went on from a state. */
   readonly incremental?: IncrementalSummary
 }
@@ -126,6 +134,7 @@ export class VerifyOutput {
       anchors,
       unread,
       retention,
+      starts,
       incremental,
     }: AnyReport,
     lines?: AnchorLines,
@@ -159,6 +168,7 @@ export class VerifyOutput {
         retired: retention.filter(({ state }) => state === 'retired').length,
         retiring: retention.filter(({ state }) => state === 'retiring').length,
         archives: new Set(retention.flatMap(({ manifests }) => manifests)).size,
+        chains: starts.size,
       },
       openTails: chains.flatMap((chain, i) => {
         const state = states[i]
@@ -214,11 +224,11 @@ function readable(summary: ReportSummary): string {
     `rows       ${grouped(rows.proven)} proven, ${grouped(rows.unsigned)} unsigned, ${grouped(rows.retired)} retired, ${grouped(rows.partly)} in partly retired blocks${rows.kept > 0 ? `; ${grouped(rows.kept)} of them are present although the trust file says that they were retired` : ''}${summary.foreign > 0 ? `; ${grouped(summary.foreign)} of them are foreign: put here by another transaction than they name, as after a restore` : ''}`,
     ...(retention.retired + retention.retiring > 0
       ? [
-          `retention  ${retention.retired} partitions retired, ${retention.retiring} being retired; ${retention.archives} archives named`,
+          `retention  ${retention.retired} partitions retired, ${retention.retiring} being retired; ${retention.archives} archives named${retention.chains > 0 ? `; the first blocks of ${grouped(retention.chains)} chains are retired` : ''}`,
         ]
       : []),
     `losses     ${grouped(summary.lost)} events, as reported by the writers`,
-    `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
+    `anchors    ${anchors.given === 0 ? 'none' : `${grouped(anchors.held)} of ${grouped(anchors.given)} held`}${anchors.retired > 0 ? `; ${grouped(anchors.retired)} of retired blocks` : ''}${anchors.foreign > 0 ? `; ${grouped(anchors.foreign)} of other logs` : ''}${anchors.unreadable > 0 ? `; ${grouped(anchors.unreadable)} cannot be read` : ''}${lines(anchors.lines)}`,
     ...(openTails.length === 0
       ? []
       : ['open tails (only anchors reveal what was cut off at the end of these)']),

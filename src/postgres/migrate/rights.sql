@@ -17,7 +17,7 @@ begin
       where c.relnamespace = ':SCHEMA'::regnamespace
         and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock',
           'secret_audit_trail', 'secret_audit_quarantine', 'secret_audit_quarantine_end', 'secret_audit_retirement',
-          'secret_audit_leaf', 'secret_audit_hold', 'secret_audit_partitioning')
+          'secret_audit_leaf', 'secret_audit_hold', 'secret_audit_chain_start', 'secret_audit_partitioning')
           or exists (select from pg_inherits i
                      where i.inhrelid = c.oid and i.inhparent in (to_regclass(':SCHEMA.secret_audit'), to_regclass(':SCHEMA.secret_audit_quarantine'))))
       union all

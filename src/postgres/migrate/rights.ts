@@ -42,7 +42,7 @@ export async function isOpenToPublic(client: ClientBase, schema: string): Promis
        where c.relnamespace = to_regnamespace($1) and acl.grantee = 0
          and (c.relname in ('secret_audit', 'secret_audit_block', 'secret_audit_migration', 'secret_audit_lock',
           'secret_audit_trail', 'secret_audit_quarantine', 'secret_audit_quarantine_end', 'secret_audit_retirement',
-          'secret_audit_leaf', 'secret_audit_hold', 'secret_audit_partitioning')
+          'secret_audit_leaf', 'secret_audit_hold', 'secret_audit_chain_start', 'secret_audit_partitioning')
            or exists (select from pg_inherits i where i.inhrelid = c.oid and i.inhparent in (to_regclass($2), to_regclass($2 || '_quarantine'))))
        union all
        select from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl

@@ -4,7 +4,8 @@
 
 revoke all on :SCHEMA.secret_audit, :SCHEMA.secret_audit_block, :SCHEMA.secret_audit_migration,
   :SCHEMA.secret_audit_trail, :SCHEMA.secret_audit_quarantine, :SCHEMA.secret_audit_quarantine_end,
-  :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold, :SCHEMA.secret_audit_partitioning
+  :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold, :SCHEMA.secret_audit_partitioning,
+  :SCHEMA.secret_audit_chain_start
   from :WRITER, :READER, :KEEPER, public;
 
 -- Not recorded_at and recorded_xid: those are the database's to say. The writer reads blocks, to tell its own from one
@@ -38,7 +39,8 @@ grant execute on function
   :SCHEMA.secret_audit_set_aside(json, uuid, bigint, int)
 to :WRITER;
 -- What is left of retired rows, and what is held.
-grant select on :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold to :READER;
+grant select on :SCHEMA.secret_audit_retirement, :SCHEMA.secret_audit_leaf, :SCHEMA.secret_audit_hold,
+  :SCHEMA.secret_audit_chain_start to :READER;
 grant execute on function :SCHEMA.secret_audit_partitions(), :SCHEMA.secret_audit_pending(), :SCHEMA.secret_audit_gaps()
   to :WRITER, :READER;
 revoke all on type :SCHEMA.secret_audit_row_v1 from :READER, public;

@@ -1,4 +1,5 @@
 import { parseFlatObject } from '../../host/json-text.js'
+import type { ChainStart } from '../../verify/chain-start.js'
 import type { RetentionRow, StoredLeaf } from '../../verify/source.js'
 
 /**
@@ -19,6 +20,23 @@ function noteOf(attributes: string): string | undefined {
     return note === undefined ? undefined : Buffer.from(String(note), 'base64').toString()
   } catch {
     return ''
+  }
+}
+
+/** A row of `trail-chain-starts.sql`. */
+export function readChainStart(bytes: Buffer, at: number): ChainStart {
+  const integer = (offset: number): number => Number(bytes.readBigInt64BE(at + offset))
+  const isNull = bytes.readInt32BE(at + 152) < 0
+  return {
+    chain: bytes.toString('hex', at + 4, at + 20),
+    block: integer(24),
+    hash: Buffer.from(bytes.subarray(at + 36, at + 68)),
+    keyBlock: integer(72),
+    keyHash: Buffer.from(bytes.subarray(at + 84, at + 116)),
+    rows: integer(120),
+    lost: integer(132),
+    time: integer(144),
+    lastId: isNull ? undefined : bytes.readBigInt64BE(at + 156),
   }
 }
 

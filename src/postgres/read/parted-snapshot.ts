@@ -1,3 +1,4 @@
+import type { ChainStart } from '../../verify/chain-start.js'
 import type { BlockColumns } from '../../chain/block-columns.js'
 import { INT8_MAX } from '../../event/int8.js'
 import type { BlockPlace, IncrementalSource } from '../../verify/state/incremental-source.js'
@@ -70,6 +71,10 @@ export class PartedSnapshot implements IncrementalSource {
 
   retentionRows(from?: bigint): AsyncIterable<readonly RetentionRow[]> {
     return this.#snapshot.retentionRows(from)
+  }
+
+  chainStarts(): AsyncIterable<readonly ChainStart[]> {
+    return this.#snapshot.chainStarts()
   }
 
   leaves(): AsyncIterable<readonly StoredLeaf[]> {

@@ -13,11 +13,12 @@ import {
   type StoredLeaf,
   type TrailSource,
 } from '../../verify/source.js'
+import type { ChainStart } from '../../verify/chain-start.js'
 import { AuditError } from '../../errors.js'
 import type { ActorType, AuditEvent } from '../../event/event.js'
 import { boundedBlockSelect } from '../block-row.js'
 import { readBlock, readRowBlock } from './copied-block.js'
-import { readLeaf, readRetentionRow } from './copied-retention.js'
+import { readChainStart, readLeaf, readRetentionRow } from './copied-retention.js'
 import { copyOut, type ReadTuple } from './copy-out.js'
 import type { Connection } from '../connection.js'
 import { fault } from '../faults.js'
@@ -61,6 +62,7 @@ const FILES = [
   'trail-event',
   'trail-retention',
   'trail-leaves',
+  'trail-chain-starts',
 ] as const
 
 /**
@@ -138,6 +140,11 @@ export class Snapshot implements TrailSource {
     for await (const batch of readably(this.#copyOut(this.#blocks, sql, readRetentionRow))) {
       yield batch.filter((row) => row !== undefined)
     }
+  }
+
+  chainStarts(): AsyncIterable<readonly ChainStart[]> {
+    const sql = this.#render('trail-chain-starts', WHOLE_TRAIL, ALL_IDS)
+    return readably(this.#copyOut(this.#blocks, sql, readChainStart))
   }
 
   leaves(): AsyncIterable<readonly StoredLeaf[]> {

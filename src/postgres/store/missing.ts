@@ -45,7 +45,7 @@ const BOUNDS: Readonly<Record<FoundTable['part'], Readonly<Record<string, string
 
 const GUARDS: Readonly<Record<FoundTable['part'], readonly string[]>> = {
   rows: ['secret_audit_append_only', 'secret_audit_append_only_row'],
-  blocks: ['secret_audit_append_only'],
+  blocks: ['secret_audit_append_only', 'secret_audit_append_only_row'],
   // The owner's to change: migrate does.
   identity: [],
   // A partition that somebody attaches by hand has the row trigger of the trail.

@@ -1,6 +1,7 @@
 import type { BlockColumns } from '../../chain/block-columns.js'
 import type { Anchors } from '../anchors.js'
 import type { ChainPoint } from '../chain-point.js'
+import type { ChainStarts } from '../chain-starts.js'
 import { headsByChain } from '../chain-standing.js'
 import { type ChainSummary, ChainWalk } from '../chain-walk.js'
 import type { SignatureChecks } from '../signature-checks.js'
@@ -15,6 +16,8 @@ export interface ChainRequest {
   readonly findings: PlacedFindings
   readonly checks: SignatureChecks
   readonly anchors: Anchors
+  /** Where chains begin whose first blocks were retired. */
+  readonly starts: ChainStarts
   /** How far chains were in order. */
   readonly points: ReadonlyMap<string, ChainPoint>
   /** Takes the ids of blocks of which an anchor says a row. */
@@ -63,7 +66,10 @@ export class ChainWalks {
     this.end()
     const { trust, findings, checks, points } = this.#request
     const notedAt = findings.noted
-    const walk = new ChainWalk(chain, trust, findings, checks, this.#pins.get(chain), from)
+    const start = this.#request.starts.get(chain)
+    const isBehind = start !== undefined && from !== undefined && from.last.number >= start.block
+    const begin = { heads: this.#pins.get(chain), from, start: isBehind ? undefined : start }
+    const walk = new ChainWalk(chain, trust, findings, checks, begin)
     const known = points.get(chain)
     const head = expectsHead && known !== undefined ? new KnownHead(known, findings) : undefined
     this.#current = { chain, walk, head, notedAt }

@@ -1,4 +1,5 @@
 import type { BlockColumns } from '../../chain/block-columns.js'
+import type { ChainStart } from '../chain-start.js'
 import type { IdRange, RetentionRow, RowBlock, TrailSource } from '../source.js'
 
 /** A block by its place. */
@@ -17,6 +18,8 @@ export interface IncrementalSource extends TrailSource {
   trail(): Promise<string>
   /** The smallest and the largest id of a row, as the store says. Undefined: there are none. */
   extent(): Promise<IdRange | undefined>
+  /** Where chains begin whose first blocks were retired, in ascending order of chains. */
+  chainStarts(): AsyncIterable<readonly ChainStart[]>
   /** Rows about what was retired, from that id on. */
   retentionRows(from?: bigint): AsyncIterable<readonly RetentionRow[]>
   /**

@@ -3,6 +3,7 @@ import { INT8_MAX, INT8_MIN } from '../../event/int8.js'
 import type { Anchors } from '../anchors.js'
 import { bytesOfBlock } from '../block-sum.js'
 import type { ChainPoint } from '../chain-point.js'
+import { type ChainStarts, endStarts, NO_STARTS, readStarts } from '../chain-starts.js'
 import { endPinned } from '../chain-standing.js'
 import type { ChainReport } from '../chain-walk.js'
 import { checkContinuations } from '../continuations.js'
@@ -20,7 +21,7 @@ import { type ChainShare, walkChainShare } from './chain-share.js'
 import type { ChainRequest, WalkedPart } from './chain-walks.js'
 import { bucketOf, idsOf } from './id-bucket.js'
 import { IdCollector, joined } from './id-sets.js'
-import type { IncrementalSource } from './incremental-source.js'
+import type { BlockPlace, IncrementalSource } from './incremental-source.js'
 import { retentionFrom } from './known-retention.js'
 import { type NewBlocks, walkNewBlocks } from './new-blocks.js'
 import { chainsDue, dueBy, idsDue, isBehind } from './pace.js'
@@ -140,7 +141,12 @@ class Run {
   /** As the run goes on: how far each chain is in order. */
   readonly #points: Map<string, ChainPoint>
   readonly #walked = new Map<string, WalkedPart>()
-  #retention: Awaited<ReturnType<typeof retentionFrom>> = { retention: [], rows: undefined }
+  #retention: Awaited<ReturnType<typeof retentionFrom>> = {
+    retention: [],
+    starts: new Set(),
+    rows: undefined,
+  }
+  #starts: ChainStarts = NO_STARTS
   #new: Pick<NewBlocks, 'blocks' | 'rows' | 'ids'> = { blocks: 0, rows: 0, ids: [] }
   #newChains = 0
   #share: Pick<ChainShare, 'blocks' | 'mark'>
@@ -180,7 +186,9 @@ class Run {
     for (const anchor of this.#state?.anchors ?? []) anchors.add(anchor)
     this.#extent = await this.#source.extent()
     this.#retention = await this.#readRetention()
-    const { retention } = this.#retention
+    const { retention, starts } = this.#retention
+    this.#starts = await readStarts(this.#source, starts, this.#findings)
+    this.#forgetRetired()
     const gone = await goneRows(this.#source, { trust, retention, elsewhere: undefined }, this.#findings)
     this.#findings.inChains = true
     if (!this.#isFull) await this.#walkNew()
@@ -190,10 +198,18 @@ class Run {
     const chains = new Map(this.#reports().map((chain) => [chain.chain, chain]))
     checkContinuations(chains, this.#findings)
     endPinned(trust, chains, undefined, this.#findings)
+    endStarts(this.#starts, chains, undefined, this.#findings)
     await checkOldAnchors(this.#source, anchors, this.#anchored, this.#findings)
-    anchors.endBlocks(chains, trust.origin, undefined, this.#findings)
+    anchors.endBlocks(chains, trust.origin, undefined, this.#findings, this.#starts)
     await this.#walkRows(gone)
     if (this.#due === 1) this.#compareCycle(gone.ids)
+  }
+
+  /** Chains whose last known block was retired since are walked over what the retention key has signed of it. */
+  #forgetRetired(): void {
+    for (const { chain, block } of this.#starts.values()) {
+      if ((this.#points.get(chain)?.last.number ?? block + 1) <= block) this.#points.delete(chain)
+    }
   }
 
   async #readRetention(): ReturnType<typeof retentionFrom> {
@@ -211,6 +227,7 @@ class Run {
       anchors,
       findings: this.#findings,
       checks: this.#checks,
+      starts: this.#starts,
       points: this.#points,
       anchored: this.#anchored,
     }
@@ -240,7 +257,8 @@ class Run {
 
   async #walkShare(): Promise<void> {
     const { chainsTo } = this.#cycle
-    const upTo = this.#due === 1 ? undefined : chainsDue(this.#state?.chains ?? new Map(), this.#due)
+    const due = this.#due === 1 ? undefined : chainsDue(this.#state?.chains ?? new Map(), this.#due)
+    const upTo = due && this.#behindStart(due)
     if (this.#due < 1 && (upTo === undefined || !isBehind(upTo, placeOf(chainsTo)))) return
     const cycle = { sums: this.#sums, isOfCycle: this.#isOfCycle }
     const share = await walkChainShare(this.#source, this.#chainRequest, chainsTo, upTo, cycle)
@@ -250,6 +268,11 @@ class Run {
       this.#take(share.walked)
     }
     this.#progress('blocks', share.blocks)
+  }
+
+  /** Among retired blocks a walk cannot end, to go on from there later. */
+  #behindStart({ chain, block }: BlockPlace): BlockPlace {
+    return { chain, block: Math.max(block, (this.#starts.get(chain)?.block ?? -1) + 1) }
   }
 
   readonly #isOfCycle = (chain: string, block: number): boolean => {
@@ -342,6 +365,7 @@ class Run {
       rows: this.#rows?.coverage ?? { proven: 0, unsigned: 0, partly: 0, retired: 0, kept: 0 },
       foreign: this.#rows?.foreign ?? 0,
       retention: this.#retention.retention,
+      starts: this.#starts,
       anchors: anchors.coverage,
       unread: anchors.unread(trust.origin),
       incremental: {

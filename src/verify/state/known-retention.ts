@@ -6,6 +6,8 @@ import type { IncrementalSource } from './incremental-source.js'
 
 export interface ReadRetention {
   readonly retention: KnownRetention
+  /** Sums of where chains begin, of every list that was signed. */
+  readonly starts: ReadonlySet<string>
   /** For the next run. Undefined: one was refused, and all have to be read again. */
   readonly rows: readonly RetentionRow[] | undefined
 }
@@ -34,6 +36,6 @@ export async function retentionFrom(
       }
     },
   }
-  const retention = await readRetention(read, trust, findings)
-  return { retention, rows: findings.total === before ? [...rows.values()] : undefined }
+  const { partitions, starts } = await readRetention(read, trust, findings)
+  return { retention: partitions, starts, rows: findings.total === before ? [...rows.values()] : undefined }
 }
