@@ -71,7 +71,7 @@ describe('anchors', () => {
     anchors.add({ ...place, hash: hashOf(MIDDLE), row: { index: 1, auditId } })
     anchors.add({ ...place, block: 3, hash: hashOf(3) })
     const { found, anchors: coverage } = await watcher.run(END + 1, anchors)
-    expect([found, coverage]).toEqual([[], { given: 2, held: 2, foreign: 0 }])
+    expect([found, coverage]).toEqual([[], { given: 2, held: 2, retired: 0, foreign: 0 }])
   })
 
   test.each<[string, string, (anchors: Anchors) => void]>([
