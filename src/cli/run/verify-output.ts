@@ -29,9 +29,9 @@ export interface ReportSummary {
   /** Blocks whose own signature was checked; the others are proven by the blocks after them. */
   readonly signatures: SignatureCoverage
   readonly rows: RowCoverage
-  /** Events that the writers say they have lost. */
   /** Rows that another transaction put here than the one that they name. */
   readonly foreign: number
+  /** Events that the writers say they have lost. */
   readonly lost: number
   readonly anchors: AnchorCoverage & {
     /** Entries that could not be read. */
@@ -51,8 +51,8 @@ export interface ReportSummary {
     readonly archives: number
     readonly chains: number
   }
-  /** What was looked at, where it went on from a state. */
-  readonly incremental?: IncrementalSummary
+  /** What was looked at, where it went on from a state. Without one: null. */
+  readonly incremental: IncrementalSummary | null
 }
 
 /** Times as ISO 8601. */
@@ -176,7 +176,7 @@ export class VerifyOutput {
         const { chain: id, service, instance, lastBlock } = chain
         return [{ chain: id, service, instance, state, lastBlock, since: isoTime(chain.lastTime) }]
       }),
-      ...(incremental !== undefined && { incremental: summaryOf(incremental) }),
+      incremental: incremental === undefined ? null : summaryOf(incremental),
     }
   }
 }
@@ -239,7 +239,7 @@ function readable(summary: ReportSummary): string {
     ...(openTails.length > MOST_TAILS
       ? [`           … and ${grouped(openTails.length - MOST_TAILS)} more`]
       : []),
-    ...(summary.incremental === undefined ? [] : incrementalLines(summary.incremental)),
+    ...(summary.incremental === null ? [] : incrementalLines(summary.incremental)),
     `findings   ${found.join(', ') || 'none'}`,
     '',
   ])

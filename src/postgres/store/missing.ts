@@ -1,13 +1,16 @@
 import { calls } from './expression.js'
 import { type FoundTable, type Inspection, isTable } from './inspection.js'
 
-/** Names of the functions that the migrations make. */
+/** Names of the functions that the migrations make, each as often as there are functions of that name. */
 const FUNCTIONS = [
   'append_only',
+  'append_only_block',
   'begin_trail',
+  'create_partition',
   'create_partition',
   'elsewhere',
   'ensure_partition_for',
+  'ensure_partitions',
   'ensure_partitions',
   'field',
   'first_id',
@@ -100,10 +103,17 @@ const NOT_NULL: Readonly<Record<FoundTable['part'], readonly string[]>> = {
 export function missingParts({ relations, functions }: Inspection): readonly string[] {
   return [
     ...relations.filter(isTable).flatMap((table) => missingOf(table)),
-    ...FUNCTIONS.filter((name) => !functions.includes(name)).map(
-      (name) => `the function ${name} is missing, belongs to somebody else, or has lost its search_path`,
-    ),
+    ...[...new Set(FUNCTIONS)]
+      .filter((name) => countOf(functions, name) < countOf(FUNCTIONS, name))
+      .map(
+        (name) =>
+          `the function ${name} is missing in one of its forms, belongs to somebody else, or has lost its search_path`,
+      ),
   ]
+}
+
+function countOf(names: readonly string[], name: string): number {
+  return names.filter((one) => one === name).length
 }
 
 function missingOf({ part, name, constraints, triggers, columns }: FoundTable): string[] {
