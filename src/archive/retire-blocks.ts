@@ -102,19 +102,24 @@ async function advance(
     return end > (before.get(chain)?.block ?? 0) ? [[chain, end]] : []
   })
   if (within.length === 0) return
-  const advanced = await startsAt(context, archives, before, new Map(within))
+  const advanced = await startsAt(context, archives, known, new Map(within))
   const all = new Map([...known.starts, ...advanced].map((start) => [start.chain, start]))
   await say(context, session, archives, sorted([...all.values()]))
   await session.run((client) => writeStarts(client, context.schema, advanced))
 }
 
-/** Where chains begin when they begin after these blocks, each of which, and those before it, the archives have as it is. */
+/**
+ * Where chains begin when they begin after these blocks. The archives have each of those up to there as it is in the trail; one that
+ * is gone from the trail already had no row that stays, or somebody has removed it, and is not covered for.
+ */
 async function startsAt(
   { databaseUrl, schema, store }: RetireBlocksContext,
   archives: readonly ReadManifest[],
-  before: ReadonlyMap<string, ChainStart>,
+  { starts, retention }: KnownStarts,
   ends: ReadonlyMap<string, number>,
 ): Promise<readonly ChainStart[]> {
+  const before = new Map(starts.map((start) => [start.chain, start]))
+  const retired = retiredIds(retention)
   const snapshot = await Snapshot.open({ databaseUrl, schema })
   const found: ChainStart[] = []
   const inArchive = new ArchivedBlocks(store, await archivesAfter(store, archives, before))
@@ -122,13 +127,21 @@ async function startsAt(
     let walk: StartWalk | undefined
     for await (const batch of snapshot.blocks({ chain: undefined, ids: undefined })) {
       for (const block of batch) {
-        const end = ends.get(block.chainId)
-        if (end === undefined || block.blockNo > BigInt(end)) continue
-        const old = before.get(block.chainId)
-        if (walk?.chain !== block.chainId) walk = new StartWalk(block.chainId, old)
-        if (block.blockNo > BigInt(old?.block ?? -1)) await inArchive.compare(block)
-        walk.add(block)
-        if (block.blockNo === BigInt(end)) found.push(walk.startAt(block))
+        const { chainId: chain, blockNo } = block
+        const end = BigInt(ends.get(chain) ?? -1)
+        if (walk?.chain !== chain) walk = new StartWalk(chain, before.get(chain))
+        if (walk.at >= end) continue
+        if (blockNo <= walk.at) {
+          walk.add(block)
+          continue
+        }
+        while (walk.at < end && walk.at + 1n < blockNo)
+          walk.add(await inArchive.gone(chain, walk.at + 1n, retired))
+        if (blockNo <= end) {
+          await inArchive.compare(block)
+          walk.add(block)
+        }
+        if (walk.at === end) found.push(walk.start())
       }
     }
   } finally {
@@ -194,19 +207,38 @@ class ArchivedBlocks {
    */
   async compare(block: BlockColumns): Promise<void> {
     const { chainId, blockNo } = block
+    const archived = await this.#find(chainId, blockNo)
+    if (archived !== undefined && blockLine(archived) === blockLine(block)) return
+    throw archiveError(
+      `block ${blockNo} of chain ${chainId} is not what was archived: the trail, or the archive, was altered since. No block was removed`,
+    )
+  }
+
+  /**
+   * A block that the trail has no more.
+   *
+   * @param blockNo of ascending order
+   * @param retired ids of rows that are not there
+   * @throws AuditError `AUDIT_ARCHIVE` unless it could have gone with its rows
+   */
+  async gone(chain: string, blockNo: bigint, retired: readonly IdRange[]): Promise<BlockColumns> {
+    const archived = await this.#find(chain, blockNo)
+    if (archived !== undefined && mayGo(archived, retired)) return archived
+    throw archiveError(
+      `block ${blockNo} of chain ${chain} is not in the trail, and was not retired: it was deleted. No block was removed`,
+      undefined,
+      'Verify the trail. It, and its rows, may be in an archive or a backup: blocks are retired again once it is back.',
+    )
+  }
+
+  /** Blocks before it are passed. */
+  async #find(chain: string, blockNo: bigint): Promise<BlockColumns | undefined> {
     for (;;) {
       const archived = await this.#peek()
-      const isBefore =
-        archived !== undefined &&
-        (archived.chainId < chainId || (archived.chainId === chainId && archived.blockNo < blockNo))
-      if (isBefore) {
-        this.#next++
-        continue
-      }
-      if (archived !== undefined && blockLine(archived) === blockLine(block)) return
-      throw archiveError(
-        `block ${blockNo} of chain ${chainId} is not what was archived: the trail, or the archive, was altered since. No block was removed`,
-      )
+      if (archived === undefined || archived.chainId > chain) return undefined
+      if (archived.chainId === chain && archived.blockNo >= blockNo)
+        return archived.blockNo === blockNo ? archived : undefined
+      this.#next++
     }
   }
 
@@ -221,29 +253,48 @@ class ArchivedBlocks {
   }
 }
 
-/** The blocks of one chain that are there, up to where it begins from now on. */
+/** Whether a block is one of those that go with their rows. */
+function mayGo({ kind, minId, maxId }: BlockColumns, retired: readonly IdRange[]): boolean {
+  if (kind === 'genesis' || kind === 'rotate') return false
+  if (minId === null || maxId === null) return minId === maxId
+  return retired.some(({ first, last }) => minId >= first && maxId <= last)
+}
+
+/** The blocks of one chain up to where it begins from now on. */
 class StartWalk {
   readonly chain: string
   #keyBlock = 0
   #keyHash: Uint8Array = new Uint8Array()
   #lastId: bigint | undefined
+  #at: bigint
+  #last: BlockColumns | undefined
 
   /** @param old where it began before */
   constructor(chain: string, old: ChainStart | undefined) {
     this.chain = chain
     this.#lastId = old?.lastId
+    this.#at = BigInt(old?.block ?? -1)
+  }
+
+  /** Number of the last block that needs no look any more. */
+  get at(): bigint {
+    return this.#at
   }
 
   add(block: BlockColumns): void {
     const { kind, maxId, blockNo } = block
+    if (blockNo > this.#at) this.#at = blockNo
+    this.#last = block
     if (maxId !== null && (this.#lastId === undefined || maxId > this.#lastId)) this.#lastId = maxId
     if (kind !== 'genesis' && kind !== 'rotate') return
     this.#keyBlock = Number(blockNo)
     this.#keyHash = blockHash(textOfColumns(block))
   }
 
-  startAt(block: BlockColumns): ChainStart {
-    if (this.#keyHash.length === 0) throw archiveError(`chain ${this.chain} has no genesis block`)
+  start(): ChainStart {
+    const block = this.#last
+    if (block === undefined || this.#keyHash.length === 0)
+      throw archiveError(`chain ${this.chain} has no genesis block`)
     return {
       chain: this.chain,
       block: Number(block.blockNo),
