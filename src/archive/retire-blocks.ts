@@ -1,25 +1,15 @@
 import type { ClientBase } from 'pg'
-import { blockHash } from '../chain/block.js'
-import { type BlockColumns, textOfColumns } from '../chain/block-columns.js'
-import { AuditError } from '../errors.js'
-import { INT8_MIN } from '../event/int8.js'
 import { wallClock } from '../host/globals.js'
 import type { Connection } from '../postgres/connection.js'
-import { Snapshot } from '../postgres/read/snapshot.js'
 import { readSql, renderSql } from '../postgres/sql-text.js'
 import { readIdentity } from '../postgres/trail-identity.js'
 import { type ChainStart, type SignedStarts, signStarts, startsSum } from '../verify/chain-start.js'
-import { FindingLog } from '../verify/finding.js'
-import { IdRanges } from '../verify/id-ranges.js'
-import { readRetention, type SignedRetention } from '../verify/retention.js'
-import type { IdRange } from '../verify/source.js'
-import { ArchiveSource } from './archive-source.js'
-import { archiveError, type ArchiveStore } from './archive-store.js'
-import { archivedChains, chainsOf } from './archives.js'
-import { blockLine } from './block-line.js'
+import { archivedChains } from './archives.js'
 import { chainsToShorten, shorten, writeStarts } from './chain-start-table.js'
+import { type KnownStarts, knownStarts, retiredIds } from './known-starts.js'
 import type { ReadManifest } from './manifest.js'
 import type { ArchiveContext } from './place.js'
+import { startsAt } from './start-walk.js'
 
 export interface RetireBlocksContext
   extends Pick<ArchiveContext, 'databaseUrl' | 'schema' | 'store' | 'signer' | 'log' | 'trust' | 'onLine'> {
@@ -59,34 +49,6 @@ export async function retireBlocks(
   if (blocks > 0) onLine(`${blocks} blocks of ${chains.length} chains are retired with their rows`)
 }
 
-interface KnownStarts {
-  readonly starts: readonly ChainStart[]
-  readonly retention: SignedRetention
-}
-
-/** What was signed before. What was not is no reason to remove anything. */
-async function knownStarts(
-  { databaseUrl, schema, signer, trust }: RetireBlocksContext,
-  session: Connection,
-): Promise<KnownStarts> {
-  const { trail } = await session.run((client) => readIdentity(client, schema))
-  const snapshot = await Snapshot.open({ databaseUrl, schema, trails: [trail] })
-  try {
-    const keys = [signer.key, ...(trust.retention ?? [])]
-    const own = { ...trust, origin: undefined, trails: [trail], retention: keys }
-    // A row that does not count is the verifier's to tell.
-    const retention = await readRetention(snapshot, own, new FindingLog(() => {}))
-    const starts: ChainStart[] = []
-    for await (const batch of snapshot.chainStarts()) starts.push(...batch)
-    if (starts.length === 0 || retention.starts.has(startsSum(starts))) return { starts, retention }
-    throw new AuditError('AUDIT_RETENTION', 'where chains begin is not what the retention key has signed', {
-      remedy: 'Verify the trail: the table secret_audit_chain_start was altered. No block was removed.',
-    })
-  } finally {
-    await snapshot.close()
-  }
-}
-
 /** The row of the trail first: until it is there, chains begin where they did. */
 async function advance(
   context: RetireBlocksContext,
@@ -102,45 +64,10 @@ async function advance(
     return end > (before.get(chain)?.block ?? 0) ? [[chain, end]] : []
   })
   if (within.length === 0) return
-  const advanced = await startsAt(context, archives, before, new Map(within))
+  const advanced = await startsAt(context, archives, known, new Map(within))
   const all = new Map([...known.starts, ...advanced].map((start) => [start.chain, start]))
   await say(context, session, archives, sorted([...all.values()]))
   await session.run((client) => writeStarts(client, context.schema, advanced))
-}
-
-/** Where chains begin when they begin after these blocks, each of which, and those before it, the archives have as it is. */
-async function startsAt(
-  { databaseUrl, schema, store }: RetireBlocksContext,
-  archives: readonly ReadManifest[],
-  before: ReadonlyMap<string, ChainStart>,
-  ends: ReadonlyMap<string, number>,
-): Promise<readonly ChainStart[]> {
-  const snapshot = await Snapshot.open({ databaseUrl, schema })
-  const found: ChainStart[] = []
-  const inArchive = new ArchivedBlocks(store, await archivesAfter(store, archives, before))
-  try {
-    let walk: StartWalk | undefined
-    for await (const batch of snapshot.blocks({ chain: undefined, ids: undefined })) {
-      for (const block of batch) {
-        const end = ends.get(block.chainId)
-        if (end === undefined || block.blockNo > BigInt(end)) continue
-        const old = before.get(block.chainId)
-        if (walk?.chain !== block.chainId) walk = new StartWalk(block.chainId, old)
-        if (block.blockNo > BigInt(old?.block ?? -1)) await inArchive.compare(block)
-        walk.add(block)
-        if (block.blockNo === BigInt(end)) found.push(walk.startAt(block))
-      }
-    }
-  } finally {
-    await snapshot.close()
-  }
-  return found
-}
-
-/** What was signed as retired: not what the table of states says, which is no evidence. */
-function retiredIds({ partitions }: SignedRetention): readonly IdRange[] {
-  const retired = partitions.filter(({ state }) => state === 'retired')
-  return new IdRanges(retired.map(({ from = INT8_MIN, to }) => ({ first: from, last: to - 1n }))).ranges
 }
 
 /** By chain: the last block that nothing in the trail needs, where that is later than it begins now. */
@@ -159,103 +86,6 @@ async function endsOf(
   const { rows } = await session.run((client) => client.query<{ chain: string; last: string }>(text, values))
   const ends = rows.map(({ chain, last }) => [chain, Number(last)] as const)
   return new Map(ends.filter(([chain, last]) => last > (before.get(chain) ?? 0)))
-}
-
-/** Those that have blocks after the known starts. */
-async function archivesAfter(
-  store: ArchiveStore,
-  archives: readonly ReadManifest[],
-  before: ReadonlyMap<string, ChainStart>,
-): Promise<readonly ReadManifest[]> {
-  const after: ReadManifest[] = []
-  for (const archive of archives) {
-    let isAfter = false
-    for await (const { chain, lastBlock } of chainsOf(store, archive))
-      isAfter ||= lastBlock > BigInt(before.get(chain)?.block ?? -1)
-    if (isAfter) after.push(archive)
-  }
-  return after
-}
-
-/** The blocks of archives, one after the other, chain by chain. */
-class ArchivedBlocks {
-  readonly #batches: AsyncIterator<readonly BlockColumns[]>
-  #batch: readonly BlockColumns[] = []
-  #next = 0
-
-  constructor(store: ArchiveStore, archives: readonly ReadManifest[]) {
-    const source = new ArchiveSource(store, archives)
-    this.#batches = source.blocks({ chain: undefined, ids: undefined })[Symbol.asyncIterator]()
-  }
-
-  /**
-   * @param block of ascending order
-   * @throws AuditError `AUDIT_ARCHIVE` unless it is there, as it is
-   */
-  async compare(block: BlockColumns): Promise<void> {
-    const { chainId, blockNo } = block
-    for (;;) {
-      const archived = await this.#peek()
-      const isBefore =
-        archived !== undefined &&
-        (archived.chainId < chainId || (archived.chainId === chainId && archived.blockNo < blockNo))
-      if (isBefore) {
-        this.#next++
-        continue
-      }
-      if (archived !== undefined && blockLine(archived) === blockLine(block)) return
-      throw archiveError(
-        `block ${blockNo} of chain ${chainId} is not what was archived: the trail, or the archive, was altered since. No block was removed`,
-      )
-    }
-  }
-
-  async #peek(): Promise<BlockColumns | undefined> {
-    while (this.#next >= this.#batch.length) {
-      const { done, value } = await this.#batches.next()
-      if (done === true) return undefined
-      this.#batch = value
-      this.#next = 0
-    }
-    return this.#batch[this.#next]
-  }
-}
-
-/** The blocks of one chain that are there, up to where it begins from now on. */
-class StartWalk {
-  readonly chain: string
-  #keyBlock = 0
-  #keyHash: Uint8Array = new Uint8Array()
-  #lastId: bigint | undefined
-
-  /** @param old where it began before */
-  constructor(chain: string, old: ChainStart | undefined) {
-    this.chain = chain
-    this.#lastId = old?.lastId
-  }
-
-  add(block: BlockColumns): void {
-    const { kind, maxId, blockNo } = block
-    if (maxId !== null && (this.#lastId === undefined || maxId > this.#lastId)) this.#lastId = maxId
-    if (kind !== 'genesis' && kind !== 'rotate') return
-    this.#keyBlock = Number(blockNo)
-    this.#keyHash = blockHash(textOfColumns(block))
-  }
-
-  startAt(block: BlockColumns): ChainStart {
-    if (this.#keyHash.length === 0) throw archiveError(`chain ${this.chain} has no genesis block`)
-    return {
-      chain: this.chain,
-      block: Number(block.blockNo),
-      hash: blockHash(textOfColumns(block)),
-      keyBlock: this.#keyBlock,
-      keyHash: this.#keyHash,
-      rows: Number(block.rowTotal),
-      lost: Number(block.lostTotal),
-      time: Number(block.blockTime),
-      lastId: this.#lastId,
-    }
-  }
 }
 
 async function say(

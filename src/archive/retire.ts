@@ -6,9 +6,10 @@ import { checkSchema } from '../postgres/schema-version.js'
 import { openSession } from '../postgres/session.js'
 import { readIdentity } from '../postgres/trail-identity.js'
 import { leafOf, StraddlingBlocks } from './straddling.js'
-import { type Retention, type RetentionState, signRetention } from '../verify/retention-note.js'
+import { type RetentionState, signRetention } from '../verify/retention-note.js'
 import { archiveError, type ArchiveStore } from './archive-store.js'
 import { checkThere } from './archives.js'
+import { type CarryContext, carryNotes } from './carry-notes.js'
 import { holdsOn, lockHolds } from './holds.js'
 import { inTheWay } from './in-the-way.js'
 import { archivesOf } from './archives.js'
@@ -19,7 +20,7 @@ import { PartitionReader } from './partition-reader.js'
 import { attachAgain, countRows, detach, dropTable, lockPartition, standingOf } from './partition-table.js'
 import { type ArchiveContext, openPlace, type Place } from './place.js'
 import { prove } from './prove.js'
-import { retireBlocks, type RetireBlocksContext } from './retire-blocks.js'
+import { retireBlocks } from './retire-blocks.js'
 import { candidates, heldText, type RetireOutcome, RUN_ARCHIVE } from './retire-plan.js'
 import {
   keepLeaves,
@@ -33,11 +34,9 @@ import {
 
 export interface RetireContext
   extends Omit<ArchiveContext, 'store'>,
-    Pick<RetireBlocksContext, 'recordStarts'> {
+    Pick<CarryContext, 'record' | 'recordStarts'> {
   /** Where an archive was put. */
   readonly storeAt: (place: string) => ArchiveStore
-  /** Writes the row of the trail about a partition, with its signed note, and waits for the commit. */
-  readonly record: (retention: Retention, note: string) => Promise<void>
   /** How long to wait for transactions that are in the way, in ms. */
   readonly patienceMs: number
   /** What is not archived is retired, too: its rows are lost, and the trail says so. */
@@ -88,6 +87,7 @@ class Retirer {
   async below(bound: bigint): Promise<readonly RetireOutcome[]> {
     const { schema } = this.#context
     const { begun, fresh } = await this.#session.run((client) => candidates(client, schema, bound))
+    if (begun.length + fresh.length > 0) await carryNotes(this.#context, this.#session, bound)
     const outcomes: RetireOutcome[] = []
     for (const retirement of begun) outcomes.push(await this.#retire(retirement))
     for (const one of fresh) {

@@ -18,6 +18,8 @@ export interface SignedRetention {
   readonly partitions: KnownRetention
   /** Sums of where chains begin: of every list that was ever signed. */
   readonly starts: ReadonlySet<string>
+  /** Rows that count, whatever they say. */
+  readonly counted: number
 }
 
 /**
@@ -31,10 +33,12 @@ export async function readRetention(
 ): Promise<SignedRetention> {
   const newest = new Map<string, Retention>()
   const starts = new Set<string>()
+  let counted = 0
   for await (const batch of source.retentionRows?.() ?? []) {
     for (const row of batch) {
       const retention = opened(row, trust, findings)
       if (retention === undefined) continue
+      counted++
       if ('chains' in retention) {
         starts.add(retention.sum)
         continue
@@ -44,7 +48,7 @@ export async function readRetention(
       if (known === undefined || known.time <= retention.time) newest.set(key, retention)
     }
   }
-  return { partitions: [...newest.values()].filter(({ state }) => state !== 'kept'), starts }
+  return { partitions: [...newest.values()].filter(({ state }) => state !== 'kept'), starts, counted }
 }
 
 /**
