@@ -137,15 +137,26 @@ export function pinningStarts(trust: Trust, starts: ChainStarts): Trust {
   return { ...trust, heads: [...heads, ...pinned.map(({ chain, block, hash }) => ({ chain, block, hash }))] }
 }
 
-/** Holds where the chains of the trail begin against the archives: they must have the blocks up to there, from where their place began. */
+/**
+ * Holds where the chains of the trail begin against its archives: one of the places must have the blocks up to there, from where it
+ * began.
+ *
+ * @param places what verifying each of them has found
+ */
 export function checkStarts(
   starts: ChainStarts,
-  { chains, starts: begun }: Pick<VerifyReport, 'chains' | 'starts'>,
+  places: readonly Pick<VerifyReport, 'chains' | 'starts'>[],
   findings: FindingLog,
 ): void {
-  const archived = new Map(chains.map(({ chain, lastBlock }) => [chain, lastBlock]))
+  const archived = new Map<string, number>()
+  const reaches = (chain: string, block: number): void =>
+    void archived.set(chain, Math.max(archived.get(chain) ?? -1, block))
+  for (const { chains, starts: begun } of places) {
+    for (const { chain, lastBlock } of chains) reaches(chain, lastBlock)
+    for (const { chain, block } of begun.values()) reaches(chain, block)
+  }
   for (const { chain, block } of starts.values()) {
-    if (Math.max(archived.get(chain) ?? -1, begun.get(chain)?.block ?? -1) >= block) continue
+    if ((archived.get(chain) ?? -1) >= block) continue
     const what = 'its blocks up to this one were retired, and are not in the archives'
     findings.add('archive-missing', what, { chain, block })
   }
