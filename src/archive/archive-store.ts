@@ -63,12 +63,6 @@ export interface ArchiveStore {
   mark(folder: string, files: readonly FileVersion[], isHeld: boolean): Promise<Marking>
 }
 
-/** A file of this name is there, and nothing hides it. */
-export async function isThere(store: ArchiveStore, file: string): Promise<boolean> {
-  const standing = await store.stat(file)
-  return standing !== undefined && standing.hiddenBy !== 'a delete marker'
-}
-
 /** @param remedy in place of the one that the catalogue has */
 export function archiveError(problem: string, cause?: unknown, remedy?: string): AuditError {
   return new AuditError('AUDIT_ARCHIVE', problem, {

@@ -3,15 +3,10 @@ import { AuditError } from '../errors.js'
 import { createHash } from '../host/crypto.js'
 import type { VerifierKey } from '../chain/note-key.js'
 import type { FindingLog } from '../verify/finding.js'
-import { type ArchiveStore, isThere } from './archive-store.js'
+import type { ArchiveStore } from './archive-store.js'
+import { checkKept } from './check-kept.js'
 import type { ReadManifest } from './manifest.js'
-import {
-  archiveOfParquet,
-  PARQUET_NOTE,
-  type ParquetFile,
-  parquetFolder,
-  readParquetNote,
-} from './parquet-note.js'
+import { archiveOfParquet, findParquetNote, type ParquetFile, parquetFolder } from './parquet-note.js'
 
 const CHUNK_BYTES = 4 * 1024 * 1024
 
@@ -50,14 +45,18 @@ async function checkFolder(
   findings: FindingLog,
 ): Promise<void> {
   const folder = parquetFolder(archive.folder)
-  if (!(await isThere(store, `${folder}/${PARQUET_NOTE}`))) {
+  const note = await findParquetNote(store, archive, keys)
+  if (note === undefined) {
     const what = `${folder} has no signed note: it was interrupted, or the note was removed`
     findings.add('archive-manifest', what, {})
     return
   }
-  for (const file of readParquetNote(await store.read(`${folder}/${PARQUET_NOTE}`), archive, keys)) {
+  await checkKept(store, archive, note.at, findings)
+  for (const file of note.files) {
     const problem = await checkParquetFile(store, folder, file)
-    if (problem !== undefined) findings.add('archive-file', problem, {})
+    const at = { file: `${folder}/${file.name}`, version: file.version }
+    if (problem === undefined) await checkKept(store, archive, at, findings)
+    else findings.add('archive-file', problem, {})
   }
 }
 
@@ -65,15 +64,15 @@ async function checkFolder(
 export async function checkParquetFile(
   store: ArchiveStore,
   folder: string,
-  { name, bytes, sha256 }: ParquetFile,
+  { name, bytes, sha256, version }: ParquetFile,
 ): Promise<string | undefined> {
   const path = `${folder}/${name}`
-  if (!(await isThere(store, path))) return `${path} is missing`
-  const size = (await store.stat(path))?.bytes ?? 0
-  if (size !== bytes) return `${path} has ${size} bytes, and its note says ${bytes}`
+  const standing = await store.stat(path, version)
+  if (standing === undefined) return `${path} is missing`
+  if (standing.bytes !== bytes) return `${path} has ${standing.bytes} bytes, and its note says ${bytes}`
   const hash: Hash = createHash('sha256')
   for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {
-    hash.update(await store.readAt(path, offset, Math.min(CHUNK_BYTES, bytes - offset)))
+    hash.update(await store.readAt(path, offset, Math.min(CHUNK_BYTES, bytes - offset), version))
   }
   return hash.digest('hex') === sha256
     ? undefined

@@ -1,7 +1,7 @@
 import { AuditError } from '../errors.js'
 import { openNote, parseNote, signNote } from '../chain/note.js'
 import type { NoteSigner, VerifierKey } from '../chain/note-key.js'
-import { archiveError } from './archive-store.js'
+import { archiveError, type ArchiveStore, type FileVersion } from './archive-store.js'
 import type { ReadManifest } from './manifest.js'
 
 const FORMAT = 'otel-audit/parquet/v1'
@@ -16,6 +16,8 @@ export interface ParquetFile {
   /** Hex. */
   readonly sha256: string
   readonly rows: number
+  /** Where the store keeps several: which of them it is. */
+  readonly version?: string | undefined
 }
 
 const SUFFIX = '-parquet'
@@ -37,10 +39,13 @@ export function parquetName(part: string): string {
 
 function noteText({ manifest, hash }: ReadManifest, files: readonly ParquetFile[]): string {
   const { log, trail } = manifest
-  return (
-    `${FORMAT}\nlog ${log}\ntrail ${trail}\nmanifest ${hash}\n` +
-    files.map(({ name, bytes, sha256, rows }) => `${name} ${bytes} ${sha256} ${rows}\n`).join('')
-  )
+  return `${FORMAT}\nlog ${log}\ntrail ${trail}\nmanifest ${hash}\n` + files.map(fileLine).join('')
+}
+
+/** A version that does not fit in a line is left out: the file is then looked for by its name. */
+function fileLine({ name, bytes, sha256, rows, version }: ParquetFile): string {
+  const isKept = version !== undefined && /^[!-~]{1,1024}$/.test(version)
+  return `${name} ${bytes} ${sha256} ${rows}${isKept ? ` ${version}` : ''}\n`
 }
 
 export function signParquet(
@@ -52,15 +57,45 @@ export function signParquet(
 }
 
 const FILE =
-  /^(?<name>rows-\d{6}\.parquet) (?<bytes>[1-9]\d{0,14}) (?<sha256>[0-9a-f]{64}) (?<rows>[1-9]\d{0,14})$/
+  /^(?<name>rows-\d{6}\.parquet) (?<bytes>[1-9]\d{0,14}) (?<sha256>[0-9a-f]{64}) (?<rows>[1-9]\d{0,14})(?: (?<version>[!-~]{1,1024}))?$/
+
+/** A note that is about the Parquet files of an archive, and where it was found. */
+export interface ReadParquetNote {
+  readonly files: readonly ParquetFile[]
+  readonly at: FileVersion
+}
+
+/** Of the note. More are made by somebody who wants the true one not to be found; then who has deleted them finds it. */
+const MOST_VERSIONS = 16
 
 /**
- * Reads the note about the Parquet files of an archive: that it is about this archive, and has each of its parts.
+ * Reads the note about the Parquet files of an archive: the newest that is about this archive, has each of its parts, and is signed by
+ * one of the keys.
  *
- * @param keys retention keys, one of which has signed it
- * @throws AuditError `AUDIT_ARCHIVE`, naming the folder
+ * @param keys retention keys, one of which has signed it. None: who has signed it is not looked at
+ * @returns undefined: there is no note
+ * @throws AuditError `AUDIT_ARCHIVE`, naming the folder, when notes are there and none of them is the one
  */
-export function readParquetNote(
+export async function findParquetNote(
+  store: ArchiveStore,
+  archive: ReadManifest,
+  keys: readonly VerifierKey[],
+): Promise<ReadParquetNote | undefined> {
+  const file = `${parquetFolder(archive.folder)}/${PARQUET_NOTE}`
+  let problem: AuditError | undefined
+  for (const version of (await store.versions(file)).slice(0, MOST_VERSIONS)) {
+    try {
+      return { files: readNote(await store.read(file, version), archive, keys), at: { file, version } }
+    } catch (error) {
+      if (!(error instanceof AuditError)) throw error
+      problem ??= error
+    }
+  }
+  if (problem !== undefined) throw problem
+  return undefined
+}
+
+function readNote(
   bytes: Uint8Array,
   archive: ReadManifest,
   keys: readonly VerifierKey[],
@@ -88,7 +123,7 @@ function filesOf(text: string): readonly ParquetFile[] {
   return text.split('\n').flatMap((line) => {
     const found = FILE.exec(line)?.groups
     if (found === undefined) return []
-    const { name = '', bytes, sha256 = '', rows } = found
-    return [{ name, bytes: Number(bytes), sha256, rows: Number(rows) }]
+    const { name = '', bytes, sha256 = '', rows, version } = found
+    return [{ name, bytes: Number(bytes), sha256, rows: Number(rows), version }]
   })
 }

@@ -37,6 +37,8 @@ export interface RetireContext
     Pick<CarryContext, 'record' | 'recordStarts'> {
   /** Where an archive was put. */
   readonly storeAt: (place: string) => ArchiveStore
+  /** Told what became of each partition, before the next one is begun: what is thrown later says nothing of those before. */
+  readonly onOutcome: (outcome: RetireOutcome) => void
   /** How long to wait for transactions that are in the way, in ms. */
   readonly patienceMs: number
   /** What is not archived is retired, too: its rows are lost, and the trail says so. */
@@ -89,10 +91,14 @@ class Retirer {
     const { begun, fresh } = await this.#session.run((client) => candidates(client, schema, bound))
     if (begun.length + fresh.length > 0) await carryNotes(this.#context, this.#session, bound)
     const outcomes: RetireOutcome[] = []
-    for (const retirement of begun) outcomes.push(await this.#retire(retirement))
+    const tell = (outcome: RetireOutcome): void => {
+      outcomes.push(outcome)
+      this.#context.onOutcome(outcome)
+    }
+    for (const retirement of begun) tell(await this.#retire(retirement))
     for (const one of fresh) {
-      if (one.place !== null || this.#context.withoutArchive) outcomes.push(await this.#retire(one))
-      else outcomes.push({ partition: one.name, outcome: 'not archived', detail: RUN_ARCHIVE })
+      if (one.place !== null || this.#context.withoutArchive) tell(await this.#retire(one))
+      else tell({ partition: one.name, outcome: 'not archived', detail: RUN_ARCHIVE })
     }
     await this.#retireBlocks()
     return outcomes

@@ -1,4 +1,3 @@
-import { wallClock } from '../host/globals.js'
 import type { Anchors } from '../verify/anchors.js'
 import type { ChainStarts } from '../verify/chain-starts.js'
 import { type Finding, type FindingCode, FindingLog } from '../verify/finding.js'
@@ -7,12 +6,12 @@ import type { Selection } from '../verify/source.js'
 import type { Trust } from '../verify/trust.js'
 import { verify, type VerifyProgress, type VerifyReport } from '../verify/verify.js'
 import { ArchiveSource } from './archive-source.js'
-import type { ArchiveStore, FileVersion } from './archive-store.js'
+import type { ArchiveStore } from './archive-store.js'
+import { checkKept } from './check-kept.js'
 import { checkParquet } from './check-parquet.js'
 import { type FoundArchives, findArchives } from './archives.js'
 import { filesOf, type ReadManifest, whyUnsigned } from './manifest.js'
 import { fileProblem } from './ndjson-file.js'
-import { isAsStrong } from './object-lock.js'
 
 export interface ArchiveRequest {
   readonly trust: Trust
@@ -66,24 +65,6 @@ export async function verifyArchive(store: ArchiveStore, request: ArchiveRequest
   await checkParquet(store, found.archives, request.trust.retention ?? [], findings)
   const report = isReadable ? await verifyRows(store, found.archives, request) : undefined
   return { archives: found.archives, findings: findings.counts, report }
-}
-
-/** That a file which was locked is, and that who looks for it finds it. */
-async function checkKept(
-  store: ArchiveStore,
-  { manifest: { lock } }: ReadManifest,
-  { file, version }: FileVersion,
-  findings: FindingLog,
-): Promise<void> {
-  const { hiddenBy } = (await store.stat(file, version)) ?? {}
-  if (hiddenBy !== undefined)
-    findings.add('archive-hidden', `${file} is hidden by ${hiddenBy}; it was read by its version`, {})
-  if (lock === undefined || Date.parse(lock.until) <= wallClock()) return
-  const shown = await store.lockOf(file, version)
-  if (shown !== undefined && isAsStrong(shown, lock)) return
-  const now =
-    shown === undefined ? 'the store shows no lock' : `the store shows ${shown.mode} until ${shown.until}`
-  findings.add('archive-unlocked', `${file} was locked (${lock.mode} until ${lock.until}), and ${now}`, {})
 }
 
 /** The third step alone: of archives whose files are known to be the ones that were written. */
@@ -156,15 +137,26 @@ export function pinningStarts(trust: Trust, starts: ChainStarts): Trust {
   return { ...trust, heads: [...heads, ...pinned.map(({ chain, block, hash }) => ({ chain, block, hash }))] }
 }
 
-/** Holds where the chains of the trail begin against the archives: they must have the blocks up to there, from where their place began. */
+/**
+ * Holds where the chains of the trail begin against its archives: one of the places must have the blocks up to there, from where it
+ * began.
+ *
+ * @param places what verifying each of them has found
+ */
 export function checkStarts(
   starts: ChainStarts,
-  { chains, starts: begun }: Pick<VerifyReport, 'chains' | 'starts'>,
+  places: readonly Pick<VerifyReport, 'chains' | 'starts'>[],
   findings: FindingLog,
 ): void {
-  const archived = new Map(chains.map(({ chain, lastBlock }) => [chain, lastBlock]))
+  const archived = new Map<string, number>()
+  const reaches = (chain: string, block: number): void =>
+    void archived.set(chain, Math.max(archived.get(chain) ?? -1, block))
+  for (const { chains, starts: begun } of places) {
+    for (const { chain, lastBlock } of chains) reaches(chain, lastBlock)
+    for (const { chain, block } of begun.values()) reaches(chain, block)
+  }
   for (const { chain, block } of starts.values()) {
-    if (Math.max(archived.get(chain) ?? -1, begun.get(chain)?.block ?? -1) >= block) continue
+    if ((archived.get(chain) ?? -1) >= block) continue
     const what = 'its blocks up to this one were retired, and are not in the archives'
     findings.add('archive-missing', what, { chain, block })
   }

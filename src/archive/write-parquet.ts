@@ -3,18 +3,20 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHash } from '../host/crypto.js'
+import { wallClock } from '../host/globals.js'
 import { sha256 } from '../event/sha256.js'
 import type { NoteSigner, VerifierKey } from '../chain/note-key.js'
-import { archiveError, type ArchiveStore, isThere } from './archive-store.js'
+import { archiveError, type ArchiveStore } from './archive-store.js'
 import type { PartInfo, ReadManifest } from './manifest.js'
+import { type ObjectLock, strongest } from './object-lock.js'
 import type { ParquetEngine } from './parquet-engine.js'
 import { checkParquetFile } from './check-parquet.js'
 import {
+  findParquetNote,
   PARQUET_NOTE,
   type ParquetFile,
   parquetFolder,
   parquetName,
-  readParquetNote,
   signParquet,
 } from './parquet-note.js'
 import { lineOfTexts } from './row-line.js'
@@ -29,6 +31,8 @@ export interface ParquetContext {
   /** An existing one, for files that go again: it takes a part as lines and as Parquet. */
   readonly directory: string
   readonly onLine: (line: string) => void
+  /** How what is written is locked at least. Each archive's files are also locked as the archive is. */
+  readonly lock?: ObjectLock | undefined
 }
 
 /**
@@ -48,21 +52,25 @@ export async function writeParquet(
   for (const archive of archives) {
     const folder = parquetFolder(archive.folder)
     if (folders.has(folder)) {
-      if (await isThere(store, `${folder}/${PARQUET_NOTE}`)) {
-        readParquetNote(await store.read(`${folder}/${PARQUET_NOTE}`), archive, [signer.key, ...keys])
-        continue
-      }
+      if ((await findParquetNote(store, archive, [signer.key, ...keys])) !== undefined) continue
       await store.discard(folder)
     }
+    const locked = { ...context, store: lockedAs(context, archive) }
     const files: ParquetFile[] = []
-    for (const part of archive.manifest.parts) files.push(await writePart(context, archive, part))
-    const note = await store.create(`${folder}/${PARQUET_NOTE}`)
-    await note.write(Buffer.from(signParquet(archive, files, signer)))
-    await note.close()
+    for (const part of archive.manifest.parts) files.push(await writePart(locked, archive, part))
+    const note = signParquet(archive, files, signer)
+    await putFile(locked.store, `${folder}/${PARQUET_NOTE}`, [Buffer.from(note)])
     written++
     onLine(`${folder}: ${archive.manifest.rows} rows, by ${engine.name}, read back`)
   }
   return written
+}
+
+/** A lock that is over is not set any more: stores refuse it. */
+function lockedAs({ store, lock }: ParquetContext, { manifest }: ReadManifest): ArchiveStore {
+  const locks = [lock, manifest.lock].filter((one) => one !== undefined)
+  const current = strongest(locks.filter(({ until }) => Date.parse(until) > wallClock()))
+  return current === undefined ? store : store.lockedBy(current)
 }
 
 async function writePart(
@@ -79,12 +87,12 @@ async function writePart(
     const problem = await differs(engine, parquet, part)
     if (problem !== undefined)
       throw archiveError(`${folder}/${part.name} as Parquet, read back by ${engine.name}, ${problem}`)
-    const { bytes, hash } = await putFile(
+    const stored = await putFile(
       store,
       `${parquetFolder(folder)}/${parquetName(part.name)}`,
-      parquet,
+      createReadStream(parquet, { highWaterMark: 1024 * 1024 }),
     )
-    const file = { name: parquetName(part.name), bytes, sha256: hash, rows: part.lines }
+    const file = { name: parquetName(part.name), rows: part.lines, ...stored }
     const bad = await checkParquetFile(store, parquetFolder(folder), file)
     if (bad !== undefined) throw archiveError(`${bad}. It was read back, and is not what was written`)
     return file
@@ -130,16 +138,21 @@ async function differs(engine: ParquetEngine, file: string, part: PartInfo): Pro
 async function putFile(
   store: ArchiveStore,
   file: string,
-  from: string,
-): Promise<{ readonly bytes: number; readonly hash: string }> {
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+): Promise<Omit<ParquetFile, 'name' | 'rows'>> {
   const hash: Hash = createHash('sha256')
   const created = await store.create(file)
-  let bytes = 0
-  for await (const chunk of createReadStream(from, { highWaterMark: 1024 * 1024 })) {
-    hash.update(chunk as Buffer)
-    bytes += (chunk as Buffer).length
-    await created.write(chunk as Buffer)
+  try {
+    let bytes = 0
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      bytes += chunk.length
+      await created.write(chunk)
+    }
+    const version = await created.close()
+    return { bytes, sha256: hash.digest('hex'), version }
+  } catch (error) {
+    await created.abandon()
+    throw error
   }
-  await created.close()
-  return { bytes, hash: hash.digest('hex') }
 }

@@ -35,8 +35,8 @@ export function addVerifyCommand(program: Command): void {
       'verify the archives there (a directory or s3://BUCKET/PREFIX) from their files alone, without a database',
     )
     .option(
-      '--with-archive <place>',
-      'verify the trail, and with it the archives of what was retired from it',
+      '--with-archive <place...>',
+      'verify the trail, and with it the archives of what was retired from it: all places that have some, such as one for each year',
     )
     .option(
       '--state <file>',
@@ -79,6 +79,7 @@ Examples:
   $ otel-audit verify --trust audit.trust --proof row.json       # offline
   $ otel-audit verify --trust audit.trust --manifest incident.ndjson.manifest.json
   $ otel-audit verify --trust audit.trust --archive /archive/wallet    # offline
+  $ otel-audit verify --trust audit.trust --with-archive /archive/wallet/2025 --with-archive s3://audit-archive/wallet/2026
 
 Findings and the report go to standard output, progress to standard error.
 Exit code: 0 nothing found, 1 something found, 2 it could not be checked, or not with all of the anchors. With --watch it runs until

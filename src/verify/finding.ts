@@ -63,6 +63,15 @@ export interface Finding {
   readonly auditId?: bigint | undefined
 }
 
+/** How many of each code there were in all of them. */
+export function sumOfCounts(
+  counts: Iterable<ReadonlyMap<FindingCode, number>>,
+): ReadonlyMap<FindingCode, number> {
+  const sum = new Map<FindingCode, number>()
+  for (const one of counts) for (const [code, count] of one) sum.set(code, (sum.get(code) ?? 0) + count)
+  return sum
+}
+
 /** Findings of one code that are told one by one. Beyond that they are counted. */
 const MOST_OF_A_CODE = 10_000
 /** Of one code and one chain of the operator: told however many of other chains there are. */

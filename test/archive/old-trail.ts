@@ -146,6 +146,7 @@ export class OldTrail {
       log: ORIGIN,
       trust: NO_TRUST,
       onLine: (line) => this.lines.push(line),
+      onOutcome: () => {},
       onRows: () => {},
       onFinding: (finding) => this.findings.push(finding),
       acceptFindings: false,

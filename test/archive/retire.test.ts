@@ -56,6 +56,23 @@ describe('retiring', () => {
     expect((await trail.verifyFiles()).found).toEqual([])
   })
 
+  test('tells what became of each month before the next one, which may fail', async () => {
+    await trail.archive(3)
+    const told: string[] = []
+    const { record } = trail.context()
+    const failing = trail.retire(3, {
+      onOutcome: ({ outcome }) => told.push(outcome),
+      record: async (retention, note) => {
+        if (retention.to === trail.bound(2)) throw new Error('no connection')
+        await record(retention, note)
+      },
+    })
+    await expect(failing).rejects.toThrow('no connection')
+    expect(told).toEqual(['retired'])
+    expect(await states()).toEqual(['retired', 'archived', 'archived'])
+    expect((await trail.retire(3)).map(({ outcome }) => outcome)).toEqual(['retired', 'retired'])
+  })
+
   test('leaves the rows of a block that reaches over the bound provable, one by one', async () => {
     await trail.archive(2)
     await trail.retire(2)

@@ -241,3 +241,16 @@ test('two at once: that one waits for the other', async () => {
     await other.end()
   }
 })
+
+test('an archive that is gone stops the run, which has said what became of the months before', async () => {
+  await archive(2)
+  const [, second = ''] = readdirSync(place).toSorted()
+  rmSync(join(place, second), { recursive: true })
+  const stopped = await retire(2)
+  expect(stopped).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^secret_audit_\w+: retired: [^\n]+\n$/),
+    stderr: expect.stringMatching(/with the manifest \w+ is not there/),
+  })
+  expect(await standing()).toEqual(['retired', 'archived'])
+})

@@ -144,6 +144,22 @@ describe('from the command line', () => {
     expect((await otelAudit(['verify', '--trust', trust, '--archive', join(files, 'nowhere')])).code).toBe(2)
   })
 
+  test('what was retired is looked for in all places that are given', async () => {
+    const next = `${place}-next`
+    for (const [month, to] of [
+      [1, place],
+      [2, next],
+    ] as const) {
+      await run('archive', '--before', date(month), '--to', to)
+      expect((await run('retire', '--before', date(month))).code).toBe(0)
+    }
+    const both = await run('verify', '--trust', trust, '--with-archive', place, '--with-archive', next)
+    expect(both).toMatchObject({ code: 0, stderr: expect.stringContaining(`archives of 7 rows in ${next}`) })
+    expect((await verified('--with-archive', place, next))[0]).toBe(0)
+    const [code, report] = await verified('--with-archive', next)
+    expect([code, report['findings']]).toEqual([1, { 'archive-missing': 1 }])
+  })
+
   test('a held month stays, and the trail says who held it', async () => {
     await trail.write(trail.event(0, 70, { credential: 'payments-eu' }))
     await run('archive', '--before', date(2), '--to', place)

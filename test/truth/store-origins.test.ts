@@ -45,6 +45,8 @@ describe('a trail is ours', () => {
       'drop table noetl.secret_audit_quarantine, noetl.secret_audit_quarantine_end',
       'drop function noetl.secret_audit_same_event(bigint[], bytea[], text[], boolean[]), noetl.secret_audit_set_aside(json, uuid, bigint, int), noetl.secret_audit_quarantine_partition(timestamp)',
       'drop type noetl.secret_audit_row_v1',
+      'drop table noetl.secret_audit_chain_start; drop function noetl.secret_audit_append_only_block() cascade',
+      'create trigger secret_audit_append_only before update or delete or truncate on noetl.secret_audit_block for each statement execute function noetl.secret_audit_append_only()',
       'drop table noetl.secret_audit_retirement, noetl.secret_audit_leaf, noetl.secret_audit_hold',
       'drop function noetl.secret_audit_pending(), noetl.secret_audit_is_retired(bigint, bigint)',
       'drop index noetl.secret_audit_block_ids, noetl.secret_audit_block_keys',

@@ -31,10 +31,9 @@ export async function openParquetWriter(
   return {
     write: (context) =>
       withProven(context, (archives) => {
-        const { signer, trust, lock, onLine } = context
-        const store = lock === undefined ? context.store : context.store.lockedBy(lock)
+        const { store, signer, trust, lock, onLine } = context
         return writeParquet(
-          { store, engine, signer, keys: trust.retention ?? [], directory, onLine },
+          { store, engine, signer, keys: trust.retention ?? [], directory, onLine, lock },
           archives,
         )
       }),

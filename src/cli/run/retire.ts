@@ -27,7 +27,11 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
   refuseYoung(bound, settings)
   const { schema } = settings
   const withoutArchive = flags.withoutArchive ?? false
-  if (flags.dryRun === true) return tell(await retirePlan({ databaseUrl, schema, withoutArchive }, bound))
+  if (flags.dryRun === true) {
+    const planned = await retirePlan({ databaseUrl, schema, withoutArchive }, bound)
+    for (const outcome of planned) tell(outcome)
+    return end(planned)
+  }
   const trust = await trustFrom(flags.trust)
   const signing = await retentionSigner(given, trust)
   const writer = openTrailWriter(settings, databaseUrl)
@@ -44,26 +48,26 @@ export async function run(flags: RetireFlags, command: Command): Promise<void> {
         storeAt: archivesAt,
         record: (retention, note) => writer.record(retentionRow(retention, note, operator())),
         recordStarts: (starts, note) => writer.record(chainStartsRow(starts, note, operator())),
+        onOutcome: tell,
         onLine: (line) => process.stderr.write(`${visible(line)}\n`),
         onRows: () => {},
         onFinding: (finding) => process.stdout.write(`${visible(findingLine(finding))}\n`),
       },
       bound,
     )
-    tell(outcomes)
+    end(outcomes)
   } finally {
     await writer.close()
   }
 }
 
-function tell(outcomes: readonly RetireOutcome[]): void {
-  process.stdout.write(
-    visibleLines([
-      ...outcomes.map(({ partition, outcome, detail }) => `${partition}: ${outcome}: ${detail}`),
-      ...(outcomes.length === 0 ? ['there is nothing to retire'] : []),
-      '',
-    ]),
-  )
+/** At once: what fails later does not take it back. */
+function tell({ partition, outcome, detail }: RetireOutcome): void {
+  process.stdout.write(visibleLines([`${partition}: ${outcome}: ${detail}`, '']))
+}
+
+function end(outcomes: readonly RetireOutcome[]): void {
+  if (outcomes.length === 0) process.stdout.write('there is nothing to retire\n')
   if (outcomes.some(({ outcome }) => outcome !== 'retired' && outcome !== 'would be retired'))
     process.exitCode = EXIT_NOT_ALL
 }

@@ -1,8 +1,8 @@
-import { checkRetired, checkStarts, pinningStarts, verifyArchive } from '../../archive/verify-archive.js'
+import { verifyArchive } from '../../archive/verify-archive.js'
+import { verifyPlaces } from '../../archive/verify-places.js'
 import { wallClock } from '../../host/globals.js'
 import { visible } from '../../host/visible.js'
-import { Anchors } from '../../verify/anchors.js'
-import { type FindingCode, FindingLog } from '../../verify/finding.js'
+import type { FindingCode } from '../../verify/finding.js'
 import type { IdRange } from '../../verify/source.js'
 import type { Trust } from '../../verify/trust.js'
 import type { VerifyReport } from '../../verify/verify.js'
@@ -53,28 +53,26 @@ export async function verifyArchiveAlone(directory: string, trust: Trust, asked:
 }
 
 /** Verifies the archives of what was retired from a trail. @returns what was found */
-export async function archiveOf(
-  directory: string,
+export async function archivesOf(
+  given: readonly string[],
   trust: Trust,
-  { retention, starts }: Pick<VerifyReport, 'retention' | 'starts'>,
+  trail: Pick<VerifyReport, 'retention' | 'starts'>,
   output: VerifyOutput,
 ): Promise<ReadonlyMap<FindingCode, number>> {
-  const log = new FindingLog((finding) => output.finding(finding))
-  const { archives, findings, report } = await verifyArchive(archivesAt(directory), {
-    trust: pinningStarts(trust, starts),
-    anchors: new Anchors(),
-    selection: { chain: undefined, ids: undefined },
+  const { places, findings } = await verifyPlaces(given.map(archivesAt), {
+    trust,
+    trail,
     onFinding: (finding) => output.finding(finding),
     onProgress: (progress) => output.progress(progress),
   })
-  checkRetired(retention, archives, log)
-  if (report !== undefined) checkStarts(starts, report, log)
-  tellArchives(
-    directory,
-    archives.length,
-    archives.reduce((sum, { manifest }) => sum + manifest.rows, 0),
-  )
-  return new Map([...(report?.findings ?? []), ...findings, ...log.counts])
+  for (const { place, archives } of places) {
+    tellArchives(
+      place,
+      archives.length,
+      archives.reduce((sum, { manifest }) => sum + manifest.rows, 0),
+    )
+  }
+  return findings
 }
 
 function tellArchives(directory: string, archives: number, rows: number): void {

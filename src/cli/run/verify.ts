@@ -8,10 +8,11 @@ import { resolveVerifyOptions } from '../../options/resolve.js'
 import { AUDIT_ID } from '../../query/parameter.js'
 import { parseTime } from '../../query/time.js'
 import type { IdRange } from '../../verify/source.js'
+import { type FindingCode, sumOfCounts } from '../../verify/finding.js'
 import { verify } from '../../verify/verify.js'
 import { ExportCheck } from './export-check.js'
 import { checkProofFile, writeProofFile } from './proof-file.js'
-import { archiveOf, verifyArchiveAlone } from './verify-archive.js'
+import { archivesOf, verifyArchiveAlone } from './verify-archive.js'
 import { readSettingsOf, snapshotOf } from './verify-database.js'
 import { writeMetrics } from './verify-metrics.js'
 import { anchorsFrom, trailsOf, trustFrom } from './verify-input.js'
@@ -27,7 +28,7 @@ interface VerifyFlags extends OnwardsFlags {
   readonly proof?: string
   readonly manifest?: string
   readonly archive?: string
-  readonly withArchive?: string
+  readonly withArchive?: readonly string[]
   readonly format?: string
 }
 
@@ -97,14 +98,12 @@ async function verifyBy(flags: VerifyFlags, command: Command): Promise<number> {
     })
     const inRows = exported?.findings() ?? []
     for (const finding of inRows) output.finding(finding)
-    const found = [...inFile, ...inRows]
-    const inArchive =
-      flags.withArchive === undefined ? undefined : await archiveOf(flags.withArchive, trust, report, output)
-    const findings = new Map([
-      ...found.map(({ code }) => [code, 1] as const),
-      ...(inArchive ?? []),
-      ...report.findings,
-    ])
+    const inArchives =
+      flags.withArchive === undefined
+        ? new Map<FindingCode, number>()
+        : await archivesOf(flags.withArchive, trust, report, output)
+    const inExport = [...inFile, ...inRows].map(({ code }) => new Map([[code, 1]]))
+    const findings = sumOfCounts([...inExport, inArchives, report.findings])
     output.report({ ...report, findings }, lines)
     if (flags.metrics !== undefined) {
       const verified = {
