@@ -11,6 +11,8 @@ export interface Version {
   readonly key: string
   readonly version: string
   readonly isMarker: boolean
+  /** Nothing hides it. */
+  readonly isLatest: boolean
 }
 
 /** Somebody who has all rights on a bucket, and asks for things by hand. */
@@ -30,7 +32,12 @@ export class BucketOwner {
   }
 
   /** @param path `bucket/key?query` */
-  ask(method: string, path: string, headers: Record<string, string> = {}, body?: string): Promise<Response> {
+  ask(
+    method: string,
+    path: string,
+    headers: Record<string, string> = {},
+    body?: string | Uint8Array,
+  ): Promise<Response> {
     return this.#client.fetch(`${this.#endpoint}/${path}`, {
       method,
       headers,
@@ -38,16 +45,27 @@ export class BucketOwner {
     })
   }
 
-  /** Of all files, the newest first. */
-  async versions(bucket: string): Promise<readonly Version[]> {
-    const xml = await (await this.ask('GET', `${bucket}?versions`)).text()
-    const entries = [...xml.matchAll(/<(Version|DeleteMarker)>(.*?)<\/\1>/gs)]
-    const textOf = (entry: string, name: string): string =>
-      new RegExp(`<${name}>(.*?)</${name}>`).exec(entry)?.[1] ?? ''
-    return entries.map(([, kind, entry = '']) => ({
-      key: textOf(entry, 'Key'),
-      version: textOf(entry, 'VersionId'),
-      isMarker: kind === 'DeleteMarker',
-    }))
+  /** Of all files whose key begins so, the newest first. */
+  async versions(bucket: string, prefix = ''): Promise<readonly Version[]> {
+    const found: Version[] = []
+    for (let next = ''; ; ) {
+      const answer = await this.ask('GET', `${bucket}?versions&prefix=${encodeURIComponent(prefix)}${next}`)
+      const xml = await answer.text()
+      for (const [, kind, entry = ''] of xml.matchAll(/<(Version|DeleteMarker)>(.*?)<\/\1>/gs)) {
+        found.push({
+          key: textOf(entry, 'Key'),
+          version: textOf(entry, 'VersionId'),
+          isMarker: kind === 'DeleteMarker',
+          isLatest: textOf(entry, 'IsLatest') === 'true',
+        })
+      }
+      if (textOf(xml, 'IsTruncated') !== 'true') return found
+      const [key, version] = [textOf(xml, 'NextKeyMarker'), textOf(xml, 'NextVersionIdMarker')]
+      next = `&key-marker=${encodeURIComponent(key)}&version-id-marker=${encodeURIComponent(version)}`
+    }
   }
+}
+
+function textOf(xml: string, name: string): string {
+  return new RegExp(`<${name}>(.*?)</${name}>`).exec(xml)?.[1] ?? ''
 }

@@ -11,6 +11,7 @@ import { guard, release } from '../../test/support/postgres/guard.js'
 import type { PostgresServer } from '../../test/support/postgres/server.js'
 import { SeededRandom } from '../random.js'
 import { CommandLine } from './command-line.js'
+import type { Place, Store } from './place.js'
 
 const ORIGIN = 'otel-audit/wallet'
 const SERVICE = 'wallet'
@@ -25,6 +26,8 @@ export interface OldMonthsOptions {
   /** About so many rows each. */
   readonly rows: number
   readonly seed: number
+  /** Where its archives are put. */
+  readonly store: Store
 }
 
 /**
@@ -41,7 +44,9 @@ export class OldMonths {
   /** As somebody runs it who may read, and has public keys. */
   readonly auditor: CommandLine
   /** As somebody runs it who has files alone. */
-  readonly offline = new CommandLine({})
+  readonly offline: CommandLine
+  /** Where its archives are. */
+  readonly place: Place
   readonly #server: PostgresServer
   /** Ids of the rows that are stored. */
   readonly stored: bigint[] = []
@@ -62,13 +67,17 @@ export class OldMonths {
     this.starts = Array.from({ length: options.months + 1 }, (_, i) =>
       Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - options.months + i, 1),
     )
+    const { env } = options.store
+    this.place = options.store.placeOf(database, directory)
+    this.offline = new CommandLine(env)
     this.operator = new CommandLine({
+      ...env,
       DATABASE_URL: this.ownerUrl,
       NOETL_SECRET_AUDIT_ORIGIN: ORIGIN,
       NOETL_SECRET_AUDIT_ENROLMENT_KEY_FILE: this.file('enrolment.pem'),
       NOETL_SECRET_AUDIT_RETENTION_KEY_FILE: this.file('retention.pem'),
     })
-    this.auditor = new CommandLine({ DATABASE_URL: server.url(database, AUDITOR) })
+    this.auditor = new CommandLine({ ...env, DATABASE_URL: server.url(database, AUDITOR) })
   }
 
   static async write(
@@ -95,7 +104,7 @@ export class OldMonths {
   }
 
   get archive(): string {
-    return this.file('archive')
+    return this.place.name
   }
 
   get trust(): string {

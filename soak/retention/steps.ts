@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises'
 import { waitUntil } from '../../test/support/wait-until.js'
 import { Readers } from './load.js'
 import type { OldMonths } from './old-months.js'
+import { filesOf, foldersOf } from './place.js'
 import { Stall, type STALLS } from './stall.js'
 import type { Command } from './command-line.js'
 
@@ -37,12 +37,10 @@ function stalled(
   }
 }
 
-async function unfinished({ archive }: OldMonths): Promise<readonly string[]> {
-  const folders = await readdir(archive).catch(() => [])
+async function unfinished({ place }: OldMonths): Promise<readonly string[]> {
   const without: string[] = []
-  for (const folder of folders) {
-    const files = await readdir(`${archive}/${folder}`)
-    if (!files.includes('manifest.note')) without.push(folder)
+  for (const folder of await foldersOf(place)) {
+    if (!(await filesOf(place, folder)).includes('manifest.note')) without.push(folder)
   }
   return without
 }
