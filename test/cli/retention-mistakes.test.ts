@@ -222,7 +222,13 @@ describe('an archive that is not mounted', () => {
     const elsewhere = join(files, 'copy')
     cpSync(place, elsewhere, { recursive: true })
     rmSync(join(place, readdirSync(place).toSorted()[1] ?? ''), { recursive: true })
-    refused(await retire(2), 1, /the archive of secret_audit_\w+ with the manifest [0-9a-f]{64} is not there/)
+    const { stdout, ...stopped } = await retire(2)
+    expect(stdout).toMatch(/^secret_audit_\w+: retired: [^\n]+\n$/)
+    refused(
+      { ...stopped, stdout: '' },
+      1,
+      /the archive of secret_audit_\w+ with the manifest [0-9a-f]{64} is not there/,
+    )
     place = join(files, 'anew')
     // The first month is whole, and was retired.
     expect((await archive(2)).stdout).toContain('1 partitions archived and proven')
