@@ -102,6 +102,7 @@ export class Drill {
     } finally {
       await other.close()
     }
+    await this.#alteredRow()
     await this.#forged()
   }
 
@@ -286,6 +287,11 @@ export class Drill {
     await this.#report.check('the trail with the archives', async () => {
       await trail.auditor.expect(0, 'verify', '--trust', trail.trust, '--with-archive', trail.archive)
     })
+  }
+
+  /** The row is foreign afterwards, put back as it was. */
+  async #alteredRow(): Promise<void> {
+    const trail = this.#trail
     await this.#report.check(
       'a row of a block that reaches over the bound, forged with its digest, is found',
       () =>
