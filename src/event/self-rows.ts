@@ -151,21 +151,22 @@ interface Retained {
 export function retentionRow(
   { state, partition, rows }: Retained,
   note: string,
-  { actorId, actorType }: Principal,
+  principal: Principal,
 ): AuditFields {
-  return {
-    credential: TRAIL_CREDENTIAL,
-    operation: Operation.AuditRetention,
-    outcome: Outcome.Ok,
-    actorId,
-    actorType,
-    attributes: { state, partition, rows, note: Buffer.from(note).toString('base64') },
-  }
+  return notedRow({ state, partition, rows }, note, principal)
 }
 
 /** The row about where chains begin whose first blocks were retired, with the signed note about it. */
 export function chainStartsRow(
   { chains }: { readonly chains: number },
+  note: string,
+  principal: Principal,
+): AuditFields {
+  return notedRow({ state: 'chain starts', chains }, note, principal)
+}
+
+function notedRow(
+  about: Readonly<Record<string, string | number>>,
   note: string,
   { actorId, actorType }: Principal,
 ): AuditFields {
@@ -175,7 +176,7 @@ export function chainStartsRow(
     outcome: Outcome.Ok,
     actorId,
     actorType,
-    attributes: { state: 'chain starts', chains, note: Buffer.from(note).toString('base64') },
+    attributes: { ...about, note: Buffer.from(note).toString('base64') },
   }
 }
 
